@@ -1,0 +1,240 @@
+//! What a kernel may return for one input: bounds that follow from WGSL's accuracy table, not from what a GPU was seen to do.
+//!
+//! Written u for the arithmetic's unit (2^-23 for f32, 2^-10 for f16), S for sigmoid(x), C = 1 - S:
+//!
+//! - WGSL section "Floating Point Accuracy": + - * within 1 ulp (correctly rounded, but in either direction), division within
+//!   2.5 ULP while its denominator is in [2^-126, 2^126] (f16: [2^-14, 2^14]), exp within 3 + 2|x| ULP (f16: 1 + 2|x|).
+//! - Any operation may flush a subnormal operand or result to zero, and the sign of a zero may be ignored.
+//! - Overflow, infinity and NaN make the result indeterminate: anything is allowed.
+//! - select, load and store keep bits, subnormals included.
+//!
+//! Both sigmoid forms pass exp's relative error on by the factor C, add one rounding of 1 + z and one division:
+//! |y - S| <= u S (C (3 + 2|x|) + 3.5), and higher-order terms. METHODOLOGY.md derives each.
+
+use crate::storage::{Format, Storage};
+
+/// One input of a kernel, with the true result.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// How the elements lie in memory and are computed with.
+    pub storage: Storage,
+    /// x of a forward pass, or the saved tensor's element of a backward pass.
+    pub first: f64,
+    /// The bits of `first`.
+    pub first_bits: u32,
+    /// dy of a backward pass; 0 in a forward pass.
+    pub dy: f64,
+    /// The f64 reference.
+    pub truth: f64,
+}
+
+/// The set of results that are right.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Allowed {
+    /// Indeterminate by the specification: every value, NaN included.
+    Anything,
+    /// These very bits.
+    Bits(u32),
+    /// One of two values; zeros of either sign are equal.
+    OneOf(f64, f64),
+    /// A value of this interval, its ends included.
+    Within {
+        /// Lower end.
+        lowest: f64,
+        /// Upper end.
+        highest: f64,
+    },
+}
+
+impl Allowed {
+    /// Whether `value`, stored as `bits`, is a right result.
+    #[must_use]
+    pub fn contains(&self, value: f64, bits: u32) -> bool {
+        match *self {
+            Self::Anything => true,
+            Self::Bits(expected) => bits == expected,
+            Self::OneOf(a, b) => value == a || value == b,
+            // NaN compares false to both ends.
+            Self::Within { lowest, highest } => lowest <= value && value <= highest,
+        }
+    }
+}
+
+/// copy: the bits of x, whatever they mean.
+#[must_use]
+pub fn copy(case: &Case) -> Allowed {
+    Allowed::Bits(case.first_bits)
+}
+
+/// saved + dy: one rounding in either direction, subnormals flushed or not.
+#[must_use]
+pub fn add(case: &Case) -> Allowed {
+    let format = case.storage.arithmetic();
+    if !case.first.is_finite() || !case.dy.is_finite() || case.truth.abs() > case.storage.memory().max {
+        return Allowed::Anything;
+    }
+    let flushed = |value: f64| if format.is_subnormal(value) { value.abs() } else { 0.0 };
+    let flush = flushed(case.first) + flushed(case.dy) + flushed(case.truth);
+    within(case, format.ulp(case.truth) + flush + conversion_of_inputs(case))
+}
+
+/// relu: exactly x or 0; a subnormal x may be flushed, or may pass as it is although negative (D3D's rule for max).
+#[must_use]
+pub fn relu(case: &Case) -> Allowed {
+    if !case.first.is_finite() {
+        return Allowed::Anything;
+    }
+    if may_flush(case.storage, case.first) {
+        return Allowed::OneOf(case.first, 0.0);
+    }
+    Allowed::OneOf(case.truth, case.truth)
+}
+
+/// relu backward: exactly dy where the saved tensor is positive, else 0. In f32, dy is only loaded, selected and stored, so even a
+/// subnormal one must survive.
+#[must_use]
+pub fn relu_backward(case: &Case) -> Allowed {
+    if !case.first.is_finite() || !case.dy.is_finite() {
+        return Allowed::Anything;
+    }
+    let dy_may_flush = case.storage == Storage::F16 && Format::F16.is_subnormal(case.dy);
+    if case.first > 0.0 && (dy_may_flush || may_flush(case.storage, case.first)) {
+        return Allowed::OneOf(case.dy, 0.0);
+    }
+    Allowed::OneOf(case.truth, case.truth)
+}
+
+/// sigmoid by exp(): exp's relative error of 3 + 2|x| ULP (f16: 1 + 2|x|) reaches the result by the factor C.
+#[must_use]
+pub fn sigmoid_exp(case: &Case) -> Allowed {
+    if !case.first.is_finite() {
+        return Allowed::Anything;
+    }
+    let format = case.storage.arithmetic();
+    let constant = if format == Format::F32 { 3.0 } else { 1.0 };
+    let exp_ulps = constant + 2.0 * case.first.abs();
+    // 1 - S cancels for large x, where the term it stands in vanishes beside 3.5.
+    let relative = format.unit * ((1.0 - case.truth) * exp_ulps + 3.5);
+    let tolerance = case.truth * relative * higher_orders(format.unit * (exp_ulps + 3.5));
+    within(case, tolerance + flush_below_twice_min_normal(format, case.truth))
+}
+
+/// sigmoid backward from y: three roundings of dy (y (1 - y)), and the flush of y (1 - y) or of the result.
+#[must_use]
+pub fn sigmoid_from_y(case: &Case) -> Allowed {
+    if !case.first.is_finite() || !case.dy.is_finite() {
+        return Allowed::Anything;
+    }
+    let format = case.storage.arithmetic();
+    let relative = 3.0 * format.unit;
+    let flush = format.min_normal * (1.0 + case.dy.abs());
+    within(case, case.truth.abs() * relative * higher_orders(relative) + flush)
+}
+
+/// Second and higher orders of a first-order relative error.
+fn higher_orders(relative: f64) -> f64 {
+    1.0 + 4.0 * relative
+}
+
+/// Where exp's result is subnormal it may be flushed. Its error stays below one smallest normal number.
+fn flush_below_twice_min_normal(format: Format, truth: f64) -> f64 {
+    if truth < 2.0 * format.min_normal { format.min_normal } else { 0.0 }
+}
+
+/// Whether loading, computing with, or storing `value` may turn it into 0.
+fn may_flush(storage: Storage, value: f64) -> bool {
+    storage.memory().is_subnormal(value) || storage.arithmetic().is_subnormal(value)
+}
+
+/// unpack2x16float may flush subnormal f16 operands.
+fn conversion_of_inputs(case: &Case) -> f64 {
+    if case.storage != Storage::F16 {
+        return 0.0;
+    }
+    let flushed = |value: f64| if Format::F16.is_subnormal(value) { value.abs() } else { 0.0 };
+    flushed(case.first) + flushed(case.dy)
+}
+
+/// The interval of half-width `tolerance` around the truth, wider by the conversion to f16 where the result is stored as one: one of
+/// the two neighbours, or 0 for a subnormal one.
+fn within(case: &Case, tolerance: f64) -> Allowed {
+    let conversion = match case.storage {
+        Storage::F32 | Storage::F16Native => 0.0,
+        Storage::F16 => {
+            let flush = if case.truth.abs() < Format::F16.min_normal { Format::F16.min_normal } else { 0.0 };
+            Format::F16.ulp(case.truth) + flush
+        }
+    };
+    let half_width = tolerance + conversion;
+    Allowed::Within { lowest: case.truth - half_width, highest: case.truth + half_width }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference;
+
+    fn forward(storage: Storage, x: f64) -> Case {
+        let bits = storage.bits(x);
+        let x = storage.value(bits);
+        Case { storage, first: x, first_bits: bits, dy: 0.0, truth: reference::sigmoid(x) }
+    }
+
+    fn width_in_ulps(case: &Case) -> f64 {
+        match sigmoid_exp(case) {
+            Allowed::Within { lowest, highest } => (highest - lowest) / 2.0 / case.storage.arithmetic().ulp(case.truth),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn sigmoid_is_held_to_a_few_ulp_where_exp_is() {
+        // At 0: C = 1/2, so 1/2 (3 + 0) + 3.5 units of S = 1/2, which is its own ulp.
+        assert!((width_in_ulps(&forward(Storage::F32, 0.0)) - 5.0).abs() < 1e-3);
+        // Far above 0, exp no longer matters: 3.5 units of 1, which just below 1 are 7 ulps.
+        assert!((width_in_ulps(&forward(Storage::F32, 15.0)) - 7.0).abs() < 1e-3);
+        // Far below, exp's own 3 + 2|x|, and 3.5; S = 1.2 * 2^-58.
+        let case = forward(Storage::F32, -40.0);
+        let units = width_in_ulps(&case) * Format::F32.ulp(case.truth) / (case.truth * Format::F32.unit);
+        assert!((units - 86.5).abs() < 0.01, "{units}");
+    }
+
+    #[test]
+    fn a_subnormal_sigmoid_may_be_zero_but_not_twice_itself_and_more() {
+        let case = forward(Storage::F32, -88.0);
+        let allowed = sigmoid_exp(&case);
+        assert!(allowed.contains(0.0, 0));
+        assert!(allowed.contains(case.truth, 0));
+        assert!(!allowed.contains(case.truth + 1.1 * Format::F32.min_normal, 0));
+        assert!(!allowed.contains(f64::NAN, 0));
+    }
+
+    #[test]
+    fn relu_must_be_exact() {
+        let case = |x: f64| Case { truth: reference::relu(x), ..forward(Storage::F32, x) };
+        assert!(relu(&case(1.0)).contains(1.0, 0));
+        assert!(!relu(&case(1.0)).contains(1.0 + f64::from(f32::EPSILON), 0));
+        assert!(relu(&case(-1.0)).contains(-0.0, 0));
+        assert!(!relu(&case(-1.0)).contains(-1.0, 0));
+        assert!(relu(&case(1e-40)).contains(0.0, 0));
+        assert!(!relu(&case(1e-40)).contains(f64::from(f32::MIN_POSITIVE), 0));
+    }
+
+    #[test]
+    fn a_subnormal_dy_survives_the_select_in_f32_alone() {
+        let case = |storage: Storage, dy: f64| Case { storage, first: 1.0, first_bits: 0, dy, truth: dy };
+        assert!(!relu_backward(&case(Storage::F32, 1e-40)).contains(0.0, 0));
+        assert!(relu_backward(&case(Storage::F16, 6e-8)).contains(0.0, 0));
+        assert!(!relu_backward(&case(Storage::F16Native, 6e-8)).contains(0.0, 0));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_indeterminate() {
+        for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let case = Case { storage: Storage::F32, first: x, first_bits: 0, dy: 1.0, truth: 0.0 };
+            for allowed in [add, relu, relu_backward, sigmoid_exp, sigmoid_from_y] {
+                assert_eq!(allowed(&case), Allowed::Anything);
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The timing primitive: how long compute passes took on the device.
+//!
+//! What is timed is one pass with a timestamp at its begin and at its end: its dispatches, and the barriers between them. What is not:
+//! encoding, submission, the barriers before the pass, resolving the timestamps. Where the adapter has no timestamps, a pass is timed
+//! by the wall clock from its submission to its completion, which includes all of these, and every row says so.
+
+use std::sync::mpsc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::{Gpu, Workload};
+use crate::error::{Error, Result};
+
+/// Passes that are in flight at most.
+const PASSES: u32 = 128;
+
+/// Room that the wall clock must leave the device's clock: the two are different oscillators.
+const CLOCK_DRIFT: f64 = 1.01;
+
+/// What samples are taken with.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// Timestamps on the device, with the length of a tick.
+    GpuTimestamps {
+        /// ns.
+        period_ns: f64,
+    },
+    /// The host's clock around submission and completion.
+    Wall,
+}
+
+impl Clock {
+    /// What it is called in tables.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::GpuTimestamps { .. } => "gpu timestamps",
+            Self::Wall => "wall clock (the adapter has no timestamps)",
+        }
+    }
+}
+
+/// Why a pair of timestamps is no sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// End equals begin.
+    #[error("the clock stood still")]
+    Zero,
+    /// End is before begin.
+    #[error("the clock ran backwards or wrapped")]
+    Backwards,
+    /// More than the time that passed on the host from submission to completion.
+    #[error("the clock showed more than the wall clock")]
+    LongerThanWall,
+}
+
+/// The time between two timestamps in ns, if there can have been such a time.
+///
+/// # Errors
+/// If the timestamps contradict themselves or the wall clock.
+pub fn interval_ns(begin: u64, end: u64, period_ns: f64, wall_ns: f64) -> std::result::Result<f64, Reject> {
+    if end == begin {
+        return Err(Reject::Zero);
+    }
+    let ticks = end.checked_sub(begin).ok_or(Reject::Backwards)?;
+    #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are months")]
+    let ns = ticks as f64 * period_ns;
+    if ns > wall_ns * CLOCK_DRIFT { Err(Reject::LongerThanWall) } else { Ok(ns) }
+}
+
+/// Queries and the buffers that bring them back; made once, used for every sample.
+pub(super) struct Timer {
+    clock: Clock,
+    queries: Option<Queries>,
+}
+
+struct Queries {
+    set: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    staging: wgpu::Buffer,
+}
+
+impl Timer {
+    pub(super) fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
+        if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Self { clock: Clock::Wall, queries: None };
+        }
+        let count = PASSES * 2;
+        let buffer = |label, usage| {
+            let size = u64::from(count) * u64::from(wgpu::QUERY_SIZE);
+            device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+        };
+        let queries = Queries {
+            set: device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("timestamps"),
+                ty: wgpu::QueryType::Timestamp,
+                count,
+            }),
+            resolved: buffer("resolved", wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC),
+            staging: buffer("timestamps", wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST),
+        };
+        let period_ns = f64::from(queue.get_timestamp_period());
+        Self { clock: Clock::GpuTimestamps { period_ns }, queries: Some(queries) }
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
+    }
+}
+
+impl Gpu {
+    /// Times passes, each a workload and how often it is dispatched: one time in ns per pass, or why there is none.
+    ///
+    /// Passes are submitted one by one without waiting, so that the device stays busy and its clock up; keep each under 100 ms, since
+    /// drivers end what runs for seconds.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn time(&self, passes: &[(&Workload, u32)]) -> Result<Vec<std::result::Result<f64, Reject>>> {
+        let mut times = Vec::with_capacity(passes.len());
+        for batch in passes.chunks(PASSES as usize) {
+            match (&self.clock.queries, self.clock.clock) {
+                (Some(queries), Clock::GpuTimestamps { period_ns }) => {
+                    self.time_by_timestamps(queries, period_ns, batch, &mut times)?;
+                }
+                _ => self.time_by_wall(batch, &mut times)?,
+            }
+        }
+        Ok(times)
+    }
+
+    fn time_by_timestamps(
+        &self,
+        queries: &Queries,
+        period_ns: f64,
+        passes: &[(&Workload, u32)],
+        times: &mut Vec<std::result::Result<f64, Reject>>,
+    ) -> Result<()> {
+        let submitted = Instant::now();
+        let mut count = 0;
+        for (workload, dispatches) in passes {
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("timed"),
+                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                    query_set: &queries.set,
+                    beginning_of_pass_write_index: Some(count),
+                    end_of_pass_write_index: Some(count + 1),
+                }),
+            });
+            workload.encode(&mut pass, *dispatches);
+            drop(pass);
+            self.queue.submit([encoder.finish()]);
+            count += 2;
+        }
+        let bytes = u64::from(count) * u64::from(wgpu::QUERY_SIZE);
+        // Resolving and copying go in encoders of their own: Metal resolves to zeros what shares one with its pass (wgpu#6406).
+        let mut resolve = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        resolve.resolve_query_set(&queries.set, 0..count, &queries.resolved, 0);
+        self.queue.submit([resolve.finish()]);
+        let mut copy = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        copy.copy_buffer_to_buffer(&queries.resolved, 0, &queries.staging, 0, bytes);
+        self.queue.submit([copy.finish()]);
+        let (sender, mapped) = mpsc::channel();
+        queries.staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
+            // The receiver is gone only if waiting failed, and then nobody asks.
+            let _ = sender.send(result);
+        });
+        self.wait()?;
+        #[expect(clippy::cast_precision_loss, reason = "2^53 ns are months")]
+        let wall_ns = submitted.elapsed().as_nanos() as f64;
+        let failed = |error: &dyn std::fmt::Display| Error::Machine(format!("reading timestamps failed: {error}"));
+        mapped.recv().map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        {
+            let view = queries.staging.get_mapped_range(0..bytes).map_err(|error| failed(&error))?;
+            let ticks = |at: usize| u64::from_le_bytes(view[at..at + 8].try_into().expect("eight bytes"));
+            let pairs = (0..passes.len()).map(|pass| (ticks(pass * 16), ticks(pass * 16 + 8)));
+            times.extend(pairs.map(|(begin, end)| interval_ns(begin, end, period_ns, wall_ns)));
+        }
+        queries.staging.unmap();
+        Ok(())
+    }
+
+    fn time_by_wall(
+        &self,
+        passes: &[(&Workload, u32)],
+        times: &mut Vec<std::result::Result<f64, Reject>>,
+    ) -> Result<()> {
+        for (workload, dispatches) in passes {
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            workload.encode(&mut pass, *dispatches);
+            drop(pass);
+            let commands = encoder.finish();
+            let submitted = Instant::now();
+            self.queue.submit([commands]);
+            self.wait()?;
+            #[expect(clippy::cast_precision_loss, reason = "2^53 ns are months")]
+            times.push(Ok(submitted.elapsed().as_nanos() as f64));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_cannot_be_right_gives_no_sample() {
+        assert_eq!(interval_ns(1000, 1500, 2.0, 5000.0), Ok(1000.0));
+        assert_eq!(interval_ns(1000, 1000, 2.0, 5000.0), Err(Reject::Zero));
+        assert_eq!(interval_ns(1000, 999, 2.0, 5000.0), Err(Reject::Backwards));
+        // A counter of 36 bits that wrapped in between.
+        assert_eq!(interval_ns((1 << 36) - 5, 20, 1.0, 5000.0), Err(Reject::Backwards));
+        assert_eq!(interval_ns(0, 10_000, 1.0, 5000.0), Err(Reject::LongerThanWall));
+        // A period that is no whole number is not rounded.
+        assert_eq!(interval_ns(0, 100, 52.083_332, 6000.0), Ok(5208.3332));
+    }
+}

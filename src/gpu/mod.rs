@@ -1,0 +1,142 @@
+//! Everything that names wgpu: which adapter, its device, tensors larger than one binding, dispatch, timestamps.
+//!
+//! [`Gpu::open`] gives a device; [`Tensor`] is memory on it; [`Workload`] is a kernel bound to tensors, ready to be dispatched;
+//! [`Gpu::time`] is the one timing primitive.
+
+mod adapter;
+mod clock;
+mod tensor;
+mod workload;
+
+use std::sync::{Arc, Mutex};
+
+pub use adapter::{AdapterFacts, Choice, adapters};
+pub use clock::{Clock, Reject, interval_ns};
+pub use tensor::{GUARD_WORDS, Layout, Tensor, WORD_BYTES};
+pub use workload::{ShaderChecks, Shape, Workload};
+
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+
+/// An open device with its queue and clock.
+pub struct Gpu {
+    /// What is known of the adapter.
+    pub facts: AdapterFacts,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    clock: clock::Timer,
+    faults: Arc<Mutex<Faults>>,
+}
+
+/// What the device reported outside any call: a lost device, an error that no scope caught.
+#[derive(Default)]
+struct Faults {
+    lost: Option<String>,
+    error: Option<String>,
+}
+
+impl Gpu {
+    /// Opens the chosen adapter with all of its limits, and with timestamps and 16-bit floats where it has them.
+    ///
+    /// # Errors
+    /// If no adapter matches, or the driver refuses a device.
+    pub fn open(choice: &Choice) -> Result<Self> {
+        pollster::block_on(Self::open_async(choice))
+    }
+
+    async fn open_async(choice: &Choice) -> Result<Self> {
+        let adapter = adapter::choose(choice).await?;
+        let facts = AdapterFacts::of(&adapter);
+        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("actbench"),
+            required_features: adapter.features() & wanted,
+            required_limits: adapter.limits(),
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| Error::Machine(format!("{} gave no device: {error}", facts.name)))?;
+
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let on_lost = Arc::clone(&faults);
+        device.set_device_lost_callback(move |reason, message| {
+            // Dropping the device at the end of a program reports it as destroyed, which is no fault.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                on_lost.lock().expect("no panic while held").lost = Some(message);
+            }
+        });
+        let on_error = Arc::clone(&faults);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            on_error.lock().expect("no panic while held").error.get_or_insert_with(|| error.to_string());
+        }));
+
+        let clock = clock::Timer::new(&device, &queue);
+        Ok(Self { facts, device, queue, clock, faults })
+    }
+
+    /// What samples are taken with.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock.clock()
+    }
+
+    /// The largest number of bytes of a tensor that one buffer and one binding hold on this device.
+    #[must_use]
+    pub fn max_buffer_bytes(&self) -> u64 {
+        let limits = self.device.limits();
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    }
+
+    /// Whether the kernel's features are there; if not, the reason.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the missing feature.
+    pub fn supports(&self, kernel: &Kernel) -> Result<()> {
+        if kernel.needs_shader_f16() && !self.device.features().contains(wgpu::Features::SHADER_F16) {
+            return Err(Error::Unsupported(format!("{} has no shader-f16", self.facts.name)));
+        }
+        Ok(())
+    }
+
+    /// Waits until everything that was submitted is done, and reports what went wrong meanwhile.
+    ///
+    /// # Errors
+    /// If the device was lost or raised an error.
+    pub fn wait(&self) -> Result<()> {
+        if let Err(error) = self.device.poll(wgpu::PollType::wait_indefinitely()) {
+            return Err(self.fault().unwrap_or_else(|| Error::Machine(format!("{}: {error}", self.facts.name))));
+        }
+        self.fault().map_or(Ok(()), Err)
+    }
+
+    fn fault(&self) -> Option<Error> {
+        let faults = self.faults.lock().expect("no panic while held");
+        if let Some(message) = &faults.lost {
+            return Some(Error::Machine(format!("the device {} was lost: {message}", self.facts.name)));
+        }
+        faults.error.as_ref().map(|message| Error::Machine(format!("{}: {message}", self.facts.name)))
+    }
+
+    /// Runs `create` and turns what the device says about it into an error.
+    fn scoped<R>(&self, create: impl FnOnce() -> R) -> std::result::Result<R, wgpu::Error> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let created = create();
+        // Scopes are popped in the opposite order of their pushing.
+        let errors = [internal.pop(), validation.pop(), memory.pop()].map(pollster::block_on);
+        match errors.into_iter().flatten().next() {
+            Some(error) => Err(error),
+            None => Ok(created),
+        }
+    }
+
+    /// Destroys the device under whoever uses it, as a driver reset would. For tests of what follows.
+    #[doc(hidden)]
+    pub fn lose(&self) {
+        self.faults.lock().expect("no panic while held").lost = Some("lost on purpose".to_owned());
+        self.device.destroy();
+    }
+}

@@ -1,0 +1,222 @@
+//! Tensors on the device. One logical tensor lies in as many buffers as its size and the adapter's limits ask for.
+
+use std::sync::mpsc;
+
+use super::Gpu;
+use super::workload::host_size;
+use crate::error::{Error, Result};
+
+/// Bytes of a word, the unit in which every kernel loads and stores.
+pub const WORD_BYTES: u64 = 16;
+
+/// Words behind each buffer's data that no kernel may write. They are bound with it: a kernel that runs past its end shows.
+pub const GUARD_WORDS: u64 = 64;
+
+/// Bytes that go up or come back at a time, so that staging memory stays bounded whatever the tensor's size.
+const PIECE_BYTES: u64 = 16 << 20;
+
+const GUARD_BYTE: u8 = 0xa5;
+
+/// How a tensor's words are divided into buffers. Tensors of one workload share a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Elements.
+    pub elements: u64,
+    /// Bytes of an element.
+    pub element_bytes: u64,
+    /// Words of every buffer but the last.
+    pub words_per_buffer: u64,
+}
+
+impl Layout {
+    /// Lays out `elements` elements in buffers of at most `max_buffer_bytes`, guard included.
+    ///
+    /// # Panics
+    /// If a buffer can't hold the guard and one word.
+    #[must_use]
+    pub fn new(elements: u64, element_bytes: u64, max_buffer_bytes: u64) -> Self {
+        let words_per_buffer = max_buffer_bytes / WORD_BYTES - GUARD_WORDS;
+        assert!(words_per_buffer > 0, "a buffer of {max_buffer_bytes} bytes holds no word beside its guard");
+        Self { elements, element_bytes, words_per_buffer }
+    }
+
+    /// All words; the last one is padded.
+    #[must_use]
+    pub fn words(&self) -> u64 {
+        (self.elements * self.element_bytes).div_ceil(WORD_BYTES)
+    }
+
+    /// The words of each buffer.
+    pub fn buffers(&self) -> impl Iterator<Item = u64> {
+        let (words, most) = (self.words(), self.words_per_buffer);
+        (0..words.div_ceil(most)).map(move |index| most.min(words - index * most))
+    }
+}
+
+/// A tensor in device memory.
+pub struct Tensor {
+    /// How it is divided.
+    pub layout: Layout,
+    pub(super) buffers: Vec<wgpu::Buffer>,
+}
+
+impl Gpu {
+    /// The layout of a tensor on this device.
+    #[must_use]
+    pub fn layout(&self, elements: u64, element_bytes: u64) -> Layout {
+        Layout::new(elements, element_bytes, self.max_buffer_bytes())
+    }
+
+    /// Allocates a tensor and writes its guards. Its elements are zero until [`Gpu::upload`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the device has no room for it.
+    pub fn tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
+        let mut buffers = Vec::new();
+        for words in layout.buffers() {
+            let size = (words + GUARD_WORDS) * WORD_BYTES;
+            let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+            let buffer = self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|error| {
+                let bytes = layout.words() * WORD_BYTES;
+                Error::Unsupported(format!("{} has no room for a tensor of {bytes} bytes: {error}", self.facts.name))
+            })?;
+            let guard = vec![GUARD_BYTE; host_size(GUARD_WORDS * WORD_BYTES)];
+            self.queue.write_buffer(&buffer, words * WORD_BYTES, &guard);
+            buffers.push(buffer);
+        }
+        self.wait()?;
+        Ok(Tensor { layout, buffers })
+    }
+
+    /// Writes a tensor piece by piece: `fill` gets the first element of a piece and its bytes to write. Padding is zero.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn upload(&self, tensor: &Tensor, mut fill: impl FnMut(u64, &mut [u8])) -> Result<()> {
+        let element_bytes = tensor.layout.element_bytes;
+        let data_bytes = tensor.layout.elements * element_bytes;
+        let mut host = Vec::new();
+        for (buffer, piece) in pieces(tensor) {
+            host.clear();
+            host.resize(host_size(piece.bytes), 0);
+            let in_data = data_bytes.saturating_sub(piece.first_byte).min(piece.bytes);
+            fill(piece.first_byte / element_bytes, &mut host[..host_size(in_data)]);
+            self.queue.write_buffer(buffer, piece.offset, &host);
+            // Frees the staging buffer of this piece before the next asks for one.
+            self.queue.submit([]);
+            self.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Reads a tensor back piece by piece, without its padding: `take` gets the first element of a piece and its bytes.
+    ///
+    /// # Errors
+    /// If the device fails, or if `take` does.
+    pub fn read(&self, tensor: &Tensor, mut take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+        let element_bytes = tensor.layout.element_bytes;
+        let data_bytes = tensor.layout.elements * element_bytes;
+        let mut pieces = pieces(tensor).peekable();
+        let Some((_, largest)) = pieces.peek() else { return Ok(()) };
+        let staging = self.staging(largest.bytes)?;
+        for (buffer, piece) in pieces {
+            let in_data = data_bytes.saturating_sub(piece.first_byte).min(piece.bytes);
+            self.read_bytes(buffer, piece.offset, piece.bytes, &staging, |bytes| {
+                take(piece.first_byte / element_bytes, &bytes[..host_size(in_data)])
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether the guards behind every buffer of the tensor are as they were written.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn guards_are_intact(&self, tensor: &Tensor) -> Result<bool> {
+        let staging = self.staging(GUARD_WORDS * WORD_BYTES)?;
+        let mut intact = true;
+        for (buffer, words) in tensor.buffers.iter().zip(tensor.layout.buffers()) {
+            self.read_bytes(buffer, words * WORD_BYTES, GUARD_WORDS * WORD_BYTES, &staging, |bytes| {
+                intact &= bytes.iter().all(|byte| *byte == GUARD_BYTE);
+                Ok(())
+            })?;
+        }
+        Ok(intact)
+    }
+
+    fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: Some("read back"), size, usage, mapped_at_creation: false };
+        self.scoped(|| self.device.create_buffer(&descriptor))
+            .map_err(|error| Error::Machine(format!("no memory to read results back: {error}")))
+    }
+
+    fn read_bytes(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        bytes: u64,
+        staging: &wgpu::Buffer,
+        take: impl FnOnce(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, bytes);
+        self.queue.submit([encoder.finish()]);
+        let (sender, mapped) = mpsc::channel();
+        staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
+            // The receiver is gone only if waiting failed, and then nobody asks.
+            let _ = sender.send(result);
+        });
+        self.wait()?;
+        let failed = |error: &dyn std::fmt::Display| Error::Machine(format!("reading results back failed: {error}"));
+        mapped.recv().map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        let taken = {
+            let view = staging.get_mapped_range(0..bytes).map_err(|error| failed(&error))?;
+            take(&view)
+        };
+        staging.unmap();
+        taken
+    }
+}
+
+/// A run of bytes within one buffer.
+struct Piece {
+    /// From the start of the tensor.
+    first_byte: u64,
+    /// From the start of its buffer.
+    offset: u64,
+    bytes: u64,
+}
+
+fn pieces(tensor: &Tensor) -> impl Iterator<Item = (&wgpu::Buffer, Piece)> {
+    let first_of_buffer = |index: usize| index as u64 * tensor.layout.words_per_buffer * WORD_BYTES;
+    tensor.buffers.iter().zip(tensor.layout.buffers()).enumerate().flat_map(move |(index, (buffer, words))| {
+        let bytes = words * WORD_BYTES;
+        (0..bytes.div_ceil(PIECE_BYTES)).map(move |piece| {
+            let offset = piece * PIECE_BYTES;
+            let bytes = PIECE_BYTES.min(bytes - offset);
+            (buffer, Piece { first_byte: first_of_buffer(index) + offset, offset, bytes })
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_is_divided_into_buffers_that_fit() {
+        let guard = GUARD_WORDS * WORD_BYTES;
+        let buffers = |elements, bytes| Layout::new(elements, 4, bytes + guard).buffers().collect::<Vec<_>>();
+        assert_eq!(buffers(0, 64), [0u64; 0]);
+        assert_eq!(buffers(1, 64), [1]);
+        assert_eq!(buffers(16, 64), [4]);
+        assert_eq!(buffers(17, 64), [4, 1]);
+        assert_eq!(buffers(40, 64), [4, 4, 2]);
+        // Past 2^32 bytes, in buffers of just under 2 GiB as on NVIDIA.
+        let large = Layout::new((1 << 30) + 5, 4, (1 << 31) - 4);
+        assert_eq!(large.buffers().sum::<u64>(), (1 << 28) + 2);
+        assert!(large.buffers().all(|words| (words + GUARD_WORDS) * WORD_BYTES < 1 << 31));
+    }
+}

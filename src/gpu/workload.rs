@@ -1,0 +1,282 @@
+//! A kernel with a shape, bound to tensors: what is dispatched.
+
+use super::{Gpu, Tensor};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+
+/// How a kernel's words are spread over invocations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Invocations of a workgroup.
+    pub workgroup_size: u32,
+    /// 16-byte words that an invocation owns.
+    pub words_per_invocation: u32,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { workgroup_size: 256, words_per_invocation: 1 }
+    }
+}
+
+/// Whether wgpu adds its run-time checks to a shader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShaderChecks {
+    /// No checks: what is timed. The loops and indices of these shaders are bounded by construction.
+    #[default]
+    Trusted,
+    /// Bounds of every access and of every loop are checked, as a web page's shader would be.
+    Checked,
+}
+
+/// A kernel ready to be dispatched over its tensors.
+pub struct Workload {
+    /// What it computes.
+    pub kernel: Kernel,
+    /// Elements of each tensor.
+    pub elements: u64,
+    /// How.
+    pub shape: Shape,
+    pipeline: wgpu::ComputePipeline,
+    /// One per buffer of the tensors.
+    dispatches: Vec<Dispatch>,
+}
+
+struct Dispatch {
+    bind_group: wgpu::BindGroup,
+    workgroups: [u32; 2],
+}
+
+impl Gpu {
+    /// Compiles the kernel and binds it: `tensors` in the order of [`Kernel::tensors`], all of the same layout.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if a feature or a limit is missing, [`Error::Compile`] if the shader does not compile.
+    ///
+    /// # Panics
+    /// If the tensors are not those that the kernel asks for.
+    pub fn workload(
+        &self,
+        kernel: Kernel,
+        shape: Shape,
+        checks: ShaderChecks,
+        tensors: &[&Tensor],
+    ) -> Result<Workload> {
+        self.bind(kernel, &kernel.wgsl(), shape, checks, tensors)
+    }
+
+    /// [`Gpu::workload`] of a WGSL text that stands in for the kernel's own, always checked: how tests plant faults.
+    ///
+    /// # Errors
+    /// As [`Gpu::workload`].
+    ///
+    /// # Panics
+    /// As [`Gpu::workload`].
+    pub fn workload_of(&self, kernel: Kernel, wgsl: &str, shape: Shape, tensors: &[&Tensor]) -> Result<Workload> {
+        self.bind(kernel, wgsl, shape, ShaderChecks::Checked, tensors)
+    }
+
+    fn bind(
+        &self,
+        kernel: Kernel,
+        wgsl: &str,
+        shape: Shape,
+        checks: ShaderChecks,
+        tensors: &[&Tensor],
+    ) -> Result<Workload> {
+        self.supports(&kernel)?;
+        if shape.workgroup_size > self.facts.max_workgroup_size {
+            let most = self.facts.max_workgroup_size;
+            return Err(Error::Unsupported(format!("workgroups of {} exceed {most}", shape.workgroup_size)));
+        }
+        let roles = kernel.tensors();
+        assert_eq!(roles.len(), tensors.len(), "{} takes {roles:?}", kernel.path());
+        let layout = tensors[0].layout;
+        assert!(tensors.iter().all(|tensor| tensor.layout == layout), "tensors of different layouts");
+
+        let bind_group_layout = self.bind_group_layout(roles.len());
+        let pipeline = self.pipeline(&kernel, wgsl, shape, checks, &bind_group_layout)?;
+        let mut dispatches = Vec::new();
+        for (index, words) in layout.buffers().enumerate() {
+            let params = self.params(words)?;
+            let entries = std::iter::once(&params).chain(tensors.iter().map(|tensor| &tensor.buffers[index]));
+            let entries: Vec<_> = (0u32..)
+                .zip(entries)
+                .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+                .collect();
+            let bind_group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some("tensors"),
+                layout: &bind_group_layout,
+                entries: &entries,
+            });
+            dispatches.push(Dispatch { bind_group, workgroups: self.grid(words, shape)? });
+        }
+        Ok(Workload { kernel, elements: layout.elements, shape, pipeline, dispatches })
+    }
+
+    /// Dispatches a workload once and waits for it.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn run(&self, workload: &Workload) -> Result<()> {
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        workload.encode(&mut pass, 1);
+        drop(pass);
+        self.queue.submit([encoder.finish()]);
+        self.wait()
+    }
+
+    fn bind_group_layout(&self, tensors: usize) -> wgpu::BindGroupLayout {
+        let buffer = |binding: u32, ty: wgpu::BufferBindingType| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            count: None,
+        };
+        let mut entries = vec![
+            buffer(0, wgpu::BufferBindingType::Uniform),
+            buffer(1, wgpu::BufferBindingType::Storage { read_only: false }),
+        ];
+        entries.extend((2u32..).take(tensors - 1).map(|binding| {
+            // Read-only, so that no barrier is put between dispatches on account of inputs.
+            buffer(binding, wgpu::BufferBindingType::Storage { read_only: true })
+        }));
+        self.device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("tensors"), entries: &entries })
+    }
+
+    fn pipeline(
+        &self,
+        kernel: &Kernel,
+        wgsl: &str,
+        shape: Shape,
+        checks: ShaderChecks,
+        bind_group_layout: &wgpu::BindGroupLayout,
+    ) -> Result<wgpu::ComputePipeline> {
+        let path = kernel.path();
+        let compiled = self.scoped(|| {
+            let module = self.shader_module(&path, wgsl, checks);
+            let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(&path),
+                bind_group_layouts: &[Some(bind_group_layout)],
+                immediate_size: 0,
+            });
+            self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(&path),
+                layout: Some(&layout),
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: &[
+                        ("workgroup_size", f64::from(shape.workgroup_size)),
+                        ("words_per_invocation", f64::from(shape.words_per_invocation)),
+                    ],
+                    ..wgpu::PipelineCompilationOptions::default()
+                },
+                cache: None,
+            })
+        });
+        compiled.map_err(|error| Error::Compile { kernel: path.clone(), message: error.to_string() })
+    }
+
+    #[expect(unsafe_code, reason = "the one place where shaders are created without wgpu's run-time checks")]
+    fn shader_module(&self, label: &str, wgsl: &str, checks: ShaderChecks) -> wgpu::ShaderModule {
+        let descriptor =
+            wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(wgsl.into()) };
+        match checks {
+            ShaderChecks::Checked => self.device.create_shader_module(descriptor),
+            // SAFETY: the shaders in this crate index tensors only below `params.words`, which is what was bound, and their
+            // loops end after a number of steps that is a constant, an override or a uniform. Text from elsewhere is compiled
+            // with checks.
+            ShaderChecks::Trusted => unsafe {
+                self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+            },
+        }
+    }
+
+    /// The uniform of one dispatch.
+    fn params(&self, words: u64) -> Result<wgpu::Buffer> {
+        let words = u32::try_from(words).map_err(|_| Error::Unsupported(format!("{words} words in one buffer")))?;
+        let params = [words, 0, 0, 0];
+        let bytes: &[u8] = bytemuck::cast_slice(&params);
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("params"),
+            size: bytes.len() as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        self.queue.write_buffer(&buffer, 0, bytes);
+        Ok(buffer)
+    }
+
+    /// Workgroups for `words` words: rows of equal length, since one dimension holds no more than 65,535 on most adapters and a full
+    /// row followed by a short one would leave up to half of the grid idle.
+    fn grid(&self, words: u64, shape: Shape) -> Result<[u32; 2]> {
+        grid(words, shape, self.facts.max_workgroups_per_dimension)
+            .ok_or_else(|| Error::Unsupported(format!("{words} words are more than one dispatch of {shape:?} covers")))
+    }
+}
+
+fn grid(words: u64, shape: Shape, most: u32) -> Option<[u32; 2]> {
+    let per_workgroup = u64::from(shape.workgroup_size) * u64::from(shape.words_per_invocation);
+    let workgroups = words.div_ceil(per_workgroup);
+    let rows = workgroups.div_ceil(u64::from(most)).max(1);
+    let columns = workgroups.div_ceil(rows);
+    Some([u32::try_from(columns).ok()?, u32::try_from(rows).ok().filter(|rows| *rows <= most)?])
+}
+
+impl Workload {
+    /// Records `times` dispatches over all of its buffers.
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, times: u32) {
+        pass.set_pipeline(&self.pipeline);
+        for _ in 0..times {
+            for dispatch in &self.dispatches {
+                pass.set_bind_group(0, &dispatch.bind_group, &[]);
+                let [x, y] = dispatch.workgroups;
+                pass.dispatch_workgroups(x, y, 1);
+            }
+        }
+    }
+
+    /// Bytes that one dispatch moves.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.kernel.bytes(self.elements)
+    }
+}
+
+/// A size on the device as a size on the host.
+///
+/// # Panics
+/// On a host whose memory can't be addressed by 64 bits, for sizes that it can't hold.
+pub(super) fn host_size(bytes: u64) -> usize {
+    usize::try_from(bytes).expect("sizes of pieces fit the host")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_covers_every_word_with_little_idle() {
+        let shape = Shape { workgroup_size: 1, words_per_invocation: 1 };
+        assert_eq!(grid(1, shape, 65_535), Some([1, 1]));
+        assert_eq!(grid(65_535, shape, 65_535), Some([65_535, 1]));
+        assert_eq!(grid(65_536, shape, 65_535), Some([32_768, 2]));
+        for words in [65_537, 1 << 20, (1 << 27) - 64] {
+            for (workgroup_size, words_per_invocation) in [(1, 1), (64, 1), (256, 4), (1024, 16)] {
+                let shape = Shape { workgroup_size, words_per_invocation };
+                let [x, y] = grid(words, shape, 65_535).expect("fits");
+                let groups = u64::from(x) * u64::from(y);
+                let per_group = u64::from(workgroup_size * words_per_invocation);
+                assert!(groups * per_group >= words, "{words} {shape:?}");
+                assert!(groups - words.div_ceil(per_group) < u64::from(y), "{words} {shape:?}: idle workgroups");
+                assert!(x <= 65_535 && y <= 65_535);
+                // The shader counts invocations in u32.
+                assert!(u32::try_from(groups * per_group).is_ok(), "{words} {shape:?}");
+            }
+        }
+        assert_eq!(grid(1 << 33, shape, 65_535), None);
+    }
+}

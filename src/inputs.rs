@@ -1,0 +1,315 @@
+//! Seeded inputs. Every element is a function of (distribution, seed, role, index), so that tensors of any size are made, uploaded and
+//! checked piece by piece, and one element of a failure can be made again.
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng, SeedableRng};
+use rand_distr::{Distribution as _, StandardNormal};
+use rayon::prelude::*;
+
+use crate::activation::{Activation, Saved};
+use crate::kernel::Role;
+use crate::storage::Storage;
+
+/// Elements that share a random number generator: what one generator has to be run through to reach an element.
+const BLOCK: u64 = 4096;
+
+/// The seed where none is given.
+pub const DEFAULT_SEED: u64 = 42;
+
+/// How inputs are distributed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Standard normal: mixed signs, incompressible. What is timed.
+    Normal,
+    /// Edge values first, then by turns uniform bit patterns, and normal values four times as wide. What is validated: faults in the
+    /// tails or at subnormals show in bit patterns alone.
+    Patterns,
+}
+
+/// Where inputs come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inputs {
+    /// Their distribution.
+    pub distribution: Distribution,
+    /// Their seed.
+    pub seed: u64,
+}
+
+/// x where something happens, in f32 or f16: signs of zero, subnormals, where exp leaves the range, where sigmoid rounds to 0 or 1.
+const EDGES_OF_X: &[f64] = &[
+    0.0,
+    1.0,
+    0.5,
+    2.0,
+    1e-3,
+    1e-5,
+    5.9e-8,
+    3.05e-5,
+    6.0e-5,
+    6.2e-5,
+    1.4e-45,
+    1e-40,
+    1.1754e-38,
+    1.1755e-38,
+    2.4e-38,
+    2.9802322e-8,
+    5.9604645e-8,
+    1.1920929e-7,
+    8.317,
+    8.318,
+    9.703,
+    9.704,
+    9.705,
+    11.08,
+    11.09,
+    11.1,
+    16.635,
+    16.636,
+    17.328,
+    17.3287,
+    17.329,
+    18.0,
+    30.0,
+    30.1,
+    87.33,
+    87.336,
+    87.337,
+    88.72,
+    88.722,
+    88.723,
+    88.73,
+    103.97,
+    103.98,
+    104.0,
+    126.0,
+    127.0,
+    128.0,
+    150.0,
+    177.0,
+    255.0,
+    65503.0,
+    65504.0,
+    1e10,
+    1e20,
+    1e38,
+    3.4028234e38,
+    f64::INFINITY,
+    f64::NAN,
+];
+
+/// y where something happens: the ends of the range, neighbours of 1, halves.
+const EDGES_OF_Y: &[f64] = &[
+    0.0,
+    1.4e-45,
+    1e-40,
+    1.1755e-38,
+    2.4e-38,
+    5.9e-8,
+    6.0e-5,
+    6.2e-5,
+    1e-10,
+    1e-3,
+    0.25,
+    0.499_999_97,
+    0.499_755_86,
+    0.5,
+    0.500_000_06,
+    0.500_488_3,
+    0.75,
+    0.999,
+    0.999_511_7,
+    0.999_999_94,
+    1.0,
+    2.0,
+    65504.0,
+    3.4028234e38,
+];
+
+/// dy where something happens.
+const EDGES_OF_DY: &[f64] = &[
+    0.0,
+    1.0,
+    0.5,
+    3.0,
+    1.4e-45,
+    1e-40,
+    1.1755e-38,
+    5.9e-8,
+    6.0e-5,
+    6.2e-5,
+    1e-10,
+    1000.0,
+    65504.0,
+    1e38,
+    3.4028234e38,
+    f64::INFINITY,
+    f64::NAN,
+];
+
+impl Inputs {
+    /// Inputs to time kernels on.
+    #[must_use]
+    pub fn normal(seed: u64) -> Self {
+        Self { distribution: Distribution::Normal, seed }
+    }
+
+    /// Inputs to validate kernels on.
+    #[must_use]
+    pub fn patterns(seed: u64) -> Self {
+        Self { distribution: Distribution::Patterns, seed }
+    }
+
+    /// Writes elements from `first` on, as many as fit in `bytes`, of what the kernel of `activation` reads in `role`.
+    pub fn fill(&self, activation: &Activation, role: Role, storage: Storage, first: u64, bytes: &mut [u8]) {
+        let size = storage.element_size();
+        assert_eq!(bytes.len() % size, 0, "whole elements");
+        let mut rest = bytes;
+        let mut at = first;
+        let mut parts = Vec::new();
+        while !rest.is_empty() {
+            let elements = (BLOCK - at % BLOCK).min((rest.len() / size) as u64);
+            let (part, behind) = rest.split_at_mut(usize::try_from(elements).expect("at most a block") * size);
+            parts.push((at, part));
+            rest = behind;
+            at += elements;
+        }
+        parts.into_par_iter().for_each(|(first, part)| {
+            let mut random = self.generator(role, first / BLOCK);
+            for index in first - first % BLOCK..first {
+                // Elements before the first one draw what they would have drawn.
+                self.element(activation, role, storage, index, &mut random);
+            }
+            for (index, element) in (first..).zip(part.chunks_exact_mut(size)) {
+                let bits = self.element(activation, role, storage, index, &mut random);
+                element.copy_from_slice(&bits.to_le_bytes()[..size]);
+            }
+        });
+    }
+
+    fn generator(&self, role: Role, block: u64) -> Xoshiro256PlusPlus {
+        // y is computed from the very x that a forward pass would have seen.
+        let stream = match (role, self.distribution) {
+            (Role::X | Role::Saved(Saved::X), _) | (Role::Saved(Saved::Y), Distribution::Normal) => 1,
+            (Role::Saved(Saved::Y), Distribution::Patterns) => 2,
+            (Role::Dy, _) => 3,
+            (Role::Result, _) => unreachable!("results are not inputs"),
+        };
+        let mut streams = Xoshiro256PlusPlus::seed_from_u64(self.seed);
+        let key = (0..stream).fold(0, |_, _| streams.next_u64());
+        Xoshiro256PlusPlus::seed_from_u64(key.wrapping_add(block))
+    }
+
+    fn element(&self, activation: &Activation, role: Role, storage: Storage, index: u64, random: &mut impl Rng) -> u32 {
+        match self.distribution {
+            Distribution::Normal => {
+                let value: f64 = StandardNormal.sample(random);
+                match (role, activation.forward_reference()) {
+                    // The gradient is taken at the x that lies in memory, so x is rounded first.
+                    (Role::Saved(Saved::Y), Some(forward)) => storage.bits(forward(storage.value(storage.bits(value)))),
+                    _ => storage.bits(value),
+                }
+            }
+            Distribution::Patterns => pattern(activation, role, storage, index, random),
+        }
+    }
+}
+
+fn pattern(activation: &Activation, role: Role, storage: Storage, index: u64, random: &mut impl Rng) -> u32 {
+    let word = random.next_u64();
+    let normal: f64 = StandardNormal.sample(random);
+    if let Some(edge) = edge(activation, role, storage, index) {
+        return edge;
+    }
+    let all_bits = if storage == Storage::F32 { u32::MAX } else { u32::from(u16::MAX) };
+    let bits = (word >> 32) as u32 & all_bits;
+    match role {
+        Role::Saved(Saved::Y) => {
+            // Finite values from 0 to the largest y there is.
+            let highest = storage.bits(activation.highest_y.min(storage.memory().max));
+            if index.is_multiple_of(2) { bits % (highest + 1) } else { storage.bits(activation.clamp_y(normal.abs())) }
+        }
+        _ if index.is_multiple_of(2) => bits,
+        _ => storage.bits(4.0 * normal),
+    }
+}
+
+/// The edge value at `index`, if that lies within them. dy changes slowest: every edge of the saved tensor meets every edge of dy.
+fn edge(activation: &Activation, role: Role, storage: Storage, index: u64) -> Option<u32> {
+    let of_first: &[f64] = if matches!(role, Role::Saved(Saved::Y)) { EDGES_OF_Y } else { EDGES_OF_X };
+    // Positive and negative, one after the other.
+    let (count_of_first, count_of_dy) = (EDGES_OF_X.len() as u64 * 2, EDGES_OF_DY.len() as u64 * 2);
+    if index >= count_of_first * count_of_dy {
+        return None;
+    }
+    let at = |edges: &[f64], position: u64| {
+        let value = edges[usize::try_from(position / 2).expect("an index of a short list") % edges.len()];
+        if position.is_multiple_of(2) { value } else { -value }
+    };
+    let value = match role {
+        Role::Dy => at(EDGES_OF_DY, index / count_of_first),
+        Role::Saved(Saved::Y) => activation.clamp_y(at(of_first, index % count_of_first).abs()),
+        _ => at(of_first, index % count_of_first),
+    };
+    Some(storage.bits(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sigmoid() -> &'static Activation {
+        Activation::named("sigmoid").expect("in the table")
+    }
+
+    fn values(inputs: Inputs, role: Role, storage: Storage, first: u64, count: usize) -> Vec<f64> {
+        let size = storage.element_size();
+        let mut bytes = vec![0; count * size];
+        inputs.fill(sigmoid(), role, storage, first, &mut bytes);
+        (0..count).map(|index| storage.value(storage.element(&bytes, index))).collect()
+    }
+
+    #[test]
+    fn any_piece_holds_what_the_whole_holds() {
+        for inputs in [Inputs::normal(7), Inputs::patterns(7)] {
+            for role in [Role::X, Role::Saved(Saved::Y), Role::Dy] {
+                let whole: Vec<_> = values(inputs, role, Storage::F16, 0, 20_000).iter().map(|v| v.to_bits()).collect();
+                for (first, count) in [(0, 1), (4095, 2), (4096, 4096), (5000, 9000), (19_999, 1)] {
+                    let piece = values(inputs, role, Storage::F16, first, count);
+                    let at = usize::try_from(first).expect("small");
+                    let piece: Vec<_> = piece.iter().map(|v| v.to_bits()).collect();
+                    assert_eq!(piece, whole[at..at + count], "{inputs:?} {role:?} from {first}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn normal_inputs_are_standard_normal_and_differ_by_seed_and_role() {
+        let x = values(Inputs::normal(1), Role::X, Storage::F32, 0, 100_000);
+        let mean = x.iter().sum::<f64>() / 1e5;
+        let variance = x.iter().map(|v| v * v).sum::<f64>() / 1e5;
+        assert!(mean.abs() < 0.015 && (variance - 1.0).abs() < 0.02, "mean {mean}, variance {variance}");
+        assert_ne!(x, values(Inputs::normal(2), Role::X, Storage::F32, 0, 100_000));
+        assert_ne!(x, values(Inputs::normal(1), Role::Dy, Storage::F32, 0, 100_000));
+    }
+
+    #[test]
+    fn the_saved_y_is_the_forward_of_x() {
+        let x = values(Inputs::normal(3), Role::X, Storage::F32, 0, 5000);
+        let y = values(Inputs::normal(3), Role::Saved(Saved::Y), Storage::F32, 0, 5000);
+        for (x, y) in x.iter().zip(y) {
+            assert_eq!(Storage::F32.bits(crate::reference::sigmoid(*x)), Storage::F32.bits(y));
+        }
+    }
+
+    #[test]
+    fn patterns_hold_the_edges_and_every_exponent() {
+        let x = values(Inputs::patterns(1), Role::X, Storage::F32, 0, 100_000);
+        assert!(x.iter().any(|x| x.is_nan()) && x.contains(&f64::INFINITY) && x.contains(&-104.0));
+        assert!(x.iter().any(|x| *x == 0.0 && x.is_sign_negative()));
+        let exponents: std::collections::HashSet<_> = x.iter().map(|x| Storage::F32.bits(*x) >> 23 & 0xff).collect();
+        assert_eq!(exponents.len(), 256);
+        let y = values(Inputs::patterns(1), Role::Saved(Saved::Y), Storage::F32, 0, 100_000);
+        assert!(y.iter().all(|y| (0.0..=1.0).contains(y)) && y.contains(&0.0) && y.contains(&1.0));
+    }
+}

@@ -1,0 +1,129 @@
+//! A kernel: an activation's form over a storage, by a driver. Its id, its WGSL, its tensors, and from these the bytes it moves.
+
+use crate::activation::{ACTIVATIONS, Activation, Direction, Form, Pass, Saved};
+use crate::storage::Storage;
+
+/// What a tensor is to a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The input of a forward pass.
+    X,
+    /// What the forward pass kept, read by the backward pass.
+    Saved(Saved),
+    /// The gradient of the output.
+    Dy,
+    /// What the kernel writes: y forward, dx backward.
+    Result,
+}
+
+/// One compute kernel. Shape (workgroup size, words per invocation) is not part of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    /// What is computed.
+    pub activation: &'static Activation,
+    /// How.
+    pub form: &'static Form,
+    /// On what.
+    pub storage: Storage,
+}
+
+/// Every kernel: all forms of all activations over all storages, in the order of tables.
+pub fn all() -> impl Iterator<Item = Kernel> {
+    Storage::ALL.into_iter().flat_map(|storage| {
+        Direction::ALL.into_iter().flat_map(move |direction| {
+            ACTIVATIONS.iter().flat_map(move |activation| {
+                let forms = activation.forms.iter().filter(move |form| form.pass.direction() == direction);
+                forms.map(move |form| Kernel { activation, form, storage })
+            })
+        })
+    })
+}
+
+impl Kernel {
+    /// The default form of an activation for a direction, if it has one.
+    #[must_use]
+    pub fn default_form(activation: &'static Activation, direction: Direction, storage: Storage) -> Option<Self> {
+        let form = activation.forms.iter().find(|form| form.pass.direction() == direction)?;
+        Some(Self { activation, form, storage })
+    }
+
+    /// Which pass it belongs to.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.form.pass.direction()
+    }
+
+    /// Its id without a size, such as `forward/f32/sigmoid/two_sided`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}/{}/{}/{}", self.direction().name(), self.storage.name(), self.activation.name, self.form.name)
+    }
+
+    /// Its id at a size, such as `forward/f32/n=16777216/sigmoid/two_sided`: group first, so that what is compared prints together.
+    #[must_use]
+    pub fn id(&self, elements: u64) -> String {
+        format!("{}/{}", group_id(self.direction(), self.storage, elements), self.member_id())
+    }
+
+    /// The part of the id that tells it from the other members of its group, such as `sigmoid/two_sided`.
+    #[must_use]
+    pub fn member_id(&self) -> String {
+        format!("{}/{}", self.activation.name, self.form.name)
+    }
+
+    /// The tensors it touches in the order of their bindings, which start at 1: the result, then what it reads.
+    #[must_use]
+    pub fn tensors(&self) -> &'static [Role] {
+        match self.form.pass {
+            Pass::Forward { .. } => &[Role::Result, Role::X],
+            Pass::Backward { saved: Saved::X, .. } => &[Role::Result, Role::Saved(Saved::X), Role::Dy],
+            Pass::Backward { saved: Saved::Y, .. } => &[Role::Result, Role::Saved(Saved::Y), Role::Dy],
+        }
+    }
+
+    /// Bytes that it has to move for `elements` elements: each tensor once.
+    #[must_use]
+    pub fn bytes(&self, elements: u64) -> u64 {
+        self.tensors().len() as u64 * elements * self.storage.element_bytes()
+    }
+
+    /// Its whole WGSL: storage, driver of words, activation, one line of glue, driver.
+    #[must_use]
+    pub fn wgsl(&self) -> String {
+        let function = format!("{}_{}", self.activation.name, self.form.name);
+        let (glue, driver) = match self.form.pass {
+            Pass::Forward { .. } => (
+                format!("fn forward(x: T) -> T {{ return {function}(x); }}\n"),
+                include_str!("../shaders/drivers/forward.wgsl"),
+            ),
+            Pass::Backward { .. } => (
+                format!("fn backward(saved: T, dy: T) -> T {{ return {function}(saved, dy); }}\n"),
+                include_str!("../shaders/drivers/backward.wgsl"),
+            ),
+        };
+        let storage = match self.form.pass {
+            Pass::Forward { raw: true, .. } => include_str!("../shaders/storage/raw.wgsl"),
+            _ => self.storage.wgsl(),
+        };
+        let words = include_str!("../shaders/drivers/words.wgsl");
+        [storage, self.activation.wgsl, &glue, words, driver].join("\n")
+    }
+
+    /// Whether it stores results two at a time by pack2x16float.
+    #[must_use]
+    pub fn packs_pairs(&self) -> bool {
+        self.storage == Storage::F16 && !matches!(self.form.pass, Pass::Forward { raw: true, .. })
+    }
+
+    /// Whether its shader needs 16-bit floats as a feature of the adapter.
+    #[must_use]
+    pub fn needs_shader_f16(&self) -> bool {
+        self.storage == Storage::F16Native && !matches!(self.form.pass, Pass::Forward { raw: true, .. })
+    }
+}
+
+/// The id of kernels that are compared with one another, such as `forward/f32/n=16777216`.
+#[must_use]
+pub fn group_id(direction: Direction, storage: Storage, elements: u64) -> String {
+    format!("{}/{}/n={elements}", direction.name(), storage.name())
+}

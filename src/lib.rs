@@ -1,0 +1,19 @@
+//! What an activation function costs on a GPU: sigmoid against ReLU, forward and backward, measured and checked on any adapter that
+//! wgpu reaches.
+//!
+//! Read in this order: [`activation`] is the table of what is measured; [`kernel`] makes WGSL of its rows; [`gpu`] runs and times
+//! kernels; [`validate`] checks every element against the f64 [`reference`] within the [`bounds`] of the WGSL specification;
+//! [`measure`] takes samples and [`stats`] summarises them; [`suite`] puts it all together.
+//!
+//! Out of scope: whole networks, fusion by compilers, and what a framework adds around a kernel.
+
+pub mod activation;
+pub mod bounds;
+
+pub mod error;
+pub mod gpu;
+pub mod inputs;
+pub mod kernel;
+pub mod reference;
+pub mod storage;
+pub mod validate;

@@ -1,0 +1,211 @@
+//! How an element lies in memory and in which format arithmetic sees it.
+
+use half::f16;
+
+/// A floating-point format, by the three figures that error bounds need.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Format {
+    /// Distance from 1 to the next larger number: 2^-23 for f32, 2^-10 for f16.
+    pub unit: f64,
+    /// Smallest normal number: 2^-126 for f32, 2^-14 for f16.
+    pub min_normal: f64,
+    /// Largest finite number.
+    pub max: f64,
+}
+
+impl Format {
+    /// IEEE binary32.
+    pub const F32: Self =
+        Self { unit: f32::EPSILON as f64, min_normal: f32::MIN_POSITIVE as f64, max: f32::MAX as f64 };
+    /// IEEE binary16.
+    pub const F16: Self = Self { unit: 9.765_625e-4, min_normal: 6.103_515_625e-5, max: 65504.0 };
+
+    /// Whether `value` is nonzero and smaller than every normal number.
+    #[must_use]
+    pub fn is_subnormal(&self, value: f64) -> bool {
+        value != 0.0 && value.abs() < self.min_normal
+    }
+
+    /// Distance between the neighbours around `value` (finite), as WGSL defines ULP.
+    #[must_use]
+    pub fn ulp(&self, value: f64) -> f64 {
+        let magnitude = value.abs().max(self.min_normal);
+        // The power of two at or below: an f64 with its fraction cleared.
+        f64::from_bits(magnitude.to_bits() & 0xfff0_0000_0000_0000) * self.unit
+    }
+}
+
+/// How a tensor's elements are stored and computed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Storage {
+    /// f32 in memory and in arithmetic.
+    F32,
+    /// f16 in memory, f32 in arithmetic; needs no feature.
+    F16,
+    /// f16 in memory and in arithmetic; needs the adapter's shader-f16.
+    F16Native,
+}
+
+impl Storage {
+    /// Every storage, in the order of tables.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::F16Native];
+
+    /// The name in ids and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::F16Native => "f16_native",
+        }
+    }
+
+    /// The WGSL that defines the word `W`, the type of arithmetic `T`, and how to go from one to the other.
+    #[must_use]
+    pub fn wgsl(self) -> &'static str {
+        match self {
+            Self::F32 => include_str!("../shaders/storage/f32.wgsl"),
+            Self::F16 => include_str!("../shaders/storage/f16.wgsl"),
+            Self::F16Native => include_str!("../shaders/storage/f16_native.wgsl"),
+        }
+    }
+
+    /// Bytes of one element.
+    #[must_use]
+    pub fn element_bytes(self) -> u64 {
+        self.element_size() as u64
+    }
+
+    /// [`Self::element_bytes`] as a size on the host.
+    #[must_use]
+    pub fn element_size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::F16Native => 2,
+        }
+    }
+
+    /// The format in memory.
+    #[must_use]
+    pub fn memory(self) -> Format {
+        match self {
+            Self::F32 => Format::F32,
+            Self::F16 | Self::F16Native => Format::F16,
+        }
+    }
+
+    /// The format that arithmetic sees.
+    #[must_use]
+    pub fn arithmetic(self) -> Format {
+        match self {
+            Self::F32 | Self::F16 => Format::F32,
+            Self::F16Native => Format::F16,
+        }
+    }
+
+    /// The value of an element from its bits (the low 16 of them for f16).
+    #[must_use]
+    pub fn value(self, bits: u32) -> f64 {
+        match self {
+            Self::F32 => f64::from(f32::from_bits(bits)),
+            Self::F16 | Self::F16Native => f64::from(f16::from_bits(low_half(bits))),
+        }
+    }
+
+    /// The bits of the element nearest to `value`.
+    #[must_use]
+    pub fn bits(self, value: f64) -> u32 {
+        match self {
+            #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
+            Self::F32 => (value as f32).to_bits(),
+            Self::F16 | Self::F16Native => u32::from(f16::from_f64(value).to_bits()),
+        }
+    }
+
+    /// The bits of element `index` of a tensor that lies in `bytes`, little-endian as every WebGPU device has it.
+    #[must_use]
+    pub fn element(self, bytes: &[u8], index: usize) -> u32 {
+        match self {
+            Self::F32 => {
+                let at = index * 4;
+                u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+            }
+            Self::F16 | Self::F16Native => {
+                let at = index * 2;
+                u32::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
+            }
+        }
+    }
+
+    /// Appends an element, given by its bits, to a tensor.
+    pub fn push(self, bytes: &mut Vec<u8>, bits: u32) {
+        match self {
+            Self::F32 => bytes.extend_from_slice(&bits.to_le_bytes()),
+            Self::F16 | Self::F16Native => bytes.extend_from_slice(&low_half(bits).to_le_bytes()),
+        }
+    }
+
+    /// What outputs hold before a kernel runs: a NaN whose payload no arithmetic makes by itself, so that an element
+    /// that was never written shows.
+    #[must_use]
+    pub fn poison(self) -> u32 {
+        match self {
+            Self::F32 => 0x7fe5_a5a5,
+            Self::F16 | Self::F16Native => 0x7e5a,
+        }
+    }
+
+    /// [`Self::poison`] over a 16-byte word.
+    #[must_use]
+    pub fn poison_word(self) -> [u8; 16] {
+        let mut bytes = Vec::with_capacity(16);
+        while bytes.len() < 16 {
+            self.push(&mut bytes, self.poison());
+        }
+        bytes.try_into().expect("elements divide a word")
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "an f16's bits are the low half")]
+fn low_half(bits: u32) -> u16 {
+    bits as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ulp_is_the_distance_between_neighbours() {
+        for value in [1.0f32, 1.5, 2.0, 0.1, 3.0e-39, 1.0e30, f32::MIN_POSITIVE] {
+            let next = f32::from_bits(value.to_bits() + 1);
+            assert_eq!(Format::F32.ulp(f64::from(value)), f64::from(next) - f64::from(value), "{value}");
+        }
+        for value in [1.0f32, 0.3, 6.0e-5, 3.0e-7, 60000.0] {
+            let value = f16::from_f32(value);
+            let next = f16::from_bits(value.to_bits() + 1);
+            assert_eq!(Format::F16.ulp(f64::from(value)), f64::from(next) - f64::from(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn every_f16_survives_the_way_through_bytes_and_back() {
+        for bits in 0..=u32::from(u16::MAX) {
+            let value = Storage::F16.value(bits);
+            if !value.is_nan() {
+                assert_eq!(Storage::F16.bits(value), bits);
+            }
+            let mut bytes = Vec::new();
+            Storage::F16.push(&mut bytes, bits);
+            assert_eq!(Storage::F16.element(&bytes, 0), bits);
+        }
+    }
+
+    #[test]
+    fn poison_is_nan() {
+        for storage in Storage::ALL {
+            assert!(storage.value(storage.poison()).is_nan());
+            assert_eq!(storage.element(&storage.poison_word(), 1), storage.poison());
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Whether a kernel is right: every element of its result against the interval that the specification allows around the f64 reference.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::activation::Pass;
+use crate::bounds::{Allowed, Case};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
+use crate::inputs::Inputs;
+use crate::kernel::{Kernel, Role};
+
+/// Elements that one thread compares at a time. Results are merged in the order of elements, so that sums do not depend on threads.
+const STRIP: usize = 1 << 14;
+
+/// What a comparison of many elements found.
+#[derive(Clone, Debug, Default)]
+pub struct Accuracy {
+    /// Elements compared.
+    pub inputs: u64,
+    /// Elements outside what is allowed.
+    pub violations: u64,
+    /// The first of them.
+    pub first_violation: Option<Violation>,
+    /// The largest error in ULP of the true result, over results that are normal, and the input it was found at.
+    pub max_ulp: Extreme,
+    /// Sum of those errors.
+    ulp_sum: f64,
+    /// Their number.
+    ulp_count: u64,
+    /// The largest error as a share of the bound.
+    pub max_share: Extreme,
+    /// Whether something was written behind the end of the result.
+    pub guard_broken: bool,
+}
+
+/// A largest value, with the inputs it was found at.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Extreme {
+    /// How large.
+    pub value: f64,
+    /// Where: the bits of x, or of the saved tensor's element.
+    pub first_bits: u32,
+    /// And of dy; 0 forward.
+    pub dy_bits: u32,
+}
+
+/// One wrong element.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Violation {
+    /// Its place in the tensor.
+    pub index: u64,
+    /// The bits of x, or of the saved tensor's element.
+    pub first_bits: u32,
+    /// The bits of dy; none forward.
+    pub dy_bits: Option<u32>,
+    /// The f64 reference.
+    pub truth: f64,
+    /// What would have been right.
+    pub allowed: Allowed,
+    /// What is there.
+    pub actual_bits: u32,
+    /// Whether that is what was there before the kernel ran.
+    pub unwritten: bool,
+}
+
+impl Accuracy {
+    /// Whether everything is as it must be.
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        self.violations == 0 && !self.guard_broken
+    }
+
+    /// Mean error in ULP, over results that are normal; 0 if there are none.
+    #[must_use]
+    pub fn mean_ulp(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a mean over fewer than 2^53 elements")]
+        let count = self.ulp_count.max(1) as f64;
+        self.ulp_sum / count
+    }
+
+    /// Adds one element.
+    fn add(&mut self, index: u64, (case, dy_bits, allowed): (Case, u32, Allowed), actual_bits: u32, backward: bool) {
+        let Case { storage, first_bits, truth, .. } = case;
+        let value = storage.value(actual_bits);
+        self.inputs += 1;
+        // Of a NaN among the inputs, the quietened payload may be that of the poison.
+        let unwritten = actual_bits == storage.poison() && !case.first.is_nan() && !case.dy.is_nan();
+        if unwritten || !allowed.contains(value, actual_bits) {
+            self.violations += 1;
+            let dy_bits = backward.then_some(dy_bits);
+            let violation = Violation { index, first_bits, dy_bits, truth, allowed, actual_bits, unwritten };
+            self.first_violation.get_or_insert(violation);
+        }
+        let error = (value - truth).abs();
+        if allowed != Allowed::Anything && error.is_finite() {
+            let at = |value: f64| Extreme { value, first_bits, dy_bits };
+            let memory = storage.memory();
+            if truth.abs() >= memory.min_normal {
+                let ulps = error / memory.ulp(truth);
+                self.max_ulp.raise(at(ulps));
+                self.ulp_sum += ulps;
+                self.ulp_count += 1;
+            }
+            if let Allowed::Within { highest, .. } = allowed {
+                self.max_share.raise(at(error / (highest - truth)));
+            }
+        }
+    }
+
+    /// Adds what was found in the elements behind these.
+    pub fn merge(&mut self, behind: &Self) {
+        self.inputs += behind.inputs;
+        self.violations += behind.violations;
+        self.first_violation = self.first_violation.or(behind.first_violation);
+        self.max_ulp.raise(behind.max_ulp);
+        self.max_share.raise(behind.max_share);
+        self.ulp_sum += behind.ulp_sum;
+        self.ulp_count += behind.ulp_count;
+        self.guard_broken |= behind.guard_broken;
+    }
+
+    /// What is wrong, with everything that is needed to see it again; nothing if all is right.
+    #[must_use]
+    pub fn complaint(&self, kernel: &Kernel, seed: u64) -> Option<String> {
+        if let Some(violation) = &self.first_violation {
+            let (violations, inputs) = (self.violations, self.inputs);
+            return Some(format!(
+                "{} is wrong in {violations} of {inputs} elements. {}; seed {seed}",
+                kernel.path(),
+                violation.sentence(kernel)
+            ));
+        }
+        self.guard_broken.then(|| format!("{} writes behind the end of its result", kernel.path()))
+    }
+}
+
+impl Extreme {
+    fn raise(&mut self, other: Self) {
+        if other.value > self.value {
+            *self = other;
+        }
+    }
+}
+
+impl Violation {
+    /// Index, inputs in decimal and bits, what is allowed, and what is there.
+    #[must_use]
+    pub fn sentence(&self, kernel: &Kernel) -> String {
+        let storage = kernel.storage;
+        let digits = storage.element_size() * 2;
+        let show = |bits: u32| format!("{:e} (0x{bits:0digits$x})", storage.value(bits));
+        let inputs = match (kernel.form.pass, self.dy_bits) {
+            (Pass::Backward { .. }, Some(dy)) => format!("saved {}, dy {}", show(self.first_bits), show(dy)),
+            _ => format!("x {}", show(self.first_bits)),
+        };
+        let expected = match self.allowed {
+            Allowed::Anything => "anything".to_owned(),
+            Allowed::Bits(bits) => show(bits),
+            Allowed::OneOf(a, b) if a == b => format!("{a:e}"),
+            Allowed::OneOf(a, b) => format!("{a:e} or {b:e}"),
+            Allowed::Within { lowest, highest } => format!("{:e}, allowed [{lowest:e}, {highest:e}]", self.truth),
+        };
+        let unwritten = if self.unwritten { ", which was there before: it was never written" } else { "" };
+        let actual = show(self.actual_bits);
+        format!("Element {}: {inputs}: expected {expected}, actual {actual}{unwritten}", self.index)
+    }
+}
+
+/// Compares a piece of a result with the reference. `first` holds x or the saved tensor, `dy` is empty in a forward pass; all are
+/// bytes of the same elements, of which the first has index `start`.
+#[must_use]
+pub fn compare(kernel: &Kernel, start: u64, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
+    let elements = actual.len() / kernel.storage.element_size();
+    let strips: Vec<Accuracy> = (0..elements.div_ceil(STRIP))
+        .into_par_iter()
+        .map(|strip| {
+            let range = strip * STRIP..elements.min((strip + 1) * STRIP);
+            compare_strip(kernel, start, range, first, dy, actual)
+        })
+        .collect();
+    let mut all = Accuracy::default();
+    for strip in &strips {
+        all.merge(strip);
+    }
+    all
+}
+
+fn compare_strip(kernel: &Kernel, start: u64, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
+    let storage = kernel.storage;
+    let judge = |index: usize| {
+        let first_bits = storage.element(first, index);
+        let dy_bits = if dy.is_empty() { 0 } else { storage.element(dy, index) };
+        let (first, dy) = (storage.value(first_bits), storage.value(dy_bits));
+        let truth = match kernel.form.pass {
+            Pass::Forward { reference, .. } => reference(first),
+            Pass::Backward { reference, .. } => reference(first, dy),
+        };
+        let case = Case { storage, first, first_bits, dy, truth };
+        (case, dy_bits, (kernel.form.allowed)(&case))
+    };
+    let mut found = Accuracy::default();
+    let mut index = range.start;
+    while index < range.end {
+        let mut judged = judge(index);
+        if kernel.packs_pairs() && index + 1 < range.end {
+            // pack2x16float of a pair of which one is not finite is indeterminate as a whole, by WGSL. (SwiftShader does spoil the
+            // lower half where the upper is NaN.)
+            let mut partner = judge(index + 1);
+            if judged.2 == Allowed::Anything || partner.2 == Allowed::Anything {
+                (judged.2, partner.2) = (Allowed::Anything, Allowed::Anything);
+            }
+            found.add(start + index as u64, judged, storage.element(actual, index), !dy.is_empty());
+            index += 1;
+            judged = partner;
+        }
+        found.add(start + index as u64, judged, storage.element(actual, index), !dy.is_empty());
+        index += 1;
+    }
+    found
+}
+
+/// Poisons the result, runs the workload once, and compares every element with the reference.
+///
+/// # Errors
+/// If the device fails. What is wrong with the result is in the answer.
+pub fn check(gpu: &Gpu, workload: &Workload, result: &Tensor, inputs: &Inputs) -> Result<Accuracy> {
+    let kernel = &workload.kernel;
+    let poison = kernel.storage.poison_word();
+    gpu.upload(result, |_, bytes| {
+        for word in bytes.chunks_mut(poison.len()) {
+            word.copy_from_slice(&poison[..word.len()]);
+        }
+    })?;
+    gpu.run(workload)?;
+
+    let (mut first, mut dy) = (Vec::new(), Vec::new());
+    let mut found = Accuracy::default();
+    gpu.read(result, |start, actual| {
+        for role in &kernel.tensors()[1..] {
+            let host = if *role == Role::Dy { &mut dy } else { &mut first };
+            host.resize(actual.len(), 0);
+            inputs.fill(kernel.activation, *role, kernel.storage, start, host);
+        }
+        found.merge(&compare(kernel, start, &first, &dy, actual));
+        Ok(())
+    })?;
+    found.guard_broken = !gpu.guards_are_intact(result)?;
+    Ok(found)
+}
+
+/// [`check`], with anything wrong as an error.
+///
+/// # Errors
+/// [`Error::Mismatch`] with the first wrong element, or if the device fails.
+pub fn ensure_right(gpu: &Gpu, workload: &Workload, result: &Tensor, inputs: &Inputs) -> Result<Accuracy> {
+    let found = check(gpu, workload, result, inputs)?;
+    match found.complaint(&workload.kernel, inputs.seed) {
+        Some(complaint) => Err(Error::Mismatch(complaint)),
+        None => Ok(found),
+    }
+}
+
+/// One validation of one kernel: tensors of its own, inputs, size, shape.
+#[derive(Clone, Debug)]
+pub struct Trial<'a> {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Where its inputs come from.
+    pub inputs: Inputs,
+    /// Elements of each tensor.
+    pub elements: u64,
+    /// Workgroup size and words per invocation.
+    pub shape: Shape,
+    /// Whether wgpu checks the shader at run time.
+    pub checks: ShaderChecks,
+    /// The most bytes that a buffer may have, guard included: smaller than the device's own limit to split a small tensor.
+    pub max_buffer_bytes: u64,
+    /// Text that stands in for the kernel's own, always checked at run time.
+    pub wgsl: Option<&'a str>,
+}
+
+impl Trial<'_> {
+    /// A trial of `elements` elements in the default shape.
+    #[must_use]
+    pub fn new(gpu: &Gpu, kernel: Kernel, inputs: Inputs, elements: u64) -> Self {
+        Self {
+            kernel,
+            inputs,
+            elements,
+            shape: Shape::default(),
+            checks: ShaderChecks::default(),
+            max_buffer_bytes: gpu.max_buffer_bytes(),
+            wgsl: None,
+        }
+    }
+
+    /// Makes the tensors, uploads the inputs, runs the kernel and compares every element.
+    ///
+    /// # Errors
+    /// If the adapter can't run it, the shader does not compile, or the device fails.
+    pub fn run(&self, gpu: &Gpu) -> Result<Accuracy> {
+        let Self { kernel, inputs, elements, shape, checks, max_buffer_bytes, wgsl } = self;
+        gpu.supports(kernel)?;
+        let layout = Layout::new(*elements, kernel.storage.element_bytes(), *max_buffer_bytes);
+        let mut tensors = Vec::new();
+        for role in kernel.tensors() {
+            let tensor = gpu.tensor(&format!("{role:?}"), layout)?;
+            if *role != Role::Result {
+                gpu.upload(&tensor, |first, bytes| {
+                    inputs.fill(kernel.activation, *role, kernel.storage, first, bytes);
+                })?;
+            }
+            tensors.push(tensor);
+        }
+        let bound: Vec<&Tensor> = tensors.iter().collect();
+        let workload = match wgsl {
+            Some(wgsl) => gpu.workload_of(*kernel, wgsl, *shape, &bound)?,
+            None => gpu.workload(*kernel, *shape, *checks, &bound)?,
+        };
+        check(gpu, &workload, &tensors[0], inputs)
+    }
+}
