@@ -1,1 +1,194 @@
-fn main() {}
+//! `cargo bench`: criterion over the default forms, by the device's own timestamps, then the suite's table.
+//!
+//! `main` is written by hand, as criterion's macro would open the device for `--list`. The device is opened when a benchmark first needs
+//! it, and tensors are uploaded when one first reads them.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use actbench::activation::Direction;
+use actbench::error::{Error, Exit, Result};
+use actbench::gpu::{Choice, Gpu, Shape, Workload};
+use actbench::inputs::DEFAULT_SEED;
+use actbench::kernel::{self, Kernel};
+use actbench::measure::{self, Plan};
+use actbench::report::table;
+use actbench::storage::Storage;
+use actbench::suite::{self, Group, Settings};
+use criterion::{Criterion, SamplingMode, Throughput};
+
+/// Elements: launch-bound, cache-resident, and far from small on every adapter.
+const SIZES: [u64; 3] = [1 << 16, 1 << 20, 1 << 24];
+
+/// A pass of dispatches is cut where it would get longer: drivers end what runs for seconds.
+const LONGEST_PASS: Duration = Duration::from_millis(20);
+
+fn main() -> ExitCode {
+    // Criterion ends the program with status 2 on flags that it does not know.
+    let mut criterion = Criterion::default().configure_from_args();
+    let request = Request::from_arguments(std::env::args().skip(1));
+    match run(&mut criterion, request) {
+        Ok(()) => Exit::Fine.into(),
+        Err(error) => fail(&error).into(),
+    }
+}
+
+fn run(criterion: &mut Criterion, request: Request) -> Result<()> {
+    if request == Request::NoKernels {
+        benchmarks(criterion, None);
+        return Ok(());
+    }
+    let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
+    eprintln!("{}; timed by {}", gpu.facts.summary(), gpu.clock().name());
+    if benchmarks(criterion, Some(&gpu)) == 0 {
+        return Err(Error::Usage("no benchmark matches the filter; `cargo bench -- --list` prints all".to_owned()));
+    }
+    if request == Request::Everything {
+        criterion.final_summary();
+        summary(&gpu)?;
+    }
+    Ok(())
+}
+
+fn fail(error: &Error) -> Exit {
+    eprintln!("error: {error}");
+    error.exit()
+}
+
+/// The suite in its quick profile: what criterion's lines can't say, since they are not timed together.
+fn summary(gpu: &Gpu) -> Result<()> {
+    let settings = Settings { plan: Plan::QUICK, seed: DEFAULT_SEED, shape: Shape::default() };
+    let mut measurements = Vec::new();
+    let outcome = suite::run(gpu, &settings, |panel| measurements.extend(panel));
+    // Also after a failure: what was measured so far.
+    println!("\n{}\n\n{}", gpu.facts.summary(), table::render(&measurements));
+    outcome
+}
+
+/// What the arguments ask of criterion, as far as this program has to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    /// List, or compare what is stored: no kernel runs.
+    NoKernels,
+    /// Run each benchmark once, or profile some, or measure those that match a filter.
+    Part,
+    /// Measure every benchmark.
+    Everything,
+}
+
+impl Request {
+    fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Self {
+        let (mut no_kernels, mut part, mut bench) = (false, false, false);
+        while let Some(argument) = arguments.next() {
+            let (flag, value) =
+                argument.split_once('=').map_or((&*argument, None), |(flag, value)| (flag, Some(value)));
+            match flag {
+                "--list" | "--load-baseline" => no_kernels = true,
+                "--test" | "--profile-time" => part = true,
+                // What cargo adds for `cargo bench`, but not for `cargo test --benches`.
+                "--bench" => bench = true,
+                _ => {}
+            }
+            if value.is_none() && FLAGS_WITH_VALUE.contains(&flag) {
+                arguments.next();
+            }
+            // What is no flag is a filter.
+            part |= !flag.starts_with('-');
+        }
+        match (no_kernels, bench && !part) {
+            (true, _) => Self::NoKernels,
+            (false, true) => Self::Everything,
+            (false, false) => Self::Part,
+        }
+    }
+}
+
+/// Flags of criterion 0.8 whose value may be the next argument, which then is no filter.
+const FLAGS_WITH_VALUE: &[&str] = &[
+    "-c",
+    "--color",
+    "-s",
+    "--save-baseline",
+    "-b",
+    "--baseline",
+    "--baseline-lenient",
+    "--format",
+    "--profile-time",
+    "--load-baseline",
+    "--sample-size",
+    "--warm-up-time",
+    "--measurement-time",
+    "--nresamples",
+    "--noise-threshold",
+    "--confidence-level",
+    "--significance-level",
+    "--plotting-backend",
+    "--output-format",
+];
+
+/// Hands criterion every benchmark; those that match its filter run, and their number is returned. Without a device none does.
+fn benchmarks(criterion: &mut Criterion, gpu: Option<&Gpu>) -> u32 {
+    let mut ran = 0;
+    for storage in [Storage::F32, Storage::F16] {
+        for elements in SIZES {
+            let mut group = match gpu.map(|gpu| Group::new(gpu, storage, elements, DEFAULT_SEED)).transpose() {
+                Ok(group) => group,
+                Err(error) => {
+                    eprintln!("{}/n={elements} is skipped: {error}", storage.name());
+                    continue;
+                }
+            };
+            for direction in Direction::ALL {
+                let mut panel = criterion.benchmark_group(kernel::group_id(direction, storage, elements));
+                panel
+                    .sampling_mode(SamplingMode::Flat)
+                    .sample_size(10)
+                    .warm_up_time(Duration::from_millis(300))
+                    .measurement_time(Duration::from_secs(1));
+                for kernel in suite::default_kernels(direction, storage) {
+                    panel.throughput(Throughput::BytesDecimal(kernel.bytes(elements)));
+                    let mut timed = None;
+                    panel.bench_function(kernel.member_id(), |bencher| {
+                        ran += 1;
+                        let (gpu, group) = (gpu.expect("a device"), group.as_mut().expect("with a device"));
+                        let timed = timed.get_or_insert_with(|| or_exit(Timed::new(gpu, group, kernel)));
+                        bencher.iter_custom(|dispatches| or_exit(timed.time(gpu, dispatches)));
+                    });
+                }
+                panel.finish();
+            }
+        }
+    }
+    ran
+}
+
+/// A checked kernel, and how many dispatches a pass of it has at most.
+struct Timed {
+    workload: Workload,
+    dispatches_per_pass: u64,
+}
+
+impl Timed {
+    fn new(gpu: &Gpu, group: &mut Group, kernel: Kernel) -> Result<Self> {
+        let workload = group.checked_workload(kernel, Shape::default())?;
+        let once = measure::time_once(gpu, &workload, 1)?;
+        Ok(Self { workload, dispatches_per_pass: u64::from(measure::dispatches_for(LONGEST_PASS, once)) })
+    }
+
+    /// The time that so many dispatches took on the device.
+    fn time(&self, gpu: &Gpu, dispatches: u64) -> Result<Duration> {
+        let mut ns = 0.0;
+        let mut rest = dispatches;
+        while rest > 0 {
+            let pass = rest.min(self.dispatches_per_pass);
+            ns += measure::time_once(gpu, &self.workload, u32::try_from(pass).expect("at most a pass"))?;
+            rest -= pass;
+        }
+        Ok(Duration::from_secs_f64(ns / 1e9))
+    }
+}
+
+/// Criterion's closures return no errors: a failure ends the program, and the lines printed so far stand.
+fn or_exit<T>(result: Result<T>) -> T {
+    result.unwrap_or_else(|error| std::process::exit(fail(&error) as i32))
+}

@@ -9,11 +9,16 @@
 
 pub mod activation;
 pub mod bounds;
+pub mod doctor;
 
 pub mod error;
 pub mod gpu;
 pub mod inputs;
 pub mod kernel;
+pub mod measure;
 pub mod reference;
+pub mod report;
+pub mod stats;
 pub mod storage;
+pub mod suite;
 pub mod validate;

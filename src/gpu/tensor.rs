@@ -72,6 +72,7 @@ impl Gpu {
     /// # Errors
     /// [`Error::Unsupported`] if the device has no room for it.
     pub fn tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
+        self.ensure_room(layout.words() * WORD_BYTES)?;
         let mut buffers = Vec::new();
         for words in layout.buffers() {
             let size = (words + GUARD_WORDS) * WORD_BYTES;
@@ -87,6 +88,25 @@ impl Gpu {
         }
         self.wait()?;
         Ok(Tensor { layout, buffers })
+    }
+
+    /// Whether a software adapter's memory, which is the host's, has so many bytes to give. Its driver would promise them in any case, and
+    /// the system would end the process that uses them. Of other adapters the allocation itself tells.
+    fn ensure_room(&self, bytes: u64) -> Result<()> {
+        if !self.facts.is_software || bytes < 1 << 26 {
+            return Ok(());
+        }
+        // Where the system does not say what it has, the allocation has to tell here too.
+        let Ok(mut system) = sysinfo::System::new() else { return Ok(()) };
+        system.refresh_memory();
+        let available = system.available_memory();
+        if bytes > available / 10 * 8 {
+            let name = &self.facts.name;
+            return Err(Error::Unsupported(format!(
+                "{name} shares the host's memory, of which {available} bytes are free: too few for a tensor of {bytes}"
+            )));
+        }
+        Ok(())
     }
 
     /// Writes a tensor piece by piece: `fill` gets the first element of a piece and its bytes to write. Padding is zero.

@@ -1,0 +1,128 @@
+//! Arguments, and the exit statuses that they end in. Data goes to stdout, everything else to stderr.
+
+mod doctor;
+mod info;
+mod list;
+mod validate;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use actbench::error::{Error, Exit, Result};
+use actbench::gpu::{Choice, Gpu};
+use actbench::kernel::{self, Kernel};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use regex::Regex;
+
+/// What an activation function costs on a GPU: sigmoid against ReLU, forward and backward.
+///
+/// `cargo bench` measures; these verbs say what there is, whether it is right, and what is missing.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXIT_STATUSES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_STATUSES: &str = "\
+Exit status: 0 fine, 1 a validation failed, 2 wrong use, 3 no suitable adapter, 4 the machine failed (device lost, out of memory).";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// The adapters there are, and what each can hold and time.
+    Info(info::Arguments),
+    /// Why there is no adapter, or only a software one, and what to install.
+    Doctor(doctor::Arguments),
+    /// The kernels, with the bytes that each moves for an element.
+    List(list::Arguments),
+    /// Compare every kernel with the f64 reference over edge values, bit patterns and normal inputs.
+    Validate(validate::Arguments),
+}
+
+/// Which adapter to use.
+#[derive(Args)]
+struct Adapter {
+    /// Adapter: its number in `actbench info`, a part of its name, or `software`. Default: the first that is not software.
+    #[arg(
+        long,
+        env = "ACTBENCH_ADAPTER",
+        value_name = "N|NAME|software",
+        default_value = "",
+        hide_default_value = true
+    )]
+    adapter: Choice,
+}
+
+impl Adapter {
+    fn open(&self) -> Result<Gpu> {
+        let gpu = Gpu::open(&self.adapter)?;
+        eprintln!("{}", gpu.facts.summary());
+        Ok(gpu)
+    }
+}
+
+/// Which kernels to take.
+#[derive(Args)]
+struct Filter {
+    /// Only kernels whose id, as `actbench list` prints it, matches this regular expression.
+    #[arg(long, value_name = "REGEX")]
+    filter: Option<Regex>,
+}
+
+impl Filter {
+    fn kernels(&self) -> Result<Vec<Kernel>> {
+        let wanted = |kernel: &Kernel| self.filter.as_ref().is_none_or(|filter| filter.is_match(&kernel.path()));
+        let kernels: Vec<Kernel> = kernel::all().filter(wanted).collect();
+        if kernels.is_empty() {
+            return Err(Error::Usage("no kernel matches the filter; `actbench list` prints all".to_owned()));
+        }
+        Ok(kernels)
+    }
+}
+
+/// How to print.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table.
+    Text,
+    /// One JSON value.
+    Json,
+    /// A Markdown table.
+    Md,
+}
+
+/// Runs the verb that the arguments name.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Info(arguments) => info::run(&arguments),
+        Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::List(arguments) => list::run(&arguments),
+        Verb::Validate(arguments) => validate::run(&arguments),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit().into()
+        }
+    }
+}
+
+/// Prints to stdout. Whoever reads it may stop reading: that is no error.
+fn print(text: &str) -> Result<()> {
+    match io::stdout().lock().write_all(format!("{}\n", text.trim_end()).as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Machine(format!("writing to stdout failed: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    print(&serde_json::to_string_pretty(value).expect("what is printed has string keys and finite numbers"))
+}
+
+/// The end of a verb that can't fail any more.
+fn fine(printed: Result<()>) -> Result<Exit> {
+    printed.map(|()| Exit::Fine)
+}

@@ -1,0 +1,111 @@
+//! Order statistics of samples: they ask nothing of the distribution, and one wild sample does not move them.
+
+use serde::{Deserialize, Serialize};
+
+/// A median with the ends of its 95 % confidence interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The median of the samples.
+    pub median: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Estimate {
+    /// Half the interval's width as a share of the median.
+    #[must_use]
+    pub fn relative_half_width(&self) -> f64 {
+        (self.high - self.low) / 2.0 / self.median
+    }
+}
+
+/// The quantile `q` of sorted samples, interpolated linearly (Hyndman and Fan's type 7). None of none.
+#[must_use]
+pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    #[expect(clippy::cast_precision_loss, reason = "far fewer samples than 2^53")]
+    let position = q.clamp(0.0, 1.0) * last as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the last index")]
+    let below = position.floor() as usize;
+    let above = (below + 1).min(last);
+    Some(sorted[below] + (sorted[above] - sorted[below]) * position.fract())
+}
+
+/// The median with its distribution-free 95 % interval: the order statistics whose ranks enclose the middle 95 % of a binomial with
+/// p = 1/2 (Conover, Practical Nonparametric Statistics, section 3.2). With fewer than 6 samples no such pair exists, and the interval
+/// is the range of the samples.
+#[must_use]
+pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = rank_of_lower_end(sorted.len());
+    Some(Estimate { median: quantile(&sorted, 0.5)?, low: sorted[rank], high: sorted[sorted.len() - 1 - rank] })
+}
+
+/// The largest index i with P(fewer than i + 1 of n samples are below the median) <= 2.5 %; 0 if there is none.
+fn rank_of_lower_end(n: usize) -> usize {
+    #[expect(clippy::cast_precision_loss, reason = "far fewer samples than 2^53")]
+    let n_as_f64 = n as f64;
+    // In logarithms, since 2^-n underflows for many samples.
+    let mut log_term = -n_as_f64 * std::f64::consts::LN_2;
+    let mut cumulated = log_term.exp();
+    let mut rank = 0;
+    for k in 1..=n / 2 {
+        if cumulated > 0.025 {
+            break;
+        }
+        rank = k - 1;
+        #[expect(clippy::cast_precision_loss, reason = "far fewer samples than 2^53")]
+        let k = k as f64;
+        log_term += ((n_as_f64 - k + 1.0) / k).ln();
+        cumulated += log_term.exp();
+    }
+    rank
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::Xoshiro256PlusPlus;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    #[test]
+    fn quantiles_of_known_samples() {
+        assert_eq!(quantile(&[], 0.5), None);
+        assert_eq!(quantile(&[3.0], 0.9), Some(3.0));
+        assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.5), Some(2.5));
+        assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.0), Some(1.0));
+        assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 1.0), Some(4.0));
+        assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.25), Some(2.0));
+    }
+
+    #[test]
+    fn ranks_are_those_of_the_tables() {
+        // Lower ranks (from 1) of the 95 % interval of a median: n = 6: 1, 10: 2, 20: 6, 30: 10, 50: 18, 100: 40.
+        for (n, rank) in [(6, 1), (9, 2), (10, 2), (20, 6), (30, 10), (50, 18), (100, 40)] {
+            assert_eq!(rank_of_lower_end(n) + 1, rank, "n = {n}");
+        }
+        // No pair encloses 95 % of so few.
+        assert_eq!(rank_of_lower_end(5), 0);
+        assert!((4800..5000).contains(&rank_of_lower_end(10_000)));
+    }
+
+    #[test]
+    fn the_interval_covers_the_true_median_as_often_as_it_says() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
+        let experiments = 4000;
+        let covered = (0..experiments)
+            .filter(|_| {
+                // Skewed: squares of uniform numbers, with the median 1/4.
+                let samples: Vec<f64> = (0..20).map(|_| random.random::<f64>().powi(2)).collect();
+                let interval = median_interval(&samples).expect("samples");
+                interval.low <= 0.25 && 0.25 <= interval.high
+            })
+            .count();
+        // 95.9 % by the binomial; four standard errors either way.
+        assert!((3780..=3886).contains(&covered), "{covered} of {experiments}");
+    }
+}

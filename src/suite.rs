@@ -1,0 +1,161 @@
+//! The run: which kernels at which sizes, each checked on the data it is timed on, timed in panels.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::activation::{ACTIVATIONS, Activation, Direction};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
+use crate::inputs::Inputs;
+use crate::kernel::{Kernel, Role};
+use crate::measure::{self, Plan, Samples};
+use crate::report::{Measurement, Status};
+use crate::storage::Storage;
+use crate::validate;
+
+/// Elements of the tensors, fixed so that machines compare: 2^12, 2^16, 2^20, 2^24, 2^26. A hardware adapter takes them all; on a CPU the last
+/// one measures the same memory as the one before, for much longer.
+#[must_use]
+pub fn sizes(gpu: &Gpu) -> &'static [u64] {
+    const SIZES: &[u64] = &[1 << 12, 1 << 16, 1 << 20, 1 << 24, 1 << 26];
+    if gpu.facts.is_software { &SIZES[..4] } else { SIZES }
+}
+
+/// The default form of every activation that has this direction, the yardstick first.
+#[must_use]
+pub fn default_kernels(direction: Direction, storage: Storage) -> Vec<Kernel> {
+    let yardstick = direction.yardstick();
+    let mut activations: Vec<&'static Activation> = ACTIVATIONS.iter().collect();
+    activations.sort_by_key(|activation| activation.name != yardstick);
+    activations.into_iter().filter_map(|activation| Kernel::default_form(activation, direction, storage)).collect()
+}
+
+/// Tensors of one size and storage, shared by the kernels that read the same: x and dy by all, y by each activation for itself. All write
+/// the same result, so that barriers between dispatches are the same for all.
+pub struct Group<'gpu> {
+    gpu: &'gpu Gpu,
+    storage: Storage,
+    elements: u64,
+    inputs: Inputs,
+    result: Tensor,
+    tensors: HashMap<(Role, Option<&'static str>), Rc<Tensor>>,
+}
+
+impl<'gpu> Group<'gpu> {
+    /// A group without inputs yet.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the device has no room for its tensors.
+    pub fn new(gpu: &'gpu Gpu, storage: Storage, elements: u64, seed: u64) -> Result<Self> {
+        let layout = gpu.layout(elements, storage.element_bytes());
+        let result = gpu.tensor("result", layout)?;
+        Ok(Self { gpu, storage, elements, inputs: Inputs::normal(seed), result, tensors: HashMap::new() })
+    }
+
+    /// The kernel on this group's tensors, after every element of its result was found right.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if one was not; [`Error::Unsupported`] if the device can't; or if it fails.
+    pub fn checked_workload(&mut self, kernel: Kernel, shape: Shape) -> Result<Workload> {
+        let inputs: Vec<Rc<Tensor>> =
+            kernel.tensors()[1..].iter().map(|role| self.input(kernel.activation, *role)).collect::<Result<_>>()?;
+        let tensors: Vec<&Tensor> = std::iter::once(&self.result).chain(inputs.iter().map(Rc::as_ref)).collect();
+        let workload = self.gpu.workload(kernel, shape, ShaderChecks::Trusted, &tensors)?;
+        validate::ensure_right(self.gpu, &workload, &self.result, &self.inputs)?;
+        Ok(workload)
+    }
+
+    fn input(&mut self, activation: &'static Activation, role: Role) -> Result<Rc<Tensor>> {
+        use crate::activation::Saved;
+        let key = match role {
+            Role::Saved(Saved::X) => (Role::X, None),
+            Role::Saved(Saved::Y) => (role, Some(activation.name)),
+            _ => (role, None),
+        };
+        if let Some(tensor) = self.tensors.get(&key) {
+            return Ok(Rc::clone(tensor));
+        }
+        let layout = self.gpu.layout(self.elements, self.storage.element_bytes());
+        let tensor = self.gpu.tensor(&format!("{role:?}"), layout)?;
+        self.gpu.upload(&tensor, |first, bytes| self.inputs.fill(activation, role, self.storage, first, bytes))?;
+        let tensor = Rc::new(tensor);
+        self.tensors.insert(key, Rc::clone(&tensor));
+        Ok(tensor)
+    }
+}
+
+/// What a run covers.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How much to measure.
+    pub plan: Plan,
+    /// The seed of all inputs.
+    pub seed: u64,
+    /// Workgroup size and words per invocation, the same for every kernel.
+    pub shape: Shape,
+}
+
+/// Times the default forms in f32 and f16, forward and backward, at every size. `done` gets the measurements of each panel as soon as there are any, so
+/// that what was measured before a failure is not lost.
+///
+/// # Errors
+/// If a kernel is wrong or the device fails; what can't be done on this adapter is a measurement with its reason.
+pub fn run(gpu: &Gpu, settings: &Settings, mut done: impl FnMut(Vec<Measurement>)) -> Result<()> {
+    for storage in [Storage::F32, Storage::F16] {
+        for &elements in sizes(gpu) {
+            for direction in Direction::ALL {
+                let kernels = default_kernels(direction, storage);
+                match panel(gpu, settings, storage, elements, &kernels) {
+                    Ok(measurements) => done(measurements),
+                    Err(Error::Unsupported(reason)) => {
+                        let skipped = |kernel| unmeasured(kernel, elements, Status::Skipped, &reason);
+                        done(kernels.iter().map(skipped).collect());
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn panel(
+    gpu: &Gpu,
+    settings: &Settings,
+    storage: Storage,
+    elements: u64,
+    kernels: &[Kernel],
+) -> Result<Vec<Measurement>> {
+    let mut group = Group::new(gpu, storage, elements, settings.seed)?;
+    let workloads: Vec<Workload> =
+        kernels.iter().map(|kernel| group.checked_workload(*kernel, settings.shape)).collect::<Result<_>>()?;
+    let members: Vec<&Workload> = workloads.iter().collect();
+    let samples = measure::measure(gpu, &members, &settings.plan)?;
+    let measured = |(member, workload): (usize, &Workload)| measurement(workload, &samples, member);
+    Ok(workloads.iter().enumerate().map(measured).collect())
+}
+
+fn measurement(workload: &Workload, samples: &Samples, member: usize) -> Measurement {
+    Measurement {
+        dispatches_per_sample: samples.dispatches,
+        samples_ns: samples.ns[member].clone(),
+        reason: None,
+        ..unmeasured(&workload.kernel, workload.elements, Status::Ok, "")
+    }
+}
+
+fn unmeasured(kernel: &Kernel, elements: u64, status: Status, reason: &str) -> Measurement {
+    Measurement {
+        id: kernel.id(elements),
+        direction: kernel.direction().name().to_owned(),
+        storage: kernel.storage.name().to_owned(),
+        activation: kernel.activation.name.to_owned(),
+        form: kernel.form.name.to_owned(),
+        elements,
+        bytes: kernel.bytes(elements),
+        status,
+        reason: Some(reason.to_owned()),
+        dispatches_per_sample: 0,
+        samples_ns: Vec::new(),
+    }
+}
