@@ -5,6 +5,7 @@
 
 use crate::bounds::{self, Allowed, Case};
 use crate::reference;
+use crate::storage::Storage;
 
 /// An elementwise function of a tensor, with its derivative.
 #[derive(Debug)]
@@ -26,8 +27,14 @@ pub struct Form {
     pub name: &'static str,
     /// What it computes from what, with the f64 reference.
     pub pass: Pass,
+    /// The storages it is written for.
+    pub storages: &'static [Storage],
     /// What it may return for one input.
     pub allowed: fn(&Case) -> Allowed,
+    /// `allowed` in a line, in the symbols of [`crate::bounds`].
+    pub bound: &'static str,
+    /// The inputs for which WGSL defines a result.
+    pub domain: &'static str,
 }
 
 /// What a form reads and writes.
@@ -37,16 +44,27 @@ pub enum Pass {
     Forward {
         /// y in f64.
         reference: fn(x: f64) -> f64,
-        /// Whether elements are moved as bits, without arithmetic.
-        raw: bool,
+        /// What it writes beside y, or whether it computes at all.
+        kind: ForwardKind,
     },
     /// dx from a saved tensor and dy.
     Backward {
         /// What the forward pass kept.
         saved: Saved,
-        /// dx in f64.
+        /// dx in f64; of a mask's element, `saved` is 1 or 0.
         reference: fn(saved: f64, dy: f64) -> f64,
     },
+}
+
+/// What a forward pass does beside computing y.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardKind {
+    /// Moves elements as bits, without arithmetic.
+    Raw,
+    /// Nothing.
+    Plain,
+    /// Keeps one bit an element for the backward pass: whether x > 0.
+    WithMask,
 }
 
 /// The tensor that a forward pass keeps for the backward pass.
@@ -56,7 +74,12 @@ pub enum Saved {
     X,
     /// The output.
     Y,
+    /// One bit an element.
+    Mask,
 }
+
+const F32_ARITHMETIC: &[Storage] = &[Storage::F32, Storage::F16];
+const EVERY_FINITE: &str = "every finite input";
 
 /// All activations: the yardsticks first, as tables list them.
 pub static ACTIVATIONS: &[Activation] = &[
@@ -66,8 +89,11 @@ pub static ACTIVATIONS: &[Activation] = &[
         highest_y: f64::INFINITY,
         forms: &[Form {
             name: "plain",
-            pass: Pass::Forward { reference: reference::copy, raw: true },
+            pass: Pass::Forward { reference: reference::copy, kind: ForwardKind::Raw },
+            storages: &Storage::ALL,
             allowed: bounds::copy,
+            bound: "the bits of x",
+            domain: "every bit pattern",
         }],
     },
     Activation {
@@ -77,7 +103,10 @@ pub static ACTIVATIONS: &[Activation] = &[
         forms: &[Form {
             name: "plain",
             pass: Pass::Backward { saved: Saved::X, reference: reference::add },
+            storages: &Storage::ALL,
             allowed: bounds::add,
+            bound: "1 ulp, either direction",
+            domain: EVERY_FINITE,
         }],
     },
     Activation {
@@ -87,13 +116,43 @@ pub static ACTIVATIONS: &[Activation] = &[
         forms: &[
             Form {
                 name: "plain",
-                pass: Pass::Forward { reference: reference::relu, raw: false },
+                pass: Pass::Forward { reference: reference::relu, kind: ForwardKind::Plain },
+                storages: &Storage::ALL,
                 allowed: bounds::relu,
+                bound: "exact; a subnormal x may be 0",
+                domain: EVERY_FINITE,
+            },
+            Form {
+                name: "with_mask",
+                pass: Pass::Forward { reference: reference::relu, kind: ForwardKind::WithMask },
+                storages: &Storage::ALL,
+                allowed: bounds::relu,
+                bound: "exact; a subnormal x may be 0, its bit either",
+                domain: EVERY_FINITE,
             },
             Form {
                 name: "from_y",
                 pass: Pass::Backward { saved: Saved::Y, reference: reference::relu_backward },
+                storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
+                bound: "exact; 0 where the saved element is subnormal is allowed",
+                domain: EVERY_FINITE,
+            },
+            Form {
+                name: "from_x",
+                pass: Pass::Backward { saved: Saved::X, reference: reference::relu_backward },
+                storages: &Storage::ALL,
+                allowed: bounds::relu_backward,
+                bound: "exact; 0 where the saved element is subnormal is allowed",
+                domain: EVERY_FINITE,
+            },
+            Form {
+                name: "from_mask",
+                pass: Pass::Backward { saved: Saved::Mask, reference: reference::relu_backward },
+                storages: &Storage::ALL,
+                allowed: bounds::relu_backward,
+                bound: "exact",
+                domain: EVERY_FINITE,
             },
         ],
     },
@@ -104,13 +163,59 @@ pub static ACTIVATIONS: &[Activation] = &[
         forms: &[
             Form {
                 name: "two_sided",
-                pass: Pass::Forward { reference: reference::sigmoid, raw: false },
+                pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
+                storages: &Storage::ALL,
                 allowed: bounds::sigmoid_exp,
+                bound: "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)",
+                domain: EVERY_FINITE,
+            },
+            Form {
+                name: "naive",
+                pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
+                storages: &Storage::ALL,
+                allowed: bounds::sigmoid_naive,
+                bound: "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)",
+                domain: "x >= -87.3365; f16_native: x >= -9.7040",
+            },
+            Form {
+                name: "exp2",
+                pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
+                storages: &Storage::ALL,
+                allowed: bounds::sigmoid_exp2,
+                bound: "u S (C (3 + 4.1|x|) + 3.5); f16_native: C (1 + 4.2|x|)",
+                domain: EVERY_FINITE,
+            },
+            Form {
+                name: "tanh",
+                pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
+                storages: &Storage::ALL,
+                allowed: bounds::sigmoid_tanh,
+                bound: "absolute: half of tanh's own, the worse of 1e-5 and that of sinh / cosh, and 2 u",
+                domain: "|x| <= 177.4; f16_native: |x| <= 22.1",
+            },
+            Form {
+                name: "poly",
+                pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
+                storages: F32_ARITHMETIC,
+                allowed: bounds::sigmoid_poly,
+                bound: "u S (C (4 + 2|x|) + 3.5)",
+                domain: EVERY_FINITE,
             },
             Form {
                 name: "from_y",
                 pass: Pass::Backward { saved: Saved::Y, reference: reference::sigmoid_from_y },
+                storages: &Storage::ALL,
                 allowed: bounds::sigmoid_from_y,
+                bound: "3 u |dx|",
+                domain: "y in [0, 1], finite dy",
+            },
+            Form {
+                name: "from_x",
+                pass: Pass::Backward { saved: Saved::X, reference: reference::sigmoid_from_x },
+                storages: &Storage::ALL,
+                allowed: bounds::sigmoid_from_x,
+                bound: "u |dx| ((3 + 2|x|) tanh(|x|/2) + 10); f16_native: (1 + 2|x|)",
+                domain: EVERY_FINITE,
             },
         ],
     },

@@ -104,19 +104,82 @@ pub fn relu_backward(case: &Case) -> Allowed {
     Allowed::OneOf(case.truth, case.truth)
 }
 
-/// sigmoid by exp(): exp's relative error of 3 + 2|x| ULP (f16: 1 + 2|x|) reaches the result by the factor C.
+/// sigmoid two-sided by exp(): exp's relative error of 3 + 2|x| ULP (f16: 1 + 2|x|) reaches the result by the factor C.
 #[must_use]
 pub fn sigmoid_exp(case: &Case) -> Allowed {
+    sigmoid_with(case, exp_ulps(case))
+}
+
+/// sigmoid as 1 / (1 + exp(-x)): as two-sided, while the denominator is one by which WGSL defines division.
+#[must_use]
+pub fn sigmoid_naive(case: &Case) -> Allowed {
+    // The denominator reaches 1 / min_normal where x = ln(min_normal).
+    if case.first < case.storage.arithmetic().min_normal.ln() {
+        return Allowed::Anything;
+    }
+    sigmoid_exp(case)
+}
+
+/// sigmoid two-sided by exp2(-|x| log2(e)): exp2's 2 ULP a unit of its argument are 2 log2(e) a unit of x; the product's rounding is
+/// |x| ULP of the result, and the rounding of log2(e) itself as many times |x| as it is off in units.
+#[must_use]
+pub fn sigmoid_exp2(case: &Case) -> Allowed {
+    let (constant, off) = if case.storage.arithmetic() == Format::F32 { (3.0, 0.17) } else { (1.0, 0.23) };
+    sigmoid_with(case, constant + (2.0 * std::f64::consts::LOG2_E + 1.0 + off) * case.first.abs())
+}
+
+/// sigmoid two-sided by the polynomial exponential. Its own error is below 4 ULP; but WGSL lets a compiler reassociate, and one that
+/// joins the two parts of ln(2) again loses up to 1.5 |x| ULP, so the bound is no better than that of exp.
+#[must_use]
+pub fn sigmoid_poly(case: &Case) -> Allowed {
+    sigmoid_with(case, 4.0 + 2.0 * case.first.abs())
+}
+
+/// sigmoid as tanh(x/2)/2 + 1/2: an absolute error, half of tanh's, and the roundings of a product and a sum. tanh may err by the worse of
+/// 1e-5 and what sinh / cosh inherit from exp, 2 (3 + 2|t|) ULP and 4.5; where exp(|t|) overflows, it is indeterminate.
+#[must_use]
+pub fn sigmoid_tanh(case: &Case) -> Allowed {
+    let format = case.storage.arithmetic();
+    let t = case.first.abs() / 2.0;
+    if !case.first.is_finite() || t > format.max.ln() {
+        return Allowed::Anything;
+    }
+    let constant = if format == Format::F32 { 3.0 } else { 1.0 };
+    let inherited = format.unit * (2.0 * (constant + 2.0 * t) + 4.5);
+    let of_tanh = 1e-5f64.max(inherited * higher_orders(inherited));
+    within(case, of_tanh / 2.0 + 2.0 * format.unit)
+}
+
+/// A two-sided sigmoid whose exponential is off by at most so many ULP.
+fn sigmoid_with(case: &Case, exp_ulps: f64) -> Allowed {
     if !case.first.is_finite() {
         return Allowed::Anything;
     }
     let format = case.storage.arithmetic();
-    let constant = if format == Format::F32 { 3.0 } else { 1.0 };
-    let exp_ulps = constant + 2.0 * case.first.abs();
     // 1 - S cancels for large x, where the term it stands in vanishes beside 3.5.
     let relative = format.unit * ((1.0 - case.truth) * exp_ulps + 3.5);
     let tolerance = case.truth * relative * higher_orders(format.unit * (exp_ulps + 3.5));
     within(case, tolerance + flush_below_twice_min_normal(format, case.truth))
+}
+
+/// ULP by which exp(-|x|) may be off.
+fn exp_ulps(case: &Case) -> f64 {
+    let constant = if case.storage.arithmetic() == Format::F32 { 3.0 } else { 1.0 };
+    constant + 2.0 * case.first.abs()
+}
+
+/// sigmoid backward from x, dy (z / (1 + z)^2): exp's error reaches the result by the factor tanh(|x|/2); the rest are the roundings of
+/// 1 + z, twice, of the square and the last product, and a division, in any of the orders that reassociation allows.
+#[must_use]
+pub fn sigmoid_from_x(case: &Case) -> Allowed {
+    if !case.first.is_finite() || !case.dy.is_finite() {
+        return Allowed::Anything;
+    }
+    let format = case.storage.arithmetic();
+    let exp_ulps = exp_ulps(case);
+    let relative = format.unit * (exp_ulps * (case.first.abs() / 2.0).tanh() + 10.0);
+    let flush = format.min_normal * (1.0 + case.dy.abs());
+    within(case, case.truth.abs() * relative * higher_orders(format.unit * (exp_ulps + 10.0)) + flush)
 }
 
 /// sigmoid backward from y: three roundings of dy (y (1 - y)), and the flush of y (1 - y) or of the result.
@@ -232,7 +295,9 @@ mod tests {
     fn what_is_not_finite_is_indeterminate() {
         for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let case = Case { storage: Storage::F32, first: x, first_bits: 0, dy: 1.0, truth: 0.0 };
-            for allowed in [add, relu, relu_backward, sigmoid_exp, sigmoid_from_y] {
+            let sigmoids = [sigmoid_exp, sigmoid_naive, sigmoid_exp2, sigmoid_poly, sigmoid_tanh];
+            let others = [add, relu, relu_backward, sigmoid_from_y, sigmoid_from_x];
+            for allowed in sigmoids.into_iter().chain(others) {
                 assert_eq!(allowed(&case), Allowed::Anything);
             }
         }

@@ -159,7 +159,8 @@ impl Inputs {
         Self { distribution: Distribution::Patterns, seed }
     }
 
-    /// Writes elements from `first` on, as many as fit in `bytes`, of what the kernel of `activation` reads in `role`.
+    /// Writes elements from `first` on, as many as fit in `bytes`, of what the kernel of `activation` reads in `role`. A mask's elements are 1
+    /// and 0.
     pub fn fill(&self, activation: &Activation, role: Role, storage: Storage, first: u64, bytes: &mut [u8]) {
         let size = storage.element_size();
         assert_eq!(bytes.len() % size, 0, "whole elements");
@@ -187,19 +188,35 @@ impl Inputs {
     }
 
     fn generator(&self, role: Role, block: u64) -> Xoshiro256PlusPlus {
-        // y is computed from the very x that a forward pass would have seen.
+        // y and the mask are computed from the very x that a forward pass would have seen.
         let stream = match (role, self.distribution) {
-            (Role::X | Role::Saved(Saved::X), _) | (Role::Saved(Saved::Y), Distribution::Normal) => 1,
+            (Role::X | Role::Saved(Saved::X | Saved::Mask), _) | (Role::Saved(Saved::Y), Distribution::Normal) => 1,
             (Role::Saved(Saved::Y), Distribution::Patterns) => 2,
             (Role::Dy, _) => 3,
-            (Role::Result, _) => unreachable!("results are not inputs"),
+            (Role::Result | Role::MaskResult, _) => unreachable!("results are not inputs"),
         };
         let mut streams = Xoshiro256PlusPlus::seed_from_u64(self.seed);
         let key = (0..stream).fold(0, |_, _| streams.next_u64());
         Xoshiro256PlusPlus::seed_from_u64(key.wrapping_add(block))
     }
 
+    /// Writes what the tensor in `role` stores, from unit `first` on: elements, or the u32s of a mask.
+    pub fn fill_stored(&self, activation: &Activation, role: Role, storage: Storage, first: u64, bytes: &mut [u8]) {
+        if !role.is_mask() {
+            return self.fill(activation, role, storage, first, bytes);
+        }
+        let mut elements = vec![0; bytes.len() * 8 * storage.element_size()];
+        self.fill(activation, role, storage, first * 32, &mut elements);
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = (0..8).fold(0, |byte, bit| byte | u8::from(storage.element(&elements, at * 8 + bit) != 0) << bit);
+        }
+    }
+
     fn element(&self, activation: &Activation, role: Role, storage: Storage, index: u64, random: &mut impl Rng) -> u32 {
+        if role == Role::Saved(Saved::Mask) {
+            let x = self.element(activation, Role::X, storage, index, random);
+            return storage.bits(if storage.value(x) > 0.0 { 1.0 } else { 0.0 });
+        }
         match self.distribution {
             Distribution::Normal => {
                 let value: f64 = StandardNormal.sample(random);

@@ -1,6 +1,6 @@
 //! A kernel: an activation's form over a storage, by a driver. Its id, its WGSL, its tensors, and from these the bytes it moves.
 
-use crate::activation::{ACTIVATIONS, Activation, Direction, Form, Pass, Saved};
+use crate::activation::{ACTIVATIONS, Activation, Direction, Form, ForwardKind, Pass, Saved};
 use crate::storage::Storage;
 
 /// What a tensor is to a kernel.
@@ -14,6 +14,8 @@ pub enum Role {
     Dy,
     /// What the kernel writes: y forward, dx backward.
     Result,
+    /// One bit an element that a forward pass writes beside y.
+    MaskResult,
 }
 
 /// One compute kernel. Shape (workgroup size, words per invocation) is not part of it.
@@ -32,8 +34,8 @@ pub fn all() -> impl Iterator<Item = Kernel> {
     Storage::ALL.into_iter().flat_map(|storage| {
         Direction::ALL.into_iter().flat_map(move |direction| {
             ACTIVATIONS.iter().flat_map(move |activation| {
-                let forms = activation.forms.iter().filter(move |form| form.pass.direction() == direction);
-                forms.map(move |form| Kernel { activation, form, storage })
+                let wanted = move |form: &&Form| form.pass.direction() == direction && form.storages.contains(&storage);
+                activation.forms.iter().filter(wanted).map(move |form| Kernel { activation, form, storage })
             })
         })
     })
@@ -43,7 +45,8 @@ impl Kernel {
     /// The default form of an activation for a direction, if it has one.
     #[must_use]
     pub fn default_form(activation: &'static Activation, direction: Direction, storage: Storage) -> Option<Self> {
-        let form = activation.forms.iter().find(|form| form.pass.direction() == direction)?;
+        let fits = |form: &&Form| form.pass.direction() == direction && form.storages.contains(&storage);
+        let form = activation.forms.iter().find(fits)?;
         Some(Self { activation, form, storage })
     }
 
@@ -71,54 +74,90 @@ impl Kernel {
         format!("{}/{}", self.activation.name, self.form.name)
     }
 
-    /// The tensors it touches in the order of their bindings, which start at 1: the result, then what it reads.
+    /// The tensors it touches in the order of their bindings, which start at 1: what it writes, the result first, then what it reads.
     #[must_use]
     pub fn tensors(&self) -> &'static [Role] {
         match self.form.pass {
+            Pass::Forward { kind: ForwardKind::WithMask, .. } => &[Role::Result, Role::MaskResult, Role::X],
             Pass::Forward { .. } => &[Role::Result, Role::X],
             Pass::Backward { saved: Saved::X, .. } => &[Role::Result, Role::Saved(Saved::X), Role::Dy],
             Pass::Backward { saved: Saved::Y, .. } => &[Role::Result, Role::Saved(Saved::Y), Role::Dy],
+            Pass::Backward { saved: Saved::Mask, .. } => &[Role::Result, Role::Saved(Saved::Mask), Role::Dy],
         }
+    }
+
+    /// The tensors it reads.
+    pub fn inputs(&self) -> impl Iterator<Item = Role> {
+        self.tensors().iter().copied().filter(|role| !role.is_written())
     }
 
     /// Bytes that it has to move for `elements` elements: each tensor once.
     #[must_use]
     pub fn bytes(&self, elements: u64) -> u64 {
-        self.tensors().len() as u64 * elements * self.storage.element_bytes()
+        let bytes = |role: &Role| {
+            if role.is_mask() { elements.div_ceil(32) * 4 } else { elements * self.storage.element_bytes() }
+        };
+        self.tensors().iter().map(bytes).sum()
     }
 
-    /// Its whole WGSL: storage, driver of words, activation, one line of glue, driver.
+    /// Words that an invocation takes at a time: those of a u32 of mask, where there is one.
+    #[must_use]
+    pub fn words_per_unit(&self) -> u64 {
+        if self.tensors().iter().any(|role| role.is_mask()) { 2 * self.storage.element_bytes() } else { 1 }
+    }
+
+    /// Its whole WGSL: storage, activation, a line or two of glue, the words of an invocation, driver.
     #[must_use]
     pub fn wgsl(&self) -> String {
         let function = format!("{}_{}", self.activation.name, self.form.name);
+        let forward = format!("fn forward(x: T) -> T {{ return {function}(x); }}\n");
+        let backward = format!("fn backward(saved: T, dy: T) -> T {{ return {function}(saved, dy); }}\n");
         let (glue, driver) = match self.form.pass {
-            Pass::Forward { .. } => (
-                format!("fn forward(x: T) -> T {{ return {function}(x); }}\n"),
-                include_str!("../shaders/drivers/forward.wgsl"),
+            Pass::Forward { kind: ForwardKind::WithMask, .. } => (
+                forward + &format!("fn mask_bits(x: T) -> vec4<bool> {{ return {function}_bits(x); }}\n"),
+                include_str!("../shaders/drivers/forward_mask.wgsl"),
             ),
-            Pass::Backward { .. } => (
-                format!("fn backward(saved: T, dy: T) -> T {{ return {function}(saved, dy); }}\n"),
-                include_str!("../shaders/drivers/backward.wgsl"),
-            ),
+            Pass::Forward { .. } => (forward, include_str!("../shaders/drivers/forward.wgsl")),
+            Pass::Backward { saved: Saved::Mask, .. } => {
+                (backward, include_str!("../shaders/drivers/backward_mask.wgsl"))
+            }
+            Pass::Backward { .. } => (backward, include_str!("../shaders/drivers/backward.wgsl")),
         };
-        let storage = match self.form.pass {
-            Pass::Forward { raw: true, .. } => include_str!("../shaders/storage/raw.wgsl"),
-            _ => self.storage.wgsl(),
-        };
+        let storage = if self.is_raw() { include_str!("../shaders/storage/raw.wgsl") } else { self.storage.wgsl() };
         let words = include_str!("../shaders/drivers/words.wgsl");
         [storage, self.activation.wgsl, &glue, words, driver].join("\n")
+    }
+
+    /// Whether it moves bits without arithmetic.
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        matches!(self.form.pass, Pass::Forward { kind: ForwardKind::Raw, .. })
     }
 
     /// Whether it stores results two at a time by pack2x16float.
     #[must_use]
     pub fn packs_pairs(&self) -> bool {
-        self.storage == Storage::F16 && !matches!(self.form.pass, Pass::Forward { raw: true, .. })
+        self.storage == Storage::F16 && !self.is_raw()
     }
 
     /// Whether its shader needs 16-bit floats as a feature of the adapter.
     #[must_use]
     pub fn needs_shader_f16(&self) -> bool {
-        self.storage == Storage::F16Native && !matches!(self.form.pass, Pass::Forward { raw: true, .. })
+        self.storage == Storage::F16Native && !self.is_raw()
+    }
+}
+
+impl Role {
+    /// Whether a kernel writes it.
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        matches!(self, Self::Result | Self::MaskResult)
+    }
+
+    /// Whether it has one bit an element.
+    #[must_use]
+    pub fn is_mask(self) -> bool {
+        matches!(self, Self::MaskResult | Self::Saved(Saved::Mask))
     }
 }
 

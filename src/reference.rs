@@ -48,6 +48,12 @@ pub fn sigmoid_from_y(saved: f64, dy: f64) -> f64 {
     dy * (saved * (1.0 - saved))
 }
 
+/// dx = dy sigmoid'(x).
+#[must_use]
+pub fn sigmoid_from_x(saved: f64, dy: f64) -> f64 {
+    dy * sigmoid_derivative(saved)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::activation::{ACTIVATIONS, Activation, Direction};
+use crate::activation::{ACTIVATIONS, Activation, Direction, Saved};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
 use crate::inputs::Inputs;
@@ -37,7 +37,6 @@ pub struct Group<'gpu> {
     storage: Storage,
     elements: u64,
     inputs: Inputs,
-    result: Tensor,
     tensors: HashMap<(Role, Option<&'static str>), Rc<Tensor>>,
 }
 
@@ -48,8 +47,9 @@ impl<'gpu> Group<'gpu> {
     /// [`Error::Unsupported`] if the device has no room for its tensors.
     pub fn new(gpu: &'gpu Gpu, storage: Storage, elements: u64, seed: u64) -> Result<Self> {
         let layout = gpu.layout(elements, storage.element_bytes());
-        let result = gpu.tensor("result", layout)?;
-        Ok(Self { gpu, storage, elements, inputs: Inputs::normal(seed), result, tensors: HashMap::new() })
+        let result = Rc::new(gpu.tensor("result", layout)?);
+        let tensors = HashMap::from([((Role::Result, None), result)]);
+        Ok(Self { gpu, storage, elements, inputs: Inputs::normal(seed), tensors })
     }
 
     /// The kernel on this group's tensors, after every element of its result was found right.
@@ -57,27 +57,31 @@ impl<'gpu> Group<'gpu> {
     /// # Errors
     /// [`Error::Mismatch`] if one was not; [`Error::Unsupported`] if the device can't; or if it fails.
     pub fn checked_workload(&mut self, kernel: Kernel, shape: Shape) -> Result<Workload> {
-        let inputs: Vec<Rc<Tensor>> =
-            kernel.tensors()[1..].iter().map(|role| self.input(kernel.activation, *role)).collect::<Result<_>>()?;
-        let tensors: Vec<&Tensor> = std::iter::once(&self.result).chain(inputs.iter().map(Rc::as_ref)).collect();
+        let tensors: Vec<Rc<Tensor>> =
+            kernel.tensors().iter().map(|role| self.tensor(&kernel, *role)).collect::<Result<_>>()?;
+        let tensors: Vec<&Tensor> = tensors.iter().map(Rc::as_ref).collect();
         let workload = self.gpu.workload(kernel, shape, ShaderChecks::Trusted, &tensors)?;
-        validate::ensure_right(self.gpu, &workload, &self.result, &self.inputs)?;
+        validate::ensure_right(self.gpu, &workload, &tensors, &self.inputs)?;
         Ok(workload)
     }
 
-    fn input(&mut self, activation: &'static Activation, role: Role) -> Result<Rc<Tensor>> {
-        use crate::activation::Saved;
+    /// The tensor that the kernel reads or writes in `role`, made when first asked for.
+    fn tensor(&mut self, kernel: &Kernel, role: Role) -> Result<Rc<Tensor>> {
         let key = match role {
             Role::Saved(Saved::X) => (Role::X, None),
-            Role::Saved(Saved::Y) => (role, Some(activation.name)),
+            Role::Saved(Saved::Y) => (role, Some(kernel.activation.name)),
             _ => (role, None),
         };
         if let Some(tensor) = self.tensors.get(&key) {
             return Ok(Rc::clone(tensor));
         }
-        let layout = self.gpu.layout(self.elements, self.storage.element_bytes());
+        let layout = self.gpu.layout(self.elements, self.storage.element_bytes()).of(kernel, role);
         let tensor = self.gpu.tensor(&format!("{role:?}"), layout)?;
-        self.gpu.upload(&tensor, |first, bytes| self.inputs.fill(activation, role, self.storage, first, bytes))?;
+        if !role.is_written() {
+            self.gpu.upload(&tensor, |first, bytes| {
+                self.inputs.fill_stored(kernel.activation, role, self.storage, first, bytes);
+            })?;
+        }
         let tensor = Rc::new(tensor);
         self.tensors.insert(key, Rc::clone(&tensor));
         Ok(tensor)

@@ -23,7 +23,7 @@ pub struct Accuracy {
     pub violations: u64,
     /// The first of them.
     pub first_violation: Option<Violation>,
-    /// The largest error in ULP of the true result, over results that are normal, and the input it was found at.
+    /// The largest error in ULP of the true result, over results that no step may have flushed to 0, and where it was found.
     pub max_ulp: Extreme,
     /// Sum of those errors.
     ulp_sum: f64,
@@ -61,6 +61,8 @@ pub struct Violation {
     pub allowed: Allowed,
     /// What is there.
     pub actual_bits: u32,
+    /// Whether it is not the result, but the bit of mask beside it, shown as 1 or 0.
+    pub in_mask: bool,
     /// Whether that is what was there before the kernel ran.
     pub unwritten: bool,
 }
@@ -90,14 +92,20 @@ impl Accuracy {
         if unwritten || !allowed.contains(value, actual_bits) {
             self.violations += 1;
             let dy_bits = backward.then_some(dy_bits);
-            let violation = Violation { index, first_bits, dy_bits, truth, allowed, actual_bits, unwritten };
+            let in_mask = false;
+            let violation = Violation { index, first_bits, dy_bits, truth, allowed, actual_bits, in_mask, unwritten };
             self.first_violation.get_or_insert(violation);
         }
         let error = (value - truth).abs();
         if allowed != Allowed::Anything && error.is_finite() {
             let at = |value: f64| Extreme { value, first_bits, dy_bits };
             let memory = storage.memory();
-            if truth.abs() >= memory.min_normal {
+            // What may be flushed is right as 0, and an error in ULP would only say so.
+            let smallest = memory.min_normal.max(storage.arithmetic().min_normal);
+            let may_be_flushed = |value: f64| value != 0.0 && value.abs() < smallest;
+            // dy f' of a large dy is normal where f' is not.
+            let derivative_is_normal = truth.abs() >= smallest * case.dy.abs().max(1.0);
+            if derivative_is_normal && !may_be_flushed(case.first) && !may_be_flushed(case.dy) {
                 let ulps = error / memory.ulp(truth);
                 self.max_ulp.raise(at(ulps));
                 self.ulp_sum += ulps;
@@ -164,7 +172,8 @@ impl Violation {
         };
         let unwritten = if self.unwritten { ", which was there before: it was never written" } else { "" };
         let actual = show(self.actual_bits);
-        format!("Element {}: {inputs}: expected {expected}, actual {actual}{unwritten}", self.index)
+        let of_mask = if self.in_mask { "bit of mask " } else { "" };
+        format!("Element {}: {inputs}: {of_mask}expected {expected}, actual {actual}{unwritten}", self.index)
     }
 }
 
@@ -221,41 +230,79 @@ fn compare_strip(kernel: &Kernel, start: u64, range: Range<usize>, first: &[u8],
     found
 }
 
-/// Poisons the result, runs the workload once, and compares every element with the reference.
+/// Poisons what the workload writes, runs it once, and compares every element with the reference. `tensors` are those that it is bound to.
 ///
 /// # Errors
 /// If the device fails. What is wrong with the result is in the answer.
-pub fn check(gpu: &Gpu, workload: &Workload, result: &Tensor, inputs: &Inputs) -> Result<Accuracy> {
+pub fn check(gpu: &Gpu, workload: &Workload, tensors: &[&Tensor], inputs: &Inputs) -> Result<Accuracy> {
     let kernel = &workload.kernel;
     let poison = kernel.storage.poison_word();
-    gpu.upload(result, |_, bytes| {
-        for word in bytes.chunks_mut(poison.len()) {
-            word.copy_from_slice(&poison[..word.len()]);
-        }
-    })?;
+    let written = kernel.tensors().iter().zip(tensors).filter(|(role, _)| role.is_written());
+    for (_, tensor) in written.clone() {
+        gpu.upload(tensor, |_, bytes| {
+            for word in bytes.chunks_mut(poison.len()) {
+                word.copy_from_slice(&poison[..word.len()]);
+            }
+        })?;
+    }
     gpu.run(workload)?;
 
-    let (mut first, mut dy) = (Vec::new(), Vec::new());
     let mut found = Accuracy::default();
-    gpu.read(result, |start, actual| {
-        for role in &kernel.tensors()[1..] {
-            let host = if *role == Role::Dy { &mut dy } else { &mut first };
-            host.resize(actual.len(), 0);
-            inputs.fill(kernel.activation, *role, kernel.storage, start, host);
-        }
-        found.merge(&compare(kernel, start, &first, &dy, actual));
-        Ok(())
-    })?;
-    found.guard_broken = !gpu.guards_are_intact(result)?;
+    for (role, tensor) in written {
+        let (mut first, mut dy) = (Vec::new(), Vec::new());
+        gpu.read(tensor, |start, actual| {
+            let elements_per_unit = if role.is_mask() { 32 } else { 1 };
+            let elements = actual.len() as u64 * elements_per_unit / tensor.layout.element_bytes;
+            for role in kernel.inputs() {
+                let host = if role == Role::Dy { &mut dy } else { &mut first };
+                host.resize(usize::try_from(elements).expect("a piece") * kernel.storage.element_size(), 0);
+                inputs.fill(kernel.activation, role, kernel.storage, start * elements_per_unit, host);
+            }
+            found.merge(&match role {
+                Role::MaskResult => compare_mask(kernel, workload.elements, start, &first, actual),
+                _ => compare(kernel, start, &first, &dy, actual),
+            });
+            Ok(())
+        })?;
+        found.guard_broken |= !gpu.guards_are_intact(tensor)?;
+    }
     Ok(found)
+}
+
+/// Compares a piece of a mask, whose first u32 has index `start`, with x > 0. Bits behind the last element have to be 0.
+fn compare_mask(kernel: &Kernel, elements: u64, start: u64, x: &[u8], actual: &[u8]) -> Accuracy {
+    let storage = kernel.storage;
+    let mut found = Accuracy::default();
+    for bit in 0..actual.len() * 8 {
+        let index = start * 32 + bit as u64;
+        let first_bits = if index < elements { storage.element(x, bit) } else { 0 };
+        let value = storage.value(first_bits);
+        let is_set = actual[bit / 8] >> (bit % 8) & 1 == 1;
+        let either = !value.is_finite() || storage.memory().is_subnormal(value);
+        if is_set != (value > 0.0) && !either {
+            found.violations += 1;
+            let as_bits = |set: bool| storage.bits(f64::from(u8::from(set)));
+            found.first_violation.get_or_insert(Violation {
+                index,
+                first_bits,
+                dy_bits: None,
+                truth: f64::from(u8::from(value > 0.0)),
+                allowed: Allowed::Bits(as_bits(value > 0.0)),
+                actual_bits: as_bits(is_set),
+                in_mask: true,
+                unwritten: false,
+            });
+        }
+    }
+    found
 }
 
 /// [`check`], with anything wrong as an error.
 ///
 /// # Errors
 /// [`Error::Mismatch`] with the first wrong element, or if the device fails.
-pub fn ensure_right(gpu: &Gpu, workload: &Workload, result: &Tensor, inputs: &Inputs) -> Result<Accuracy> {
-    let found = check(gpu, workload, result, inputs)?;
+pub fn ensure_right(gpu: &Gpu, workload: &Workload, tensors: &[&Tensor], inputs: &Inputs) -> Result<Accuracy> {
+    let found = check(gpu, workload, tensors, inputs)?;
     match found.complaint(&workload.kernel, inputs.seed) {
         Some(complaint) => Err(Error::Mismatch(complaint)),
         None => Ok(found),
@@ -306,10 +353,10 @@ impl Trial<'_> {
         let layout = Layout::new(*elements, kernel.storage.element_bytes(), *max_buffer_bytes);
         let mut tensors = Vec::new();
         for role in kernel.tensors() {
-            let tensor = gpu.tensor(&format!("{role:?}"), layout)?;
-            if *role != Role::Result {
+            let tensor = gpu.tensor(&format!("{role:?}"), layout.of(kernel, *role))?;
+            if !role.is_written() {
                 gpu.upload(&tensor, |first, bytes| {
-                    inputs.fill(kernel.activation, *role, kernel.storage, first, bytes);
+                    inputs.fill_stored(kernel.activation, *role, kernel.storage, first, bytes);
                 })?;
             }
             tensors.push(tensor);
@@ -319,6 +366,6 @@ impl Trial<'_> {
             Some(wgsl) => gpu.workload_of(*kernel, wgsl, *shape, &bound)?,
             None => gpu.workload(*kernel, *shape, *checks, &bound)?,
         };
-        check(gpu, &workload, &tensors[0], inputs)
+        check(gpu, &workload, &bound, inputs)
     }
 }

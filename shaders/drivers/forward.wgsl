@@ -16,8 +16,8 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    var i = first_word(workgroup, grid, lane);
-    for (var k = 0u; k < words_per_invocation; k++) {
+    var i = first_unit(workgroup, grid, lane);
+    for (var k = 0u; k < units_per_invocation; k++) {
         if i < params.words {
             y[i] = forward_word(x[i]);
         }

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use super::Gpu;
 use super::workload::host_size;
 use crate::error::{Error, Result};
+use crate::kernel::{Kernel, Role};
 
 /// Bytes of a word, the unit in which every kernel loads and stores.
 pub const WORD_BYTES: u64 = 16;
@@ -14,6 +15,9 @@ pub const GUARD_WORDS: u64 = 64;
 
 /// Bytes that go up or come back at a time, so that staging memory stays bounded whatever the tensor's size.
 const PIECE_BYTES: u64 = 16 << 20;
+
+/// Words of f32 whose mask fills a word.
+const MASKED_WORDS: u64 = 32;
 
 const GUARD_BYTE: u8 = 0xa5;
 
@@ -35,9 +39,22 @@ impl Layout {
     /// If a buffer can't hold the guard and one word.
     #[must_use]
     pub fn new(elements: u64, element_bytes: u64, max_buffer_bytes: u64) -> Self {
-        let words_per_buffer = max_buffer_bytes / WORD_BYTES - GUARD_WORDS;
+        let most = max_buffer_bytes / WORD_BYTES - GUARD_WORDS;
+        // Whole words of mask belong to a buffer's words, so that a mask is divided at the same elements.
+        let words_per_buffer = if most < MASKED_WORDS { most } else { most - most % MASKED_WORDS };
         assert!(words_per_buffer > 0, "a buffer of {max_buffer_bytes} bytes holds no word beside its guard");
         Self { elements, element_bytes, words_per_buffer }
+    }
+
+    /// The layout of what stands in `role` beside a tensor of this layout: itself, or that of its mask as u32s.
+    #[must_use]
+    pub fn of(&self, kernel: &Kernel, role: Role) -> Self {
+        if !role.is_mask() {
+            return *self;
+        }
+        let words_per_buffer = self.words_per_buffer / (4 * kernel.words_per_unit());
+        assert!(words_per_buffer > 0, "buffers of {} words hold no whole word of mask", self.words_per_buffer);
+        Self { elements: self.elements.div_ceil(32), element_bytes: 4, words_per_buffer }
     }
 
     /// All words; the last one is padded.

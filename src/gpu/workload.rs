@@ -2,7 +2,7 @@
 
 use super::{Gpu, Tensor};
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Role};
 
 /// How a kernel's words are spread over invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +48,7 @@ struct Dispatch {
 }
 
 impl Gpu {
-    /// Compiles the kernel and binds it: `tensors` in the order of [`Kernel::tensors`], all of the same layout.
+    /// Compiles the kernel and binds it: `tensors` in the order of [`Kernel::tensors`], in the layouts that [`Layout::of`] gives.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if a feature or a limit is missing, [`Error::Compile`] if the shader does not compile.
@@ -92,9 +92,10 @@ impl Gpu {
         let roles = kernel.tensors();
         assert_eq!(roles.len(), tensors.len(), "{} takes {roles:?}", kernel.path());
         let layout = tensors[0].layout;
-        assert!(tensors.iter().all(|tensor| tensor.layout == layout), "tensors of different layouts");
+        let fits = |(role, tensor): (&Role, &&Tensor)| tensor.layout == layout.of(&kernel, *role);
+        assert!(roles.iter().zip(tensors).all(fits), "tensors of different layouts");
 
-        let bind_group_layout = self.bind_group_layout(roles.len());
+        let bind_group_layout = self.bind_group_layout(roles);
         let pipeline = self.pipeline(&kernel, wgsl, shape, checks, &bind_group_layout)?;
         let mut dispatches = Vec::new();
         for (index, words) in layout.buffers().enumerate() {
@@ -109,7 +110,12 @@ impl Gpu {
                 layout: &bind_group_layout,
                 entries: &entries,
             });
-            dispatches.push(Dispatch { bind_group, workgroups: self.grid(words, shape)? });
+            let units = words.div_ceil(kernel.words_per_unit());
+            let workgroups = grid(units, shape.for_units_of(&kernel), self.facts.max_workgroups_per_dimension)
+                .ok_or_else(|| {
+                    Error::Unsupported(format!("{units} units are more than one dispatch of {shape:?} covers"))
+                })?;
+            dispatches.push(Dispatch { bind_group, workgroups });
         }
         Ok(Workload { kernel, elements: layout.elements, shape, pipeline, dispatches })
     }
@@ -127,21 +133,18 @@ impl Gpu {
         self.wait()
     }
 
-    fn bind_group_layout(&self, tensors: usize) -> wgpu::BindGroupLayout {
-        let buffer = |binding: u32, ty: wgpu::BufferBindingType| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-            count: None,
-        };
-        let mut entries = vec![
-            buffer(0, wgpu::BufferBindingType::Uniform),
-            buffer(1, wgpu::BufferBindingType::Storage { read_only: false }),
-        ];
-        entries.extend((2u32..).take(tensors - 1).map(|binding| {
-            // Read-only, so that no barrier is put between dispatches on account of inputs.
-            buffer(binding, wgpu::BufferBindingType::Storage { read_only: true })
-        }));
+    fn bind_group_layout(&self, roles: &[Role]) -> wgpu::BindGroupLayout {
+        // Inputs are read-only, so that no barrier is put between dispatches on their account.
+        let storage = roles.iter().map(|role| wgpu::BufferBindingType::Storage { read_only: !role.is_written() });
+        let entries: Vec<_> = (0u32..)
+            .zip(std::iter::once(wgpu::BufferBindingType::Uniform).chain(storage))
+            .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+                count: None,
+            })
+            .collect();
         self.device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("tensors"), entries: &entries })
     }
@@ -170,7 +173,7 @@ impl Gpu {
                 compilation_options: wgpu::PipelineCompilationOptions {
                     constants: &[
                         ("workgroup_size", f64::from(shape.workgroup_size)),
-                        ("words_per_invocation", f64::from(shape.words_per_invocation)),
+                        ("units_per_invocation", f64::from(shape.for_units_of(kernel).words_per_invocation)),
                     ],
                     ..wgpu::PipelineCompilationOptions::default()
                 },
@@ -209,15 +212,18 @@ impl Gpu {
         self.queue.write_buffer(&buffer, 0, bytes);
         Ok(buffer)
     }
+}
 
-    /// Workgroups for `words` words: rows of equal length, since one dimension holds no more than 65,535 on most adapters and a full
-    /// row followed by a short one would leave up to half of the grid idle.
-    fn grid(&self, words: u64, shape: Shape) -> Result<[u32; 2]> {
-        grid(words, shape, self.facts.max_workgroups_per_dimension)
-            .ok_or_else(|| Error::Unsupported(format!("{words} words are more than one dispatch of {shape:?} covers")))
+impl Shape {
+    /// The shape in units of the kernel, as many words as they hold or the next larger number.
+    fn for_units_of(self, kernel: &Kernel) -> Self {
+        let words_per_unit = u32::try_from(kernel.words_per_unit()).expect("a handful");
+        Self { words_per_invocation: self.words_per_invocation.div_ceil(words_per_unit), ..self }
     }
 }
 
+/// Workgroups for `words` words (or units): rows of equal length, since one dimension holds no more than 65,535 on most adapters and a
+/// full row followed by a short one would leave up to half of the grid idle. None if the grid can't cover them.
 fn grid(words: u64, shape: Shape, most: u32) -> Option<[u32; 2]> {
     let per_workgroup = u64::from(shape.workgroup_size) * u64::from(shape.words_per_invocation);
     let workgroups = words.div_ceil(per_workgroup);
