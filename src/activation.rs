@@ -245,7 +245,16 @@ impl Activation {
 }
 
 impl Pass {
-    /// The direction's name in ids.
+    /// The true result for an input, in f64; `dy` is ignored forward.
+    #[must_use]
+    pub fn truth(&self, first: f64, dy: f64) -> f64 {
+        match self {
+            Self::Forward { reference, .. } => reference(first),
+            Self::Backward { reference, .. } => reference(first, dy),
+        }
+    }
+
+    /// Which pass of training it belongs to.
     #[must_use]
     pub fn direction(&self) -> Direction {
         match self {

@@ -11,6 +11,8 @@
 //! Both sigmoid forms pass exp's relative error on by the factor C, add one rounding of 1 + z and one division:
 //! |y - S| <= u S (C (3 + 2|x|) + 3.5), and higher-order terms. METHODOLOGY.md derives each.
 
+use serde::{Deserialize, Serialize};
+
 use crate::storage::{Format, Storage};
 
 /// One input of a kernel, with the true result.
@@ -29,7 +31,8 @@ pub struct Case {
 }
 
 /// The set of results that are right.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Allowed {
     /// Indeterminate by the specification: every value, NaN included.
     Anything,

@@ -62,6 +62,8 @@ pub enum Exit {
     NoAdapter = 3,
     /// The machine failed.
     Machine = 4,
+    /// Ctrl-C.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

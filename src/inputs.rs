@@ -24,6 +24,13 @@ pub enum Distribution {
     /// Edge values first, then by turns uniform bit patterns, and normal values four times as wide. What is validated: faults in the
     /// tails or at subnormals show in bit patterns alone.
     Patterns,
+    /// The same bits in every element.
+    Bits {
+        /// Of x or the saved tensor; a mask's bit is whether that is positive.
+        first: u32,
+        /// Of dy.
+        dy: u32,
+    },
 }
 
 /// Where inputs come from.
@@ -191,7 +198,7 @@ impl Inputs {
         // y and the mask are computed from the very x that a forward pass would have seen.
         let stream = match (role, self.distribution) {
             (Role::X | Role::Saved(Saved::X | Saved::Mask), _) | (Role::Saved(Saved::Y), Distribution::Normal) => 1,
-            (Role::Saved(Saved::Y), Distribution::Patterns) => 2,
+            (Role::Saved(Saved::Y), _) => 2,
             (Role::Dy, _) => 3,
             (Role::Result | Role::MaskResult, _) => unreachable!("results are not inputs"),
         };
@@ -227,6 +234,13 @@ impl Inputs {
                 }
             }
             Distribution::Patterns => pattern(activation, role, storage, index, random),
+            Distribution::Bits { first, dy } => {
+                if role == Role::Dy {
+                    dy
+                } else {
+                    first
+                }
+            }
         }
     }
 }

@@ -21,4 +21,5 @@ pub mod report;
 pub mod stats;
 pub mod storage;
 pub mod suite;
+pub mod sweep;
 pub mod validate;

@@ -3,26 +3,28 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::activation::Pass;
 use crate::bounds::{Allowed, Case};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
-use crate::inputs::Inputs;
+use crate::inputs::{Distribution, Inputs};
 use crate::kernel::{Kernel, Role};
+use crate::storage::Storage;
 
 /// Elements that one thread compares at a time. Results are merged in the order of elements, so that sums do not depend on threads.
-const STRIP: usize = 1 << 14;
+pub(crate) const STRIP: usize = 1 << 14;
 
 /// What a comparison of many elements found.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
     /// Elements compared.
     pub inputs: u64,
     /// Elements outside what is allowed.
     pub violations: u64,
     /// The first of them.
-    pub first_violation: Option<Violation>,
+    pub first_violation: Option<Judged>,
     /// The largest error in ULP of the true result, over results that no step may have flushed to 0, and where it was found.
     pub max_ulp: Extreme,
     /// Sum of those errors.
@@ -31,12 +33,14 @@ pub struct Accuracy {
     ulp_count: u64,
     /// The largest error as a share of the bound.
     pub max_share: Extreme,
+    /// Whether some error exceeds what a plain exp of a driver explains, 6 + 1.2 |x| ULP.
+    pub exceeds_plain_exp: bool,
     /// Whether something was written behind the end of the result.
     pub guard_broken: bool,
 }
 
 /// A largest value, with the inputs it was found at.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extreme {
     /// How large.
     pub value: f64,
@@ -46,16 +50,17 @@ pub struct Extreme {
     pub dy_bits: u32,
 }
 
-/// One wrong element.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Violation {
+/// One element, with what is right for it and what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
     /// Its place in the tensor.
     pub index: u64,
     /// The bits of x, or of the saved tensor's element.
     pub first_bits: u32,
     /// The bits of dy; none forward.
     pub dy_bits: Option<u32>,
-    /// The f64 reference.
+    /// The f64 reference; null in JSON where it is NaN.
+    #[serde(deserialize_with = "null_is_nan")]
     pub truth: f64,
     /// What would have been right.
     pub allowed: Allowed,
@@ -82,6 +87,18 @@ impl Accuracy {
         self.ulp_sum / count
     }
 
+    /// How good it is beyond being right: A within 3 ULP, B within what a driver's plain exp explains (6 + 1.2 |x| ULP), C within the bound.
+    /// None if it is wrong.
+    #[must_use]
+    pub fn tier(&self) -> Option<char> {
+        match (self.is_right(), self.max_ulp.value <= 3.0, self.exceeds_plain_exp) {
+            (false, ..) => None,
+            (true, true, _) => Some('A'),
+            (true, false, false) => Some('B'),
+            (true, false, true) => Some('C'),
+        }
+    }
+
     /// Adds one element.
     fn add(&mut self, index: u64, (case, dy_bits, allowed): (Case, u32, Allowed), actual_bits: u32, backward: bool) {
         let Case { storage, first_bits, truth, .. } = case;
@@ -93,7 +110,7 @@ impl Accuracy {
             self.violations += 1;
             let dy_bits = backward.then_some(dy_bits);
             let in_mask = false;
-            let violation = Violation { index, first_bits, dy_bits, truth, allowed, actual_bits, in_mask, unwritten };
+            let violation = Judged { index, first_bits, dy_bits, truth, allowed, actual_bits, in_mask, unwritten };
             self.first_violation.get_or_insert(violation);
         }
         let error = (value - truth).abs();
@@ -108,6 +125,7 @@ impl Accuracy {
             if derivative_is_normal && !may_be_flushed(case.first) && !may_be_flushed(case.dy) {
                 let ulps = error / memory.ulp(truth);
                 self.max_ulp.raise(at(ulps));
+                self.exceeds_plain_exp |= ulps > 6.0 + 1.2 * case.first.abs();
                 self.ulp_sum += ulps;
                 self.ulp_count += 1;
             }
@@ -126,6 +144,7 @@ impl Accuracy {
         self.max_share.raise(behind.max_share);
         self.ulp_sum += behind.ulp_sum;
         self.ulp_count += behind.ulp_count;
+        self.exceeds_plain_exp |= behind.exceeds_plain_exp;
         self.guard_broken |= behind.guard_broken;
     }
 
@@ -152,7 +171,7 @@ impl Extreme {
     }
 }
 
-impl Violation {
+impl Judged {
     /// Index, inputs in decimal and bits, what is allowed, and what is there.
     #[must_use]
     pub fn sentence(&self, kernel: &Kernel) -> String {
@@ -177,6 +196,10 @@ impl Violation {
     }
 }
 
+fn null_is_nan<'de, D: serde::Deserializer<'de>>(value: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or(f64::NAN))
+}
+
 /// Compares a piece of a result with the reference. `first` holds x or the saved tensor, `dy` is empty in a forward pass; all are
 /// bytes of the same elements, of which the first has index `start`.
 #[must_use]
@@ -197,15 +220,25 @@ pub fn compare(kernel: &Kernel, start: u64, first: &[u8], dy: &[u8], actual: &[u
 }
 
 fn compare_strip(kernel: &Kernel, start: u64, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
+    compare_with(kernel, start, range, first, dy, actual, |_, first, dy| kernel.form.pass.truth(first, dy))
+}
+
+/// [`compare`] of a range of elements, with the truth from `truth(index, first, dy)`.
+pub(crate) fn compare_with(
+    kernel: &Kernel,
+    start: u64,
+    range: Range<usize>,
+    first: &[u8],
+    dy: &[u8],
+    actual: &[u8],
+    truth: impl Fn(usize, f64, f64) -> f64,
+) -> Accuracy {
     let storage = kernel.storage;
     let judge = |index: usize| {
         let first_bits = storage.element(first, index);
         let dy_bits = if dy.is_empty() { 0 } else { storage.element(dy, index) };
         let (first, dy) = (storage.value(first_bits), storage.value(dy_bits));
-        let truth = match kernel.form.pass {
-            Pass::Forward { reference, .. } => reference(first),
-            Pass::Backward { reference, .. } => reference(first, dy),
-        };
+        let truth = truth(index, first, dy);
         let case = Case { storage, first, first_bits, dy, truth };
         (case, dy_bits, (kernel.form.allowed)(&case))
     };
@@ -230,20 +263,25 @@ fn compare_strip(kernel: &Kernel, start: u64, range: Range<usize>, first: &[u8],
     found
 }
 
+/// Fills a tensor that a kernel is to write with what no kernel writes.
+pub(crate) fn poison(gpu: &Gpu, tensor: &Tensor, storage: Storage) -> Result<()> {
+    let poison = storage.poison_word();
+    gpu.upload(tensor, |_, bytes| {
+        for word in bytes.chunks_mut(poison.len()) {
+            word.copy_from_slice(&poison[..word.len()]);
+        }
+    })
+}
+
 /// Poisons what the workload writes, runs it once, and compares every element with the reference. `tensors` are those that it is bound to.
 ///
 /// # Errors
 /// If the device fails. What is wrong with the result is in the answer.
 pub fn check(gpu: &Gpu, workload: &Workload, tensors: &[&Tensor], inputs: &Inputs) -> Result<Accuracy> {
     let kernel = &workload.kernel;
-    let poison = kernel.storage.poison_word();
     let written = kernel.tensors().iter().zip(tensors).filter(|(role, _)| role.is_written());
     for (_, tensor) in written.clone() {
-        gpu.upload(tensor, |_, bytes| {
-            for word in bytes.chunks_mut(poison.len()) {
-                word.copy_from_slice(&poison[..word.len()]);
-            }
-        })?;
+        poison(gpu, tensor, kernel.storage)?;
     }
     gpu.run(workload)?;
 
@@ -258,9 +296,16 @@ pub fn check(gpu: &Gpu, workload: &Workload, tensors: &[&Tensor], inputs: &Input
                 host.resize(usize::try_from(elements).expect("a piece") * kernel.storage.element_size(), 0);
                 inputs.fill(kernel.activation, role, kernel.storage, start * elements_per_unit, host);
             }
+            let first_element = start * elements_per_unit;
             found.merge(&match role {
-                Role::MaskResult => compare_mask(kernel, workload.elements, start, &first, actual),
-                _ => compare(kernel, start, &first, &dy, actual),
+                Role::MaskResult => {
+                    // Bits behind the last element are those of padding.
+                    let inside = workload.elements.saturating_sub(first_element).min(elements);
+                    let inside = usize::try_from(inside).expect("a piece") * kernel.storage.element_size();
+                    first[inside..].fill(0);
+                    compare_mask(kernel, first_element, 0..actual.len() * 8, &first, actual)
+                }
+                _ => compare(kernel, first_element, &first, &dy, actual),
             });
             Ok(())
         })?;
@@ -269,21 +314,20 @@ pub fn check(gpu: &Gpu, workload: &Workload, tensors: &[&Tensor], inputs: &Input
     Ok(found)
 }
 
-/// Compares a piece of a mask, whose first u32 has index `start`, with x > 0. Bits behind the last element have to be 0.
-fn compare_mask(kernel: &Kernel, elements: u64, start: u64, x: &[u8], actual: &[u8]) -> Accuracy {
+/// Compares a range of the bits of a mask with x > 0; the first bit is that of the element `start`.
+pub(crate) fn compare_mask(kernel: &Kernel, start: u64, range: Range<usize>, x: &[u8], actual: &[u8]) -> Accuracy {
     let storage = kernel.storage;
     let mut found = Accuracy::default();
-    for bit in 0..actual.len() * 8 {
-        let index = start * 32 + bit as u64;
-        let first_bits = if index < elements { storage.element(x, bit) } else { 0 };
+    for bit in range {
+        let first_bits = storage.element(x, bit);
         let value = storage.value(first_bits);
         let is_set = actual[bit / 8] >> (bit % 8) & 1 == 1;
         let either = !value.is_finite() || storage.memory().is_subnormal(value);
         if is_set != (value > 0.0) && !either {
             found.violations += 1;
             let as_bits = |set: bool| storage.bits(f64::from(u8::from(set)));
-            found.first_violation.get_or_insert(Violation {
-                index,
+            found.first_violation.get_or_insert(Judged {
+                index: start + bit as u64,
                 first_bits,
                 dy_bits: None,
                 truth: f64::from(u8::from(value > 0.0)),
@@ -348,6 +392,11 @@ impl Trial<'_> {
     /// # Errors
     /// If the adapter can't run it, the shader does not compile, or the device fails.
     pub fn run(&self, gpu: &Gpu) -> Result<Accuracy> {
+        let (workload, tensors) = self.prepare(gpu)?;
+        check(gpu, &workload, &tensors.iter().collect::<Vec<_>>(), &self.inputs)
+    }
+
+    fn prepare(&self, gpu: &Gpu) -> Result<(Workload, Vec<Tensor>)> {
         let Self { kernel, inputs, elements, shape, checks, max_buffer_bytes, wgsl } = self;
         gpu.supports(kernel)?;
         let layout = Layout::new(*elements, kernel.storage.element_bytes(), *max_buffer_bytes);
@@ -366,6 +415,31 @@ impl Trial<'_> {
             Some(wgsl) => gpu.workload_of(*kernel, wgsl, *shape, &bound)?,
             None => gpu.workload(*kernel, *shape, *checks, &bound)?,
         };
-        check(gpu, &workload, &bound, inputs)
+        Ok((workload, tensors))
     }
+}
+
+/// What a kernel makes of one input, given by its bits, and whether that is right.
+///
+/// # Errors
+/// As [`Trial::run`].
+pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(Judged, bool)> {
+    let inputs = Inputs { distribution: Distribution::Bits { first: first_bits, dy: dy_bits }, seed: 0 };
+    let (workload, tensors) = Trial::new(gpu, kernel, inputs, 1).prepare(gpu)?;
+    gpu.run(&workload)?;
+    let mut actual_bits = 0;
+    gpu.read(&tensors[0], |_, bytes| {
+        actual_bits = kernel.storage.element(bytes, 0);
+        Ok(())
+    })?;
+    let storage = kernel.storage;
+    let is_mask = kernel.inputs().any(Role::is_mask);
+    let first = storage.value(first_bits);
+    let first = if is_mask { f64::from(u8::from(first > 0.0)) } else { first };
+    let truth = kernel.form.pass.truth(first, storage.value(dy_bits));
+    let allowed = (kernel.form.allowed)(&Case { storage, first, first_bits, dy: storage.value(dy_bits), truth });
+    let dy_bits = kernel.inputs().any(|role| role == Role::Dy).then_some(dy_bits);
+    let judged =
+        Judged { index: 0, first_bits, dy_bits, truth, allowed, actual_bits, in_mask: false, unwritten: false };
+    Ok((judged, allowed.contains(storage.value(actual_bits), actual_bits)))
 }

@@ -1,6 +1,7 @@
 //! Arguments, and the exit statuses that they end in. Data goes to stdout, everything else to stderr.
 
 mod doctor;
+mod exhaustive;
 mod info;
 mod list;
 mod validate;
@@ -25,7 +26,8 @@ struct Cli {
 }
 
 const EXIT_STATUSES: &str = "\
-Exit status: 0 fine, 1 a validation failed, 2 wrong use, 3 no suitable adapter, 4 the machine failed (device lost, out of memory).";
+Exit status: 0 fine, 1 a validation failed, 2 wrong use, 3 no suitable adapter, 4 the machine failed (device lost, out of memory),
+130 interrupted.";
 
 #[derive(Subcommand)]
 enum Verb {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 pub use adapter::{AdapterFacts, Choice, adapters};
 pub use clock::{Clock, Reject, interval_ns};
-pub use tensor::{GUARD_WORDS, Layout, Tensor, WORD_BYTES};
+pub use tensor::{GUARD_WORDS, Layout, ReadBack, Tensor, WORD_BYTES};
 pub use workload::{ShaderChecks, Shape, Workload};
 
 use crate::error::{Error, Result};
@@ -105,7 +105,12 @@ impl Gpu {
     /// # Errors
     /// If the device was lost or raised an error.
     pub fn wait(&self) -> Result<()> {
-        if let Err(error) = self.device.poll(wgpu::PollType::wait_indefinitely()) {
+        self.wait_for(None)
+    }
+
+    /// Waits for one submission, or for all.
+    fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        if let Err(error) = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None }) {
             return Err(self.fault().unwrap_or_else(|| Error::Machine(format!("{}: {error}", self.facts.name))));
         }
         self.fault().map_or(Ok(()), Err)

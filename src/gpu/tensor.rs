@@ -182,6 +182,50 @@ impl Gpu {
         Ok(intact)
     }
 
+    /// Writes the whole of a tensor of one piece, without waiting: for streams of small tensors. What is submitted later sees it.
+    pub fn write(&self, tensor: &Tensor, bytes: &[u8]) {
+        assert!(tensor.buffers.len() <= 1, "a tensor of one buffer");
+        if let Some(buffer) = tensor.buffers.first() {
+            self.queue.write_buffer(buffer, 0, bytes);
+        }
+    }
+
+    /// Memory to read tensors of one piece back into, one after the other.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn read_back(&self, layout: Layout) -> Result<ReadBack> {
+        Ok(ReadBack { staging: self.staging((layout.words() * WORD_BYTES).max(WORD_BYTES))?, pending: None })
+    }
+
+    /// Starts to copy a tensor of one piece back, behind what was submitted before, without waiting.
+    pub fn begin_read(&self, read_back: &mut ReadBack, tensor: &Tensor) {
+        assert!(read_back.pending.is_none(), "the read before this one has not ended");
+        let Some(buffer) = tensor.buffers.first() else { return };
+        let bytes = tensor.layout.words() * WORD_BYTES;
+        read_back.pending = Some(self.copy_and_map(buffer, 0, bytes, &read_back.staging));
+    }
+
+    /// Waits for reads that were begun and hands over their bytes, padding included, all at once.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn end_reads<R>(&self, read_backs: &mut [ReadBack], take: impl FnOnce(&[&[u8]]) -> R) -> Result<R> {
+        let mut views = Vec::with_capacity(read_backs.len());
+        for read_back in &mut *read_backs {
+            let pending = read_back.pending.take().expect("a read was begun");
+            views.push(self.mapped(pending, &read_back.staging)?);
+        }
+        let slices: Vec<&[u8]> = views.iter().map(|view| &**view).collect();
+        let taken = take(&slices);
+        drop(slices);
+        drop(views);
+        for read_back in read_backs {
+            read_back.staging.unmap();
+        }
+        Ok(taken)
+    }
+
     fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some("read back"), size, usage, mapped_at_creation: false };
@@ -197,24 +241,45 @@ impl Gpu {
         staging: &wgpu::Buffer,
         take: impl FnOnce(&[u8]) -> Result<()>,
     ) -> Result<()> {
+        let pending = self.copy_and_map(buffer, offset, bytes, staging);
+        let view = self.mapped(pending, staging)?;
+        let taken = take(&view);
+        drop(view);
+        staging.unmap();
+        taken
+    }
+
+    fn copy_and_map(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64, staging: &wgpu::Buffer) -> Pending {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, bytes);
-        self.queue.submit([encoder.finish()]);
+        let submission = self.queue.submit([encoder.finish()]);
         let (sender, mapped) = mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
             // The receiver is gone only if waiting failed, and then nobody asks.
             let _ = sender.send(result);
         });
-        self.wait()?;
-        let failed = |error: &dyn std::fmt::Display| Error::Machine(format!("reading results back failed: {error}"));
-        mapped.recv().map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-        let taken = {
-            let view = staging.get_mapped_range(0..bytes).map_err(|error| failed(&error))?;
-            take(&view)
-        };
-        staging.unmap();
-        taken
+        Pending { submission, mapped, bytes }
     }
+
+    fn mapped(&self, pending: Pending, staging: &wgpu::Buffer) -> Result<wgpu::BufferView> {
+        self.wait_for(Some(pending.submission))?;
+        let failed = |error: &dyn std::fmt::Display| Error::Machine(format!("reading results back failed: {error}"));
+        pending.mapped.recv().map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        staging.get_mapped_range(0..pending.bytes).map_err(|error| failed(&error))
+    }
+}
+
+/// Where a tensor of one piece is read back into.
+pub struct ReadBack {
+    staging: wgpu::Buffer,
+    pending: Option<Pending>,
+}
+
+/// A copy on its way.
+struct Pending {
+    submission: wgpu::SubmissionIndex,
+    mapped: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
+    bytes: u64,
 }
 
 /// A run of bytes within one buffer.

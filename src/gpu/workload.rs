@@ -125,12 +125,17 @@ impl Gpu {
     /// # Errors
     /// If the device fails.
     pub fn run(&self, workload: &Workload) -> Result<()> {
+        self.start(workload);
+        self.wait()
+    }
+
+    /// Dispatches a workload once, without waiting.
+    pub fn start(&self, workload: &Workload) {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         workload.encode(&mut pass, 1);
         drop(pass);
         self.queue.submit([encoder.finish()]);
-        self.wait()
     }
 
     fn bind_group_layout(&self, roles: &[Role]) -> wgpu::BindGroupLayout {

@@ -1,0 +1,178 @@
+//! `actbench validate --exhaustive`: progress, Ctrl-C, and the file that keeps the position.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use actbench::error::{Error, Exit, Result};
+use actbench::gpu::Gpu;
+use actbench::kernel::Kernel;
+use actbench::sweep::{self, Domain, Position};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+
+use super::validate::{Arguments, Row};
+
+/// How often the position is written while a sweep runs.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// The file of an exhaustive run.
+#[derive(Serialize, Deserialize)]
+struct Progress {
+    schema: String,
+    version: String,
+    adapter: String,
+    seed: u64,
+    positions: Vec<Position>,
+}
+
+const SCHEMA: &str = "actbench.sweep";
+
+pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<Row>, Exit)> {
+    let (able, unable): (Vec<Kernel>, Vec<Kernel>) = kernels.iter().partition(|kernel| gpu.supports(kernel).is_ok());
+    let domains = sweep::domains(&able);
+    let mut progress = Progress {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        adapter: gpu.facts.summary(),
+        seed: arguments.seed,
+        positions: domains.iter().map(Domain::start).collect(),
+    };
+    if let Some(path) = arguments.progress.as_deref() {
+        progress.resume_from(path)?;
+        // Better now than after minutes.
+        progress.keep(path)?;
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
+        .map_err(|error| Error::Machine(format!("Ctrl-C can't be caught: {error}")))?;
+
+    let outcome = sweep_all(gpu, &domains, &mut progress, arguments, &interrupted);
+    if let Some(path) = arguments.progress.as_deref() {
+        progress.keep(path)?;
+    }
+    let stopped = interrupted.load(Ordering::Relaxed);
+    if stopped || outcome.is_err() {
+        match arguments.progress.as_deref() {
+            Some(path) => eprintln!("the position is kept: the same command goes on from {}", path.display()),
+            None => eprintln!("the position is lost; --progress FILE would keep it"),
+        }
+    }
+    outcome?;
+
+    let mut rows = Vec::new();
+    for (domain, position) in domains.iter().zip(&progress.positions) {
+        for (kernel, found) in domain.kernels.iter().zip(&position.found) {
+            rows.push(Row::new(gpu, kernel, Ok((found.accuracy.clone(), Some(found.extremes))))?);
+        }
+    }
+    for kernel in &unable {
+        rows.push(Row::new(gpu, kernel, gpu.supports(kernel).map(|()| unreachable!("it is unable")))?);
+    }
+    for kernel in able.iter().filter(|kernel| !domains.iter().any(|domain| domain.contains(kernel))) {
+        eprintln!("{} reads one bit beside dy: `actbench validate` without --exhaustive covers it", kernel.path());
+    }
+    Ok((rows, if stopped { Exit::Interrupted } else { Exit::Fine }))
+}
+
+fn sweep_all(
+    gpu: &Gpu,
+    domains: &[Domain],
+    progress: &mut Progress,
+    arguments: &Arguments,
+    interrupted: &AtomicBool,
+) -> Result<()> {
+    let total: u64 = domains.iter().map(|domain| domain.inputs * domain.kernels.len() as u64).sum();
+    let bar = ProgressBar::new(total).with_style(
+        ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}  {eta} left").expect("a fixed template"),
+    );
+    let done = |positions: &[Position]| -> u64 {
+        positions.iter().map(|position| position.done * position.found.len() as u64).sum()
+    };
+    let began = Instant::now();
+    let done_before = done(&progress.positions);
+    let mut kept = Instant::now();
+    let mut reported = Instant::now();
+    bar.set_position(done_before);
+    bar.reset_eta();
+    for (index, domain) in domains.iter().enumerate() {
+        let mut position = progress.positions[index].clone();
+        let outcome = sweep::run(gpu, domain, progress.seed, &mut position, |position| {
+            progress.positions[index] = position.clone();
+            let done = done(&progress.positions);
+            let rate = per_second(done - done_before, began);
+            bar.set_message(format!("{} M inputs/s", rate / 1_000_000));
+            bar.set_position(done);
+            if bar.is_hidden() && reported.elapsed() >= KEEP_EVERY {
+                eprintln!("{done} of {total} inputs, {} M inputs/s", rate / 1_000_000);
+                reported = Instant::now();
+            }
+            if let Some(path) = arguments.progress.as_deref().filter(|_| kept.elapsed() >= KEEP_EVERY) {
+                // A position that can't be written now may be later; the last attempt reports.
+                let _ = progress.keep(path);
+                kept = Instant::now();
+            }
+            !interrupted.load(Ordering::Relaxed)
+        });
+        progress.positions[index] = position;
+        outcome?;
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    let inputs = done(&progress.positions) - done_before;
+    let seconds = began.elapsed().as_secs_f64();
+    eprintln!("{inputs} inputs in {seconds:.1} s: {} M inputs/s", per_second(inputs, began) / 1_000_000);
+    Ok(())
+}
+
+fn per_second(inputs: u64, since: Instant) -> u64 {
+    u64::try_from(u128::from(inputs) * 1000 / since.elapsed().as_millis().max(1)).unwrap_or(u64::MAX)
+}
+
+impl Progress {
+    /// Takes over the positions of an earlier run of the same kernels on the same adapter, if there is one.
+    fn resume_from(&mut self, path: &Path) -> Result<()> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::Usage(format!("{} can't be read: {error}", path.display()))),
+        };
+        let earlier: Self = serde_json::from_str(&text)
+            .map_err(|error| Error::Usage(format!("{} is no position of a sweep: {error}", path.display())))?;
+        let same_kernels = earlier.positions.len() == self.positions.len()
+            && earlier
+                .positions
+                .iter()
+                .zip(&self.positions)
+                .all(|(a, b)| a.kernels == b.kernels && a.found.len() == b.found.len());
+        let differs = [
+            ("schema", earlier.schema != self.schema),
+            ("version of actbench", earlier.version != self.version),
+            ("adapter", earlier.adapter != self.adapter),
+            ("seed", earlier.seed != self.seed),
+            ("kernels", !same_kernels),
+        ];
+        if let Some((what, _)) = differs.into_iter().find(|(_, differs)| *differs) {
+            let path = path.display();
+            return Err(Error::Usage(format!(
+                "{path} is the position of a sweep with another {what}; name another file"
+            )));
+        }
+        *self = earlier;
+        Ok(())
+    }
+
+    /// Writes the file whole or not at all.
+    fn keep(&self, path: &Path) -> Result<()> {
+        let failed = |error: std::io::Error| Error::Machine(format!("{} can't be written: {error}", path.display()));
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".tmp");
+        fs::write(&temporary, serde_json::to_vec(self).expect("string keys")).map_err(failed)?;
+        fs::rename(&temporary, path).map_err(failed)
+    }
+}

@@ -1,0 +1,387 @@
+//! Exhaustive validation: every input there is, streamed through the kernels in chunks.
+//!
+//! The kernels that read the same first operand run on the same chunk, and the reference is computed once for all that share it. While
+//! the CPU compares a chunk, the device computes the next. Between chunks everything that is known is a [`Position`], which a file can
+//! keep and a later run can go on from.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::activation::{Pass, Saved};
+use crate::error::Result;
+use crate::gpu::{Gpu, ReadBack, ShaderChecks, Shape, Tensor, Workload};
+use crate::inputs::Inputs;
+use crate::kernel::{Kernel, Role};
+use crate::storage::Storage;
+use crate::validate::{self, Accuracy, STRIP};
+
+/// Elements of a chunk: 16 MiB of f32.
+const CHUNK: u64 = 1 << 22;
+
+/// Tensors of dy, taken by turns. An odd number, so that no dy stays with the same low bits of x.
+const DY_TENSORS: u64 = 7;
+
+/// Chunks in flight: one that the device computes, one that the CPU compares.
+const IN_FLIGHT: usize = 2;
+
+/// The kernels of an activation and storage that read the same first operand, and how many bit patterns that takes.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// What they read first is x for all, or y for all.
+    pub kernels: Vec<Kernel>,
+    /// Bit patterns from 0 on.
+    pub inputs: u64,
+}
+
+/// How far the sweep of a domain is, and what it found until there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// The paths of the kernels.
+    pub kernels: Vec<String>,
+    /// Bit patterns done, from 0 on.
+    pub done: u64,
+    /// What was found, by kernel.
+    pub found: Vec<Found>,
+}
+
+/// What the sweep of one kernel found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// Errors against the bound.
+    pub accuracy: Accuracy,
+    /// The ends of what came out.
+    pub extremes: Extremes,
+}
+
+/// The ends of what a kernel returned for finite inputs, each with the bits of its input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Extremes {
+    /// The smallest result; of a backward kernel, the smallest dx / dy, to the last bit where dy is a power of two.
+    pub smallest: Option<At>,
+    /// The largest.
+    pub largest: Option<At>,
+    /// The largest negative input whose result is 0.
+    pub first_zero: Option<At>,
+    /// The smallest positive input whose result is 1.
+    pub first_one: Option<At>,
+}
+
+/// A result and the input that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct At {
+    /// The result.
+    pub value: f64,
+    /// The input.
+    pub input: f64,
+}
+
+/// Sorts kernels into domains. Kernels that read a mask are in none: their first operand is one bit, which any validation exhausts.
+#[must_use]
+pub fn domains(kernels: &[Kernel]) -> Vec<Domain> {
+    let mut domains: Vec<Domain> = Vec::new();
+    for kernel in kernels.iter().filter(|kernel| !kernel.inputs().any(Role::is_mask)) {
+        let shares = |domain: &&mut Domain| {
+            let other = domain.kernels[0];
+            std::ptr::eq(other.activation, kernel.activation)
+                && other.storage == kernel.storage
+                && reads_y(&other) == reads_y(kernel)
+        };
+        match domains.iter_mut().find(shares) {
+            Some(domain) => domain.kernels.push(*kernel),
+            None => domains.push(Domain { kernels: vec![*kernel], inputs: patterns(kernel) }),
+        }
+    }
+    domains
+}
+
+fn reads_y(kernel: &Kernel) -> bool {
+    kernel.inputs().any(|role| role == Role::Saved(Saved::Y))
+}
+
+fn reads_dy(kernel: &Kernel) -> bool {
+    kernel.inputs().any(|role| role == Role::Dy)
+}
+
+/// How many bit patterns the first operand takes: all there are; of a saved y, those from 0 to the largest finite y.
+fn patterns(kernel: &Kernel) -> u64 {
+    let storage = kernel.storage;
+    if reads_y(kernel) {
+        return u64::from(storage.bits(kernel.activation.highest_y.min(storage.memory().max))) + 1;
+    }
+    1 << (8 * storage.element_bytes())
+}
+
+impl Domain {
+    /// The beginning of its sweep.
+    #[must_use]
+    pub fn start(&self) -> Position {
+        Position {
+            kernels: self.kernels.iter().map(Kernel::path).collect(),
+            done: 0,
+            found: vec![Found::default(); self.kernels.len()],
+        }
+    }
+
+    /// Whether the kernel is among them.
+    #[must_use]
+    pub fn contains(&self, kernel: &Kernel) -> bool {
+        self.kernels.iter().any(|own| own.path() == kernel.path())
+    }
+
+    fn storage(&self) -> Storage {
+        self.kernels[0].storage
+    }
+}
+
+/// Goes on from `position` until every input is done, or until `go_on`, which is told the position after every chunk, says no.
+///
+/// # Errors
+/// If the device fails; `position` then holds what was found before.
+pub fn run(
+    gpu: &Gpu,
+    domain: &Domain,
+    seed: u64,
+    position: &mut Position,
+    mut go_on: impl FnMut(&Position) -> bool,
+) -> Result<()> {
+    let chunk = CHUNK.min(domain.inputs);
+    let dys = dy_tensors(gpu, domain, seed, chunk)?;
+    let mut slots: Vec<Slot> = (0..IN_FLIGHT).map(|_| Slot::new(gpu, domain, chunk, &dys)).collect::<Result<_>>()?;
+    let first = position.done / chunk;
+    let mut sent = first;
+    for index in first..domain.inputs.div_ceil(chunk) {
+        // One chunk ahead of the one that is waited for.
+        while sent < domain.inputs.div_ceil(chunk) && sent < index + IN_FLIGHT as u64 {
+            slots[turn(sent, IN_FLIGHT)].begin(gpu, domain, sent * chunk, turn(sent, dys.len()));
+            sent += 1;
+        }
+        let dy = dys.get(turn(index, dys.len())).map_or(&[][..], |dy| &dy.bytes);
+        let elements = chunk.min(domain.inputs - index * chunk);
+        let found = slots[turn(index, IN_FLIGHT)].end(gpu, domain, index * chunk, elements, dy)?;
+        for (all, chunk) in position.found.iter_mut().zip(&found) {
+            all.merge(chunk);
+        }
+        position.done = index * chunk + elements;
+        if !go_on(position) {
+            break;
+        }
+    }
+    // What is still on its way is not counted; a run that goes on does it again.
+    gpu.wait()?;
+    for slot in &slots {
+        for (results, found) in slot.results.iter().zip(&mut position.found) {
+            for result in results {
+                found.accuracy.guard_broken |= !gpu.guards_are_intact(result)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whose turn it is at an index, of so many.
+fn turn(index: u64, of: usize) -> usize {
+    usize::try_from(index).expect("few chunks") % of.max(1)
+}
+
+/// dy on the device and on the host.
+struct Dy {
+    tensor: Tensor,
+    bytes: Vec<u8>,
+}
+
+/// Random dy. Where x is swept they are powers of two, so that dx / dy is the derivative to the last bit; where y is swept, they are normal.
+fn dy_tensors(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
+    let Some(kernel) = domain.kernels.iter().find(|kernel| reads_dy(kernel)) else { return Ok(Vec::new()) };
+    let storage = kernel.storage;
+    let sign_and_exponent: u32 = if storage == Storage::F32 { 0xff80_0000 } else { 0xfc00 };
+    let layout = gpu.layout(chunk, storage.element_bytes());
+    (0..DY_TENSORS)
+        .map(|index| {
+            let mut bytes = vec![0; usize::try_from(chunk).expect("a chunk") * storage.element_size()];
+            Inputs::normal(seed).fill(kernel.activation, Role::Dy, storage, index * chunk, &mut bytes);
+            if !reads_y(kernel) {
+                let mask = &sign_and_exponent.to_le_bytes()[..storage.element_size()];
+                bytes.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte &= mask);
+            }
+            let tensor = gpu.tensor("dy", layout)?;
+            gpu.upload(&tensor, |first, part| {
+                let at = usize::try_from(first).expect("a chunk") * storage.element_size();
+                part.copy_from_slice(&bytes[at..at + part.len()]);
+            })?;
+            Ok(Dy { tensor, bytes })
+        })
+        .collect()
+}
+
+/// The tensors and workloads of one chunk in flight.
+struct Slot {
+    first: Tensor,
+    first_bytes: Vec<u8>,
+    /// By kernel; then by tensor of dy where it reads one.
+    workloads: Vec<Vec<Workload>>,
+    /// By kernel, what it writes.
+    results: Vec<Vec<Tensor>>,
+    /// One for each tensor in `results`.
+    read_backs: Vec<ReadBack>,
+}
+
+impl Slot {
+    fn new(gpu: &Gpu, domain: &Domain, chunk: u64, dys: &[Dy]) -> Result<Self> {
+        let storage = domain.storage();
+        let layout = gpu.layout(chunk, storage.element_bytes());
+        let first = gpu.tensor("first", layout)?;
+        let (mut workloads, mut results, mut read_backs) = (Vec::new(), Vec::new(), Vec::new());
+        for kernel in &domain.kernels {
+            let mut written = Vec::new();
+            for role in kernel.tensors().iter().filter(|role| role.is_written()) {
+                let tensor = gpu.tensor("result", layout.of(kernel, *role))?;
+                // An element that no chunk writes stays poisoned and shows in the first.
+                validate::poison(gpu, &tensor, storage)?;
+                read_backs.push(gpu.read_back(tensor.layout)?);
+                written.push(tensor);
+            }
+            let bind = |dy: Option<&Dy>| {
+                let tensors = written.iter().chain([&first]).chain(dy.map(|dy| &dy.tensor));
+                gpu.workload(*kernel, Shape::default(), ShaderChecks::Trusted, &tensors.collect::<Vec<_>>())
+            };
+            workloads.push(if reads_dy(kernel) {
+                dys.iter().map(|dy| bind(Some(dy))).collect::<Result<_>>()?
+            } else {
+                vec![bind(None)?]
+            });
+            results.push(written);
+        }
+        Ok(Self { first, first_bytes: Vec::new(), workloads, results, read_backs })
+    }
+
+    /// Sends the chunk of bit patterns from `start` on to the device.
+    fn begin(&mut self, gpu: &Gpu, domain: &Domain, start: u64, dy: usize) {
+        let size = domain.storage().element_size();
+        self.first_bytes.resize(usize::try_from(self.first.layout.elements).expect("a chunk") * size, 0);
+        self.first_bytes.par_chunks_mut(STRIP * size).enumerate().for_each(|(strip, bytes)| {
+            for (index, element) in (strip * STRIP..).zip(bytes.chunks_exact_mut(size)) {
+                element.copy_from_slice(&(start + index as u64).to_le_bytes()[..size]);
+            }
+        });
+        gpu.write(&self.first, &self.first_bytes);
+        let mut read_backs = self.read_backs.iter_mut();
+        for (workloads, results) in self.workloads.iter().zip(&self.results) {
+            gpu.start(&workloads[dy % workloads.len()]);
+            for (result, read_back) in results.iter().zip(&mut read_backs) {
+                gpu.begin_read(read_back, result);
+            }
+        }
+    }
+
+    /// Waits for the chunk and compares its first `elements`.
+    fn end(&mut self, gpu: &Gpu, domain: &Domain, start: u64, elements: u64, dy: &[u8]) -> Result<Vec<Found>> {
+        let elements = usize::try_from(elements).expect("a chunk");
+        let first = &self.first_bytes;
+        gpu.end_reads(&mut self.read_backs, |results| {
+            let strips: Vec<Vec<Found>> = (0..elements.div_ceil(STRIP))
+                .into_par_iter()
+                .map(|strip| {
+                    let range = strip * STRIP..elements.min((strip + 1) * STRIP);
+                    compare_strip(domain, start, range, first, dy, results)
+                })
+                .collect();
+            let mut all = vec![Found::default(); domain.kernels.len()];
+            for strip in &strips {
+                all.iter_mut().zip(strip).for_each(|(all, strip)| all.merge(strip));
+            }
+            all
+        })
+    }
+}
+
+/// Compares a strip of every kernel's results; the forward reference is computed once for all of them.
+fn compare_strip(
+    domain: &Domain,
+    start: u64,
+    range: Range<usize>,
+    first: &[u8],
+    dy: &[u8],
+    results: &[&[u8]],
+) -> Vec<Found> {
+    let storage = domain.storage();
+    let forward = domain.kernels.iter().find_map(|kernel| match kernel.form.pass {
+        Pass::Forward { reference, .. } => Some(reference),
+        Pass::Backward { .. } => None,
+    });
+    let truths: Vec<f64> = forward.map_or_else(Vec::new, |forward| {
+        range.clone().map(|index| forward(storage.value(storage.element(first, index)))).collect()
+    });
+    let mut results = results.iter();
+    let mut compare = |kernel: &Kernel| {
+        let actual = results.next().expect("a result for each kernel");
+        let (range, dy) = (range.clone(), if reads_dy(kernel) { dy } else { &[] });
+        let first_of_range = range.start;
+        let extremes = Extremes::of(storage, range.clone(), first, dy, actual);
+        let mut accuracy = match kernel.form.pass {
+            Pass::Forward { .. } => {
+                let truth = |index: usize, _, _| truths[index - first_of_range];
+                validate::compare_with(kernel, start, range.clone(), first, dy, actual, truth)
+            }
+            Pass::Backward { reference, .. } => {
+                validate::compare_with(kernel, start, range.clone(), first, dy, actual, |_, y, dy| reference(y, dy))
+            }
+        };
+        if kernel.tensors().contains(&Role::MaskResult) {
+            let mask = results.next().expect("a mask beside it");
+            accuracy.merge(&validate::compare_mask(kernel, start, range, first, mask));
+        }
+        Found { accuracy, extremes }
+    };
+    domain.kernels.iter().map(&mut compare).collect()
+}
+
+impl Found {
+    fn merge(&mut self, behind: &Self) {
+        self.accuracy.merge(&behind.accuracy);
+        self.extremes.merge(&behind.extremes);
+    }
+}
+
+impl Extremes {
+    fn of(storage: Storage, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Self {
+        let (mut smallest, mut largest) = ((f64::INFINITY, 0), (f64::NEG_INFINITY, 0));
+        let mut extremes = Self::default();
+        let input = |index: usize| storage.value(storage.element(first, index));
+        for index in range {
+            let mut value = storage.value(storage.element(actual, index));
+            if !dy.is_empty() {
+                value /= storage.value(storage.element(dy, index));
+            }
+            // Comparisons that NaN fails.
+            if value < smallest.0 && input(index).is_finite() {
+                smallest = (value, index);
+            }
+            if value > largest.0 && input(index).is_finite() {
+                largest = (value, index);
+            }
+            let at = || At { value, input: input(index) };
+            if value == 0.0 && extremes.first_zero.is_none() && input(index) < 0.0 && input(index).is_finite() {
+                extremes.first_zero = Some(at());
+            }
+            if value == 1.0 && extremes.first_one.is_none() && input(index) > 0.0 {
+                extremes.first_one = Some(at());
+            }
+        }
+        let at = |(value, index): (f64, usize)| value.is_finite().then(|| At { value, input: input(index) });
+        Self { smallest: at(smallest), largest: at(largest), ..extremes }
+    }
+
+    /// Adds those of the bit patterns behind: within a sign, larger patterns are farther from 0.
+    fn merge(&mut self, behind: &Self) {
+        let pick = |own: Option<At>, other: Option<At>, wins: fn(f64, f64) -> bool| match (own, other) {
+            (Some(own), Some(other)) => Some(if wins(other.value, own.value) { other } else { own }),
+            (own, other) => own.or(other),
+        };
+        self.smallest = pick(self.smallest, behind.smallest, |other, own| other < own);
+        self.largest = pick(self.largest, behind.largest, |other, own| other > own);
+        self.first_zero = self.first_zero.or(behind.first_zero);
+        self.first_one = self.first_one.or(behind.first_one);
+    }
+}
