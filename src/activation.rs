@@ -31,6 +31,9 @@ pub struct Form {
     pub storages: &'static [Storage],
     /// What it may return for one input.
     pub allowed: fn(&Case) -> Allowed,
+    /// How far every allowed interval reaches around a truth that no step may flush, in u |truth| with the u of the arithmetic; 0 where the truth
+    /// alone is sure to be allowed, none where even that is not enough. A comparison that knows it need not look closer at most elements.
+    pub least_units: Option<f64>,
     /// `allowed` in a line, in the symbols of [`crate::bounds`].
     pub bound: &'static str,
     /// The inputs for which WGSL defines a result.
@@ -92,6 +95,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             pass: Pass::Forward { reference: reference::copy, kind: ForwardKind::Raw },
             storages: &Storage::ALL,
             allowed: bounds::copy,
+            least_units: None,
             bound: "the bits of x",
             domain: "every bit pattern",
         }],
@@ -105,6 +109,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             pass: Pass::Backward { saved: Saved::X, reference: reference::add },
             storages: &Storage::ALL,
             allowed: bounds::add,
+            least_units: Some(0.5),
             bound: "1 ulp, either direction",
             domain: EVERY_FINITE,
         }],
@@ -119,6 +124,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::relu, kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::relu,
+                least_units: Some(0.0),
                 bound: "exact; a subnormal x may be 0",
                 domain: EVERY_FINITE,
             },
@@ -127,6 +133,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::relu, kind: ForwardKind::WithMask },
                 storages: &Storage::ALL,
                 allowed: bounds::relu,
+                least_units: Some(0.0),
                 bound: "exact; a subnormal x may be 0, its bit either",
                 domain: EVERY_FINITE,
             },
@@ -135,6 +142,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Backward { saved: Saved::Y, reference: reference::relu_backward },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
+                least_units: Some(0.0),
                 bound: "exact; 0 where the saved element is subnormal is allowed",
                 domain: EVERY_FINITE,
             },
@@ -143,6 +151,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Backward { saved: Saved::X, reference: reference::relu_backward },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
+                least_units: Some(0.0),
                 bound: "exact; 0 where the saved element is subnormal is allowed",
                 domain: EVERY_FINITE,
             },
@@ -151,6 +160,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Backward { saved: Saved::Mask, reference: reference::relu_backward },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
+                least_units: Some(0.0),
                 bound: "exact",
                 domain: EVERY_FINITE,
             },
@@ -166,6 +176,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_exp,
+                least_units: Some(3.5),
                 bound: "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)",
                 domain: EVERY_FINITE,
             },
@@ -174,6 +185,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_naive,
+                least_units: Some(3.5),
                 bound: "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)",
                 domain: "x >= -87.3365; f16_native: x >= -9.7040",
             },
@@ -182,6 +194,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_exp2,
+                least_units: Some(3.5),
                 bound: "u S (C (3 + 4.1|x|) + 3.5); f16_native: C (1 + 4.2|x|)",
                 domain: EVERY_FINITE,
             },
@@ -190,6 +203,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_tanh,
+                least_units: Some(5.0),
                 bound: "absolute: half of tanh's own, the worse of 1e-5 and that of sinh / cosh, and 2 u",
                 domain: "|x| <= 177.4; f16_native: |x| <= 22.1",
             },
@@ -198,6 +212,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
                 storages: F32_ARITHMETIC,
                 allowed: bounds::sigmoid_poly,
+                least_units: Some(3.5),
                 bound: "u S (C (4 + 2|x|) + 3.5)",
                 domain: EVERY_FINITE,
             },
@@ -206,6 +221,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Backward { saved: Saved::Y, reference: reference::sigmoid_from_y },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_from_y,
+                least_units: Some(3.0),
                 bound: "3 u |dx|",
                 domain: "y in [0, 1], finite dy",
             },
@@ -214,12 +230,26 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Backward { saved: Saved::X, reference: reference::sigmoid_from_x },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_from_x,
+                least_units: Some(10.0),
                 bound: "u |dx| ((3 + 2|x|) tanh(|x|/2) + 10); f16_native: (1 + 2|x|)",
                 domain: EVERY_FINITE,
             },
         ],
     },
 ];
+
+impl Form {
+    /// `least_units` with the u of the format in memory: where results are rounded to f16 behind f32 arithmetic, that rounding alone may take an
+    /// ULP, which is at least half of u |truth|.
+    #[must_use]
+    #[inline]
+    pub fn least_units(&self, storage: Storage) -> Option<f64> {
+        match storage {
+            Storage::F32 | Storage::F16Native => self.least_units,
+            Storage::F16 => self.least_units.map(|least| least.min(0.5)),
+        }
+    }
+}
 
 impl Activation {
     /// The activation of that name.

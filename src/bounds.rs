@@ -295,6 +295,46 @@ mod tests {
     }
 
     #[test]
+    fn every_interval_reaches_as_far_as_its_form_says() {
+        use crate::activation::Direction;
+        use crate::inputs::Inputs;
+        use crate::kernel::{self, Role};
+
+        let mut checked = 0;
+        for kernel in kernel::all() {
+            let storage = kernel.storage;
+            let Some(least) = kernel.form.least_units(storage) else { continue };
+            let count = 50_000;
+            let read = |role: Role| {
+                let mut bytes = vec![0; count * storage.element_size()];
+                Inputs::patterns(9).fill(kernel.activation, role, storage, 0, &mut bytes);
+                bytes
+            };
+            let first = read(kernel.inputs().next().expect("an input"));
+            let dy = if kernel.direction() == Direction::Backward { read(Role::Dy) } else { vec![0; first.len()] };
+            for index in 0..count {
+                let first_bits = storage.element(&first, index);
+                let (first, dy) = (storage.value(first_bits), storage.value(storage.element(&dy, index)));
+                let truth = kernel.form.pass.truth(first, dy);
+                let case = Case { storage, first, first_bits, dy, truth };
+                let allowed = (kernel.form.allowed)(&case);
+                if !first.is_finite() || !dy.is_finite() {
+                    continue;
+                }
+                assert!(allowed.contains(truth, first_bits), "{}: {case:?} {allowed:?}", kernel.path());
+                let smallest = storage.memory().min_normal * dy.abs().max(1.0);
+                if let (Allowed::Within { lowest, highest }, true) = (allowed, truth.abs() >= smallest) {
+                    let reach = least * storage.memory().unit * truth.abs();
+                    assert!(highest - truth >= reach * (1.0 - 1e-9), "{}: {case:?}", kernel.path());
+                    assert!(truth - lowest >= reach * (1.0 - 1e-9), "{}: {case:?}", kernel.path());
+                    checked += 1;
+                }
+            }
+        }
+        assert!(checked > 200_000, "{checked}");
+    }
+
+    #[test]
     fn what_is_not_finite_is_indeterminate() {
         for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let case = Case { storage: Storage::F32, first: x, first_bits: 0, dy: 1.0, truth: 0.0 };

@@ -22,16 +22,29 @@ impl Format {
 
     /// Whether `value` is nonzero and smaller than every normal number.
     #[must_use]
+    #[inline]
     pub fn is_subnormal(&self, value: f64) -> bool {
         value != 0.0 && value.abs() < self.min_normal
     }
 
     /// Distance between the neighbours around `value` (finite), as WGSL defines ULP.
     #[must_use]
+    #[inline]
     pub fn ulp(&self, value: f64) -> f64 {
         let magnitude = value.abs().max(self.min_normal);
         // The power of two at or below: an f64 with its fraction cleared.
         f64::from_bits(magnitude.to_bits() & 0xfff0_0000_0000_0000) * self.unit
+    }
+}
+
+impl Format {
+    /// An error in ULP of `value`, exactly: a product with the reciprocal of a power of two, which is faster than a quotient.
+    #[must_use]
+    #[inline]
+    pub fn ulps(&self, error: f64, value: f64) -> f64 {
+        let magnitude = value.abs().max(self.min_normal);
+        let reciprocal = f64::from_bits(0x7fe0_0000_0000_0000 - (magnitude.to_bits() & 0x7ff0_0000_0000_0000));
+        error * reciprocal * (1.0 / self.unit)
     }
 }
 
@@ -87,6 +100,7 @@ impl Storage {
 
     /// The format in memory.
     #[must_use]
+    #[inline]
     pub fn memory(self) -> Format {
         match self {
             Self::F32 => Format::F32,
@@ -96,6 +110,7 @@ impl Storage {
 
     /// The format that arithmetic sees.
     #[must_use]
+    #[inline]
     pub fn arithmetic(self) -> Format {
         match self {
             Self::F32 | Self::F16 => Format::F32,
@@ -107,13 +122,14 @@ impl Storage {
     #[must_use]
     pub fn value(self, bits: u32) -> f64 {
         match self {
-            Self::F32 => f64::from(f32::from_bits(bits)),
-            Self::F16 | Self::F16Native => f64::from(f16::from_bits(low_half(bits))),
+            Self::F32 => F32Elements::value(bits),
+            Self::F16 | Self::F16Native => F16Elements::value(bits),
         }
     }
 
     /// The bits of the element nearest to `value`.
     #[must_use]
+    #[inline]
     pub fn bits(self, value: f64) -> u32 {
         match self {
             #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
@@ -126,14 +142,8 @@ impl Storage {
     #[must_use]
     pub fn element(self, bytes: &[u8], index: usize) -> u32 {
         match self {
-            Self::F32 => {
-                let at = index * 4;
-                u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-            }
-            Self::F16 | Self::F16Native => {
-                let at = index * 2;
-                u32::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
-            }
+            Self::F32 => F32Elements::bits(bytes, index),
+            Self::F16 | Self::F16Native => F16Elements::bits(bytes, index),
         }
     }
 
@@ -166,6 +176,49 @@ impl Storage {
     }
 }
 
+/// A storage as a type, so that loops over millions of elements are compiled for each by itself.
+pub(crate) trait Elements {
+    const MEMORY: Format;
+    fn bits(bytes: &[u8], index: usize) -> u32;
+    fn value(bits: u32) -> f64;
+}
+
+/// Elements of [`Storage::F32`].
+pub(crate) enum F32Elements {}
+
+/// Elements of [`Storage::F16`] and [`Storage::F16Native`].
+pub(crate) enum F16Elements {}
+
+impl Elements for F32Elements {
+    const MEMORY: Format = Format::F32;
+
+    #[inline]
+    fn bits(bytes: &[u8], index: usize) -> u32 {
+        let bytes = &bytes[index * 4..][..4];
+        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    }
+
+    #[inline]
+    fn value(bits: u32) -> f64 {
+        f64::from(f32::from_bits(bits))
+    }
+}
+
+impl Elements for F16Elements {
+    const MEMORY: Format = Format::F16;
+
+    #[inline]
+    fn bits(bytes: &[u8], index: usize) -> u32 {
+        let bytes = &bytes[index * 2..][..2];
+        u32::from(u16::from_le_bytes([bytes[0], bytes[1]]))
+    }
+
+    #[inline]
+    fn value(bits: u32) -> f64 {
+        f64::from(f16::from_bits(low_half(bits)))
+    }
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "an f16's bits are the low half")]
 fn low_half(bits: u32) -> u16 {
     bits as u16
@@ -185,6 +238,17 @@ mod tests {
             let value = f16::from_f32(value);
             let next = f16::from_bits(value.to_bits() + 1);
             assert_eq!(Format::F16.ulp(f64::from(value)), f64::from(next) - f64::from(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn errors_in_ulp_are_quotients() {
+        for format in [Format::F32, Format::F16] {
+            for value in [1.0, -1.5, 1.999_999, 2.0, 0.1, 3.0e-39, 1.0e30, 0.0, 6.0e-5, format.max] {
+                for error in [0.0, 1.0, 1.3e-7, 5.0e-45, 1.0e30] {
+                    assert_eq!(format.ulps(error, value), error / format.ulp(value), "{error} of {value}");
+                }
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
 use crate::inputs::{Distribution, Inputs};
 use crate::kernel::{Kernel, Role};
-use crate::storage::Storage;
+use crate::storage::{Elements, F16Elements, F32Elements, Storage};
 
 /// Elements that one thread compares at a time. Results are merged in the order of elements, so that sums do not depend on threads.
 pub(crate) const STRIP: usize = 1 << 14;
@@ -31,12 +31,24 @@ pub struct Accuracy {
     ulp_sum: f64,
     /// Their number.
     ulp_count: u64,
-    /// The largest error as a share of the bound.
+    /// The largest error as a share of the bound, over the same results.
     pub max_share: Extreme,
     /// Whether some error exceeds what a plain exp of a driver explains, 6 + 1.2 |x| ULP.
     pub exceeds_plain_exp: bool,
     /// Whether something was written behind the end of the result.
     pub guard_broken: bool,
+}
+
+/// Whether an element's error in ULP means something: no step may have flushed to 0, which would be right and 2^23 ULP off.
+#[inline]
+fn counts<E: Elements>(case: &Case) -> bool {
+    let smallest = E::MEMORY.min_normal;
+    let may_be_flushed = |value: f64| value != 0.0 && value.abs() < smallest;
+    // dy f' of a large dy is normal where f' is not.
+    let derivative_is_normal = case.truth.abs() >= smallest * case.dy.abs().max(1.0);
+    // Infinite and NaN inputs have no true result.
+    let finite = case.first.is_finite() && case.dy.is_finite();
+    finite && derivative_is_normal && !may_be_flushed(case.first) && !may_be_flushed(case.dy)
 }
 
 /// A largest value, with the inputs it was found at.
@@ -100,10 +112,10 @@ impl Accuracy {
     }
 
     /// Adds one element.
-    fn add(&mut self, index: u64, (case, dy_bits, allowed): (Case, u32, Allowed), actual_bits: u32, backward: bool) {
+    fn add<E: Elements>(&mut self, element: &Element, allowed: Allowed, backward: bool) {
+        let Element { index, case, dy_bits, actual_bits } = *element;
         let Case { storage, first_bits, truth, .. } = case;
-        let value = storage.value(actual_bits);
-        self.inputs += 1;
+        let value = E::value(actual_bits);
         // Of a NaN among the inputs, the quietened payload may be that of the poison.
         let unwritten = actual_bits == storage.poison() && !case.first.is_nan() && !case.dy.is_nan();
         if unwritten || !allowed.contains(value, actual_bits) {
@@ -114,24 +126,37 @@ impl Accuracy {
             self.first_violation.get_or_insert(violation);
         }
         let error = (value - truth).abs();
-        if allowed != Allowed::Anything && error.is_finite() {
-            let at = |value: f64| Extreme { value, first_bits, dy_bits };
-            let memory = storage.memory();
-            // What may be flushed is right as 0, and an error in ULP would only say so.
-            let smallest = memory.min_normal.max(storage.arithmetic().min_normal);
-            let may_be_flushed = |value: f64| value != 0.0 && value.abs() < smallest;
-            // dy f' of a large dy is normal where f' is not.
-            let derivative_is_normal = truth.abs() >= smallest * case.dy.abs().max(1.0);
-            if derivative_is_normal && !may_be_flushed(case.first) && !may_be_flushed(case.dy) {
-                let ulps = error / memory.ulp(truth);
-                self.max_ulp.raise(at(ulps));
-                self.exceeds_plain_exp |= ulps > 6.0 + 1.2 * case.first.abs();
-                self.ulp_sum += ulps;
-                self.ulp_count += 1;
-            }
-            if let Allowed::Within { highest, .. } = allowed {
-                self.max_share.raise(at(error / (highest - truth)));
-            }
+        if !error.is_finite() || !counts::<E>(&case) {
+            return;
+        }
+        let ulps = E::MEMORY.ulps(error, truth);
+        self.count::<E>(element, ulps);
+        self.exceeds_plain_exp |= ulps > 6.0 + 1.2 * case.first.abs();
+        if let Allowed::Within { highest, .. } = allowed {
+            self.max_share.raise(Extreme { value: error / (highest - truth), first_bits, dy_bits });
+        }
+    }
+
+    /// The error of an element in ULP if it takes no more than a glance: it lies so near the truth that no bound excludes it, and that it
+    /// raises no largest share.
+    #[inline]
+    fn close<E: Elements>(&self, least_units: Option<f64>, element: &Element) -> Option<f64> {
+        let case = &element.case;
+        let error = (E::value(element.actual_bits) - case.truth).abs();
+        let reach = least_units? * E::MEMORY.unit * case.truth.abs() * self.max_share.value.min(1.0);
+        // NaN and infinity fail these.
+        let close = error == 0.0 || error <= reach && counts::<E>(case);
+        (close && case.first.is_finite() && case.dy.is_finite()).then(|| E::MEMORY.ulps(error, case.truth))
+    }
+
+    /// Counts an error in ULP, where it means something.
+    #[inline]
+    fn count<E: Elements>(&mut self, element: &Element, ulps: f64) {
+        if counts::<E>(&element.case) {
+            let Element { case: Case { first_bits, .. }, dy_bits, .. } = *element;
+            self.max_ulp.raise(Extreme { value: ulps, first_bits, dy_bits });
+            self.ulp_sum += ulps;
+            self.ulp_count += 1;
         }
     }
 
@@ -164,6 +189,7 @@ impl Accuracy {
 }
 
 impl Extreme {
+    #[inline]
     fn raise(&mut self, other: Self) {
         if other.value > self.value {
             *self = other;
@@ -220,10 +246,12 @@ pub fn compare(kernel: &Kernel, start: u64, first: &[u8], dy: &[u8], actual: &[u
 }
 
 fn compare_strip(kernel: &Kernel, start: u64, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
-    compare_with(kernel, start, range, first, dy, actual, |_, first, dy| kernel.form.pass.truth(first, dy))
+    compare_with(kernel, start, range, first, dy, actual, 0.0, |_, first, dy| kernel.form.pass.truth(first, dy))
 }
 
-/// [`compare`] of a range of elements, with the truth from `truth(index, first, dy)`.
+/// [`compare`] of a range of elements, with the truth from `truth(index, first, dy)`. A share of the bound is only looked for above
+/// `known_share`.
+#[expect(clippy::too_many_arguments, reason = "slices of the same elements, each with its own meaning")]
 pub(crate) fn compare_with(
     kernel: &Kernel,
     start: u64,
@@ -231,36 +259,103 @@ pub(crate) fn compare_with(
     first: &[u8],
     dy: &[u8],
     actual: &[u8],
+    known_share: f64,
     truth: impl Fn(usize, f64, f64) -> f64,
 ) -> Accuracy {
-    let storage = kernel.storage;
-    let judge = |index: usize| {
-        let first_bits = storage.element(first, index);
-        let dy_bits = if dy.is_empty() { 0 } else { storage.element(dy, index) };
-        let (first, dy) = (storage.value(first_bits), storage.value(dy_bits));
-        let truth = truth(index, first, dy);
-        let case = Case { storage, first, first_bits, dy, truth };
-        (case, dy_bits, (kernel.form.allowed)(&case))
+    let compare = match kernel.storage {
+        Storage::F32 => compare_as::<F32Elements, _>,
+        Storage::F16 | Storage::F16Native => compare_as::<F16Elements, _>,
     };
-    let mut found = Accuracy::default();
+    compare(kernel, start, range, first, dy, actual, known_share, truth)
+}
+
+#[expect(clippy::too_many_arguments, reason = "slices of the same elements, each with its own meaning")]
+fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
+    kernel: &Kernel,
+    start: u64,
+    range: Range<usize>,
+    first: &[u8],
+    dy: &[u8],
+    actual: &[u8],
+    known_share: f64,
+    truth: T,
+) -> Accuracy {
+    let storage = kernel.storage;
+    let element = |index: usize| {
+        let first_bits = E::bits(first, index);
+        let dy_bits = if dy.is_empty() { 0 } else { E::bits(dy, index) };
+        let (first, dy) = (E::value(first_bits), E::value(dy_bits));
+        let case = Case { storage, first, first_bits, dy, truth: truth(index, first, dy) };
+        Element { index: start + index as u64, case, dy_bits, actual_bits: E::bits(actual, index) }
+    };
+    let form = kernel.form;
+    let least_units = form.least_units(storage);
+    let (backward, packs_pairs) = (!dy.is_empty(), kernel.packs_pairs());
+    let mut found = Accuracy { inputs: range.len() as u64, ..Accuracy::default() };
+    found.max_share.value = known_share;
     let mut index = range.start;
     while index < range.end {
-        let mut judged = judge(index);
-        if kernel.packs_pairs() && index + 1 < range.end {
+        let own = element(index);
+        if packs_pairs && index + 1 < range.end {
+            let partner = element(index + 1);
+            index += 2;
+            let close = |element: &Element| found.close::<E>(least_units, element);
+            if let (Some(ulps), Some(of_partner)) = (close(&own), close(&partner)) {
+                found.count::<E>(&own, ulps);
+                found.count::<E>(&partner, of_partner);
+                continue;
+            }
             // pack2x16float of a pair of which one is not finite is indeterminate as a whole, by WGSL. (SwiftShader does spoil the
             // lower half where the upper is NaN.)
-            let mut partner = judge(index + 1);
-            if judged.2 == Allowed::Anything || partner.2 == Allowed::Anything {
-                (judged.2, partner.2) = (Allowed::Anything, Allowed::Anything);
+            let (allowed, of_partner) = ((form.allowed)(&own.case), (form.allowed)(&partner.case));
+            if allowed != Allowed::Anything && of_partner != Allowed::Anything {
+                found.add::<E>(&own, allowed, backward);
+                found.add::<E>(&partner, of_partner, backward);
             }
-            found.add(start + index as u64, judged, storage.element(actual, index), !dy.is_empty());
+        } else {
             index += 1;
-            judged = partner;
+            match found.close::<E>(least_units, &own) {
+                Some(ulps) => found.count::<E>(&own, ulps),
+                None => found.add::<E>(&own, (form.allowed)(&own.case), backward),
+            }
         }
-        found.add(start + index as u64, judged, storage.element(actual, index), !dy.is_empty());
-        index += 1;
     }
     found
+}
+
+/// What [`compare_with`] finds, shares of a bound excepted, in a range whose every element is the truth rounded to nearest.
+pub(crate) fn nearest(storage: Storage, range: Range<usize>, first: &[u8], truths: &[f64], nearest: &[u8]) -> Accuracy {
+    let nearest_as = match storage {
+        Storage::F32 => nearest_as::<F32Elements>,
+        Storage::F16 | Storage::F16Native => nearest_as::<F16Elements>,
+    };
+    nearest_as(storage, range, first, truths, nearest)
+}
+
+fn nearest_as<E: Elements>(
+    storage: Storage,
+    range: Range<usize>,
+    first: &[u8],
+    truths: &[f64],
+    nearest: &[u8],
+) -> Accuracy {
+    let mut found = Accuracy { inputs: range.len() as u64, ..Accuracy::default() };
+    for (at, (index, truth)) in range.zip(truths).enumerate() {
+        let first_bits = E::bits(first, index);
+        let case = Case { storage, first: E::value(first_bits), first_bits, dy: 0.0, truth: *truth };
+        let actual_bits = E::bits(nearest, at);
+        let ulps = E::MEMORY.ulps((E::value(actual_bits) - truth).abs(), *truth);
+        found.count::<E>(&Element { index: 0, case, dy_bits: 0, actual_bits }, ulps);
+    }
+    found
+}
+
+/// One element of a comparison.
+struct Element {
+    index: u64,
+    case: Case,
+    dy_bits: u32,
+    actual_bits: u32,
 }
 
 /// Fills a tensor that a kernel is to write with what no kernel writes.
