@@ -31,9 +31,9 @@ pub struct Form {
     pub storages: &'static [Storage],
     /// What it may return for one input.
     pub allowed: fn(&Case) -> Allowed,
-    /// How far every allowed interval reaches around a truth that no step may flush, in u |truth| with the u of the arithmetic; 0 where the truth
-    /// alone is sure to be allowed, none where even that is not enough. A comparison that knows it need not look closer at most elements.
-    pub least_units: Option<f64>,
+    /// How far every allowed interval reaches at least around a truth that no step may flush; none where even the truth may be wrong. A comparison
+    /// that knows it need not look closer at most elements.
+    pub least: Option<Reach>,
     /// `allowed` in a line, in the symbols of [`crate::bounds`].
     pub bound: &'static str,
     /// The inputs for which WGSL defines a result.
@@ -95,7 +95,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             pass: Pass::Forward { reference: reference::copy, kind: ForwardKind::Raw },
             storages: &Storage::ALL,
             allowed: bounds::copy,
-            least_units: None,
+            least: None,
             bound: "the bits of x",
             domain: "every bit pattern",
         }],
@@ -109,7 +109,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             pass: Pass::Backward { saved: Saved::X, reference: reference::add },
             storages: &Storage::ALL,
             allowed: bounds::add,
-            least_units: Some(0.5),
+            least: Some(Reach::relative(0.5)),
             bound: "1 ulp, either direction",
             domain: EVERY_FINITE,
         }],
@@ -124,7 +124,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::relu, kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::relu,
-                least_units: Some(0.0),
+                least: Some(Reach::NOTHING),
                 bound: "exact; a subnormal x may be 0",
                 domain: EVERY_FINITE,
             },
@@ -133,7 +133,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::relu, kind: ForwardKind::WithMask },
                 storages: &Storage::ALL,
                 allowed: bounds::relu,
-                least_units: Some(0.0),
+                least: Some(Reach::NOTHING),
                 bound: "exact; a subnormal x may be 0, its bit either",
                 domain: EVERY_FINITE,
             },
@@ -142,7 +142,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Backward { saved: Saved::Y, reference: reference::relu_backward },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
-                least_units: Some(0.0),
+                least: Some(Reach::NOTHING),
                 bound: "exact; 0 where the saved element is subnormal is allowed",
                 domain: EVERY_FINITE,
             },
@@ -151,7 +151,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Backward { saved: Saved::X, reference: reference::relu_backward },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
-                least_units: Some(0.0),
+                least: Some(Reach::NOTHING),
                 bound: "exact; 0 where the saved element is subnormal is allowed",
                 domain: EVERY_FINITE,
             },
@@ -160,7 +160,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Backward { saved: Saved::Mask, reference: reference::relu_backward },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
-                least_units: Some(0.0),
+                least: Some(Reach::NOTHING),
                 bound: "exact",
                 domain: EVERY_FINITE,
             },
@@ -176,7 +176,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_exp,
-                least_units: Some(3.5),
+                least: Some(Reach::relative(3.5)),
                 bound: "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)",
                 domain: EVERY_FINITE,
             },
@@ -185,7 +185,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_naive,
-                least_units: Some(3.5),
+                least: Some(Reach::relative(3.5)),
                 bound: "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)",
                 domain: "x >= -87.3365; f16_native: x >= -9.7040",
             },
@@ -194,7 +194,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_exp2,
-                least_units: Some(3.5),
+                least: Some(Reach::relative(3.5)),
                 bound: "u S (C (3 + 4.1|x|) + 3.5); f16_native: C (1 + 4.2|x|)",
                 domain: EVERY_FINITE,
             },
@@ -203,7 +203,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_tanh,
-                least_units: Some(5.0),
+                least: Some(Reach { relative: 0.0, absolute: 5e-6 }),
                 bound: "absolute: half of tanh's own, the worse of 1e-5 and that of sinh / cosh, and 2 u",
                 domain: "|x| <= 177.4; f16_native: |x| <= 22.1",
             },
@@ -212,7 +212,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
                 storages: F32_ARITHMETIC,
                 allowed: bounds::sigmoid_poly,
-                least_units: Some(3.5),
+                least: Some(Reach::relative(3.5)),
                 bound: "u S (C (4 + 2|x|) + 3.5)",
                 domain: EVERY_FINITE,
             },
@@ -221,7 +221,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Backward { saved: Saved::Y, reference: reference::sigmoid_from_y },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_from_y,
-                least_units: Some(3.0),
+                least: Some(Reach::relative(3.0)),
                 bound: "3 u |dx|",
                 domain: "y in [0, 1], finite dy",
             },
@@ -230,7 +230,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Backward { saved: Saved::X, reference: reference::sigmoid_from_x },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_from_x,
-                least_units: Some(10.0),
+                least: Some(Reach::relative(10.0)),
                 bound: "u |dx| ((3 + 2|x|) tanh(|x|/2) + 10); f16_native: (1 + 2|x|)",
                 domain: EVERY_FINITE,
             },
@@ -238,15 +238,31 @@ pub static ACTIVATIONS: &[Activation] = &[
     },
 ];
 
+/// A distance from a true value: `relative` u |truth| with the u of the arithmetic, and `absolute`.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    /// In u |truth|.
+    pub relative: f64,
+    /// In the unit of the result.
+    pub absolute: f64,
+}
+
+impl Reach {
+    const NOTHING: Self = Self::relative(0.0);
+
+    const fn relative(relative: f64) -> Self {
+        Self { relative, absolute: 0.0 }
+    }
+}
+
 impl Form {
-    /// `least_units` with the u of the format in memory: where results are rounded to f16 behind f32 arithmetic, that rounding alone may take an
-    /// ULP, which is at least half of u |truth|.
+    /// `least` with the u of the format in memory: where results are rounded to f16 behind f32 arithmetic, that rounding alone may take an ULP,
+    /// which is at least half of u |truth|.
     #[must_use]
-    #[inline]
-    pub fn least_units(&self, storage: Storage) -> Option<f64> {
+    pub fn least(&self, storage: Storage) -> Option<Reach> {
         match storage {
-            Storage::F32 | Storage::F16Native => self.least_units,
-            Storage::F16 => self.least_units.map(|least| least.min(0.5)),
+            Storage::F32 | Storage::F16Native => self.least,
+            Storage::F16 => self.least.map(|least| Reach { relative: least.relative.min(0.5), ..least }),
         }
     }
 }

@@ -303,7 +303,7 @@ mod tests {
         let mut checked = 0;
         for kernel in kernel::all() {
             let storage = kernel.storage;
-            let Some(least) = kernel.form.least_units(storage) else { continue };
+            let Some(least) = kernel.form.least(storage) else { continue };
             let count = 50_000;
             let read = |role: Role| {
                 let mut bytes = vec![0; count * storage.element_size()];
@@ -324,7 +324,7 @@ mod tests {
                 assert!(allowed.contains(truth, first_bits), "{}: {case:?} {allowed:?}", kernel.path());
                 let smallest = storage.memory().min_normal * dy.abs().max(1.0);
                 if let (Allowed::Within { lowest, highest }, true) = (allowed, truth.abs() >= smallest) {
-                    let reach = least * storage.memory().unit * truth.abs();
+                    let reach = least.relative * storage.memory().unit * truth.abs() + least.absolute;
                     assert!(highest - truth >= reach * (1.0 - 1e-9), "{}: {case:?}", kernel.path());
                     assert!(truth - lowest >= reach * (1.0 - 1e-9), "{}: {case:?}", kernel.path());
                     checked += 1;

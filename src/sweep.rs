@@ -376,11 +376,15 @@ impl Nearest {
         let is_finite = |index: usize| self.storage.value(self.storage.element(first, index)).is_finite();
         // No share of a bound above the known one can hide in errors of half a ULP.
         let nothing_new = self.found.accuracy.max_ulp.value == 0.0
-            || kernel.form.least_units(self.storage).is_some_and(|least| least * known.min(1.0) >= 0.5);
+            || kernel.form.least(self.storage).is_some_and(|least| {
+                let known = known.min(1.0);
+                let most = self.storage.memory().unit * kernel.activation.highest_y / 2.0;
+                least.relative * known >= 0.5 || least.absolute * known >= most
+            });
         let takes_finite = is_finite(range.start) && is_finite(range.end - 1);
         if nothing_new
             && takes_finite
-            && kernel.form.least_units.is_some()
+            && kernel.form.least.is_some()
             && actual[range.start * size..range.end * size] == self.bytes
         {
             return self.found.clone();

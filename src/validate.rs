@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::activation::Pass;
+use crate::activation::{Pass, Reach};
 use crate::bounds::{Allowed, Case};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
@@ -140,10 +140,11 @@ impl Accuracy {
     /// The error of an element in ULP if it takes no more than a glance: it lies so near the truth that no bound excludes it, and that it
     /// raises no largest share.
     #[inline]
-    fn close<E: Elements>(&self, least_units: Option<f64>, element: &Element) -> Option<f64> {
+    fn close<E: Elements>(&self, least: Option<Reach>, element: &Element) -> Option<f64> {
         let case = &element.case;
         let error = (E::value(element.actual_bits) - case.truth).abs();
-        let reach = least_units? * E::MEMORY.unit * case.truth.abs() * self.max_share.value.min(1.0);
+        let Reach { relative, absolute } = least?;
+        let reach = (relative * E::MEMORY.unit * case.truth.abs() + absolute) * self.max_share.value.min(1.0);
         // NaN and infinity fail these.
         let close = error == 0.0 || error <= reach && counts::<E>(case);
         (close && case.first.is_finite() && case.dy.is_finite()).then(|| E::MEMORY.ulps(error, case.truth))
@@ -289,7 +290,7 @@ fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
         Element { index: start + index as u64, case, dy_bits, actual_bits: E::bits(actual, index) }
     };
     let form = kernel.form;
-    let least_units = form.least_units(storage);
+    let least = form.least(storage);
     let (backward, packs_pairs) = (!dy.is_empty(), kernel.packs_pairs());
     let mut found = Accuracy { inputs: range.len() as u64, ..Accuracy::default() };
     found.max_share.value = known_share;
@@ -299,7 +300,7 @@ fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
         if packs_pairs && index + 1 < range.end {
             let partner = element(index + 1);
             index += 2;
-            let close = |element: &Element| found.close::<E>(least_units, element);
+            let close = |element: &Element| found.close::<E>(least, element);
             if let (Some(ulps), Some(of_partner)) = (close(&own), close(&partner)) {
                 found.count::<E>(&own, ulps);
                 found.count::<E>(&partner, of_partner);
@@ -314,7 +315,7 @@ fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
             }
         } else {
             index += 1;
-            match found.close::<E>(least_units, &own) {
+            match found.close::<E>(least, &own) {
                 Some(ulps) => found.count::<E>(&own, ulps),
                 None => found.add::<E>(&own, (form.allowed)(&own.case), backward),
             }
