@@ -228,6 +228,7 @@ const DRIVERS: &[Planted] = &[
             ("the last word is left out", "i < params.words", "i + 1u < params.words"),
             ("x is read one word further on", "forward_word(x[i])", "forward_word(x[i + 1u])"),
             ("y is written one word further on", "y[i] = ", "y[i + 1u] = "),
+            ("a word behind the end is written", "i < params.words", "i <= params.words"),
         ],
     },
     Planted {

@@ -19,7 +19,13 @@ const PIECE_BYTES: u64 = 16 << 20;
 /// Words of f32 whose mask fills a word.
 const MASKED_WORDS: u64 = 32;
 
-const GUARD_BYTE: u8 = 0xa5;
+/// What the guards of a tensor repeat: made from its label, so that a guard copied from another tensor shows, and negative both as f32
+/// and as f16, so that relu changes it.
+fn guard(label: &str) -> [u8; 4] {
+    // FNV-1a.
+    let hash = label.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    (hash | 0x8000_8000).to_le_bytes()
+}
 
 /// How a tensor's words are divided into buffers. Tensors of one workload share a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +81,7 @@ pub struct Tensor {
     /// How it is divided.
     pub layout: Layout,
     pub(super) buffers: Vec<wgpu::Buffer>,
+    guard: [u8; 4],
 }
 
 impl Gpu {
@@ -84,13 +91,15 @@ impl Gpu {
         Layout::new(elements, element_bytes, self.max_buffer_bytes())
     }
 
-    /// Allocates a tensor and writes its guards. Its elements are zero until [`Gpu::upload`].
+    /// Allocates a tensor and writes its guards, made from the label: tensors of one workload have different ones. Its elements are zero
+    /// until [`Gpu::upload`].
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the device has no room for it.
     pub fn tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
         self.ensure_room(layout.words() * WORD_BYTES)?;
         let mut buffers = Vec::new();
+        let guard = guard(label);
         for words in layout.buffers() {
             let size = (words + GUARD_WORDS) * WORD_BYTES;
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
@@ -99,12 +108,12 @@ impl Gpu {
                 let bytes = layout.words() * WORD_BYTES;
                 Error::Unsupported(format!("{} has no room for a tensor of {bytes} bytes: {error}", self.facts.name))
             })?;
-            let guard = vec![GUARD_BYTE; host_size(GUARD_WORDS * WORD_BYTES)];
-            self.queue.write_buffer(&buffer, words * WORD_BYTES, &guard);
+            let guards = guard.repeat(host_size(GUARD_WORDS * WORD_BYTES) / guard.len());
+            self.queue.write_buffer(&buffer, words * WORD_BYTES, &guards);
             buffers.push(buffer);
         }
         self.wait()?;
-        Ok(Tensor { layout, buffers })
+        Ok(Tensor { layout, buffers, guard })
     }
 
     /// Whether a software adapter's memory, which is the host's, has so many bytes to give. Its driver would promise them in any case, and
@@ -175,7 +184,7 @@ impl Gpu {
         let mut intact = true;
         for (buffer, words) in tensor.buffers.iter().zip(tensor.layout.buffers()) {
             self.read_bytes(buffer, words * WORD_BYTES, GUARD_WORDS * WORD_BYTES, &staging, |bytes| {
-                intact &= bytes.iter().all(|byte| *byte == GUARD_BYTE);
+                intact &= bytes.chunks_exact(4).all(|word| word == tensor.guard);
                 Ok(())
             })?;
         }
