@@ -44,8 +44,8 @@ pub struct Inputs {
 
 /// x where something happens, in f32 or f16: signs of zero, subnormals, where exp leaves the range, where sigmoid rounds to 0 or 1.
 const EDGES_OF_X: &[f64] = &[
-    0.0,
     1.0,
+    0.0,
     0.5,
     2.0,
     1e-3,
@@ -106,6 +106,7 @@ const EDGES_OF_X: &[f64] = &[
 
 /// y where something happens: the ends of the range, neighbours of 1, halves.
 const EDGES_OF_Y: &[f64] = &[
+    0.25,
     0.0,
     1.4e-45,
     1e-40,
@@ -116,7 +117,6 @@ const EDGES_OF_Y: &[f64] = &[
     6.2e-5,
     1e-10,
     1e-3,
-    0.25,
     0.499_999_97,
     0.499_755_86,
     0.5,
@@ -134,9 +134,9 @@ const EDGES_OF_Y: &[f64] = &[
 
 /// dy where something happens.
 const EDGES_OF_DY: &[f64] = &[
-    0.0,
     1.0,
     0.5,
+    0.0,
     3.0,
     1.4e-45,
     1e-40,
@@ -264,7 +264,8 @@ fn pattern(activation: &Activation, role: Role, storage: Storage, index: u64, ra
     }
 }
 
-/// The edge value at `index`, if that lies within them. dy changes slowest: every edge of the saved tensor meets every edge of dy.
+/// The edge value at `index`, if that lies within them. Both tensors step through their edges, dy one further each time the other starts
+/// anew, so that every edge of the saved tensor meets every edge of dy, and a tensor of a few elements has some of both.
 fn edge(activation: &Activation, role: Role, storage: Storage, index: u64) -> Option<u32> {
     let of_first: &[f64] = if matches!(role, Role::Saved(Saved::Y)) { EDGES_OF_Y } else { EDGES_OF_X };
     // Positive and negative, one after the other.
@@ -277,7 +278,7 @@ fn edge(activation: &Activation, role: Role, storage: Storage, index: u64) -> Op
         if position.is_multiple_of(2) { value } else { -value }
     };
     let value = match role {
-        Role::Dy => at(EDGES_OF_DY, index / count_of_first),
+        Role::Dy => at(EDGES_OF_DY, (index + index / count_of_first) % count_of_dy),
         Role::Saved(Saved::Y) => activation.clamp_y(at(of_first, index % count_of_first).abs()),
         _ => at(of_first, index % count_of_first),
     };
@@ -312,6 +313,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_edge_of_the_saved_tensor_meets_every_edge_of_dy() {
+        let (of_x, of_dy) = (EDGES_OF_X.len() * 2, EDGES_OF_DY.len() * 2);
+        let bits = |role: Role| {
+            let edge = |index: usize| edge(sigmoid(), role, Storage::F32, index as u64).expect("an edge");
+            (0..of_x * of_dy).map(edge).collect::<Vec<_>>()
+        };
+        let pairs: std::collections::HashSet<_> = bits(Role::X).into_iter().zip(bits(Role::Dy)).collect();
+        assert_eq!(pairs.len(), of_x * of_dy);
+        assert!(edge(sigmoid(), Role::X, Storage::F32, (of_x * of_dy) as u64).is_none());
     }
 
     #[test]

@@ -32,7 +32,9 @@ struct Planted {
 enum Run {
     /// One word, or u32 of mask, an invocation.
     Usual,
-    /// Several of them.
+    /// The same, over a few words.
+    Short,
+    /// Several of them an invocation.
     SeveralUnits,
     /// More workgroups than one dimension of the grid holds.
     SeveralRows,
@@ -250,6 +252,23 @@ const DRIVERS: &[Planted] = &[
         ],
     },
     Planted {
+        kernel: "backward/f32/sigmoid/from_y",
+        run: Run::Short,
+        faults: &[
+            ("y y stands for y (1 - y)", "saved * (T(1.0) - saved)", "saved * saved"),
+            ("the last word is left out", "i < params.words", "i + 1u < params.words"),
+        ],
+    },
+    Planted {
+        kernel: "backward/f16/relu/from_x",
+        run: Run::Short,
+        faults: &[
+            ("the gradient at 0 is dy", "saved > T(0.0)", "saved >= T(0.0)"),
+            ("saved is read one word further on", "saved[i]", "saved[i + 1u]"),
+            ("dy is read one word further on", "dy[i])", "dy[i + 1u])"),
+        ],
+    },
+    Planted {
         kernel: "forward/f32/copy/plain",
         run: Run::SeveralUnits,
         faults: &[
@@ -379,6 +398,7 @@ impl Run {
         let most = u64::from(gpu.facts.max_workgroups_per_dimension);
         match self {
             Self::Usual => usual,
+            Self::Short => Trial { elements: 21, ..usual },
             Self::SeveralUnits => Trial { shape: Shape { workgroup_size: 64, words_per_invocation: 32 }, ..usual },
             Self::SeveralRows => {
                 assert!(
