@@ -109,7 +109,12 @@ impl Kernel {
     /// Its whole WGSL: storage, activation, a line or two of glue, the words of an invocation, driver.
     #[must_use]
     pub fn wgsl(&self) -> String {
-        let function = format!("{}_{}", self.activation.name, self.form.name);
+        self.wgsl_of(self.activation.wgsl, &format!("{}_{}", self.activation.name, self.form.name))
+    }
+
+    /// [`Self::wgsl`] around another function of the same operands, and the text that defines it.
+    #[must_use]
+    pub fn wgsl_of(&self, definitions: &str, function: &str) -> String {
         let forward = format!("fn forward(x: T) -> T {{ return {function}(x); }}\n");
         let backward = format!("fn backward(saved: T, dy: T) -> T {{ return {function}(saved, dy); }}\n");
         let (glue, driver) = match self.form.pass {
@@ -125,7 +130,7 @@ impl Kernel {
         };
         let storage = if self.is_raw() { include_str!("../shaders/storage/raw.wgsl") } else { self.storage.wgsl() };
         let words = include_str!("../shaders/drivers/words.wgsl");
-        [storage, self.activation.wgsl, &glue, words, driver].join("\n")
+        [storage, definitions, &glue, words, driver].join("\n")
     }
 
     /// Whether it moves bits without arithmetic.

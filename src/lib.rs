@@ -3,11 +3,13 @@
 //!
 //! Read in this order: [`activation`] is the table of what is measured; [`kernel`] makes WGSL of its rows; [`gpu`] runs and times
 //! kernels; [`validate`] checks every element against the f64 [`reference`] within the [`bounds`] of the WGSL specification;
-//! [`measure`] takes samples and [`stats`] summarises them; [`suite`] puts it all together.
+//! [`behaviour`] reports what an adapter does where that leaves it free; [`measure`] takes samples and [`stats`] summarises them;
+//! [`suite`] puts it all together.
 //!
 //! Out of scope: whole networks, fusion by compilers, and what a framework adds around a kernel.
 
 pub mod activation;
+pub mod behaviour;
 pub mod bounds;
 pub mod doctor;
 

@@ -1,5 +1,6 @@
 //! Arguments, and the exit statuses that they end in. Data goes to stdout, everything else to stderr.
 
+mod behaviour;
 mod doctor;
 mod exhaustive;
 mod info;
@@ -39,6 +40,8 @@ enum Verb {
     List(list::Arguments),
     /// Compare every kernel with the f64 reference over edge values, bit patterns and normal inputs.
     Validate(validate::Arguments),
+    /// What the adapter does where WGSL leaves it free: NaN, subnormals, rounding, the error of exp.
+    Behaviour(behaviour::Arguments),
 }
 
 /// Which adapter to use.
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::List(arguments) => list::run(&arguments),
         Verb::Validate(arguments) => validate::run(&arguments),
+        Verb::Behaviour(arguments) => behaviour::run(&arguments),
     };
     match outcome {
         Ok(exit) => exit.into(),

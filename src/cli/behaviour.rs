@@ -1,0 +1,25 @@
+//! `actbench behaviour`
+
+use actbench::behaviour::card;
+use actbench::error::{Exit, Result};
+use clap::Args;
+
+use super::{Adapter, Format, fine, print, print_json};
+
+/// Example: actbench behaviour --adapter software --format json
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    adapter: Adapter,
+    /// text or json.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Exit> {
+    let card = card(&arguments.adapter.open()?)?;
+    fine(match arguments.format {
+        Format::Json => print_json(&card),
+        Format::Text | Format::Md => print(&card.render()),
+    })
+}
