@@ -2,7 +2,7 @@
 //! wgpu reaches.
 //!
 //! Read in this order: [`activation`] is the table of what is measured; [`kernel`] makes WGSL of its rows; [`gpu`] runs and times
-//! kernels; [`validate`] checks every element against the f64 [`reference`] within the [`bounds`] of the WGSL specification;
+//! kernels; [`validate`] checks every element against the f64 [`mod@reference`] within the [`bounds`] of the WGSL specification;
 //! [`behaviour`] reports what an adapter does where that leaves it free; [`measure`] takes samples and [`stats`] summarises them;
 //! [`suite`] puts it all together.
 //!

@@ -23,6 +23,9 @@ const CHUNK: u64 = 1 << 22;
 /// Tensors of dy, taken by turns. An odd number, so that no dy stays with the same low bits of x.
 const DY_TENSORS: u64 = 7;
 
+/// Results that running extremes are kept of side by side.
+const LANES: usize = 8;
+
 /// Chunks in flight: one that the device computes, one that the CPU compares.
 const IN_FLIGHT: usize = 2;
 
@@ -58,13 +61,13 @@ pub struct Found {
 /// The ends of what a kernel returned for finite inputs, each with the bits of its input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extremes {
-    /// The smallest result; of a backward kernel, the smallest dx / dy, to the last bit where dy is a power of two.
+    /// The smallest result; of a backward kernel that reads x, the smallest dx / dy.
     pub smallest: Option<At>,
     /// The largest.
     pub largest: Option<At>,
-    /// The largest negative input whose result is 0.
+    /// The largest negative input whose result is 0, where 0 is the smallest.
     pub first_zero: Option<At>,
-    /// The smallest positive input whose result is 1.
+    /// The smallest positive input whose result is 1, where 1 is the largest.
     pub first_one: Option<At>,
 }
 
@@ -98,6 +101,11 @@ pub fn domains(kernels: &[Kernel]) -> Vec<Domain> {
 
 fn reads_y(kernel: &Kernel) -> bool {
     kernel.inputs().any(|role| role == Role::Saved(Saved::Y))
+}
+
+/// Whether dy is swept as powers of two, so that dx / dy is the derivative to the last bit.
+fn dy_scales_exactly(kernel: &Kernel) -> bool {
+    !reads_y(kernel)
 }
 
 fn reads_dy(kernel: &Kernel) -> bool {
@@ -202,7 +210,7 @@ fn dy_tensors(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<D
         .map(|index| {
             let mut bytes = vec![0; usize::try_from(chunk).expect("a chunk") * storage.element_size()];
             Inputs::normal(seed).fill(kernel.activation, Role::Dy, storage, index * chunk, &mut bytes);
-            if !reads_y(kernel) {
+            if dy_scales_exactly(kernel) {
                 let mask = &sign_and_exponent.to_le_bytes()[..storage.element_size()];
                 bytes.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte &= mask);
             }
@@ -330,10 +338,13 @@ fn compare_strip(
             (Pass::Forward { .. }, Some(forward)) => forward.compare(kernel, start, first, actual, *known),
             (pass, _) => {
                 let truth = |_, first: f64, dy: f64| pass.truth(first, dy);
-                Found {
-                    accuracy: validate::compare_with(kernel, start, range.clone(), first, dy, actual, *known, truth),
-                    extremes: Extremes::of(storage, range.clone(), first, dy, actual),
-                }
+                let extremes = if dy_scales_exactly(kernel) {
+                    Extremes::of(storage, range.clone(), first, dy, actual)
+                } else {
+                    Extremes::default()
+                };
+                let accuracy = validate::compare_with(kernel, start, range.clone(), first, dy, actual, *known, truth);
+                Found { accuracy, extremes }
             }
         };
         if kernel.tensors().contains(&Role::MaskResult) {
@@ -355,10 +366,16 @@ struct Nearest {
     found: Found,
 }
 
+fn truths<E: Elements>(reference: fn(f64) -> f64, range: Range<usize>, first: &[u8]) -> Vec<f64> {
+    range.map(|index| reference(E::value(E::bits(first, index)))).collect()
+}
+
 impl Nearest {
     fn of(storage: Storage, reference: fn(f64) -> f64, range: Range<usize>, first: &[u8]) -> Self {
-        let truths: Vec<f64> =
-            range.clone().map(|index| reference(storage.value(storage.element(first, index)))).collect();
+        let truths: Vec<f64> = match storage {
+            Storage::F32 => truths::<F32Elements>(reference, range.clone(), first),
+            Storage::F16 | Storage::F16Native => truths::<F16Elements>(reference, range.clone(), first),
+        };
         let mut bytes = Vec::with_capacity(range.len() * storage.element_size());
         for truth in &truths {
             storage.push(&mut bytes, storage.bits(*truth));
@@ -419,17 +436,26 @@ impl Extremes {
             if dy.is_empty() { value } else { value / E::value(E::bits(dy, index)) }
         };
         let input = |index: usize| E::value(E::bits(first, index));
-        // The values first: where they are is looked for once, for those that are extreme.
-        let (mut smallest, mut largest) = (f64::INFINITY, f64::NEG_INFINITY);
-        let (mut zero, mut one) = (false, false);
-        for index in range.clone() {
-            // min and max pass NaN over.
-            let value = if input(index).is_finite() { value(index) } else { f64::NAN };
-            smallest = smallest.min(value);
-            largest = largest.max(value);
-            zero |= value == 0.0;
-            one |= value == 1.0;
+        // The values first: where they are is looked for once, for those that are extreme. In lanes, since the order of one running minimum
+        // would allow one element at a time. Comparisons pass NaN over. A range of patterns in their order is finite if its last is.
+        let all_finite = range.clone().next_back().is_some_and(|last| input(last).is_finite());
+        let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        let mut take = |index: usize, lane: usize| {
+            let value = if all_finite || input(index).is_finite() { value(index) } else { f64::NAN };
+            lows[lane] = if value < lows[lane] { value } else { lows[lane] };
+            highs[lane] = if value > highs[lane] { value } else { highs[lane] };
+        };
+        let whole = range.len() / LANES * LANES;
+        for at in (0..whole).step_by(LANES) {
+            for lane in 0..LANES {
+                take(range.start + at + lane, lane);
+            }
         }
+        for index in range.start + whole..range.end {
+            take(index, 0);
+        }
+        let smallest = lows.into_iter().fold(f64::INFINITY, f64::min);
+        let largest = highs.into_iter().fold(f64::NEG_INFINITY, f64::max);
         let find = |wanted: f64, sign: f64| {
             let at = |index: usize| At { value: value(index), input: input(index) };
             let fits = |at: &At| at.value == wanted && at.input.is_finite() && at.input * sign >= 0.0;
@@ -438,8 +464,8 @@ impl Extremes {
         Self {
             smallest: smallest.is_finite().then(|| find(smallest, 0.0)).flatten(),
             largest: largest.is_finite().then(|| find(largest, 0.0)).flatten(),
-            first_zero: zero.then(|| find(0.0, -1.0)).flatten(),
-            first_one: one.then(|| find(1.0, 1.0)).flatten(),
+            first_zero: (smallest == 0.0).then(|| find(0.0, -1.0)).flatten(),
+            first_one: (largest == 1.0).then(|| find(1.0, 1.0)).flatten(),
         }
     }
 

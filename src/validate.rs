@@ -16,6 +16,9 @@ use crate::storage::{Elements, F16Elements, F32Elements, Storage};
 /// Elements that one thread compares at a time. Results are merged in the order of elements, so that sums do not depend on threads.
 pub(crate) const STRIP: usize = 1 << 14;
 
+/// Elements that are looked at together before each by itself.
+const BLOCK: usize = 64;
+
 /// What a comparison of many elements found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
@@ -43,12 +46,12 @@ pub struct Accuracy {
 #[inline]
 fn counts<E: Elements>(case: &Case) -> bool {
     let smallest = E::MEMORY.min_normal;
-    let may_be_flushed = |value: f64| value != 0.0 && value.abs() < smallest;
+    let may_be_flushed = |value: f64| (value != 0.0) & (value.abs() < smallest);
     // dy f' of a large dy is normal where f' is not.
     let derivative_is_normal = case.truth.abs() >= smallest * case.dy.abs().max(1.0);
     // Infinite and NaN inputs have no true result.
-    let finite = case.first.is_finite() && case.dy.is_finite();
-    finite && derivative_is_normal && !may_be_flushed(case.first) && !may_be_flushed(case.dy)
+    let finite = case.first.is_finite() & case.dy.is_finite();
+    finite & derivative_is_normal & !may_be_flushed(case.first) & !may_be_flushed(case.dy)
 }
 
 /// A largest value, with the inputs it was found at.
@@ -148,6 +151,45 @@ impl Accuracy {
         // NaN and infinity fail these.
         let close = error == 0.0 || error <= reach && counts::<E>(case);
         (close && case.first.is_finite() && case.dy.is_finite()).then(|| E::MEMORY.ulps(error, case.truth))
+    }
+
+    /// Adds a block of elements if each of them is close, and says whether it did. Without a branch an element, which is why it is here.
+    #[inline]
+    fn add_close_block<E: Elements>(
+        &mut self,
+        least: Option<Reach>,
+        block: impl Iterator<Item = Element> + Clone,
+    ) -> bool {
+        let Some(Reach { relative, absolute }) = least else { return false };
+        let known = self.max_share.value.min(1.0);
+        let (relative, absolute) = (relative * E::MEMORY.unit * known, absolute * known);
+        let (mut all_close, mut sum, mut count, mut max) = (true, 0.0, 0, 0.0);
+        for Element { case, actual_bits, .. } in block.clone() {
+            let error = (E::value(actual_bits) - case.truth).abs();
+            let counted = counts::<E>(&case);
+            let near = counted & (error <= relative * case.truth.abs() + absolute);
+            let exact = error == 0.0;
+            all_close &= (near | exact) & case.first.is_finite() & case.dy.is_finite();
+            let ulps = if counted { E::MEMORY.ulps(error, case.truth) } else { 0.0 };
+            sum += ulps;
+            count += u64::from(counted);
+            max = if ulps > max { ulps } else { max };
+        }
+        if !all_close {
+            return false;
+        }
+        self.ulp_sum += sum;
+        self.ulp_count += count;
+        if max > self.max_ulp.value {
+            let ulps = |element: &Element| {
+                E::MEMORY.ulps((E::value(element.actual_bits) - element.case.truth).abs(), element.case.truth)
+            };
+            let mut block = block;
+            if let Some(element) = block.find(|element| counts::<E>(&element.case) && ulps(element) == max) {
+                self.max_ulp = Extreme { value: max, first_bits: element.case.first_bits, dy_bits: element.dy_bits };
+            }
+        }
+        true
     }
 
     /// Counts an error in ULP, where it means something.
@@ -296,8 +338,8 @@ fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
     found.max_share.value = known_share;
     let mut index = range.start;
     while index < range.end {
-        let own = element(index);
         if packs_pairs && index + 1 < range.end {
+            let own = element(index);
             let partner = element(index + 1);
             index += 2;
             let close = |element: &Element| found.close::<E>(least, element);
@@ -307,18 +349,23 @@ fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
                 continue;
             }
             // pack2x16float of a pair of which one is not finite is indeterminate as a whole, by WGSL. (SwiftShader does spoil the
-            // lower half where the upper is NaN.)
+            // upper half where the lower is NaN.)
             let (allowed, of_partner) = ((form.allowed)(&own.case), (form.allowed)(&partner.case));
             if allowed != Allowed::Anything && of_partner != Allowed::Anything {
                 found.add::<E>(&own, allowed, backward);
                 found.add::<E>(&partner, of_partner, backward);
             }
         } else {
-            index += 1;
-            match found.close::<E>(least, &own) {
-                Some(ulps) => found.count::<E>(&own, ulps),
-                None => found.add::<E>(&own, (form.allowed)(&own.case), backward),
+            let end = range.end.min(index + BLOCK);
+            if !found.add_close_block::<E>(least, (index..end).map(&element)) {
+                for element in (index..end).map(&element) {
+                    match found.close::<E>(least, &element) {
+                        Some(ulps) => found.count::<E>(&element, ulps),
+                        None => found.add::<E>(&element, (form.allowed)(&element.case), backward),
+                    }
+                }
             }
+            index = end;
         }
     }
     found

@@ -48,7 +48,7 @@ struct Dispatch {
 }
 
 impl Gpu {
-    /// Compiles the kernel and binds it: `tensors` in the order of [`Kernel::tensors`], in the layouts that [`Layout::of`] gives.
+    /// Compiles the kernel and binds it: `tensors` in the order of [`Kernel::tensors`], in the layouts that [`super::Layout::of`] gives.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if a feature or a limit is missing, [`Error::Compile`] if the shader does not compile.
