@@ -27,6 +27,12 @@ impl Format {
         value != 0.0 && value.abs() < self.min_normal
     }
 
+    /// Smallest positive number, a subnormal one.
+    #[must_use]
+    pub fn smallest(&self) -> f64 {
+        self.min_normal * self.unit
+    }
+
     /// Distance between the neighbours around `value` (finite), as WGSL defines ULP.
     #[must_use]
     #[inline]

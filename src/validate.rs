@@ -135,8 +135,9 @@ impl Accuracy {
         let ulps = E::MEMORY.ulps(error, truth);
         self.count::<E>(element, ulps);
         self.exceeds_plain_exp |= ulps > 6.0 + 1.2 * case.first.abs();
-        if let Allowed::Within { highest, .. } = allowed {
-            self.max_share.raise(Extreme { value: error / (highest - truth), first_bits, dy_bits });
+        if let Allowed::Within { lowest, highest } = allowed {
+            let reach = if value < truth { truth - lowest } else { highest - truth };
+            self.max_share.raise(Extreme { value: error / reach, first_bits, dy_bits });
         }
     }
 

@@ -93,6 +93,7 @@ const FORMULAS: &[Planted] = &[
             ("|x| lacks its bars", "exp(-abs(x))", "exp(-x)"),
             ("exp2 stands for exp", "exp(-abs(x))", "exp2(-abs(x))"),
             ("x is clamped to +-30", "exp(-abs(x))", "exp(-min(abs(x), T(30.0)))"),
+            ("y ends at the smallest normal number", "exp(-abs(x))", "max(exp(-abs(x)), T(1.17549435e-38))"),
             ("x passes through half precision", "exp(-abs(x))", "exp(-abs(quantizeToF16(x)))"),
             ("digits are lost far below 0", "sigmoid_of(x, exp(-abs(x)))", "sigmoid_tanh(x)"),
             ("one side serves for both", "select(z, T(1.0), x >= T(0.0))", "T(1.0)"),
@@ -102,16 +103,22 @@ const FORMULAS: &[Planted] = &[
     Planted {
         kernel: "forward/f16/sigmoid/two_sided",
         run: Run::Usual,
-        faults: &[(
-            "the sum passes through half precision",
-            "sigmoid_of(x, exp(-abs(x)))",
-            "T(1.0) / quantizeToF16(T(1.0) + exp(-x))",
-        )],
+        faults: &[
+            ("x is clamped to +-10", "exp(-abs(x))", "exp(-min(abs(x), T(10.0)))"),
+            (
+                "the sum passes through half precision",
+                "sigmoid_of(x, exp(-abs(x)))",
+                "T(1.0) / quantizeToF16(T(1.0) + exp(-x))",
+            ),
+        ],
     },
     Planted {
         kernel: "forward/f16_native/sigmoid/two_sided",
         run: Run::Usual,
-        faults: &[("|x| lacks its bars", "exp(-abs(x))", "exp(-x)")],
+        faults: &[
+            ("|x| lacks its bars", "exp(-abs(x))", "exp(-x)"),
+            ("x is clamped to +-10", "exp(-abs(x))", "exp(-min(abs(x), T(10.0)))"),
+        ],
     },
     Planted {
         kernel: "forward/f32/sigmoid/naive",
@@ -166,7 +173,18 @@ const FORMULAS: &[Planted] = &[
     Planted {
         kernel: "backward/f16_native/sigmoid/from_y",
         run: Run::Usual,
-        faults: &[("1 + y stands for 1 - y", "T(1.0) - saved", "T(1.0) + saved")],
+        faults: &[
+            ("1 + y stands for 1 - y", "T(1.0) - saved", "T(1.0) + saved"),
+            ("a small number is added", "saved * (T(1.0) - saved)", "saved * (T(1.0) - saved) + T(5e-5)"),
+        ],
+    },
+    Planted {
+        kernel: "backward/f16_native/sigmoid/from_x",
+        run: Run::Usual,
+        faults: &[
+            ("a small number is added", "z / (d * d)", "z / (d * d) + T(5e-5)"),
+            ("x is clamped to +-10", "exp(-abs(saved))", "exp(-min(abs(saved), T(10.0)))"),
+        ],
     },
     Planted {
         kernel: "backward/f32/sigmoid/from_x",
