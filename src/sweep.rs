@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::{Pass, Saved};
 use crate::error::Result;
-use crate::gpu::{Gpu, ReadBack, ShaderChecks, Shape, Tensor, Workload};
+use crate::gpu::{Gpu, ReadBack, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload};
 use crate::inputs::Inputs;
 use crate::kernel::{Kernel, Role};
 use crate::storage::{Elements, F16Elements, F32Elements, Storage};
@@ -268,7 +268,8 @@ impl Slot {
     /// Sends the chunk of bit patterns from `start` on to the device.
     fn begin(&mut self, gpu: &Gpu, domain: &Domain, start: u64, dy: usize) {
         let size = domain.storage().element_size();
-        self.first_bytes.resize(usize::try_from(self.first.layout.elements).expect("a chunk") * size, 0);
+        let padded = self.first.layout.words() * WORD_BYTES;
+        self.first_bytes.resize(usize::try_from(padded).expect("a chunk"), 0);
         self.first_bytes.par_chunks_mut(STRIP * size).enumerate().for_each(|(strip, bytes)| {
             let patterns = start + (strip * STRIP) as u64..;
             for (pattern, element) in patterns.zip(bytes.chunks_exact_mut(size)) {

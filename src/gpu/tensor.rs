@@ -191,9 +191,11 @@ impl Gpu {
         Ok(intact)
     }
 
-    /// Writes the whole of a tensor of one piece, without waiting: for streams of small tensors. What is submitted later sees it.
+    /// Writes the whole of a tensor of one piece, padding included, without waiting: for streams of small tensors. What is submitted later
+    /// sees it.
     pub fn write(&self, tensor: &Tensor, bytes: &[u8]) {
         assert!(tensor.buffers.len() <= 1, "a tensor of one buffer");
+        assert_eq!(bytes.len() as u64, tensor.layout.words() * WORD_BYTES, "whole words");
         if let Some(buffer) = tensor.buffers.first() {
             self.queue.write_buffer(buffer, 0, bytes);
         }
