@@ -148,7 +148,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     }
     let wrong: Vec<&Row> = rows.iter().filter(|row| row.outcome.is_wrong()).collect();
     for row in &wrong {
-        eprintln!("{}", row.complaint());
+        eprintln!("{}", row.complaint(arguments.seed));
     }
     if exit == Exit::Fine && !wrong.is_empty() {
         return Ok(Exit::Failed);
@@ -168,7 +168,9 @@ impl Row {
     /// The row of a kernel; errors that concern it alone are rows too.
     pub fn new(gpu: &Gpu, kernel: &Kernel, found: Result<(Accuracy, Option<Extremes>)>) -> Result<Self> {
         let outcome = match found {
-            Ok((accuracy, extremes)) => Outcome::Compared(Box::new(Compared::new(gpu, kernel, &accuracy, extremes))),
+            Ok((accuracy, extremes)) => {
+                Outcome::Compared(Box::new(Compared::new(&gpu.facts.name, kernel, &accuracy, extremes)))
+            }
             Err(Error::Unsupported(reason)) => Outcome::Unsupported { reason },
             Err(Error::Compile { message, .. }) => Outcome::Failed { reason: message },
             Err(error) => return Err(error),
@@ -176,10 +178,16 @@ impl Row {
         Ok(Self { kernel: kernel.path(), bound: kernel.form.bound, domain: kernel.form.domain, outcome })
     }
 
-    fn complaint(&self) -> String {
+    /// What is wrong, and how to see it again.
+    fn complaint(&self, seed: u64) -> String {
         match &self.outcome {
             Outcome::Compared(compared) => match &compared.first_violation {
-                Some(complaint) => format!("{}\n  {}", complaint.sentence, complaint.reproduce),
+                Some(Complaint { sentence, reproduce }) => {
+                    let (kernel, wrong, inputs) = (&self.kernel, compared.violations, compared.inputs);
+                    format!(
+                        "{kernel}: {wrong} wrong results over {inputs} inputs of seed {seed}. {sentence}\n  {reproduce}"
+                    )
+                }
                 None => format!("{} writes past the end of its result", self.kernel),
             },
             Outcome::Unsupported { reason } | Outcome::Failed { reason } => format!("{}: {reason}", self.kernel),
@@ -198,7 +206,7 @@ impl Outcome {
 }
 
 impl Compared {
-    fn new(gpu: &Gpu, kernel: &Kernel, accuracy: &Accuracy, extremes: Option<Extremes>) -> Self {
+    fn new(adapter: &str, kernel: &Kernel, accuracy: &Accuracy, extremes: Option<Extremes>) -> Self {
         let Extreme { value: max_ulp, first_bits, .. } = accuracy.max_ulp;
         let first_violation = accuracy.first_violation.map(|violation| {
             let digits = kernel.storage.element_size() * 2;
@@ -206,8 +214,7 @@ impl Compared {
             Complaint {
                 sentence: violation.sentence(kernel),
                 reproduce: format!(
-                    "actbench validate --adapter '{}' --filter '^{}$' --input 0x{:0digits$x}{dy}",
-                    gpu.facts.name,
+                    "actbench validate --adapter '{adapter}' --filter '^{}$' --input 0x{:0digits$x}{dy}",
                     kernel.path(),
                     violation.first_bits
                 ),
@@ -238,9 +245,10 @@ impl Place {
 }
 
 fn table(rows: &[Row], style: comfy_table::TableStyle) -> String {
+    let has_borders = style != presets::NOTHING;
     let mut table = Table::new();
     table.load_style(style);
-    table.set_header(["kernel", "inputs", "wrong", "max ULP", "at", "mean ULP", "of bound", "tier"]);
+    table.set_header(["kernel", "inputs", "wrong", "max ULP", "at", "mean", "bound", "tier"]);
     let mut reasons = String::new();
     let mut extremes = String::new();
     for row in rows {
@@ -264,16 +272,19 @@ fn table(rows: &[Row], style: comfy_table::TableStyle) -> String {
                 extremes += &found.extremes.map(|extremes| describe(&row.kernel, &extremes)).unwrap_or_default();
             }
             Outcome::Unsupported { reason } => {
-                table.add_row([row.kernel.as_str(), "unsupported"]);
+                table.add_row([row.kernel.as_str(), "", "", "", "", "", "", "n/a"]);
                 reasons += &format!("\n{}: unsupported: {reason}", row.kernel);
             }
             Outcome::Failed { .. } => {
-                table.add_row([row.kernel.as_str(), "FAILED"]);
+                table.add_row([row.kernel.as_str(), "", "", "", "", "", "", "FAILED"]);
             }
         }
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
+    }
+    if let Some(first) = table.column_mut(0).filter(|_| !has_borders) {
+        first.set_padding((0, 1));
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n") + &reasons + &extremes
@@ -313,4 +324,79 @@ fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exi
         }
     }
     Ok(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use actbench::inputs::Inputs;
+    use actbench::kernel::{self, Role};
+
+    use super::*;
+
+    /// The row of a kernel whose results are those of the reference but for one element.
+    fn row_with_a_fault() -> Row {
+        let kernel =
+            kernel::all().find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided").expect("in the table");
+        let mut x = vec![0; 4000];
+        Inputs::normal(7).fill(kernel.activation, Role::X, kernel.storage, 0, &mut x);
+        let mut y = Vec::new();
+        for index in 0..1000 {
+            let x = kernel.storage.value(kernel.storage.element(&x, index));
+            let y_of_x = kernel.form.pass.truth(x, 0.0);
+            kernel.storage.push(&mut y, kernel.storage.bits(if index == 500 { y_of_x * 1.00001 } else { y_of_x }));
+        }
+        let accuracy = validate::compare(&kernel, 0, &x, &[], &y);
+        let outcome = Outcome::Compared(Box::new(Compared::new("some adapter", &kernel, &accuracy, None)));
+        Row { kernel: kernel.path(), bound: kernel.form.bound, domain: kernel.form.domain, outcome }
+    }
+
+    #[test]
+    fn a_wrong_element_is_told_with_all_that_is_needed_to_see_it_again() {
+        let row = row_with_a_fault();
+        assert!(row.outcome.is_wrong());
+        let text = row.complaint(7);
+        for part in [
+            "1 wrong results over 1000 inputs",
+            "seed 7",
+            "Element 500",
+            "x ",
+            "(0x",
+            "allowed [",
+            "actual",
+            "--input 0x",
+        ] {
+            assert!(text.contains(part), "{part:?} is missing in: {text}");
+        }
+        assert!(text.contains("--adapter 'some adapter' --filter '^forward/f32/sigmoid/two_sided$'"), "{text}");
+    }
+
+    #[test]
+    fn tables_fit_and_name_every_row() {
+        let unsupported = Row {
+            kernel: "forward/f16_native/sigmoid/two_sided".to_owned(),
+            bound: "",
+            domain: "",
+            outcome: Outcome::Unsupported { reason: "it has no shader-f16".to_owned() },
+        };
+        let failed = Row {
+            kernel: "forward/f32/relu/plain".to_owned(),
+            bound: "",
+            domain: "",
+            outcome: Outcome::Failed { reason: "line 3: no".to_owned() },
+        };
+        assert!(!unsupported.outcome.is_wrong() && failed.outcome.is_wrong());
+        assert!(failed.complaint(0).contains("line 3: no"));
+        let text = table(&[row_with_a_fault(), unsupported, failed], presets::NOTHING);
+        for part in ["WRONG", "n/a", "unsupported: it has no shader-f16", "FAILED"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    }
+
+    #[test]
+    fn bits_are_read_in_either_base() {
+        assert_eq!(bits("0x3f800000"), Ok(0x3f80_0000));
+        assert_eq!(bits("17"), Ok(17));
+        assert!(bits("0x1ffffffff").is_err() && bits("one").is_err());
+    }
 }
