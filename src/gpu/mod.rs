@@ -26,6 +26,8 @@ pub struct Gpu {
     queue: wgpu::Queue,
     clock: clock::Timer,
     faults: Arc<Mutex<Faults>>,
+    /// Whether shaders may pack and unpack f16: everywhere but on a llvmpipe that does not compute in f16.
+    packs_f16: bool,
 }
 
 /// What the device reported outside any call: a lost device, an error that no scope caught.
@@ -47,6 +49,7 @@ impl Gpu {
     async fn open_async(choice: &Choice) -> Result<Self> {
         let adapter = adapter::choose(choice).await?;
         let facts = AdapterFacts::of(&adapter);
+        let downlevel = adapter.get_downlevel_capabilities().flags;
         let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("actbench"),
@@ -73,7 +76,8 @@ impl Gpu {
         }));
 
         let clock = clock::Timer::new(&device, &queue);
-        Ok(Self { facts, device, queue, clock, faults })
+        let packs_f16 = downlevel.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32);
+        Ok(Self { facts, device, queue, clock, faults, packs_f16 })
     }
 
     /// What samples are taken with.
@@ -96,6 +100,9 @@ impl Gpu {
     pub fn supports(&self, kernel: &Kernel) -> Result<()> {
         if kernel.needs_shader_f16() && !self.device.features().contains(wgpu::Features::SHADER_F16) {
             return Err(Error::Unsupported(format!("{} has no shader-f16", self.facts.name)));
+        }
+        if kernel.packs_pairs() && !self.packs_f16 {
+            return Err(Error::Unsupported(format!("{} has no pack2x16float", self.facts.name)));
         }
         Ok(())
     }
