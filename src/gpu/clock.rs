@@ -4,7 +4,7 @@
 //! encoding, submission, the barriers before the pass, resolving the timestamps. Where the adapter has no timestamps, a pass is timed
 //! by the wall clock from its submission to its completion, which includes all of these, and every row says so.
 
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -74,6 +74,8 @@ pub fn interval_ns(begin: u64, end: u64, period_ns: f64, wall_ns: f64) -> std::r
 pub(super) struct Timer {
     clock: Clock,
     queries: Option<Queries>,
+    /// Held while passes are timed: threads that share a device would write to each other's queries, and time each other's work.
+    taken: Mutex<()>,
 }
 
 struct Queries {
@@ -85,7 +87,7 @@ struct Queries {
 impl Timer {
     pub(super) fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
         if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            return Self { clock: Clock::Wall, queries: None };
+            return Self { clock: Clock::Wall, queries: None, taken: Mutex::new(()) };
         }
         let count = PASSES * 2;
         let buffer = |label, usage| {
@@ -102,7 +104,7 @@ impl Timer {
             staging: buffer("timestamps", wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST),
         };
         let period_ns = f64::from(queue.get_timestamp_period());
-        Self { clock: Clock::GpuTimestamps { period_ns }, queries: Some(queries) }
+        Self { clock: Clock::GpuTimestamps { period_ns }, queries: Some(queries), taken: Mutex::new(()) }
     }
 
     pub(super) fn clock(&self) -> Clock {
@@ -114,12 +116,14 @@ impl Gpu {
     /// Times passes, each a workload and how often it is dispatched: one time in ns per pass, or why there is none.
     ///
     /// Passes are submitted one by one without waiting, so that the device stays busy and its clock up; keep each under 100 ms, since
-    /// drivers end what runs for seconds.
+    /// drivers end what runs for seconds. One thread at a time: others wait.
     ///
     /// # Errors
     /// If the device fails.
     pub fn time(&self, passes: &[(&Workload, u32)]) -> Result<Vec<std::result::Result<f64, Reject>>> {
         let mut times = Vec::with_capacity(passes.len());
+        // It guards no data that a panic could have left half done.
+        let _taken = self.clock.taken.lock().unwrap_or_else(PoisonError::into_inner);
         for batch in passes.chunks(PASSES as usize) {
             match (&self.clock.queries, self.clock.clock) {
                 (Some(queries), Clock::GpuTimestamps { period_ns }) => {

@@ -63,10 +63,16 @@ impl Layout {
         Self { elements: self.elements.div_ceil(32), element_bytes: 4, words_per_buffer }
     }
 
-    /// All words; the last one is padded.
+    /// All words; the last one is padded. A tensor of 2^64 bytes or more has as many as bytes can be counted, which fits nowhere.
     #[must_use]
     pub fn words(&self) -> u64 {
-        (self.elements * self.element_bytes).div_ceil(WORD_BYTES)
+        self.elements.saturating_mul(self.element_bytes).div_ceil(WORD_BYTES)
+    }
+
+    /// Bytes of all words.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.words().saturating_mul(WORD_BYTES)
     }
 
     /// The words of each buffer.
@@ -97,7 +103,7 @@ impl Gpu {
     /// # Errors
     /// [`Error::Unsupported`] if the device has no room for it.
     pub fn tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
-        self.ensure_room(layout.words() * WORD_BYTES)?;
+        self.ensure_room(layout.bytes())?;
         let mut buffers = Vec::new();
         let guard = guard(label);
         for words in layout.buffers() {
@@ -105,7 +111,7 @@ impl Gpu {
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
             let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
             let buffer = self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|error| {
-                let bytes = layout.words() * WORD_BYTES;
+                let bytes = layout.bytes();
                 Error::Unsupported(format!("{} has no room for a tensor of {bytes} bytes: {error}", self.facts.name))
             })?;
             let guards = guard.repeat(host_size(GUARD_WORDS * WORD_BYTES) / guard.len());
@@ -118,7 +124,12 @@ impl Gpu {
 
     /// Whether a software adapter's memory, which is the host's, has so many bytes to give. Its driver would promise them in any case, and
     /// the system would end the process that uses them. Of other adapters the allocation itself tells.
-    fn ensure_room(&self, bytes: u64) -> Result<()> {
+    ///
+    /// What was promised and not yet written still counts as free: ask for all tensors at once before making the first of several large ones.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if it has not.
+    pub fn ensure_room(&self, bytes: u64) -> Result<()> {
         if !self.facts.is_software || bytes < 1 << 26 {
             return Ok(());
         }
@@ -129,7 +140,7 @@ impl Gpu {
         if bytes > available / 10 * 8 {
             let name = &self.facts.name;
             return Err(Error::Unsupported(format!(
-                "{name} shares the host's memory, of which {available} bytes are free: too few for a tensor of {bytes}"
+                "{name} shares the host's memory, of which {available} bytes are free: too few for {bytes} more"
             )));
         }
         Ok(())
@@ -331,5 +342,12 @@ mod tests {
         let large = Layout::new((1 << 30) + 5, 4, (1 << 31) - 4);
         assert_eq!(large.buffers().sum::<u64>(), (1 << 28) + 2);
         assert!(large.buffers().all(|words| (words + GUARD_WORDS) * WORD_BYTES < 1 << 31));
+    }
+
+    #[test]
+    fn a_size_that_no_counter_holds_does_not_wrap_to_a_small_one() {
+        for elements in [1 << 62, (1 << 62) + 1, u64::MAX] {
+            assert_eq!(Layout::new(elements, 4, 1 << 20).bytes(), u64::MAX);
+        }
     }
 }
