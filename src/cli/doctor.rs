@@ -7,7 +7,6 @@ use clap::Args;
 
 use super::print;
 
-/// Example: actbench doctor
 #[derive(Args)]
 pub struct Arguments {}
 

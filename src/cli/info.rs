@@ -8,7 +8,6 @@ use clap::Args;
 
 use super::{Format, fine, print, print_json};
 
-/// Example: actbench info --format json
 #[derive(Args)]
 pub struct Arguments {
     /// text or json.

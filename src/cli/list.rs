@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::{Filter, Format, fine, print, print_json};
 
-/// Example: actbench list --filter sigmoid
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]

@@ -20,25 +20,33 @@ use regex::Regex;
 ///
 /// `cargo bench` measures; these verbs say what there is, whether it is right, and what is missing.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXIT_STATUSES)]
+#[command(version, max_term_width = 100, arg_required_else_help = true, after_help = EXIT_STATUSES)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
 
 const EXIT_STATUSES: &str = "\
-Exit status: 0 fine, 1 a validation failed, 2 wrong use, 3 no suitable adapter, 4 the machine failed (device lost, out of memory),
-130 interrupted.";
+Exit status: 0 fine, 1 a validation failed, 2 wrong use, 3 no suitable adapter, 4 the machine failed
+(device lost, out of memory), 130 interrupted.
+
+Example: actbench validate --adapter software --filter sigmoid";
 
 #[derive(Subcommand)]
 enum Verb {
     /// The adapters there are, and what each can hold and time.
+    #[command(after_help = "Example: actbench info --format json")]
     Info(info::Arguments),
     /// Why there is no adapter, or only a software one, and what to install.
+    #[command(after_help = "Example: actbench doctor")]
     Doctor(doctor::Arguments),
     /// The kernels, with the bytes that each moves for an element.
+    #[command(after_help = "Example: actbench list --filter sigmoid")]
     List(list::Arguments),
     /// Compare every kernel with the f64 reference over edge values, bit patterns and normal inputs.
+    #[command(after_help = "\
+Examples: actbench validate --adapter software --filter sigmoid
+          actbench validate --exhaustive --filter forward/f32/sigmoid --progress sweep.json")]
     Validate(validate::Arguments),
     /// What the adapter does where WGSL leaves it free: NaN, subnormals, rounding, the error of exp.
     Behaviour(behaviour::Arguments),
@@ -61,7 +69,7 @@ struct Adapter {
 impl Adapter {
     fn open(&self) -> Result<Gpu> {
         let gpu = Gpu::open(&self.adapter)?;
-        eprintln!("{}", gpu.facts.summary());
+        say(&gpu.facts.summary());
         Ok(gpu)
     }
 }
@@ -108,10 +116,15 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("error: {error}");
+            say(&format!("error: {error}"));
             error.exit().into()
         }
     }
+}
+
+/// Prints to stderr, which eprintln would panic over if nobody reads it.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Prints to stdout. Whoever reads it may stop reading: that is no error.

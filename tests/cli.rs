@@ -1,0 +1,248 @@
+//! The command line as a person meets it: exit statuses, messages, help, and what is left of it where nobody reads.
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const VERBS: [&str; 4] = ["info", "doctor", "list", "validate"];
+
+/// `actbench` with arguments that are split at spaces. Whatever adapter the tests run on, none is chosen.
+fn actbench(arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_actbench"));
+    command.args(arguments.split_whitespace()).env_remove("ACTBENCH_ADAPTER").env_remove("RUST_BACKTRACE");
+    command
+}
+
+/// Runs it and returns stdout and stderr, if it ends with `status`.
+#[track_caller]
+fn ends(mut command: Command, status: i32) -> (String, String) {
+    let Output { status: actual, stdout, stderr } = command.output().expect("actbench starts");
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert_eq!(actual.code(), Some(status), "{command:?}\nstdout: {stdout}\nstderr: {stderr}");
+    assert!(!stderr.contains("panicked"), "{command:?}: {stderr}");
+    (stdout.into_owned(), stderr.into_owned())
+}
+
+/// An adapter of this machine, as `info` names it.
+fn first_adapter() -> Value {
+    let (stdout, _) = ends(actbench("info --format json"), 0);
+    let adapters: Value = serde_json::from_str(&stdout).expect("info prints JSON");
+    adapters.get(0).expect("an adapter; without one, scripts/test installs a software adapter").clone()
+}
+
+#[test]
+fn an_unknown_adapter_exits_3_and_is_told_those_there_are() {
+    let name = first_adapter()["name"].as_str().expect("a name").to_owned();
+    let by_flag = actbench("validate --filter copy --adapter nosuch");
+    let mut by_variable = actbench("validate --filter copy");
+    by_variable.env("ACTBENCH_ADAPTER", "nosuch");
+    for command in [by_flag, by_variable] {
+        let (stdout, stderr) = ends(command, 3);
+        assert!(stderr.contains("no adapter matches \"nosuch\"") && stderr.contains(&format!("0: {name}")), "{stderr}");
+        assert_eq!(stdout, "");
+    }
+}
+
+#[test]
+fn wrong_use_exits_2_and_says_what_is_wrong() {
+    let cases = [
+        ("", "Usage: actbench <COMMAND>"),
+        ("nosuch", "unrecognized subcommand 'nosuch'"),
+        ("info --nosuch", "unexpected argument '--nosuch'"),
+        ("info --format xml", "invalid value 'xml'"),
+        ("doctor now", "unexpected argument 'now'"),
+        ("list --filter nosuch", "no kernel matches the filter; `actbench list` prints all"),
+        ("list --filter (", "unclosed group"),
+        ("validate --filter nosuch", "no kernel matches the filter"),
+        ("validate --filter [", "unclosed character class"),
+        ("validate --elements many", "invalid value 'many'"),
+        ("validate --elements -1", "unexpected argument '-1'"),
+        ("validate --seed 1.5", "invalid value '1.5'"),
+        ("validate --nosuch", "unexpected argument '--nosuch'"),
+    ];
+    for (arguments, complaint) in cases {
+        let (stdout, stderr) = ends(actbench(arguments), 2);
+        assert!(stderr.contains(complaint), "{arguments}: {stderr}");
+        assert_eq!(stdout, "", "{arguments}");
+    }
+}
+
+#[test]
+fn info_says_what_each_adapter_can() {
+    let adapter = first_adapter();
+    let field = |name: &str| adapter.get(name).unwrap_or_else(|| panic!("no {name} in {adapter}"));
+    for text in ["name", "device_type", "backend", "driver", "driver_info"] {
+        assert!(field(text).is_string(), "{text} in {adapter}");
+    }
+    for flag in ["is_software", "timestamps", "shader_f16"] {
+        assert!(field(flag).is_boolean(), "{flag} in {adapter}");
+    }
+    let counts = ["max_buffer_bytes", "max_binding_bytes", "max_workgroup_size", "max_workgroups_per_dimension"];
+    for count in counts {
+        assert!(field(count).as_u64().is_some_and(|count| count > 0), "{count} in {adapter}");
+    }
+    for id in ["vendor_id", "device_id"] {
+        assert!(field(id).is_u64(), "{id} in {adapter}");
+    }
+    assert_eq!(field("subgroup_sizes").as_array().map(Vec::len), Some(2), "{adapter}");
+
+    let (text, _) = ends(actbench("info"), 0);
+    let name = field("name").as_str().expect("a name");
+    assert!(text.contains(&format!("0: {name}")), "{text}");
+    assert!(!field("is_software").as_bool().expect("a flag") || text.contains("SOFTWARE: runs on the CPU"), "{text}");
+    let largest = field("max_buffer_bytes").as_u64().expect("a count");
+    assert!(text.contains(&format!("{largest} bytes")), "{text}");
+}
+
+#[test]
+fn doctor_ends_well_where_there_is_an_adapter() {
+    let (stdout, _) = ends(actbench("doctor"), 0);
+    let software = first_adapter()["is_software"].as_bool().expect("a flag");
+    let headline = if software { "warning: Software adapter only: " } else { "fine: Hardware adapter: " };
+    assert!(stdout.starts_with(headline), "{stdout}");
+}
+
+#[test]
+fn list_prints_a_line_a_kernel() {
+    let (all, _) = ends(actbench("list"), 0);
+    assert_eq!(all.lines().count(), actbench::kernel::all().count(), "{all}");
+    assert!(all.lines().all(|line| line.contains("bytes/element") && line.chars().count() <= 100), "{all}");
+
+    let (text, _) = ends(actbench("list --filter ^forward/f32/sigmoid/"), 0);
+    assert!(text.lines().all(|line| line.starts_with("forward/f32/sigmoid/")) && !text.is_empty(), "{text}");
+
+    let (json, _) = ends(actbench("list --format json --filter backward/f16_native/relu/from_y"), 0);
+    let rows: Value = serde_json::from_str(&json).expect("JSON");
+    let expected = serde_json::json!([
+        { "id": "backward/f16_native/relu/from_y", "bytes_per_element": 6, "needs_shader_f16": true }
+    ]);
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn help_fits_100_columns_and_every_verb_shows_an_example() {
+    let pages = VERBS.iter().flat_map(|verb| [format!("{verb} --help"), format!("{verb} -h")]);
+    for page in pages.chain(["--help".to_owned(), "-h".to_owned()]) {
+        let mut wide = actbench(&page);
+        wide.env("COLUMNS", "200");
+        for command in [actbench(&page), wide] {
+            let (stdout, _) = ends(command, 0);
+            let example = stdout.lines().find(|line| line.starts_with("Example"));
+            let verb = page.split_whitespace().next().filter(|word| !word.starts_with('-')).unwrap_or("");
+            let shown = example.is_some_and(|line| line.contains(&format!("actbench {verb}")));
+            assert!(shown, "{page} shows no example:\n{stdout}");
+            for line in stdout.lines() {
+                assert!(line.chars().count() <= 100, "{page}: {line}");
+            }
+        }
+    }
+    let (stdout, _) = ends(actbench("--help"), 0);
+    for verb in VERBS {
+        assert!(stdout.lines().any(|line| line.trim_start().starts_with(verb)), "{verb} is not in\n{stdout}");
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    assert_eq!(ends(actbench("--version"), 0).0, format!("actbench {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn more_than_memory_holds_is_a_row_with_the_reason() {
+    let (stdout, _) = ends(actbench("validate --filter ^forward/f32/relu/plain$ --elements 1099511627776"), 0);
+    assert!(stdout.contains("forward/f32/relu/plain") && stdout.contains("unsupported"), "{stdout}");
+    assert!(stdout.contains("4398046511104"), "no word of the bytes: {stdout}");
+    // 2^62 elements are 2^64 bytes, which must not wrap to 0.
+    let (stdout, _) = ends(actbench("validate --filter ^forward/f32/relu/plain$ --elements 4611686018427387904"), 0);
+    assert!(stdout.contains("unsupported"), "{stdout}");
+}
+
+/// The end of a pipe that nobody reads.
+fn closed_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn output_that_nobody_reads_ends_quietly() {
+    let commands = ["list", "list --format json", "info", "doctor", "--help", "list --help", "--version"];
+    for arguments in commands.into_iter().chain(["validate --filter ^forward/f32/copy --elements 1000"]) {
+        let mut command = actbench(arguments);
+        let output = command
+            .stdout(closed_pipe())
+            .stderr(Stdio::piped())
+            .spawn()
+            .and_then(std::process::Child::wait_with_output);
+        let Output { status, stderr, .. } = output.expect("actbench starts");
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(0), "{arguments}: {stderr}");
+        assert!(!stderr.contains("panicked") && !stderr.contains("roken pipe"), "{arguments}: {stderr}");
+    }
+}
+
+#[test]
+fn complaints_that_nobody_reads_keep_their_status() {
+    for (arguments, status) in [
+        ("list --filter nosuch", 2),
+        ("list --nosuch", 2),
+        ("validate --filter copy --adapter nosuch", 3),
+        ("validate --filter ^forward/f32/copy --elements 1000", 0),
+    ] {
+        let output = actbench(arguments).stderr(closed_pipe()).output().expect("actbench starts");
+        assert_eq!(output.status.code(), Some(status), "{arguments}");
+    }
+}
+
+/// What happens without any adapter. Elsewhere than on Linux, the system itself offers one that no variable hides.
+#[cfg(target_os = "linux")]
+mod without_adapter {
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::{actbench, ends};
+
+    const MISSING: &str = "/nonexistent/actbench_icd.json";
+
+    /// `actbench` with no driver but this one.
+    fn with_driver(manifest: &Path, arguments: &str) -> Command {
+        let mut command = actbench(arguments);
+        // Loaders before 1.3.207 know the older name alone.
+        command.env("VK_DRIVER_FILES", manifest).env("VK_ICD_FILENAMES", manifest);
+        command
+    }
+
+    #[test]
+    fn info_and_validate_exit_3_and_name_the_doctor() {
+        let commands =
+            ["info", "info --format json", "validate", "validate --adapter software", "validate --adapter 0"];
+        for arguments in commands {
+            let (stdout, stderr) = ends(with_driver(Path::new(MISSING), arguments), 3);
+            assert!(stderr.contains("no adapter found") && stderr.contains("actbench doctor"), "{arguments}: {stderr}");
+            assert_eq!(stdout, "", "{arguments}");
+        }
+        // What needs no adapter works without.
+        ends(with_driver(Path::new(MISSING), "list"), 0);
+    }
+
+    #[test]
+    fn the_doctor_names_the_file_that_is_missing() {
+        let (stdout, _) = ends(with_driver(Path::new(MISSING), "doctor"), 3);
+        assert!(stdout.starts_with("error: No adapter"), "{stdout}");
+        assert!(stdout.contains(&format!("VK_DRIVER_FILES names {MISSING}, which does not exist")), "{stdout}");
+        assert!(stdout.contains("do: unset VK_DRIVER_FILES"), "{stdout}");
+    }
+
+    #[test]
+    fn the_doctor_names_the_library_that_is_missing() {
+        let manifest = Path::new(env!("CARGO_TARGET_TMPDIR")).join("broken_icd.json");
+        let library = "/nonexistent/libvulkan_broken.so";
+        let json = serde_json::json!({
+            "file_format_version": "1.0.0", "ICD": { "library_path": library, "api_version": "1.3.0" }
+        });
+        fs::write(&manifest, json.to_string()).expect("a file");
+        let (stdout, _) = ends(with_driver(&manifest, "doctor"), 3);
+        assert!(stdout.contains(&manifest.display().to_string()) && stdout.contains(library), "{stdout}");
+    }
+}
