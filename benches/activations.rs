@@ -3,7 +3,9 @@
 //! `main` is written by hand, as criterion's macro would open the device for `--list`. The device is opened when a benchmark first needs
 //! it, and tensors are uploaded when one first reads them.
 
-use std::process::ExitCode;
+use std::io::Write as _;
+use std::panic::{self, PanicHookInfo};
+use std::process::{self, ExitCode};
 use std::time::Duration;
 
 use actbench::activation::Direction;
@@ -24,8 +26,23 @@ const SIZES: [u64; 3] = [1 << 16, 1 << 20, 1 << 24];
 const LONGEST_PASS: Duration = Duration::from_millis(20);
 
 fn main() -> ExitCode {
-    // Criterion ends the program with status 2 on flags that it does not know.
-    let mut criterion = Criterion::default().configure_from_args();
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(refuse));
+    // Flags replace what is set before; a group's own settings would replace the flags. Those that it does not know end the program with
+    // status 2.
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .configure_from_args();
+    panic::set_hook(Box::new(move |panic| match panic.payload_as_str() {
+        Some(message) if message.starts_with("Baseline '") => refuse(panic),
+        // Whoever read the output has stopped to.
+        Some(message) if message.starts_with("failed printing to ") && message.contains("Broken pipe") => {
+            process::exit(Exit::Fine as i32)
+        }
+        _ => report(panic),
+    }));
     let request = Request::from_arguments(std::env::args().skip(1));
     match run(&mut criterion, request) {
         Ok(()) => Exit::Fine.into(),
@@ -35,12 +52,11 @@ fn main() -> ExitCode {
 
 fn run(criterion: &mut Criterion, request: Request) -> Result<()> {
     if request == Request::NoKernels {
-        benchmarks(criterion, None);
-        return Ok(());
+        return benchmarks(criterion, None).map(|_| ());
     }
     let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
     eprintln!("{}; timed by {}", gpu.facts.summary(), gpu.clock().name());
-    if benchmarks(criterion, Some(&gpu)) == 0 {
+    if benchmarks(criterion, Some(&gpu))? == 0 {
         return Err(Error::Usage("no benchmark matches the filter; `cargo bench -- --list` prints all".to_owned()));
     }
     if request == Request::Everything {
@@ -48,6 +64,14 @@ fn run(criterion: &mut Criterion, request: Request) -> Result<()> {
         summary(&gpu)?;
     }
     Ok(())
+}
+
+/// Criterion panics over arguments that it can't use: a filter that is no regular expression, a baseline that is not there. Its message is
+/// said, but no backtrace, and the status is that of wrong use.
+fn refuse(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("the arguments can't be used");
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+    process::exit(Exit::Usage as i32);
 }
 
 fn fail(error: &Error) -> Exit {
@@ -127,24 +151,21 @@ const FLAGS_WITH_VALUE: &[&str] = &[
 ];
 
 /// Hands criterion every benchmark; those that match its filter run, and their number is returned. Without a device none does.
-fn benchmarks(criterion: &mut Criterion, gpu: Option<&Gpu>) -> u32 {
+fn benchmarks(criterion: &mut Criterion, gpu: Option<&Gpu>) -> Result<u32> {
     let mut ran = 0;
     for storage in [Storage::F32, Storage::F16] {
         for elements in SIZES {
             let mut group = match gpu.map(|gpu| Group::new(gpu, storage, elements, DEFAULT_SEED)).transpose() {
                 Ok(group) => group,
-                Err(error) => {
-                    eprintln!("{}/n={elements} is skipped: {error}", storage.name());
+                Err(Error::Unsupported(reason)) => {
+                    eprintln!("{}/n={elements} is skipped: {reason}", storage.name());
                     continue;
                 }
+                Err(error) => return Err(error),
             };
             for direction in Direction::ALL {
                 let mut panel = criterion.benchmark_group(kernel::group_id(direction, storage, elements));
-                panel
-                    .sampling_mode(SamplingMode::Flat)
-                    .sample_size(10)
-                    .warm_up_time(Duration::from_millis(300))
-                    .measurement_time(Duration::from_secs(1));
+                panel.sampling_mode(SamplingMode::Flat);
                 for kernel in suite::default_kernels(direction, storage) {
                     panel.throughput(Throughput::BytesDecimal(kernel.bytes(elements)));
                     let mut timed = None;
@@ -159,7 +180,7 @@ fn benchmarks(criterion: &mut Criterion, gpu: Option<&Gpu>) -> u32 {
             }
         }
     }
-    ran
+    Ok(ran)
 }
 
 /// A checked kernel, and how many dispatches a pass of it has at most.
@@ -190,5 +211,5 @@ impl Timed {
 
 /// Criterion's closures return no errors: a failure ends the program, and the lines printed so far stand.
 fn or_exit<T>(result: Result<T>) -> T {
-    result.unwrap_or_else(|error| std::process::exit(fail(&error) as i32))
+    result.unwrap_or_else(|error| process::exit(fail(&error) as i32))
 }
