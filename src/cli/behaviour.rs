@@ -6,7 +6,6 @@ use clap::Args;
 
 use super::{Adapter, Format, fine, print, print_json};
 
-/// Example: actbench behaviour --adapter software --format json
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]

@@ -49,6 +49,7 @@ Examples: actbench validate --adapter software --filter sigmoid
           actbench validate --exhaustive --filter forward/f32/sigmoid --progress sweep.json")]
     Validate(validate::Arguments),
     /// What the adapter does where WGSL leaves it free: NaN, subnormals, rounding, the error of exp.
+    #[command(after_help = "Example: actbench behaviour --adapter software --format json")]
     Behaviour(behaviour::Arguments),
 }
 
