@@ -24,7 +24,7 @@ const CHUNK: u64 = 1 << 22;
 const DY_TENSORS: u64 = 7;
 
 /// Results that running extremes are kept of side by side.
-const LANES: usize = 8;
+const LANES: usize = 4;
 
 /// Chunks in flight: one that the device computes, one that the CPU compares.
 const IN_FLIGHT: usize = 2;
@@ -422,6 +422,24 @@ impl Found {
     }
 }
 
+/// The smallest and the largest of values, NaN passed over. In lanes, since one running minimum would allow one element at a time.
+#[inline]
+fn ends(range: Range<usize>, value: impl Fn(usize) -> f64) -> (f64, f64) {
+    let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+    let mut at = range.start;
+    while at + LANES <= range.end {
+        for lane in 0..LANES {
+            let value = value(at + lane);
+            lows[lane] = if value < lows[lane] { value } else { lows[lane] };
+            highs[lane] = if value > highs[lane] { value } else { highs[lane] };
+        }
+        at += LANES;
+    }
+    let (low, high) =
+        (lows.into_iter().fold(f64::INFINITY, f64::min), highs.into_iter().fold(f64::NEG_INFINITY, f64::max));
+    (at..range.end).map(value).fold((low, high), |(low, high), value| (low.min(value), high.max(value)))
+}
+
 impl Extremes {
     /// Those of a range of results; of dx / dy, where dy is not empty.
     fn of(storage: Storage, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Self {
@@ -437,26 +455,14 @@ impl Extremes {
             if dy.is_empty() { value } else { value / E::value(E::bits(dy, index)) }
         };
         let input = |index: usize| E::value(E::bits(first, index));
-        // The values first: where they are is looked for once, for those that are extreme. In lanes, since the order of one running minimum
-        // would allow one element at a time. Comparisons pass NaN over. A range of patterns in their order is finite if its last is.
+        // The values first: where they are is looked for once, for those that are extreme. A range of patterns in their order is finite if
+        // its last is; otherwise what belongs to an infinite or NaN input is passed over.
         let all_finite = range.clone().next_back().is_some_and(|last| input(last).is_finite());
-        let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-        let mut take = |index: usize, lane: usize| {
-            let value = if all_finite || input(index).is_finite() { value(index) } else { f64::NAN };
-            lows[lane] = if value < lows[lane] { value } else { lows[lane] };
-            highs[lane] = if value > highs[lane] { value } else { highs[lane] };
+        let (smallest, largest) = if all_finite {
+            ends(range.clone(), value)
+        } else {
+            ends(range.clone(), |index| if input(index).is_finite() { value(index) } else { f64::NAN })
         };
-        let whole = range.len() / LANES * LANES;
-        for at in (0..whole).step_by(LANES) {
-            for lane in 0..LANES {
-                take(range.start + at + lane, lane);
-            }
-        }
-        for index in range.start + whole..range.end {
-            take(index, 0);
-        }
-        let smallest = lows.into_iter().fold(f64::INFINITY, f64::min);
-        let largest = highs.into_iter().fold(f64::NEG_INFINITY, f64::max);
         let find = |wanted: f64, sign: f64| {
             let at = |index: usize| At { value: value(index), input: input(index) };
             let fits = |at: &At| at.value == wanted && at.input.is_finite() && at.input * sign >= 0.0;
