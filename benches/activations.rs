@@ -18,6 +18,7 @@ use actbench::report::table;
 use actbench::storage::Storage;
 use actbench::suite::{self, Group, Settings};
 use criterion::{Criterion, SamplingMode, Throughput};
+use regex::Regex;
 
 /// Elements: launch-bound, cache-resident, and far from small on every adapter.
 const SIZES: [u64; 3] = [1 << 16, 1 << 20, 1 << 24];
@@ -44,26 +45,25 @@ fn main() -> ExitCode {
         _ => report(panic),
     }));
     let request = Request::from_arguments(std::env::args().skip(1));
-    match run(&mut criterion, request) {
+    match run(&mut criterion, &request) {
         Ok(()) => Exit::Fine.into(),
         Err(error) => fail(&error).into(),
     }
 }
 
-fn run(criterion: &mut Criterion, request: Request) -> Result<()> {
-    if request == Request::NoKernels {
-        return benchmarks(criterion, None).map(|_| ());
+fn run(criterion: &mut Criterion, request: &Request) -> Result<()> {
+    if request.mode == Mode::NoKernels {
+        list(criterion);
+        return Ok(());
     }
     let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
     eprintln!("{}; timed by {}", gpu.facts.summary(), gpu.clock().name());
-    if benchmarks(criterion, Some(&gpu))? == 0 {
-        return Err(Error::Usage("no benchmark matches the filter; `cargo bench -- --list` prints all".to_owned()));
-    }
-    if request == Request::Everything {
+    let wrong = benchmarks(criterion, request, &gpu)?;
+    if request.mode == Mode::Everything {
         criterion.final_summary();
         summary(&gpu)?;
     }
-    Ok(())
+    wrong.map_or(Ok(()), Err)
 }
 
 /// Criterion panics over arguments that it can't use: a filter that is no regular expression, a baseline that is not there. Its message is
@@ -85,13 +85,22 @@ fn summary(gpu: &Gpu) -> Result<()> {
     let mut measurements = Vec::new();
     let outcome = suite::run(gpu, &settings, |panel| measurements.extend(panel));
     // Also after a failure: what was measured so far.
-    println!("\n{}\n\n{}", gpu.facts.summary(), table::render(&measurements));
+    let clock = gpu.clock();
+    println!("\n{}; timed by {}\n\n{}", gpu.facts.summary(), clock.name(), table::render(&measurements));
     outcome
 }
 
 /// What the arguments ask of criterion, as far as this program has to know it.
+struct Request {
+    mode: Mode,
+    /// What criterion takes for its filter; it has refused what is no regular expression.
+    filter: Option<String>,
+    /// Whether ids have to be equal to the filter.
+    exact: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Request {
+enum Mode {
     /// List, or compare what is stored: no kernel runs.
     NoKernels,
     /// Run each benchmark once, or profile some, or measure those that match a filter.
@@ -102,7 +111,8 @@ enum Request {
 
 impl Request {
     fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Self {
-        let (mut no_kernels, mut part, mut bench) = (false, false, false);
+        let (mut no_kernels, mut part, mut bench, mut exact) = (false, false, false, false);
+        let mut filter = None;
         while let Some(argument) = arguments.next() {
             let (flag, value) =
                 argument.split_once('=').map_or((&*argument, None), |(flag, value)| (flag, Some(value)));
@@ -111,19 +121,29 @@ impl Request {
                 "--test" | "--profile-time" => part = true,
                 // What cargo adds for `cargo bench`, but not for `cargo test --benches`.
                 "--bench" => bench = true,
+                "--exact" => exact = true,
                 _ => {}
             }
             if value.is_none() && FLAGS_WITH_VALUE.contains(&flag) {
                 arguments.next();
             }
-            // What is no flag is a filter.
-            part |= !flag.starts_with('-');
+            if !argument.starts_with('-') {
+                filter = Some(argument);
+            }
         }
-        match (no_kernels, bench && !part) {
-            (true, _) => Self::NoKernels,
-            (false, true) => Self::Everything,
-            (false, false) => Self::Part,
-        }
+        let mode = match (no_kernels, bench && !part && filter.is_none()) {
+            (true, _) => Mode::NoKernels,
+            (false, true) => Mode::Everything,
+            (false, false) => Mode::Part,
+        };
+        Self { mode, filter, exact }
+    }
+
+    /// Whether criterion will run the benchmark of that id.
+    fn wants(&self, id: &str) -> bool {
+        self.filter.as_ref().is_none_or(|filter| {
+            if self.exact { filter == id } else { Regex::new(filter).is_ok_and(|filter| filter.is_match(id)) }
+        })
     }
 }
 
@@ -150,37 +170,64 @@ const FLAGS_WITH_VALUE: &[&str] = &[
     "--output-format",
 ];
 
-/// Hands criterion every benchmark; those that match its filter run, and their number is returned. Without a device none does.
-fn benchmarks(criterion: &mut Criterion, gpu: Option<&Gpu>) -> Result<u32> {
-    let mut ran = 0;
-    for storage in [Storage::F32, Storage::F16] {
-        for elements in SIZES {
-            let mut group = match gpu.map(|gpu| Group::new(gpu, storage, elements, DEFAULT_SEED)).transpose() {
-                Ok(group) => group,
-                Err(Error::Unsupported(reason)) => {
-                    eprintln!("{}/n={elements} is skipped: {reason}", storage.name());
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            for direction in Direction::ALL {
-                let mut panel = criterion.benchmark_group(kernel::group_id(direction, storage, elements));
-                panel.sampling_mode(SamplingMode::Flat);
-                for kernel in suite::default_kernels(direction, storage) {
-                    panel.throughput(Throughput::BytesDecimal(kernel.bytes(elements)));
-                    let mut timed = None;
-                    panel.bench_function(kernel.member_id(), |bencher| {
-                        ran += 1;
-                        let (gpu, group) = (gpu.expect("a device"), group.as_mut().expect("with a device"));
-                        let timed = timed.get_or_insert_with(|| or_exit(Timed::new(gpu, group, kernel)));
-                        bencher.iter_custom(|dispatches| or_exit(timed.time(gpu, dispatches)));
-                    });
-                }
-                panel.finish();
+/// The kernels of each benchmark, group by group.
+fn groups() -> impl Iterator<Item = (Storage, u64)> {
+    [Storage::F32, Storage::F16].into_iter().flat_map(|storage| SIZES.map(|elements| (storage, elements)))
+}
+
+/// Hands criterion the ids of all benchmarks, none of which it will run.
+fn list(criterion: &mut Criterion) {
+    for (storage, elements) in groups() {
+        for direction in Direction::ALL {
+            let mut panel = criterion.benchmark_group(kernel::group_id(direction, storage, elements));
+            for kernel in suite::default_kernels(direction, storage) {
+                panel.bench_function(kernel.member_id(), |_| unreachable!("criterion was not asked to run anything"));
             }
+            panel.finish();
         }
     }
-    Ok(ran)
+}
+
+/// Runs the benchmarks that are wanted. What this adapter can't do and kernels that are wrong are left out with their reason, and the first of the
+/// wrong ones is returned.
+fn benchmarks(criterion: &mut Criterion, request: &Request, gpu: &Gpu) -> Result<Option<Error>> {
+    let (mut matched, mut wrong) = (0, None);
+    for (storage, elements) in groups() {
+        let mut group = None;
+        for direction in Direction::ALL {
+            let mut panel = criterion.benchmark_group(kernel::group_id(direction, storage, elements));
+            panel.sampling_mode(SamplingMode::Flat);
+            for kernel in suite::default_kernels(direction, storage) {
+                let id = kernel.id(elements);
+                if !request.wants(&id) {
+                    continue;
+                }
+                matched += 1;
+                let timed = match Timed::new(gpu, &mut group, kernel, elements) {
+                    Ok(timed) => timed,
+                    Err(Error::Unsupported(reason)) => {
+                        eprintln!("{id} is skipped: {reason}");
+                        continue;
+                    }
+                    Err(error @ (Error::Mismatch(_) | Error::Compile { .. })) => {
+                        eprintln!("{id} is not timed: {error}");
+                        wrong.get_or_insert(error);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                panel.throughput(Throughput::BytesDecimal(kernel.bytes(elements)));
+                panel.bench_function(kernel.member_id(), |bencher| {
+                    bencher.iter_custom(|dispatches| timed.time(gpu, dispatches));
+                });
+            }
+            panel.finish();
+        }
+    }
+    if matched == 0 {
+        return Err(Error::Usage("no benchmark matches the filter; `cargo bench -- --list` prints all".to_owned()));
+    }
+    Ok(wrong)
 }
 
 /// A checked kernel, and how many dispatches a pass of it has at most.
@@ -190,26 +237,29 @@ struct Timed {
 }
 
 impl Timed {
-    fn new(gpu: &Gpu, group: &mut Group, kernel: Kernel) -> Result<Self> {
+    /// Uploads the tensors of the kernel's group that are not yet there, checks the kernel on them, and times one dispatch.
+    fn new<'gpu>(gpu: &'gpu Gpu, group: &mut Option<Group<'gpu>>, kernel: Kernel, elements: u64) -> Result<Self> {
+        gpu.supports(&kernel)?;
+        let group = match group {
+            Some(group) => group,
+            None => group.insert(Group::new(gpu, kernel.storage, elements, DEFAULT_SEED)?),
+        };
         let workload = group.checked_workload(kernel, Shape::default())?;
         let once = measure::time_once(gpu, &workload, 1)?;
         Ok(Self { workload, dispatches_per_pass: u64::from(measure::dispatches_for(LONGEST_PASS, once)) })
     }
 
-    /// The time that so many dispatches took on the device.
-    fn time(&self, gpu: &Gpu, dispatches: u64) -> Result<Duration> {
+    /// The time that so many dispatches took on the device. Criterion's closures return no errors: a failure ends the program, and the lines printed
+    /// so far stand.
+    fn time(&self, gpu: &Gpu, dispatches: u64) -> Duration {
         let mut ns = 0.0;
         let mut rest = dispatches;
         while rest > 0 {
             let pass = rest.min(self.dispatches_per_pass);
-            ns += measure::time_once(gpu, &self.workload, u32::try_from(pass).expect("at most a pass"))?;
+            ns += measure::time_once(gpu, &self.workload, u32::try_from(pass).expect("at most a pass"))
+                .unwrap_or_else(|error| process::exit(fail(&error) as i32));
             rest -= pass;
         }
-        Ok(Duration::from_secs_f64(ns / 1e9))
+        Duration::from_secs_f64(ns / 1e9)
     }
-}
-
-/// Criterion's closures return no errors: a failure ends the program, and the lines printed so far stand.
-fn or_exit<T>(result: Result<T>) -> T {
-    result.unwrap_or_else(|error| process::exit(fail(&error) as i32))
 }

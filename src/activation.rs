@@ -205,7 +205,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 allowed: bounds::sigmoid_tanh,
                 least: Some(Reach { relative: 0.0, absolute: 5e-6 }),
                 bound: "absolute: half of tanh's own, the worse of 1e-5 and that of sinh / cosh, and 2 u",
-                domain: "|x| <= 177.4; f16_native: |x| <= 22.1",
+                domain: "|x| <= 176.0; f16_native: |x| <= 20.7",
             },
             Form {
                 name: "poly",

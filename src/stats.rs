@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The fewest samples whose range covers the median with 95 % confidence: 1 - 2^-5 = 97 %.
+const FEWEST: usize = 6;
+
 /// A median with the ends of its 95 % confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -34,10 +37,13 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
 }
 
 /// The median with its distribution-free 95 % interval: the order statistics whose ranks enclose the middle 95 % of a binomial with
-/// p = 1/2 (Conover, Practical Nonparametric Statistics, section 3.2). With fewer than 6 samples no such pair exists, and the interval
-/// is the range of the samples.
+/// p = 1/2 (Conover, Practical Nonparametric Statistics, section 3.2), if the samples are independent. Fewer than 6 samples have no such pair,
+/// and so no estimate.
 #[must_use]
 pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
+    if samples.len() < FEWEST {
+        return None;
+    }
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     let rank = rank_of_lower_end(sorted.len());

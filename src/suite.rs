@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
 use crate::inputs::Inputs;
 use crate::kernel::{Kernel, Role};
-use crate::measure::{self, Plan, Samples};
+use crate::measure::{self, Plan};
 use crate::report::{Measurement, Status};
 use crate::storage::Storage;
 use crate::validate;
@@ -46,6 +46,8 @@ impl<'gpu> Group<'gpu> {
     /// # Errors
     /// [`Error::Unsupported`] if the device has no room for its tensors.
     pub fn new(gpu: &'gpu Gpu, storage: Storage, elements: u64, seed: u64) -> Result<Self> {
+        // x, dy, the y of ReLU and of sigmoid, and the result.
+        gpu.ensure_room(elements.saturating_mul(5 * storage.element_bytes()))?;
         let layout = gpu.layout(elements, storage.element_bytes());
         let result = Rc::new(gpu.tensor("result", layout)?);
         let tensors = HashMap::from([((Role::Result, None), result)]);
@@ -100,16 +102,18 @@ pub struct Settings {
 }
 
 /// Times the default forms in f32 and f16, forward and backward, at every size. `done` gets the measurements of each panel as soon as there are any, so
-/// that what was measured before a failure is not lost.
+/// that what was measured before a failure is not lost. What can't be done on this adapter, and a kernel that is wrong, are measurements with
+/// their reason; the others of the panel go on.
 ///
 /// # Errors
-/// If a kernel is wrong or the device fails; what can't be done on this adapter is a measurement with its reason.
+/// If the device fails, or, when all is done, if some kernel was wrong or did not compile.
 pub fn run(gpu: &Gpu, settings: &Settings, mut done: impl FnMut(Vec<Measurement>)) -> Result<()> {
+    let mut wrong = None;
     for storage in [Storage::F32, Storage::F16] {
         for &elements in sizes(gpu) {
             for direction in Direction::ALL {
                 let kernels = default_kernels(direction, storage);
-                match panel(gpu, settings, storage, elements, &kernels) {
+                match panel(gpu, settings, storage, elements, &kernels, &mut wrong) {
                     Ok(measurements) => done(measurements),
                     Err(Error::Unsupported(reason)) => {
                         let skipped = |kernel| unmeasured(kernel, elements, Status::Skipped, &reason);
@@ -120,7 +124,7 @@ pub fn run(gpu: &Gpu, settings: &Settings, mut done: impl FnMut(Vec<Measurement>
             }
         }
     }
-    Ok(())
+    wrong.map_or(Ok(()), Err)
 }
 
 fn panel(
@@ -129,23 +133,44 @@ fn panel(
     storage: Storage,
     elements: u64,
     kernels: &[Kernel],
+    wrong: &mut Option<Error>,
 ) -> Result<Vec<Measurement>> {
     let mut group = Group::new(gpu, storage, elements, settings.seed)?;
-    let workloads: Vec<Workload> =
-        kernels.iter().map(|kernel| group.checked_workload(*kernel, settings.shape)).collect::<Result<_>>()?;
-    let members: Vec<&Workload> = workloads.iter().collect();
-    let samples = measure::measure(gpu, &members, &settings.plan)?;
-    let measured = |(member, workload): (usize, &Workload)| measurement(workload, &samples, member);
-    Ok(workloads.iter().enumerate().map(measured).collect())
-}
-
-fn measurement(workload: &Workload, samples: &Samples, member: usize) -> Measurement {
-    Measurement {
-        dispatches_per_sample: samples.dispatches,
-        samples_ns: samples.ns[member].clone(),
-        reason: None,
-        ..unmeasured(&workload.kernel, workload.elements, Status::Ok, "")
+    let mut workloads = Vec::new();
+    let mut measurements = Vec::new();
+    for kernel in kernels {
+        let (status, reason) = match group.checked_workload(*kernel, settings.shape) {
+            Ok(workload) => {
+                workloads.push(workload);
+                (Status::Ok, String::new())
+            }
+            Err(Error::Unsupported(reason)) if gpu.supports(kernel).is_err() => (Status::Unsupported, reason),
+            Err(Error::Unsupported(reason)) => (Status::Skipped, reason),
+            Err(error @ (Error::Mismatch(_) | Error::Compile { .. })) => {
+                let reason = error.to_string();
+                wrong.get_or_insert(error);
+                (Status::Failed, reason)
+            }
+            Err(error) => return Err(error),
+        };
+        measurements.push(unmeasured(kernel, elements, status, &reason));
     }
+    let members: Vec<&Workload> = workloads.iter().collect();
+    if members.is_empty() {
+        return Ok(measurements);
+    }
+    let samples = measure::measure(gpu, &members, &settings.plan)?;
+    let measured = measurements.iter_mut().filter(|measurement| measurement.status == Status::Ok);
+    for (measurement, ns) in measured.zip(samples.ns) {
+        measurement.reason = None;
+        measurement.dispatches_per_sample = samples.dispatches;
+        measurement.samples_ns = ns;
+        if measurement.time_ns().is_none() {
+            measurement.status = Status::Failed;
+            measurement.reason = Some("the clock gave no sample".to_owned());
+        }
+    }
+    Ok(measurements)
 }
 
 fn unmeasured(kernel: &Kernel, elements: u64, status: Status, reason: &str) -> Measurement {

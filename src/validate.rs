@@ -545,6 +545,7 @@ impl Trial<'_> {
     fn prepare(&self, gpu: &Gpu) -> Result<(Workload, Vec<Tensor>)> {
         let Self { kernel, inputs, elements, shape, checks, max_buffer_bytes, wgsl } = self;
         gpu.supports(kernel)?;
+        gpu.ensure_room(elements.saturating_mul(kernel.storage.element_bytes() * kernel.tensors().len() as u64))?;
         let layout = Layout::new(*elements, kernel.storage.element_bytes(), *max_buffer_bytes);
         let mut tensors = Vec::new();
         for role in kernel.tensors() {

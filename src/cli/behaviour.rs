@@ -19,6 +19,6 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let card = card(&arguments.adapter.open()?)?;
     fine(match arguments.format {
         Format::Json => print_json(&card),
-        Format::Text | Format::Md => print(&card.render()),
+        Format::Text => print(&card.render()),
     })
 }

@@ -13,6 +13,7 @@ use actbench::sweep::{self, Domain, Position};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
+use super::say;
 use super::validate::{Arguments, Row};
 
 /// How often the position is written while a sweep runs.
@@ -57,8 +58,8 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
     let stopped = interrupted.load(Ordering::Relaxed);
     if stopped || outcome.is_err() {
         match arguments.progress.as_deref() {
-            Some(path) => eprintln!("the position is kept: the same command goes on from {}", path.display()),
-            None => eprintln!("the position is lost; --progress FILE would keep it"),
+            Some(path) => say(&format!("the position is kept: the same command goes on from {}", path.display())),
+            None => say("the position is lost; --progress FILE would keep it"),
         }
     }
     outcome?;
@@ -73,7 +74,7 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
         rows.push(Row::new(gpu, kernel, gpu.supports(kernel).map(|()| unreachable!("it is unable")))?);
     }
     for kernel in able.iter().filter(|kernel| !domains.iter().any(|domain| domain.contains(kernel))) {
-        eprintln!("{} reads one bit beside dy: `actbench validate` without --exhaustive covers it", kernel.path());
+        say(&format!("{} reads one bit beside dy: `actbench validate` without --exhaustive covers it", kernel.path()));
     }
     Ok((rows, if stopped { Exit::Interrupted } else { Exit::Fine }))
 }
@@ -107,7 +108,7 @@ fn sweep_all(
             bar.set_message(format!("{} M inputs/s", rate / 1_000_000));
             bar.set_position(done);
             if bar.is_hidden() && reported.elapsed() >= KEEP_EVERY {
-                eprintln!("{done} of {total} inputs, {} M inputs/s", rate / 1_000_000);
+                say(&format!("{done} of {total} inputs, {} M inputs/s", rate / 1_000_000));
                 reported = Instant::now();
             }
             if let Some(path) = arguments.progress.as_deref().filter(|_| kept.elapsed() >= KEEP_EVERY) {
@@ -126,7 +127,7 @@ fn sweep_all(
     bar.finish_and_clear();
     let inputs = done(&progress.positions) - done_before;
     let seconds = began.elapsed().as_secs_f64();
-    eprintln!("{inputs} inputs in {seconds:.1} s: {} M inputs/s", per_second(inputs, began) / 1_000_000);
+    say(&format!("{inputs} inputs in {seconds:.1} s: {} M inputs/s", per_second(inputs, began) / 1_000_000));
     Ok(())
 }
 

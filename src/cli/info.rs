@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     }
     fine(match arguments.format {
         Format::Json => print_json(&adapters),
-        Format::Text | Format::Md => print(&text(&adapters)),
+        Format::Text => print(&text(&adapters)),
     })
 }
 

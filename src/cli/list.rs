@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         .collect();
     fine(match arguments.format {
         Format::Json => print_json(&rows),
-        Format::Text | Format::Md => {
+        Format::Text => {
             let line = |row: &Row| {
                 let feature = if row.needs_shader_f16 { ", needs shader-f16" } else { "" };
                 format!("{:<44} {:>2} bytes/element{feature}", row.id, row.bytes_per_element)

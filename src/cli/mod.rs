@@ -97,12 +97,10 @@ impl Filter {
 /// How to print.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A table.
+    /// For people.
     Text,
     /// One JSON value.
     Json,
-    /// A Markdown table.
-    Md,
 }
 
 /// Runs the verb that the arguments name.

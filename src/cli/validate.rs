@@ -9,16 +9,13 @@ use actbench::kernel::Kernel;
 use actbench::report::table::significant;
 use actbench::sweep::{At, Extremes};
 use actbench::validate::{self, Accuracy, Extreme, Trial};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-use super::{Adapter, Filter, Format, exhaustive, print, print_json};
+use super::{Adapter, Filter, exhaustive, print, print_json, say};
 
-/// Examples: actbench validate --adapter software --filter sigmoid
-///           actbench validate --exhaustive --filter forward/f32/sigmoid --progress sweep.json
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
 pub struct Arguments {
     #[command(flatten)]
     pub adapter: Adapter,
@@ -44,7 +41,18 @@ pub struct Arguments {
     dy: Option<u32>,
     /// text, json or md.
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: TableFormat,
+}
+
+/// How to print a table.
+#[derive(Clone, Copy, ValueEnum)]
+enum TableFormat {
+    /// For people.
+    Text,
+    /// One JSON value.
+    Json,
+    /// A Markdown table, for a job summary or a pull request.
+    Md,
 }
 
 fn bits(text: &str) -> std::result::Result<u32, String> {
@@ -135,7 +143,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         (sample(&gpu, &kernels, arguments)?, Exit::Fine)
     };
     match arguments.format {
-        Format::Json => print_json(&Document {
+        TableFormat::Json => print_json(&Document {
             schema: "actbench.validation",
             schema_version: "1.0",
             adapter: &gpu.facts,
@@ -143,12 +151,12 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             exhaustive: arguments.exhaustive,
             kernels: &rows,
         })?,
-        Format::Text => print(&table(&rows, presets::NOTHING))?,
-        Format::Md => print(&format!("{}\n\n{}", gpu.facts.summary(), table(&rows, presets::ASCII_MARKDOWN)))?,
+        TableFormat::Text => print(&table(&rows, presets::NOTHING))?,
+        TableFormat::Md => print(&format!("{}\n\n{}", gpu.facts.summary(), table(&rows, presets::ASCII_MARKDOWN)))?,
     }
     let wrong: Vec<&Row> = rows.iter().filter(|row| row.outcome.is_wrong()).collect();
     for row in &wrong {
-        eprintln!("{}", row.complaint(arguments.seed));
+        say(&row.complaint(arguments.seed));
     }
     if exit == Exit::Fine && !wrong.is_empty() {
         return Ok(Exit::Failed);

@@ -2,7 +2,7 @@
 //!
 //! What is timed is one pass with a timestamp at its begin and at its end: its dispatches, and the barriers between them. What is not:
 //! encoding, submission, the barriers before the pass, resolving the timestamps. Where the adapter has no timestamps, a pass is timed
-//! by the wall clock from its submission to its completion, which includes all of these, and every row says so.
+//! by the wall clock from its submission to its completion, which includes all of these; [`Clock::name`] says so wherever times are shown.
 
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Instant;

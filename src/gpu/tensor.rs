@@ -45,7 +45,8 @@ impl Layout {
     /// If a buffer can't hold the guard and one word.
     #[must_use]
     pub fn new(elements: u64, element_bytes: u64, max_buffer_bytes: u64) -> Self {
-        let most = max_buffer_bytes / WORD_BYTES - GUARD_WORDS;
+        // Shaders count words and invocations in u32.
+        let most = (max_buffer_bytes / WORD_BYTES - GUARD_WORDS).min(1 << 28);
         // Whole words of mask belong to a buffer's words, so that a mask is divided at the same elements.
         let words_per_buffer = if most < MASKED_WORDS { most } else { most - most % MASKED_WORDS };
         assert!(words_per_buffer > 0, "a buffer of {max_buffer_bytes} bytes holds no word beside its guard");

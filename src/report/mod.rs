@@ -110,8 +110,9 @@ mod tests {
     #[test]
     fn ratios_are_taken_within_rounds() {
         // The clock halves in the middle: each median moves, their ratio in a round does not.
-        let relu = measurement("relu", &[Some(100.0), Some(200.0), Some(200.0), None, Some(100.0)]);
-        let sigmoid = measurement("sigmoid", &[Some(150.0), Some(300.0), Some(300.0), Some(9.0), Some(150.0)]);
+        let relu =
+            measurement("relu", &[100.0, 200.0, 200.0, 0.0, 200.0, 100.0, 100.0].map(|ns| (ns > 0.0).then_some(ns)));
+        let sigmoid = measurement("sigmoid", &[150.0, 300.0, 300.0, 9.0, 300.0, 150.0, 150.0].map(Some));
         let ratio = sigmoid.over(&relu).expect("samples");
         assert_eq!((ratio.low, ratio.median, ratio.high), (1.5, 1.5, 1.5));
         assert_eq!(relu.bytes_per_second(), Some(8000.0 / 150.0 * 1e9));

@@ -14,11 +14,10 @@ pub fn render(measurements: &[Measurement]) -> String {
     table.load_style(presets::NOTHING);
     table.set_header(["kernel", "ns/element", "GB/s", "of yardstick", "sigmoid : relu"]);
     for panel in measurements.chunk_by(|a, b| a.group() == b.group()) {
-        // By convention the yardstick is listed first.
-        let yardstick = &panel[0];
-        let relu = panel.iter().find(|member| member.activation == "relu");
+        let named = |name: &str| panel.iter().find(|member| member.activation == name);
+        let (yardstick, relu) = (named("copy").or_else(|| named("add")), named("relu"));
         for member in panel {
-            let share = Some(yardstick).filter(|yardstick| yardstick.id != member.id).and_then(|y| y.over(member));
+            let share = yardstick.filter(|yardstick| yardstick.id != member.id).and_then(|y| y.over(member));
             let gap = relu.filter(|_| member.activation == "sigmoid").and_then(|relu| member.over(relu));
             table.add_row([
                 member.id.clone(),
@@ -46,6 +45,13 @@ pub fn render(measurements: &[Measurement]) -> String {
     let mut text = text.trim_end().to_owned();
     for member in measurements.iter().filter(|member| member.status != Status::Ok) {
         let _ = write!(text, "\n{}: {}", member.id, member.reason.as_deref().unwrap_or("no reason was given"));
+    }
+    for member in measurements {
+        let rejected = member.samples_ns.iter().filter(|sample| sample.is_none()).count();
+        if rejected > 0 {
+            let samples = member.samples_ns.len();
+            let _ = write!(text, "\n{}: the clock gave no time for {rejected} of {samples} samples", member.id);
+        }
     }
     text
 }
