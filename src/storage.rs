@@ -184,6 +184,7 @@ impl Storage {
 
 /// A storage as a type, so that loops over millions of elements are compiled for each by itself.
 pub(crate) trait Elements {
+    const SIZE: usize;
     const MEMORY: Format;
     fn bits(bytes: &[u8], index: usize) -> u32;
     fn value(bits: u32) -> f64;
@@ -196,6 +197,7 @@ pub(crate) enum F32Elements {}
 pub(crate) enum F16Elements {}
 
 impl Elements for F32Elements {
+    const SIZE: usize = 4;
     const MEMORY: Format = Format::F32;
 
     #[inline]
@@ -211,6 +213,7 @@ impl Elements for F32Elements {
 }
 
 impl Elements for F16Elements {
+    const SIZE: usize = 2;
     const MEMORY: Format = Format::F16;
 
     #[inline]

@@ -15,7 +15,7 @@ use crate::gpu::{Gpu, ReadBack, ShaderChecks, Shape, Tensor, WORD_BYTES, Workloa
 use crate::inputs::Inputs;
 use crate::kernel::{Kernel, Role};
 use crate::storage::{Elements, F16Elements, F32Elements, Storage};
-use crate::validate::{self, Accuracy, STRIP};
+use crate::validate::{self, Accuracy, BLOCK, STRIP};
 
 /// Elements of a chunk: 16 MiB of f32.
 const CHUNK: u64 = 1 << 22;
@@ -424,20 +424,15 @@ impl Found {
 
 /// The smallest and the largest of values, NaN passed over. In lanes, since one running minimum would allow one element at a time.
 #[inline]
-fn ends(range: Range<usize>, value: impl Fn(usize) -> f64) -> (f64, f64) {
+fn ends(values: &[f64; BLOCK]) -> (f64, f64) {
     let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-    let mut at = range.start;
-    while at + LANES <= range.end {
+    for values in values.chunks_exact(LANES) {
         for lane in 0..LANES {
-            let value = value(at + lane);
-            lows[lane] = if value < lows[lane] { value } else { lows[lane] };
-            highs[lane] = if value > highs[lane] { value } else { highs[lane] };
+            lows[lane] = if values[lane] < lows[lane] { values[lane] } else { lows[lane] };
+            highs[lane] = if values[lane] > highs[lane] { values[lane] } else { highs[lane] };
         }
-        at += LANES;
     }
-    let (low, high) =
-        (lows.into_iter().fold(f64::INFINITY, f64::min), highs.into_iter().fold(f64::NEG_INFINITY, f64::max));
-    (at..range.end).map(value).fold((low, high), |(low, high), value| (low.min(value), high.max(value)))
+    (lows.into_iter().fold(f64::INFINITY, f64::min), highs.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
 impl Extremes {
@@ -458,11 +453,27 @@ impl Extremes {
         // The values first: where they are is looked for once, for those that are extreme. A range of patterns in their order is finite if
         // its last is; otherwise what belongs to an infinite or NaN input is passed over.
         let all_finite = range.clone().next_back().is_some_and(|last| input(last).is_finite());
-        let (smallest, largest) = if all_finite {
-            ends(range.clone(), value)
-        } else {
-            ends(range.clone(), |index| if input(index).is_finite() { value(index) } else { f64::NAN })
-        };
+        let finite = |index: usize| if all_finite || input(index).is_finite() { value(index) } else { f64::NAN };
+        let (mut smallest, mut largest) = (f64::INFINITY, f64::NEG_INFINITY);
+        let mut at = range.start;
+        while at < range.end {
+            let end = range.end.min(at + BLOCK);
+            let (low, high) = if all_finite && end - at == BLOCK {
+                let of_block = |bytes: &[u8]| -> [f64; BLOCK] {
+                    let bytes = &bytes[at * E::SIZE..end * E::SIZE];
+                    std::array::from_fn(|index| E::value(E::bits(bytes, index)))
+                };
+                let mut values = of_block(actual);
+                if !dy.is_empty() {
+                    values.iter_mut().zip(of_block(dy)).for_each(|(value, dy)| *value /= dy);
+                }
+                ends(&values)
+            } else {
+                (at..end).map(finite).fold((smallest, largest), |(low, high), value| (low.min(value), high.max(value)))
+            };
+            (smallest, largest) = (smallest.min(low), largest.max(high));
+            at = end;
+        }
         let find = |wanted: f64, sign: f64| {
             let at = |index: usize| At { value: value(index), input: input(index) };
             let fits = |at: &At| at.value == wanted && at.input.is_finite() && at.input * sign >= 0.0;

@@ -20,7 +20,7 @@ pub(crate) const STRIP: usize = 1 << 14;
 const PLAIN_EXP_ULPS: f64 = 6.0;
 
 /// Elements that are looked at together before each by itself.
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// What a comparison of many elements found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -155,41 +155,46 @@ impl Accuracy {
         (close && case.first.is_finite() && case.dy.is_finite()).then(|| E::MEMORY.ulps(error, case.truth))
     }
 
-    /// Adds a block of elements if each of them is close, and says whether it did. Without a branch an element, which is why it is here.
-    #[inline]
-    fn add_close_block<E: Elements>(
-        &mut self,
-        least: Option<Reach>,
-        block: impl Iterator<Item = Element> + Clone,
-    ) -> bool {
+    /// Adds a block of elements if each of them is close, and says whether it did. Arrays and selections instead of branches, so that it is
+    /// compiled to vector instructions: most of a sweep's time is spent here.
+    #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
+    fn add_close_block<E: Elements>(&mut self, least: Option<Reach>, block: &Block) -> bool {
         let Some(Reach { relative, absolute }) = least else { return false };
         let known = self.max_share.value.min(1.0);
         let (relative, absolute) = (relative * E::MEMORY.unit * known, absolute * known);
-        let (mut all_close, mut sum, mut count, mut max) = (true, 0.0, 0, 0.0);
-        for Element { case, actual_bits, .. } in block.clone() {
-            let error = (E::value(actual_bits) - case.truth).abs();
-            let counted = counts::<E>(&case);
-            let near = counted & (error <= relative * case.truth.abs() + absolute);
-            let exact = error == 0.0;
-            all_close &= (near | exact) & case.first.is_finite() & case.dy.is_finite();
-            let ulps = if counted { E::MEMORY.ulps(error, case.truth) } else { 0.0 };
-            sum += ulps;
-            count += u64::from(counted);
-            max = if ulps > max { ulps } else { max };
+        let (smallest, largest) = (E::MEMORY.min_normal, f64::MAX);
+        let (mut ulps, mut close, mut counted) = ([0.0; BLOCK], [0u64; BLOCK], [0u64; BLOCK]);
+        for index in 0..BLOCK {
+            let (first, dy, truth) = (block.first[index].abs(), block.dy[index].abs(), block.truth[index].abs());
+            let error = (block.actual[index] - block.truth[index]).abs();
+            // As `counts` has it.
+            let finite = (first <= largest) & (dy <= largest);
+            let unflushed = ((first == 0.0) | (first >= smallest)) & ((dy == 0.0) | (dy >= smallest));
+            let scale = if dy > 1.0 { dy } else { 1.0 };
+            let counts = finite & unflushed & (truth >= smallest * scale);
+            let near = counts & (error <= relative * truth + absolute);
+            close[index] = u64::from(finite & (near | (error == 0.0)));
+            counted[index] = u64::from(counts);
+            ulps[index] = if counts { E::MEMORY.ulps(error, truth) } else { 0.0 };
         }
-        if !all_close || max > PLAIN_EXP_ULPS {
+        // Running sums and maxima in lanes, for the same reason.
+        let (mut sums, mut maxima) = ([0.0; 4], [0.0; 4]);
+        for four in ulps.chunks_exact(4) {
+            for lane in 0..4 {
+                sums[lane] += four[lane];
+                maxima[lane] = if four[lane] > maxima[lane] { four[lane] } else { maxima[lane] };
+            }
+        }
+        let max = maxima.into_iter().fold(0.0, f64::max);
+        if close.iter().sum::<u64>() < BLOCK as u64 || max > PLAIN_EXP_ULPS {
             return false;
         }
-        self.ulp_sum += sum;
-        self.ulp_count += count;
+        self.ulp_sum += sums.iter().sum::<f64>();
+        self.ulp_count += counted.iter().sum::<u64>();
         if max > self.max_ulp.value {
-            let ulps = |element: &Element| {
-                E::MEMORY.ulps((E::value(element.actual_bits) - element.case.truth).abs(), element.case.truth)
-            };
-            let mut block = block;
-            if let Some(element) = block.find(|element| counts::<E>(&element.case) && ulps(element) == max) {
-                self.max_ulp = Extreme { value: max, first_bits: element.case.first_bits, dy_bits: element.dy_bits };
-            }
+            let at = ulps.iter().position(|ulps| *ulps == max).unwrap_or_default();
+            let (first_bits, dy_bits) = (block.first_bits[at], block.dy_bits[at]);
+            self.max_ulp = Extreme { value: max, first_bits, dy_bits };
         }
         true
     }
@@ -360,7 +365,11 @@ fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
             }
         } else {
             let end = range.end.min(index + BLOCK);
-            if !found.add_close_block::<E>(least, (index..end).map(&element)) {
+            let is_close = end - index == BLOCK && {
+                let block = Block::of::<E>(index, first, dy, actual, &truth);
+                found.add_close_block::<E>(least, &block)
+            };
+            if !is_close {
                 for element in (index..end).map(&element) {
                     match found.close::<E>(least, &element) {
                         Some(ulps) => found.count::<E>(&element, ulps),
@@ -391,14 +400,66 @@ fn nearest_as<E: Elements>(
     nearest: &[u8],
 ) -> Accuracy {
     let mut found = Accuracy { inputs: range.len() as u64, ..Accuracy::default() };
-    for (at, (index, truth)) in range.zip(truths).enumerate() {
-        let first_bits = E::bits(first, index);
-        let case = Case { storage, first: E::value(first_bits), first_bits, dy: 0.0, truth: *truth };
-        let actual_bits = E::bits(nearest, at);
-        let ulps = E::MEMORY.ulps((E::value(actual_bits) - truth).abs(), *truth);
-        found.count::<E>(&Element { index: 0, case, dy_bits: 0, actual_bits }, ulps);
+    // Every error is small enough, however large: what is wanted is their sum and maximum.
+    let any = Some(Reach { relative: 0.0, absolute: f64::INFINITY });
+    found.max_share.value = 1.0;
+    let mut at = 0;
+    while at < truths.len() {
+        let end = truths.len().min(at + BLOCK);
+        let of_block = &first[(range.start + at) * E::SIZE..(range.start + end) * E::SIZE];
+        let in_block = &nearest[at * E::SIZE..end * E::SIZE];
+        let is_added = end - at == BLOCK && {
+            let block = Block::of::<E>(0, of_block, &[], in_block, |index, _, _| truths[at + index]);
+            found.add_close_block::<E>(any, &block)
+        };
+        if !is_added {
+            for (index, truth) in truths[at..end].iter().enumerate() {
+                let first_bits = E::bits(of_block, index);
+                let case = Case { storage, first: E::value(first_bits), first_bits, dy: 0.0, truth: *truth };
+                let actual_bits = E::bits(in_block, index);
+                let ulps = E::MEMORY.ulps((E::value(actual_bits) - truth).abs(), *truth);
+                found.count::<E>(&Element { index: 0, case, dy_bits: 0, actual_bits }, ulps);
+            }
+        }
+        at = end;
     }
+    found.max_share.value = 0.0;
     found
+}
+
+/// [`BLOCK`] elements of a comparison.
+struct Block {
+    first_bits: [u32; BLOCK],
+    dy_bits: [u32; BLOCK],
+    first: [f64; BLOCK],
+    dy: [f64; BLOCK],
+    truth: [f64; BLOCK],
+    actual: [f64; BLOCK],
+}
+
+impl Block {
+    #[inline]
+    fn of<E: Elements>(
+        start: usize,
+        first: &[u8],
+        dy: &[u8],
+        actual: &[u8],
+        truth: impl Fn(usize, f64, f64) -> f64,
+    ) -> Self {
+        let bits = |bytes: &[u8]| {
+            let bytes = &bytes[start * E::SIZE..][..BLOCK * E::SIZE];
+            let mut bits = [0; BLOCK];
+            for (index, bits) in bits.iter_mut().enumerate() {
+                *bits = E::bits(bytes, index);
+            }
+            bits
+        };
+        let first_bits = bits(first);
+        let dy_bits = if dy.is_empty() { [0; BLOCK] } else { bits(dy) };
+        let (first, dy, actual) = (first_bits.map(E::value), dy_bits.map(E::value), bits(actual).map(E::value));
+        let truth = std::array::from_fn(|index| truth(start + index, first[index], dy[index]));
+        Self { first_bits, dy_bits, first, dy, truth, actual }
+    }
 }
 
 /// One element of a comparison.
