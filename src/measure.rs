@@ -1,9 +1,9 @@
 //! Taking samples: panels of workloads that are timed together, round by round.
 //!
 //! A sample is one compute pass with the same number of dispatches for every member of a panel. A round is one sample of each member, in
-//! an order that rotates from round to round, so that what drifts (clock, temperature, other processes) meets all members alike; ratios
-//! are taken within rounds. The number of rounds is fixed from a pilot, not by watching an interval shrink: stopping when the noise looks
-//! small makes intervals that promise too much.
+//! an order that changes from round to round, so that what drifts (clock, temperature, other processes) meets all members alike; ratios
+//! are taken within rounds. The number of rounds is fixed before the first, not by watching an interval shrink: stopping when the noise
+//! looks small makes intervals that promise too much.
 
 use std::time::{Duration, Instant};
 
@@ -112,10 +112,11 @@ fn warm_up(gpu: &Gpu, members: &[&Workload], plan: &Plan) -> Result<(u32, f64)> 
         // A pass of many dispatches costs less a dispatch than one of a few, so this takes several steps.
         let wanted = dispatches_for(plan.sample, slowest / f64::from(dispatches));
         let settled = wanted <= dispatches.saturating_add(dispatches / 2) && wanted >= dispatches / 2;
-        if warm && settled {
+        if warm && settled || began.elapsed() >= plan.warm_up + plan.panel {
             return Ok((dispatches, round_ns));
         }
-        dispatches = wanted;
+        // In steps, since a first time that is far too short would ask for a pass of minutes.
+        dispatches = wanted.min(dispatches.saturating_mul(16));
     }
 }
 
