@@ -1,6 +1,7 @@
 //! `actbench list`
 
 use actbench::error::{Exit, Result};
+use actbench::kernel::Kernel;
 use clap::Args;
 use serde::Serialize;
 
@@ -18,7 +19,7 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Row {
     id: String,
-    bytes_per_element: u64,
+    bytes_per_element: f64,
     needs_shader_f16: bool,
 }
 
@@ -26,7 +27,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let rows: Vec<Row> = (arguments.filter.kernels()?.iter())
         .map(|kernel| Row {
             id: kernel.path(),
-            bytes_per_element: kernel.bytes(1),
+            bytes_per_element: bytes_per_element(kernel),
             needs_shader_f16: kernel.needs_shader_f16(),
         })
         .collect();
@@ -35,9 +36,15 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         Format::Text => {
             let line = |row: &Row| {
                 let feature = if row.needs_shader_f16 { ", needs shader-f16" } else { "" };
-                format!("{:<44} {:>2} bytes/element{feature}", row.id, row.bytes_per_element)
+                format!("{:<40} {:>6} bytes/element{feature}", row.id, row.bytes_per_element)
             };
             print(&rows.iter().map(line).collect::<Vec<_>>().join("\n"))
         }
     })
+}
+
+/// Over 32 elements, which a mask has in a u32.
+fn bytes_per_element(kernel: &Kernel) -> f64 {
+    let bytes = u32::try_from(kernel.bytes(32)).expect("a few hundred");
+    f64::from(bytes) / 32.0
 }
