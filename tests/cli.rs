@@ -112,7 +112,7 @@ fn list_prints_a_line_a_kernel() {
     let (json, _) = ends(actbench("list --format json --filter backward/f16_native/relu/from_y"), 0);
     let rows: Value = serde_json::from_str(&json).expect("JSON");
     let expected = serde_json::json!([
-        { "id": "backward/f16_native/relu/from_y", "bytes_per_element": 6, "needs_shader_f16": true }
+        { "id": "backward/f16_native/relu/from_y", "bytes_per_element": 6.0, "needs_shader_f16": true }
     ]);
     assert_eq!(rows, expected);
 }
