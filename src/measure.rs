@@ -20,7 +20,7 @@ pub struct Plan {
     pub sample: Duration,
     /// The time that a panel may take. More rounds than the fewest are made only within it.
     pub panel: Duration,
-    /// The fewest rounds.
+    /// The fewest rounds, rounded up to whole turns of the orders.
     pub min_rounds: u32,
     /// The most rounds.
     pub max_rounds: u32,
@@ -62,6 +62,8 @@ const IN_FLIGHT: Duration = Duration::from_millis(100);
 pub fn measure(gpu: &Gpu, members: &[&Workload], plan: &Plan) -> Result<Samples> {
     let (dispatches, round_ns) = warm_up(gpu, members, plan)?;
     let rounds = whole(nanoseconds(plan.panel) / round_ns).clamp(plan.min_rounds, plan.max_rounds);
+    // Whole turns of the orders, so that every place is taken equally often.
+    let rounds = rounds.next_multiple_of(2 * u32::try_from(members.len()).expect("a handful").max(1));
     let rounds_in_flight = whole(nanoseconds(IN_FLIGHT) / round_ns).max(1);
 
     let mut ns = vec![Vec::with_capacity(rounds as usize); members.len()];

@@ -1,6 +1,7 @@
 //! `actbench validate --exhaustive`: progress, Ctrl-C, and the file that keeps the position.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,8 @@ const KEEP_EVERY: Duration = Duration::from_secs(10);
 struct Progress {
     schema: String,
     version: String,
+    /// A hash of the program, in which shaders, bounds and reference are: what was right by another one says nothing of this one.
+    program: String,
     adapter: String,
     seed: u64,
     positions: Vec<Position>,
@@ -37,14 +40,15 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
     let mut progress = Progress {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        program: hash_of_program()?,
         adapter: gpu.facts.summary(),
         seed: arguments.seed,
         positions: domains.iter().map(Domain::start).collect(),
     };
     if let Some(path) = arguments.progress.as_deref() {
         progress.resume_from(path)?;
-        // Better now than after minutes.
-        progress.keep(path)?;
+        // Better now than after minutes; and then it is the path that is wrong.
+        progress.keep(path).map_err(|error| Error::Usage(error.to_string()))?;
     }
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
@@ -56,6 +60,9 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
         progress.keep(path)?;
     }
     let stopped = interrupted.load(Ordering::Relaxed);
+    if stopped {
+        say("interrupted: the table is of the inputs that were done");
+    }
     if stopped || outcome.is_err() {
         match arguments.progress.as_deref() {
             Some(path) => say(&format!("the position is kept: the same command goes on from {}", path.display())),
@@ -67,7 +74,9 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
     let mut rows = Vec::new();
     for (domain, position) in domains.iter().zip(&progress.positions) {
         for (kernel, found) in domain.kernels.iter().zip(&position.found) {
-            rows.push(Row::new(gpu, kernel, Ok((found.accuracy.clone(), Some(found.extremes))))?);
+            // The ends of a part are not those of the whole.
+            let extremes = (position.done == domain.inputs).then_some(found.extremes);
+            rows.push(Row::new(gpu, kernel, Ok((found.accuracy.clone(), extremes)))?);
         }
     }
     for kernel in &unable {
@@ -131,6 +140,14 @@ fn sweep_all(
     Ok(())
 }
 
+fn hash_of_program() -> Result<String> {
+    let read = std::env::current_exe().and_then(fs::read);
+    let program = read.map_err(|error| Error::Machine(format!("the program can't read itself: {error}")))?;
+    let mut hasher = DefaultHasher::new();
+    program.hash(&mut hasher);
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
 fn per_second(inputs: u64, since: Instant) -> u64 {
     u64::try_from(u128::from(inputs) * 1000 / since.elapsed().as_millis().max(1)).unwrap_or(u64::MAX)
 }
@@ -144,7 +161,7 @@ impl Progress {
             Err(error) => return Err(Error::Usage(format!("{} can't be read: {error}", path.display()))),
         };
         let earlier: Self = serde_json::from_str(&text)
-            .map_err(|error| Error::Usage(format!("{} is no position of a sweep: {error}", path.display())))?;
+            .map_err(|error| Error::Usage(format!("{} is not the position of a sweep: {error}", path.display())))?;
         let same_kernels = earlier.positions.len() == self.positions.len()
             && earlier
                 .positions
@@ -152,16 +169,17 @@ impl Progress {
                 .zip(&self.positions)
                 .all(|(a, b)| a.kernels == b.kernels && a.found.len() == b.found.len());
         let differs = [
-            ("schema", earlier.schema != self.schema),
-            ("version of actbench", earlier.version != self.version),
-            ("adapter", earlier.adapter != self.adapter),
-            ("seed", earlier.seed != self.seed),
-            ("kernels", !same_kernels),
+            ("with another schema", earlier.schema != self.schema),
+            ("by another version of actbench", earlier.version != self.version),
+            ("by another build of actbench, whose shaders may differ", earlier.program != self.program),
+            ("on another adapter", earlier.adapter != self.adapter),
+            ("with another seed", earlier.seed != self.seed),
+            ("of other kernels (another --filter?)", !same_kernels),
         ];
-        if let Some((what, _)) = differs.into_iter().find(|(_, differs)| *differs) {
+        if let Some((how, _)) = differs.into_iter().find(|(_, differs)| *differs) {
             let path = path.display();
             return Err(Error::Usage(format!(
-                "{path} is the position of a sweep with another {what}; name another file"
+                "{path} is the position of a sweep {how}; name another file or delete it"
             )));
         }
         *self = earlier;

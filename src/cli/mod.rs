@@ -28,7 +28,7 @@ struct Cli {
 
 const EXIT_STATUSES: &str = "\
 Exit status: 0 fine, 1 a validation failed, 2 wrong use, 3 no suitable adapter, 4 the machine failed
-(device lost, out of memory), 130 interrupted.
+(device lost, out of memory, disk full), 130 interrupted.
 
 Example: actbench validate --adapter software --filter sigmoid";
 

@@ -34,10 +34,10 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", requires = "exhaustive")]
     pub progress: Option<PathBuf>,
     /// One input alone, by the bits of x or of the saved tensor, such as 0xc2b00000.
-    #[arg(long, value_name = "BITS", value_parser = bits, conflicts_with = "exhaustive")]
+    #[arg(long, value_name = "BITS", value_parser = bits, allow_hyphen_values = true, conflicts_with = "exhaustive")]
     input: Option<u32>,
     /// The bits of dy for that input; default: those of 1.
-    #[arg(long, value_name = "BITS", value_parser = bits, requires = "input")]
+    #[arg(long, value_name = "BITS", value_parser = bits, allow_hyphen_values = true, requires = "input")]
     dy: Option<u32>,
     /// text, json or md.
     #[arg(long, value_enum, default_value = "text")]
@@ -60,7 +60,7 @@ fn bits(text: &str) -> std::result::Result<u32, String> {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    parsed.map_err(|error| format!("bits are a number such as 0x3f800000: {error}"))
+    parsed.map_err(|error| format!("the bits of a float are wanted, such as 0xc2b00000 for -88 in f32: {error}"))
 }
 
 /// What became of one kernel.
@@ -319,6 +319,13 @@ fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exi
     let mut exit = Exit::Fine;
     for kernel in kernels {
         let dy = dy.unwrap_or_else(|| kernel.storage.bits(1.0));
+        if kernel.storage.element_size() == 2 && first.max(dy) > u32::from(u16::MAX) {
+            let path = kernel.path();
+            return Err(Error::Usage(format!(
+                "0x{:x} is wider than the 16 bits of {path}; narrow the filter",
+                first.max(dy)
+            )));
+        }
         match validate::one(gpu, *kernel, first, dy) {
             Ok((judged, right)) => {
                 let verdict = if right { "right" } else { "WRONG" };
