@@ -2,13 +2,44 @@
 //!
 //! A sample is one compute pass with the same number of dispatches for every member of a panel. A round is one sample of each member, in
 //! an order that changes from round to round, so that what drifts (clock, temperature, other processes) meets all members alike; ratios
-//! are taken within rounds. The number of rounds is fixed before the first, not by watching an interval shrink: stopping when the noise
-//! looks small makes intervals that promise too much.
+//! are taken within rounds. The number of rounds is fixed by a pilot before the first, not by watching an interval shrink: stopping when the
+//! noise looks small makes intervals that promise too much.
+//!
+//! Before and behind each sample stands a witness: a short ladder of fma, whose time is the inverse of the core's clock. Where the two
+//! disagree the clock changed during the sample.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Workload};
+use crate::gpu::Reject;
+use crate::stats;
+
+/// What times passes: a device, or what stands in for one in a test.
+pub trait Stopwatch {
+    /// What a pass dispatches.
+    type Work;
+
+    /// Times passes, each a workload and how often it is dispatched, and appends one time in ns per pass, or why there is none. So many passes
+    /// are submitted together, and all without waiting, so that the device stays busy and its clock up.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn time(
+        &self,
+        passes: &[(&Self::Work, u32)],
+        per_submission: usize,
+        times: &mut Vec<std::result::Result<f64, Reject>>,
+    ) -> Result<()>;
+
+    /// The smallest step that the clock was seen to make, in ns; none if that is not known.
+    fn quantum_ns(&self) -> Option<f64>;
+
+    /// The device's name, for messages.
+    fn name(&self) -> &str;
+
+    /// The work's name, for messages.
+    fn path(work: &Self::Work) -> &str;
+}
 
 /// How much to measure.
 #[derive(Clone, Copy, Debug)]
@@ -24,16 +55,23 @@ pub struct Plan {
     pub min_rounds: u32,
     /// The most rounds.
     pub max_rounds: u32,
+    /// The half-width, relative to the ratio, that the pilot chooses the number of rounds for.
+    pub half_width: f64,
+    /// How much the witnesses before and behind a sample may differ, relative to the faster; none keeps every sample. A software adapter's
+    /// witness tells how busy the cores are rather than how fast their clock is, and is recorded alone.
+    pub witness_tolerance: Option<f64>,
 }
 
 impl Plan {
     /// What the quick profile and `cargo bench` use.
     pub const QUICK: Self = Self {
-        warm_up: Duration::from_millis(200),
+        warm_up: Duration::from_millis(100),
         sample: Duration::from_millis(5),
         panel: Duration::from_millis(800),
         min_rounds: 20,
-        max_rounds: 100,
+        max_rounds: 200,
+        half_width: 0.005,
+        witness_tolerance: Some(0.03),
     };
 }
 
@@ -42,8 +80,27 @@ impl Plan {
 pub struct Samples {
     /// Dispatches of each sample.
     pub dispatches: u32,
-    /// Per member and round, ns per dispatch; none where the clock gave no sample.
-    pub ns: Vec<Vec<Option<f64>>>,
+    /// By member, in the order in which they were given.
+    pub members: Vec<Member>,
+    /// How long the warm-up and the pilot took.
+    pub warm_up: Duration,
+    /// How long the rounds took.
+    pub measure: Duration,
+}
+
+/// The samples of one member of a panel.
+#[derive(Clone, Debug, Default)]
+pub struct Member {
+    /// Per round, ns per dispatch; none where the sample was dropped.
+    pub ns: Vec<Option<f64>>,
+    /// Per round, the mean time of the witnesses before and behind the sample, in ns; none without a witness.
+    pub witness_ns: Vec<Option<f64>>,
+    /// Samples that the clock gave no time for.
+    pub dropped_by_clock: u32,
+    /// Why the clock gave none, the last time.
+    pub reject: Option<Reject>,
+    /// Samples whose witnesses disagreed.
+    pub dropped_by_witness: u32,
 }
 
 /// How many times a pass is tried when the clock gives no time for it.
@@ -52,30 +109,125 @@ const ATTEMPTS: u32 = 5;
 /// The most dispatches of a sample.
 const MOST_DISPATCHES: u32 = 1 << 16;
 
+/// Rounds of the pilot, rounded up to whole turns of the orders.
+const PILOT_ROUNDS: u32 = 10;
+
+/// The interval of a median is so many times wider than that of a mean, for normal samples: sqrt(pi / 2).
+const MEDIAN_OVER_MEAN: f64 = 1.253;
+
 /// Passes that are submitted before any is waited for take about so long: drivers end what runs for seconds.
 const IN_FLIGHT: Duration = Duration::from_millis(100);
 
-/// Times the members of a panel together.
+/// Times the members of a panel together, each sample between two of the witness, if there is one.
 ///
 /// # Errors
-/// If the device fails, or its clock gives no time at all.
-pub fn measure(gpu: &Gpu, members: &[&Workload], plan: &Plan) -> Result<Samples> {
-    let (dispatches, round_ns) = warm_up(gpu, members, plan)?;
-    let rounds = whole(nanoseconds(plan.panel) / round_ns).clamp(plan.min_rounds, plan.max_rounds);
+/// If the device fails. A clock that gives no time leaves samples that are all dropped, with the reason.
+pub fn measure<S: Stopwatch>(
+    stopwatch: &S,
+    members: &[&S::Work],
+    witness: Option<&S::Work>,
+    plan: &Plan,
+) -> Result<Samples> {
+    let began = Instant::now();
+    let (dispatches, round_ns) = warm_up(stopwatch, members, witness, plan)?;
+    let panel = Panel { stopwatch, members, witness, dispatches, round_ns, tolerance: plan.witness_tolerance };
     // Whole turns of the orders, so that every place is taken equally often.
-    let rounds = rounds.next_multiple_of(2 * u32::try_from(members.len()).expect("a handful").max(1));
-    let rounds_in_flight = whole(nanoseconds(IN_FLIGHT) / round_ns).max(1);
+    let turn = 2 * u32::try_from(members.len()).expect("a handful").max(1);
+    let pilot = panel.rounds(PILOT_ROUNDS.min(plan.min_rounds).next_multiple_of(turn))?;
+    let most = whole(nanoseconds(plan.panel) / round_ns).clamp(plan.min_rounds, plan.max_rounds.max(plan.min_rounds));
+    let rounds = rounds_for(&pilot, plan.half_width).clamp(plan.min_rounds, most).next_multiple_of(turn);
+    let warm_up = began.elapsed();
+    let members = panel.rounds(rounds)?;
+    Ok(Samples { dispatches, members, warm_up, measure: began.elapsed().saturating_sub(warm_up) })
+}
 
-    let mut ns = vec![Vec::with_capacity(rounds as usize); members.len()];
-    let orders: Vec<Vec<usize>> = (0..rounds as usize).map(|round| order(members.len(), round)).collect();
-    for orders in orders.chunks(rounds_in_flight as usize) {
-        let order: Vec<usize> = orders.iter().flatten().copied().collect();
-        let passes: Vec<_> = order.iter().map(|member| (members[*member], dispatches)).collect();
-        for (member, time) in order.iter().zip(gpu.time(&passes)?) {
-            ns[*member].push(time.ok().map(|ns| ns / f64::from(dispatches)));
+/// A panel whose dispatches are settled.
+struct Panel<'a, S: Stopwatch> {
+    stopwatch: &'a S,
+    members: &'a [&'a S::Work],
+    witness: Option<&'a S::Work>,
+    dispatches: u32,
+    round_ns: f64,
+    tolerance: Option<f64>,
+}
+
+impl<S: Stopwatch> Panel<'_, S> {
+    /// So many rounds. All memory is taken before the first.
+    fn rounds(&self, rounds: u32) -> Result<Vec<Member>> {
+        let rounds = rounds as usize;
+        let order: Vec<usize> = (0..rounds).flat_map(|round| order(self.members.len(), round)).collect();
+        let per_round = self.members.len();
+        let rounds_in_flight = whole(nanoseconds(IN_FLIGHT) / self.round_ns).max(1) as usize;
+        let room = || Vec::with_capacity(rounds);
+        let mut found: Vec<Member> =
+            self.members.iter().map(|_| Member { ns: room(), witness_ns: room(), ..Member::default() }).collect();
+        let mut passes = Vec::with_capacity(2 * per_round * rounds_in_flight + 1);
+        let mut times = Vec::with_capacity(passes.capacity());
+        for order in order.chunks(rounds_in_flight * per_round) {
+            passes.clear();
+            times.clear();
+            // The witness is in front, between any two samples, and behind.
+            passes.extend(self.witness.map(|witness| (witness, 1)));
+            for member in order {
+                passes.push((self.members[*member], self.dispatches));
+                passes.extend(self.witness.map(|witness| (witness, 1)));
+            }
+            let is_long = self.round_ns > nanoseconds(IN_FLIGHT);
+            self.stopwatch.time(&passes, if is_long { 1 } else { passes.len() }, &mut times)?;
+            for (at, member) in order.iter().enumerate() {
+                let (time, around) = match self.witness {
+                    Some(_) => (times[2 * at + 1], Some([times[2 * at], times[2 * at + 2]])),
+                    None => (times[at], None),
+                };
+                found[*member].take(time, around, self.dispatches, self.tolerance);
+            }
         }
+        Ok(found)
     }
-    Ok(Samples { dispatches, ns })
+}
+
+type Time = std::result::Result<f64, Reject>;
+
+impl Member {
+    /// Keeps or drops a sample by its own time and that of the witnesses around it.
+    fn take(&mut self, time: Time, around: Option<[Time; 2]>, dispatches: u32, tolerance: Option<f64>) {
+        let witness = around.map(|[before, behind]| Ok::<_, Reject>([before?, behind?]));
+        self.witness_ns
+            .push(witness.and_then(|times| times.ok().map(|[before, behind]| f64::midpoint(before, behind))));
+        let sample = match (time, witness) {
+            (Err(reject), _) | (Ok(_), Some(Err(reject))) => {
+                self.dropped_by_clock += 1;
+                self.reject = Some(reject);
+                None
+            }
+            (Ok(_), Some(Ok([before, behind])))
+                if tolerance.is_some_and(|tolerance| (before - behind).abs() > tolerance * before.min(behind)) =>
+            {
+                self.dropped_by_witness += 1;
+                None
+            }
+            (Ok(ns), _) => Some(ns / f64::from(dispatches)),
+        };
+        self.ns.push(sample);
+    }
+}
+
+/// How many rounds would bring the interval of every ratio to the first member (or, of a panel of one, of its time) down to the relative
+/// half-width, judged by the spread in the pilot.
+fn rounds_for(pilot: &[Member], half_width: f64) -> u32 {
+    let spread = |member: &Member| {
+        let reference = if pilot.len() > 1 { Some(&pilot[0].ns) } else { None };
+        let rounds = member.ns.iter().enumerate();
+        let mut ratios: Vec<f64> = rounds
+            .filter_map(|(round, ns)| Some((*ns)? / reference.map_or(Some(1.0), |first| first[round])?))
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        let [low, median, high] = [0.25, 0.5, 0.75].map(|q| stats::quantile(&ratios, q));
+        // 1.349 standard deviations lie between the quartiles of a normal distribution.
+        Some((high? - low?) / 1.349 / median?)
+    };
+    let widest = pilot.iter().skip(usize::from(pilot.len() > 1)).filter_map(spread).fold(0.0, f64::max);
+    whole((1.96 * MEDIAN_OVER_MEAN * widest / half_width).powi(2))
 }
 
 /// The order of the members in a round: each stands everywhere equally often, and before its neighbours as often as behind them.
@@ -90,22 +242,23 @@ fn order(members: usize, round: usize) -> Vec<usize> {
 
 /// Runs the members until clocks have come up, and finds the dispatches for which the slowest member's sample has the planned length, and
 /// the time of a round then.
-fn warm_up(gpu: &Gpu, members: &[&Workload], plan: &Plan) -> Result<(u32, f64)> {
+fn warm_up<S: Stopwatch>(
+    stopwatch: &S,
+    members: &[&S::Work],
+    witness: Option<&S::Work>,
+    plan: &Plan,
+) -> Result<(u32, f64)> {
     let began = Instant::now();
     let mut dispatches = 1;
     loop {
         let passes: Vec<_> = members.iter().map(|member| (*member, dispatches)).collect();
-        let times: Vec<f64> = gpu.time(&passes)?.into_iter().filter_map(std::result::Result::ok).collect();
-        let warm = began.elapsed() >= plan.warm_up;
+        let submitted = Instant::now();
+        let times: Vec<f64> = times_of(stopwatch, &passes)?.into_iter().filter_map(std::result::Result::ok).collect();
+        let enough = began.elapsed() >= plan.warm_up + plan.panel;
         if times.len() < members.len() {
-            // A clock too coarse for so few, or one that gives no time at all.
-            if dispatches == MOST_DISPATCHES || began.elapsed() >= plan.warm_up + plan.panel {
-                let names: Vec<String> = members.iter().map(|member| member.kernel.path()).collect();
-                return Err(Error::Machine(format!(
-                    "{}: its clock gave no time for {}",
-                    gpu.facts.name,
-                    names.join(", ")
-                )));
+            // A clock too coarse for so few, or one that gives no time at all: then every sample is going to say so.
+            if dispatches == MOST_DISPATCHES || enough {
+                return Ok((dispatches, nanoseconds(submitted.elapsed())));
             }
             dispatches = (dispatches * 2).min(MOST_DISPATCHES);
             continue;
@@ -114,29 +267,40 @@ fn warm_up(gpu: &Gpu, members: &[&Workload], plan: &Plan) -> Result<(u32, f64)> 
         // A pass of many dispatches costs less a dispatch than one of a few, so this takes several steps.
         let wanted = dispatches_for(plan.sample, slowest / f64::from(dispatches));
         let settled = wanted <= dispatches.saturating_add(dispatches / 2) && wanted >= dispatches / 2;
-        if warm && settled || began.elapsed() >= plan.warm_up + plan.panel {
-            return Ok((dispatches, round_ns));
+        if began.elapsed() >= plan.warm_up && settled || enough {
+            let witness_ns = match witness {
+                Some(witness) => times_of(stopwatch, &[(witness, 1), (witness, 1)])?.pop().and_then(Time::ok),
+                None => None,
+            };
+            #[expect(clippy::cast_precision_loss, reason = "a handful")]
+            return Ok((dispatches, round_ns + witness_ns.unwrap_or(0.0) * members.len() as f64));
         }
         // In steps, since a first time that is far too short would ask for a pass of minutes.
         dispatches = wanted.min(dispatches.saturating_mul(16));
     }
 }
 
+fn times_of<S: Stopwatch>(stopwatch: &S, passes: &[(&S::Work, u32)]) -> Result<Vec<Time>> {
+    let mut times = Vec::with_capacity(passes.len());
+    stopwatch.time(passes, passes.len(), &mut times)?;
+    Ok(times)
+}
+
 /// The time in ns of one pass, tried again where the clock gave none.
 ///
 /// # Errors
 /// If the device fails, or its clock gives no sample in several attempts.
-pub fn time_once(gpu: &Gpu, workload: &Workload, dispatches: u32) -> Result<f64> {
+pub fn time_once<S: Stopwatch>(stopwatch: &S, work: &S::Work, dispatches: u32) -> Result<f64> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        match gpu.time(&[(workload, dispatches)])?.pop() {
+        match times_of(stopwatch, &[(work, dispatches)])?.pop() {
             Some(Ok(ns)) => return Ok(ns),
             Some(Err(reject)) => last = Some(reject),
             None => {}
         }
     }
     let reason = last.map(|reject| reject.to_string()).unwrap_or_default();
-    Err(Error::Machine(format!("{} gave no time for {}: {reason}", gpu.facts.name, workload.kernel.path())))
+    Err(Error::Machine(format!("{} gave no time for {}: {reason}", stopwatch.name(), S::path(work))))
 }
 
 /// How many dispatches of `once_ns` each fill a pass of that length: at least one, at most 2^16.

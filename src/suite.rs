@@ -63,7 +63,7 @@ impl<'gpu> Group<'gpu> {
             kernel.tensors().iter().map(|role| self.tensor(&kernel, *role)).collect::<Result<_>>()?;
         let tensors: Vec<&Tensor> = tensors.iter().map(Rc::as_ref).collect();
         let workload = self.gpu.workload(kernel, shape, ShaderChecks::Trusted, &tensors)?;
-        validate::ensure_right(self.gpu, &workload, &tensors, &self.inputs)?;
+        validate::ensure_right(self.gpu, &kernel, &workload, &tensors, &self.inputs)?;
         Ok(workload)
     }
 
@@ -159,9 +159,9 @@ fn panel(
     if members.is_empty() {
         return Ok(measurements);
     }
-    let samples = measure::measure(gpu, &members, &settings.plan)?;
+    let samples = measure::measure(gpu, &members, None, &settings.plan)?;
     let measured = measurements.iter_mut().filter(|measurement| measurement.status == Status::Ok);
-    for (measurement, ns) in measured.zip(samples.ns) {
+    for (measurement, ns) in measured.zip(samples.members.into_iter().map(|member| member.ns)) {
         measurement.reason = None;
         measurement.dispatches_per_sample = samples.dispatches;
         measurement.samples_ns = ns;

@@ -480,12 +480,18 @@ pub(crate) fn poison(gpu: &Gpu, tensor: &Tensor, storage: Storage) -> Result<()>
     })
 }
 
-/// Poisons what the workload writes, runs it once, and compares every element with the reference. `tensors` are those that it is bound to.
+/// Poisons what the kernel's workload writes, runs it once, and compares every element with the reference. `tensors` are those that it is
+/// bound to.
 ///
 /// # Errors
 /// If the device fails. What is wrong with the result is in the answer.
-pub fn check(gpu: &Gpu, workload: &Workload, tensors: &[&Tensor], inputs: &Inputs) -> Result<Accuracy> {
-    let kernel = &workload.kernel;
+pub fn check(
+    gpu: &Gpu,
+    kernel: &Kernel,
+    workload: &Workload,
+    tensors: &[&Tensor],
+    inputs: &Inputs,
+) -> Result<Accuracy> {
     let written = kernel.tensors().iter().zip(tensors).filter(|(role, _)| role.is_written());
     for (_, tensor) in written.clone() {
         poison(gpu, tensor, kernel.storage)?;
@@ -552,9 +558,15 @@ pub(crate) fn compare_mask(kernel: &Kernel, start: u64, range: Range<usize>, x: 
 ///
 /// # Errors
 /// [`Error::Mismatch`] with the first wrong element, or if the device fails.
-pub fn ensure_right(gpu: &Gpu, workload: &Workload, tensors: &[&Tensor], inputs: &Inputs) -> Result<Accuracy> {
-    let found = check(gpu, workload, tensors, inputs)?;
-    match found.complaint(&workload.kernel, inputs.seed) {
+pub fn ensure_right(
+    gpu: &Gpu,
+    kernel: &Kernel,
+    workload: &Workload,
+    tensors: &[&Tensor],
+    inputs: &Inputs,
+) -> Result<Accuracy> {
+    let found = check(gpu, kernel, workload, tensors, inputs)?;
+    match found.complaint(kernel, inputs.seed) {
         Some(complaint) => Err(Error::Mismatch(complaint)),
         None => Ok(found),
     }
@@ -600,7 +612,7 @@ impl Trial<'_> {
     /// If the adapter can't run it, the shader does not compile, or the device fails.
     pub fn run(&self, gpu: &Gpu) -> Result<Accuracy> {
         let (workload, tensors) = self.prepare(gpu)?;
-        check(gpu, &workload, &tensors.iter().collect::<Vec<_>>(), &self.inputs)
+        check(gpu, &self.kernel, &workload, &tensors.iter().collect::<Vec<_>>(), &self.inputs)
     }
 
     fn prepare(&self, gpu: &Gpu) -> Result<(Workload, Vec<Tensor>)> {

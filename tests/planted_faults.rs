@@ -548,7 +548,7 @@ impl OnDevice {
     fn check(&self, gpu: &Gpu, order: &[usize]) -> Accuracy {
         let bound: Vec<&Tensor> = order.iter().map(|at| &self.tensors[*at]).collect();
         let workload = gpu.workload(self.kernel, Shape::default(), ShaderChecks::Checked, &bound).expect("a workload");
-        validate::check(gpu, &workload, &bound, &Inputs::patterns(SEED)).expect("a device")
+        validate::check(gpu, &self.kernel, &workload, &bound, &Inputs::patterns(SEED)).expect("a device")
     }
 }
 
@@ -637,7 +637,7 @@ fn what_an_earlier_run_left_is_no_result() {
         let bound: Vec<&Tensor> = device.tensors.iter().collect();
         let check = |wgsl: &str| {
             let workload = gpu.workload_of(kernel, wgsl, Shape::default(), &bound).expect("a workload");
-            validate::check(gpu, &workload, &bound, &Inputs::patterns(SEED)).expect("a device")
+            validate::check(gpu, &kernel, &workload, &bound, &Inputs::patterns(SEED)).expect("a device")
         };
         assert_right(&check(&kernel.wgsl()), &kernel, "with every store");
         assert!(!check(&changed(&kernel, find, "")).is_right(), "went unnoticed: {path} no longer writes");

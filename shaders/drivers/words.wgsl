@@ -2,6 +2,9 @@
 // of more than one row continues the count.
 struct Params {
     words: u32,
+    // Of ladders.
+    flights: u32,
+    factor: f32,
 }
 
 override workgroup_size: u32 = 256u;

@@ -4,6 +4,7 @@
 //! encoding, submission, the barriers before the pass, resolving the timestamps. Where the adapter has no timestamps, a pass is timed
 //! by the wall clock from its submission to its completion, which includes all of these; [`Clock::name`] says so wherever times are shown.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use super::{Gpu, Workload};
 use crate::error::{Error, Result};
+use crate::measure::Stopwatch;
 
 /// Passes that are in flight at most.
 const PASSES: u32 = 128;
@@ -70,10 +72,17 @@ pub fn interval_ns(begin: u64, end: u64, period_ns: f64, wall_ns: f64) -> std::r
     if ns > wall_ns * CLOCK_DRIFT { Err(Reject::LongerThanWall) } else { Ok(ns) }
 }
 
+fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
 /// Queries and the buffers that bring them back; made once, used for every sample.
 pub(super) struct Timer {
     clock: Clock,
     queries: Option<Queries>,
+    /// The greatest common divisor of all differences between timestamps so far, in ticks; 0 before the first. Clocks advance in steps of many
+    /// ticks on some devices.
+    step: AtomicU64,
     /// Held while passes are timed: threads that share a device would write to each other's queries, and time each other's work.
     taken: Mutex<()>,
 }
@@ -87,7 +96,7 @@ struct Queries {
 impl Timer {
     pub(super) fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
         if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            return Self { clock: Clock::Wall, queries: None, taken: Mutex::new(()) };
+            return Self { clock: Clock::Wall, queries: None, step: AtomicU64::new(0), taken: Mutex::new(()) };
         }
         let count = PASSES * 2;
         let buffer = |label, usage| {
@@ -104,7 +113,12 @@ impl Timer {
             staging: buffer("timestamps", wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST),
         };
         let period_ns = f64::from(queue.get_timestamp_period());
-        Self { clock: Clock::GpuTimestamps { period_ns }, queries: Some(queries), taken: Mutex::new(()) }
+        Self {
+            clock: Clock::GpuTimestamps { period_ns },
+            queries: Some(queries),
+            step: AtomicU64::new(0),
+            taken: Mutex::new(()),
+        }
     }
 
     pub(super) fn clock(&self) -> Clock {
@@ -112,26 +126,55 @@ impl Timer {
     }
 }
 
+impl Stopwatch for Gpu {
+    type Work = Workload;
+
+    fn time(
+        &self,
+        passes: &[(&Workload, u32)],
+        per_submission: usize,
+        times: &mut Vec<std::result::Result<f64, Reject>>,
+    ) -> Result<()> {
+        // It guards no data that a panic could have left half done.
+        let _taken = self.clock.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let per_submission = per_submission.clamp(1, PASSES as usize);
+        // Whole submissions, as many as there are queries for.
+        for batch in passes.chunks(PASSES as usize / per_submission * per_submission) {
+            match (&self.clock.queries, self.clock.clock) {
+                (Some(queries), Clock::GpuTimestamps { period_ns }) => {
+                    self.time_by_timestamps(queries, period_ns, batch, per_submission, times)?;
+                }
+                _ => self.time_by_wall(batch, times)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn quantum_ns(&self) -> Option<f64> {
+        let Clock::GpuTimestamps { period_ns } = self.clock.clock else { return None };
+        let step = self.clock.step.load(Ordering::Relaxed);
+        #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are months")]
+        (step > 0).then(|| step as f64 * period_ns)
+    }
+
+    fn name(&self) -> &str {
+        &self.facts.name
+    }
+
+    fn path(work: &Workload) -> &str {
+        &work.path
+    }
+}
+
 impl Gpu {
-    /// Times passes, each a workload and how often it is dispatched: one time in ns per pass, or why there is none.
-    ///
-    /// Passes are submitted one by one without waiting, so that the device stays busy and its clock up; keep each under 100 ms, since
-    /// drivers end what runs for seconds. One thread at a time: others wait.
+    /// Times passes, each a workload and how often it is dispatched: one time in ns per pass, or why there is none. One thread at a time:
+    /// others wait.
     ///
     /// # Errors
     /// If the device fails.
     pub fn time(&self, passes: &[(&Workload, u32)]) -> Result<Vec<std::result::Result<f64, Reject>>> {
         let mut times = Vec::with_capacity(passes.len());
-        // It guards no data that a panic could have left half done.
-        let _taken = self.clock.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        for batch in passes.chunks(PASSES as usize) {
-            match (&self.clock.queries, self.clock.clock) {
-                (Some(queries), Clock::GpuTimestamps { period_ns }) => {
-                    self.time_by_timestamps(queries, period_ns, batch, &mut times)?;
-                }
-                _ => self.time_by_wall(batch, &mut times)?,
-            }
-        }
+        Stopwatch::time(self, passes, 1, &mut times)?;
         Ok(times)
     }
 
@@ -140,24 +183,27 @@ impl Gpu {
         queries: &Queries,
         period_ns: f64,
         passes: &[(&Workload, u32)],
+        per_submission: usize,
         times: &mut Vec<std::result::Result<f64, Reject>>,
     ) -> Result<()> {
         let submitted = Instant::now();
         let mut count = 0;
-        for (workload, dispatches) in passes {
+        for passes in passes.chunks(per_submission) {
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: Some("timed"),
-                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
-                    query_set: &queries.set,
-                    beginning_of_pass_write_index: Some(count),
-                    end_of_pass_write_index: Some(count + 1),
-                }),
-            });
-            workload.encode(&mut pass, *dispatches);
-            drop(pass);
+            for (workload, dispatches) in passes {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: Some("timed"),
+                    timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                        query_set: &queries.set,
+                        beginning_of_pass_write_index: Some(count),
+                        end_of_pass_write_index: Some(count + 1),
+                    }),
+                });
+                workload.encode(&mut pass, *dispatches);
+                drop(pass);
+                count += 2;
+            }
             self.queue.submit([encoder.finish()]);
-            count += 2;
         }
         let bytes = u64::from(count) * u64::from(wgpu::QUERY_SIZE);
         // Resolving and copying go in encoders of their own: Metal resolves to zeros what shares one with its pass (wgpu#6406).
@@ -181,7 +227,12 @@ impl Gpu {
             let view = queries.staging.get_mapped_range(0..bytes).map_err(|error| failed(&error))?;
             let ticks = |at: usize| u64::from_le_bytes(view[at..at + 8].try_into().expect("eight bytes"));
             let pairs = (0..passes.len()).map(|pass| (ticks(pass * 16), ticks(pass * 16 + 8)));
-            times.extend(pairs.map(|(begin, end)| interval_ns(begin, end, period_ns, wall_ns)));
+            let mut step = self.clock.step.load(Ordering::Relaxed);
+            times.extend(pairs.map(|(begin, end)| {
+                step = greatest_common_divisor(step, end.abs_diff(begin));
+                interval_ns(begin, end, period_ns, wall_ns)
+            }));
+            self.clock.step.store(step, Ordering::Relaxed);
         }
         queries.staging.unmap();
         Ok(())

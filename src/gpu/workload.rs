@@ -3,6 +3,7 @@
 use super::{Gpu, Tensor};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Role};
+use crate::ladder::{self, Ladder};
 
 /// How a kernel's words are spread over invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,10 +30,10 @@ pub enum ShaderChecks {
     Checked,
 }
 
-/// A kernel ready to be dispatched over its tensors.
+/// A kernel or a ladder, ready to be dispatched over its tensors.
 pub struct Workload {
-    /// What it computes.
-    pub kernel: Kernel,
+    /// What it computes, as the path of its kernel or ladder.
+    pub path: String,
     /// Elements of each tensor.
     pub elements: u64,
     /// How.
@@ -40,6 +41,17 @@ pub struct Workload {
     pipeline: wgpu::ComputePipeline,
     /// One per buffer of the tensors.
     dispatches: Vec<Dispatch>,
+}
+
+/// What is compiled: WGSL, and what has to be known of it to bind tensors.
+struct Program<'a> {
+    path: String,
+    wgsl: &'a str,
+    /// By tensor in the order of bindings, whether it is written.
+    written: Vec<bool>,
+    words_per_unit: u64,
+    /// What stands in the uniform behind the number of words.
+    arguments: [u32; 3],
 }
 
 struct Dispatch {
@@ -85,21 +97,77 @@ impl Gpu {
         tensors: &[&Tensor],
     ) -> Result<Workload> {
         self.supports(&kernel)?;
-        if shape.workgroup_size > self.facts.max_workgroup_size {
-            let most = self.facts.max_workgroup_size;
-            return Err(Error::Unsupported(format!("workgroups of {} exceed {most}", shape.workgroup_size)));
-        }
         let roles = kernel.tensors();
         assert_eq!(roles.len(), tensors.len(), "{} takes {roles:?}", kernel.path());
         let layout = tensors[0].layout;
         let fits = |(role, tensor): (&Role, &&Tensor)| tensor.layout == layout.of(&kernel, *role);
         assert!(roles.iter().zip(tensors).all(fits), "tensors of different layouts");
+        let program = Program {
+            path: kernel.path(),
+            wgsl,
+            written: roles.iter().map(|role| role.is_written()).collect(),
+            words_per_unit: kernel.words_per_unit(),
+            arguments: [0; 3],
+        };
+        self.bind_program(&program, shape, checks, tensors)
+    }
 
-        let bind_group_layout = self.bind_group_layout(roles);
-        let pipeline = self.pipeline(&kernel, wgsl, shape, checks, &bind_group_layout)?;
+    /// Compiles a ladder and binds it to climb `rungs` rungs from each element of x to y.
+    ///
+    /// # Errors
+    /// As [`Gpu::workload`].
+    ///
+    /// # Panics
+    /// If the rungs are no whole flights, or the tensors have different layouts.
+    pub fn climb(&self, ladder: &Ladder, rungs: u32, shape: Shape, y: &Tensor, x: &Tensor) -> Result<Workload> {
+        self.climb_of(ladder, &ladder.wgsl(), rungs, shape, ShaderChecks::Trusted, [y, x])
+    }
+
+    /// [`Gpu::climb`] of a WGSL text that stands in for the ladder's own, always checked: how tests plant faults.
+    ///
+    /// # Errors
+    /// As [`Gpu::workload`].
+    ///
+    /// # Panics
+    /// As [`Gpu::climb`].
+    pub fn climb_of(
+        &self,
+        ladder: &Ladder,
+        wgsl: &str,
+        rungs: u32,
+        shape: Shape,
+        checks: ShaderChecks,
+        [y, x]: [&Tensor; 2],
+    ) -> Result<Workload> {
+        assert!(rungs.is_multiple_of(ladder::FLIGHT), "{rungs} rungs are no whole flights");
+        assert_eq!(y.layout, x.layout, "tensors of different layouts");
+        let program = Program {
+            path: ladder.id(rungs),
+            wgsl,
+            written: vec![true, false],
+            words_per_unit: 1,
+            arguments: [rungs / ladder::FLIGHT, ladder.factor.to_bits(), 0],
+        };
+        self.bind_program(&program, shape, checks, &[y, x])
+    }
+
+    fn bind_program(
+        &self,
+        program: &Program<'_>,
+        shape: Shape,
+        checks: ShaderChecks,
+        tensors: &[&Tensor],
+    ) -> Result<Workload> {
+        if shape.workgroup_size > self.facts.max_workgroup_size {
+            let most = self.facts.max_workgroup_size;
+            return Err(Error::Unsupported(format!("workgroups of {} exceed {most}", shape.workgroup_size)));
+        }
+        let layout = tensors[0].layout;
+        let bind_group_layout = self.bind_group_layout(&program.written);
+        let pipeline = self.pipeline(program, shape, checks, &bind_group_layout)?;
         let mut dispatches = Vec::new();
         for (index, words) in layout.buffers().enumerate() {
-            let params = self.params(words)?;
+            let params = self.params(words, program.arguments)?;
             let entries = std::iter::once(&params).chain(tensors.iter().map(|tensor| &tensor.buffers[index]));
             let entries: Vec<_> = (0u32..)
                 .zip(entries)
@@ -110,14 +178,14 @@ impl Gpu {
                 layout: &bind_group_layout,
                 entries: &entries,
             });
-            let units = words.div_ceil(kernel.words_per_unit());
-            let workgroups = grid(units, shape.for_units_of(&kernel), self.facts.max_workgroups_per_dimension)
-                .ok_or_else(|| {
-                    Error::Unsupported(format!("{units} units are more than one dispatch of {shape:?} covers"))
-                })?;
+            let units = words.div_ceil(program.words_per_unit);
+            let shape = shape.for_units_of(program.words_per_unit);
+            let workgroups = grid(units, shape, self.facts.max_workgroups_per_dimension).ok_or_else(|| {
+                Error::Unsupported(format!("{units} units are more than one dispatch of {shape:?} covers"))
+            })?;
             dispatches.push(Dispatch { bind_group, workgroups });
         }
-        Ok(Workload { kernel, elements: layout.elements, shape, pipeline, dispatches })
+        Ok(Workload { path: program.path.clone(), elements: layout.elements, shape, pipeline, dispatches })
     }
 
     /// Dispatches a workload once and waits for it.
@@ -138,9 +206,9 @@ impl Gpu {
         self.queue.submit([encoder.finish()]);
     }
 
-    fn bind_group_layout(&self, roles: &[Role]) -> wgpu::BindGroupLayout {
+    fn bind_group_layout(&self, written: &[bool]) -> wgpu::BindGroupLayout {
         // Inputs are read-only, so that no barrier is put between dispatches on their account.
-        let storage = roles.iter().map(|role| wgpu::BufferBindingType::Storage { read_only: !role.is_written() });
+        let storage = written.iter().map(|written| wgpu::BufferBindingType::Storage { read_only: !written });
         let entries: Vec<_> = (0u32..)
             .zip(std::iter::once(wgpu::BufferBindingType::Uniform).chain(storage))
             .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
@@ -156,30 +224,26 @@ impl Gpu {
 
     fn pipeline(
         &self,
-        kernel: &Kernel,
-        wgsl: &str,
+        program: &Program<'_>,
         shape: Shape,
         checks: ShaderChecks,
         bind_group_layout: &wgpu::BindGroupLayout,
     ) -> Result<wgpu::ComputePipeline> {
-        let path = kernel.path();
+        let path = &program.path;
         let compiled = self.scoped(|| {
-            let module = self.shader_module(&path, wgsl, checks);
+            let module = self.shader_module(path, program.wgsl, checks);
             let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(&path),
+                label: Some(path),
                 bind_group_layouts: &[Some(bind_group_layout)],
                 immediate_size: 0,
             });
             self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(&path),
+                label: Some(path),
                 layout: Some(&layout),
                 module: &module,
                 entry_point: Some("main"),
                 compilation_options: wgpu::PipelineCompilationOptions {
-                    constants: &[
-                        ("workgroup_size", f64::from(shape.workgroup_size)),
-                        ("units_per_invocation", f64::from(shape.for_units_of(kernel).words_per_invocation)),
-                    ],
+                    constants: &shape.constants(program.words_per_unit),
                     ..wgpu::PipelineCompilationOptions::default()
                 },
                 cache: None,
@@ -204,9 +268,9 @@ impl Gpu {
     }
 
     /// The uniform of one dispatch.
-    fn params(&self, words: u64) -> Result<wgpu::Buffer> {
+    fn params(&self, words: u64, [flights, factor, unused]: [u32; 3]) -> Result<wgpu::Buffer> {
         let words = u32::try_from(words).map_err(|_| Error::Unsupported(format!("{words} words in one buffer")))?;
-        let params = [words, 0, 0, 0];
+        let params = [words, flights, factor, unused];
         let bytes: &[u8] = bytemuck::cast_slice(&params);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
@@ -220,10 +284,17 @@ impl Gpu {
 }
 
 impl Shape {
-    /// The shape in units of the kernel, as many words as they hold or the next larger number.
-    fn for_units_of(self, kernel: &Kernel) -> Self {
-        let words_per_unit = u32::try_from(kernel.words_per_unit()).expect("a handful");
+    /// The shape in units of so many words, as many words as they hold or the next larger number.
+    fn for_units_of(self, words_per_unit: u64) -> Self {
+        let words_per_unit = u32::try_from(words_per_unit).expect("a handful");
         Self { words_per_invocation: self.words_per_invocation.div_ceil(words_per_unit), ..self }
+    }
+
+    /// What it makes of the override constants of a driver whose units have so many words.
+    #[must_use]
+    pub fn constants(self, words_per_unit: u64) -> [(&'static str, f64); 2] {
+        let units = self.for_units_of(words_per_unit).words_per_invocation;
+        [("workgroup_size", f64::from(self.workgroup_size)), ("units_per_invocation", f64::from(units))]
     }
 }
 
@@ -248,12 +319,6 @@ impl Workload {
                 pass.dispatch_workgroups(x, y, 1);
             }
         }
-    }
-
-    /// Bytes that one dispatch moves.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.kernel.bytes(self.elements)
     }
 }
 
