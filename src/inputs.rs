@@ -1,6 +1,8 @@
 //! Seeded inputs. Every element is a function of (distribution, seed, role, index), so that tensors of any size are made, uploaded and
 //! checked piece by piece, and one element of a failure can be made again.
 
+use std::collections::HashSet;
+
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution as _, StandardNormal};
@@ -13,6 +15,22 @@ use crate::storage::Storage;
 /// Elements that share a random number generator: what one generator has to be run through to reach an element.
 const BLOCK: u64 = 4096;
 
+/// x of [`Distribution::Constant`]: of the size of normal inputs, positive, so that ReLU lets it through and y is no tensor of zeros, and
+/// no value at which arithmetic could be cheaper: its bits are mixed in f32 (0x3f490fdb) and in f16 (0x3a48).
+const CONSTANT_X: f64 = std::f64::consts::FRAC_PI_4;
+
+/// dy of [`Distribution::Constant`], chosen alike but negative: 0xbf2df854 in f32, 0xb970 in f16.
+const CONSTANT_DY: f64 = -std::f64::consts::E / 4.0;
+
+/// Bytes of the words that [`Inputs::distinct_share`] compares, those that kernels load.
+const SAMPLED_WORD: usize = 16;
+
+/// Neighbouring words in a run of the sample.
+const SAMPLED_RUN: u64 = 64;
+
+/// Runs of the sample.
+const SAMPLED_RUNS: u64 = 64;
+
 /// The seed where none is given.
 pub const DEFAULT_SEED: u64 = 42;
 
@@ -21,6 +39,11 @@ pub const DEFAULT_SEED: u64 = 42;
 pub enum Distribution {
     /// Standard normal: mixed signs, incompressible. What is timed.
     Normal,
+    /// The same number in every element of a tensor, of normal size and mixed bits: what differs from [`Self::Normal`] is the gain of equal
+    /// data. Saved y and mask are those of x.
+    Constant,
+    /// Zero bits in x and dy. Saved y and mask are those of x, so that sigmoid's y is 1/2.
+    Zeros,
     /// Edge values first, then by turns uniform bit patterns, and normal values four times as wide. What is validated: faults in the
     /// tails or at subnormals show in bit patterns alone.
     Patterns,
@@ -31,6 +54,20 @@ pub enum Distribution {
         /// Of dy.
         dy: u32,
     },
+}
+
+impl Distribution {
+    /// The name in ids and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Constant => "constant",
+            Self::Zeros => "zeros",
+            Self::Patterns => "patterns",
+            Self::Bits { .. } => "bits",
+        }
+    }
 }
 
 /// Where inputs come from.
@@ -160,6 +197,18 @@ impl Inputs {
         Self { distribution: Distribution::Normal, seed }
     }
 
+    /// Inputs to show what equal values change: power, and bandwidth where memory is compressed. The same for every seed.
+    #[must_use]
+    pub fn constant(seed: u64) -> Self {
+        Self { distribution: Distribution::Constant, seed }
+    }
+
+    /// Inputs to show what zeros change. The same for every seed.
+    #[must_use]
+    pub fn zeros(seed: u64) -> Self {
+        Self { distribution: Distribution::Zeros, seed }
+    }
+
     /// Inputs to validate kernels on.
     #[must_use]
     pub fn patterns(seed: u64) -> Self {
@@ -219,28 +268,59 @@ impl Inputs {
         }
     }
 
+    /// The share, from above 0 to 1, of distinct words among those sampled of the tensor in `role`, as it is stored for `elements` elements:
+    /// 16-byte words, 64 runs of 64 spread evenly over the tensor, or all words of a tensor that has no more. Runs, since compression works on
+    /// neighbours; spread, since a repeated piece may be far away. A bandwidth measured on words of which many are equal may be that of
+    /// compressed memory. An empty tensor repeats nothing: 1.
+    #[must_use]
+    pub fn distinct_share(&self, activation: &Activation, role: Role, storage: Storage, elements: u64) -> f64 {
+        let (units, unit_size) =
+            if role.is_mask() { (elements.div_ceil(32), 4) } else { (elements, storage.element_size()) };
+        let units_per_word = (SAMPLED_WORD / unit_size) as u64;
+        let words = units.div_ceil(units_per_word);
+        let run_words = if words <= SAMPLED_RUNS * SAMPLED_RUN { words } else { SAMPLED_RUN };
+        let runs = if run_words == words { words.min(1) } else { SAMPLED_RUNS };
+        let sampled: Vec<u8> = (0..runs)
+            .into_par_iter()
+            .flat_map_iter(|run| {
+                // The last run ends with the tensor.
+                let first = (words - run_words) * run / (runs - 1).max(1);
+                let stored = (run_words * units_per_word).min(units - first * units_per_word);
+                let size = |units: u64| usize::try_from(units).expect("a sample fits the host") * unit_size;
+                let mut bytes = vec![0; size(run_words * units_per_word)];
+                // What the last word lacks is padding, which is zero in memory too.
+                self.fill_stored(activation, role, storage, first * units_per_word, &mut bytes[..size(stored)]);
+                bytes
+            })
+            .collect();
+        let distinct: HashSet<&[u8]> = sampled.chunks_exact(SAMPLED_WORD).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand words")]
+        let share = distinct.len() as f64 / (runs * run_words).max(1) as f64;
+        if runs == 0 { 1.0 } else { share }
+    }
+
     fn element(&self, activation: &Activation, role: Role, storage: Storage, index: u64, random: &mut impl Rng) -> u32 {
         if role == Role::Saved(Saved::Mask) {
             let x = self.element(activation, Role::X, storage, index, random);
             return storage.bits(if storage.value(x) > 0.0 { 1.0 } else { 0.0 });
         }
-        match self.distribution {
-            Distribution::Normal => {
-                let value: f64 = StandardNormal.sample(random);
-                match (role, activation.forward_reference()) {
-                    // The gradient is taken at the x that lies in memory, so x is rounded first.
-                    (Role::Saved(Saved::Y), Some(forward)) => storage.bits(forward(storage.value(storage.bits(value)))),
-                    _ => storage.bits(value),
-                }
-            }
-            Distribution::Patterns => pattern(activation, role, storage, index, random),
-            Distribution::Bits { first, dy } => {
+        let value = match self.distribution {
+            Distribution::Normal => StandardNormal.sample(random),
+            Distribution::Constant => {
                 if role == Role::Dy {
-                    dy
+                    CONSTANT_DY
                 } else {
-                    first
+                    CONSTANT_X
                 }
             }
+            Distribution::Zeros => 0.0,
+            Distribution::Patterns => return pattern(activation, role, storage, index, random),
+            Distribution::Bits { first, dy } => return if role == Role::Dy { dy } else { first },
+        };
+        match (role, activation.forward_reference()) {
+            // The gradient is taken at the x that lies in memory, so x is rounded first.
+            (Role::Saved(Saved::Y), Some(forward)) => storage.bits(forward(storage.value(storage.bits(value)))),
+            _ => storage.bits(value),
         }
     }
 }
@@ -288,6 +368,7 @@ fn edge(activation: &Activation, role: Role, storage: Storage, index: u64) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::{self, Kernel};
 
     fn sigmoid() -> &'static Activation {
         Activation::named("sigmoid").expect("in the table")
@@ -302,7 +383,7 @@ mod tests {
 
     #[test]
     fn any_piece_holds_what_the_whole_holds() {
-        for inputs in [Inputs::normal(7), Inputs::patterns(7)] {
+        for inputs in [Inputs::normal(7), Inputs::patterns(7), Inputs::constant(7), Inputs::zeros(7)] {
             for role in [Role::X, Role::Saved(Saved::Y), Role::Dy] {
                 let whole: Vec<_> = values(inputs, role, Storage::F16, 0, 20_000).iter().map(|v| v.to_bits()).collect();
                 for (first, count) in [(0, 1), (4095, 2), (4096, 4096), (5000, 9000), (19_999, 1)] {
@@ -322,7 +403,7 @@ mod tests {
             let edge = |index: usize| edge(sigmoid(), role, Storage::F32, index as u64).expect("an edge");
             (0..of_x * of_dy).map(edge).collect::<Vec<_>>()
         };
-        let pairs: std::collections::HashSet<_> = bits(Role::X).into_iter().zip(bits(Role::Dy)).collect();
+        let pairs: HashSet<_> = bits(Role::X).into_iter().zip(bits(Role::Dy)).collect();
         assert_eq!(pairs.len(), of_x * of_dy);
         assert!(edge(sigmoid(), Role::X, Storage::F32, (of_x * of_dy) as u64).is_none());
     }
@@ -351,9 +432,96 @@ mod tests {
         let x = values(Inputs::patterns(1), Role::X, Storage::F32, 0, 100_000);
         assert!(x.iter().any(|x| x.is_nan()) && x.contains(&f64::INFINITY) && x.contains(&-104.0));
         assert!(x.iter().any(|x| *x == 0.0 && x.is_sign_negative()));
-        let exponents: std::collections::HashSet<_> = x.iter().map(|x| Storage::F32.bits(*x) >> 23 & 0xff).collect();
+        let exponents: HashSet<_> = x.iter().map(|x| Storage::F32.bits(*x) >> 23 & 0xff).collect();
         assert_eq!(exponents.len(), 256);
         let y = values(Inputs::patterns(1), Role::Saved(Saved::Y), Storage::F32, 0, 100_000);
         assert!(y.iter().all(|y| (0.0..=1.0).contains(y)) && y.contains(&0.0) && y.contains(&1.0));
+    }
+
+    /// Every tensor that some kernel reads.
+    fn inputs_of_kernels() -> impl Iterator<Item = (Kernel, Role)> {
+        kernel::all().flat_map(|kernel| kernel.inputs().map(move |role| (kernel, role)).collect::<Vec<_>>())
+    }
+
+    fn bits(inputs: Inputs, activation: &Activation, role: Role, storage: Storage) -> Vec<u32> {
+        let mut bytes = vec![0xff; 9001 * storage.element_size()];
+        inputs.fill(activation, role, storage, 4000, &mut bytes);
+        (0..9001).map(|index| storage.element(&bytes, index)).collect()
+    }
+
+    #[test]
+    fn constant_inputs_are_one_ordinary_number_a_tensor_and_what_follows_from_it() {
+        for (kernel, role) in inputs_of_kernels() {
+            let (activation, storage) = (kernel.activation, kernel.storage);
+            let found = bits(Inputs::constant(1), activation, role, storage);
+            assert!(found.iter().all(|bits| *bits == found[0]), "{} {role:?}", kernel.path());
+            let x = if storage == Storage::F32 { 0x3f49_0fdb } else { 0x3a48 };
+            let dy = if storage == Storage::F32 { 0xbf2d_f854 } else { 0xb970 };
+            let expected = match role {
+                Role::X | Role::Saved(Saved::X) => x,
+                Role::Dy => dy,
+                Role::Saved(Saved::Mask) => storage.bits(1.0),
+                Role::Saved(Saved::Y) => {
+                    let forward = activation.forward_reference().expect("y is saved of what has a forward pass");
+                    storage.bits(forward(storage.value(x)))
+                }
+                Role::Result | Role::MaskResult => unreachable!("results are not inputs"),
+            };
+            assert_eq!(found[0], expected, "{} {role:?}", kernel.path());
+            assert_eq!(found, bits(Inputs::constant(2), activation, role, storage), "of another seed");
+        }
+    }
+
+    #[test]
+    fn zeros_are_zero_bits_and_the_forward_of_zero() {
+        for (kernel, role) in inputs_of_kernels() {
+            let found = bits(Inputs::zeros(1), kernel.activation, role, kernel.storage);
+            let is_half = role == Role::Saved(Saved::Y) && kernel.activation.name == "sigmoid";
+            let expected = if is_half { kernel.storage.bits(0.5) } else { 0 };
+            assert!(found.iter().all(|bits| *bits == expected), "{} {role:?}", kernel.path());
+        }
+    }
+
+    #[test]
+    fn normal_inputs_are_distinct_and_constant_ones_and_zeros_are_not() {
+        for (kernel, role) in inputs_of_kernels() {
+            for elements in [1 << 16, 1 << 20] {
+                let share = |inputs: Inputs| inputs.distinct_share(kernel.activation, role, kernel.storage, elements);
+                let what = format!("{} {role:?} n={elements}", kernel.path());
+                let normal = share(Inputs::normal(DEFAULT_SEED));
+                // The least is ReLU's y in f32: one word in 16 is four zeros.
+                assert!(normal > 0.9 && normal <= 1.0, "{what}: {normal}");
+                for repeated in [share(Inputs::constant(1)), share(Inputs::zeros(1))] {
+                    assert!(repeated > 0.0 && repeated < 0.01, "{what}: {repeated}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_sample_of_words_reaches_both_ends_and_leaves_no_small_tensor_out() {
+        let share = |inputs: Inputs, role, storage, elements| inputs.distinct_share(sigmoid(), role, storage, elements);
+        assert_eq!(share(Inputs::normal(1), Role::X, Storage::F32, 0), 1.0);
+        // A word of one number and padding; a full word of it and one that is padded; many full ones and one that is padded.
+        let constant = |storage, elements| share(Inputs::constant(1), Role::X, storage, elements);
+        assert_eq!(constant(Storage::F32, 1), 1.0);
+        assert_eq!(constant(Storage::F32, 5), 1.0);
+        assert_eq!(constant(Storage::F32, 8), 0.5);
+        assert_eq!(constant(Storage::F16, 8 * 4095 + 1), 2.0 / 4096.0);
+        // One word more than the sample has; and the last one is in it.
+        assert_eq!(constant(Storage::F32, 4 * 4096 + 4), 1.0 / 4096.0);
+        assert_eq!(constant(Storage::F32, 4 * 4096 + 1), 2.0 / 4096.0);
+        assert_eq!(constant(Storage::F32, (1 << 26) + 1), 2.0 / 4096.0);
+        // Words of 128 elements.
+        let mask = |elements| share(Inputs::constant(1), Role::Saved(Saved::Mask), Storage::F16, elements);
+        assert_eq!(mask(128 * 10), 0.1);
+        assert_eq!(mask(128 * 9 + 32), 0.2);
+    }
+
+    #[test]
+    fn distributions_have_the_names_of_ids() {
+        let name = |inputs: Inputs| inputs.distribution.name();
+        let names = [Inputs::normal(1), Inputs::constant(1), Inputs::zeros(1), Inputs::patterns(1)].map(name);
+        assert_eq!(names, ["normal", "constant", "zeros", "patterns"]);
     }
 }

@@ -82,11 +82,13 @@ fn more_workgroups_than_one_dimension_holds() {
 }
 
 #[test]
-fn normal_inputs_as_they_are_timed() {
-    every_kernel(|trial| {
-        trial.inputs = Inputs::normal(SEED);
-        trial.elements = 200_001;
-    });
+fn inputs_as_they_are_timed() {
+    for inputs in [Inputs::normal(SEED), Inputs::constant(SEED), Inputs::zeros(SEED)] {
+        every_kernel(|trial| {
+            trial.inputs = inputs;
+            trial.elements = 200_001;
+        });
+    }
 }
 
 #[test]
