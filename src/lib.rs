@@ -4,7 +4,7 @@
 //! Read in this order: [`activation`] is the table of what is measured; [`kernel`] makes WGSL of its rows; [`gpu`] runs and times
 //! kernels; [`validate`] checks every element against the f64 [`mod@reference`] within the [`bounds`] of the WGSL specification,
 //! and [`sweep`] does so for every input there is; [`behaviour`] reports what an adapter does where that leaves it free; [`measure`] takes samples and [`stats`] summarises them;
-//! [`suite`] puts it all together.
+//! [`suite`] puts it all together, and a [`report`] keeps it, with the [`system`] and the [`provenance`] of the program.
 //!
 //! Out of scope: whole networks, fusion by compilers, and what a framework adds around a kernel.
 
@@ -18,11 +18,13 @@ pub mod inputs;
 pub mod kernel;
 pub mod ladder;
 pub mod measure;
+pub mod provenance;
 pub mod reference;
 pub mod report;
 pub mod stats;
 pub mod storage;
 pub mod suite;
 pub mod sweep;
+pub mod system;
 pub mod validate;
 pub mod witness;

@@ -1,12 +1,13 @@
 //! Order statistics of samples: they ask nothing of the distribution, and one wild sample does not move them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The fewest samples whose range covers the median with 95 % confidence: 1 - 2^-5 = 97 %.
 const FEWEST: usize = 6;
 
 /// A median with the ends of its 95 % confidence interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     /// The median of the samples.
     pub median: f64,

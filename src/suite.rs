@@ -174,17 +174,8 @@ fn panel(
 }
 
 fn unmeasured(kernel: &Kernel, elements: u64, status: Status, reason: &str) -> Measurement {
-    Measurement {
-        id: kernel.id(elements),
-        direction: kernel.direction().name().to_owned(),
-        storage: kernel.storage.name().to_owned(),
-        activation: kernel.activation.name.to_owned(),
-        form: kernel.form.name.to_owned(),
-        elements,
-        bytes: kernel.bytes(elements),
-        status,
-        reason: Some(reason.to_owned()),
-        dispatches_per_sample: 0,
-        samples_ns: Vec::new(),
-    }
+    let mut measurement = Measurement::new(kernel, elements);
+    measurement.status = status;
+    measurement.reason = Some(reason.to_owned());
+    measurement
 }

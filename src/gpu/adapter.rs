@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
@@ -47,14 +48,14 @@ impl Choice {
 }
 
 /// What is known of an adapter.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AdapterFacts {
     /// As the driver names it.
     pub name: String,
     /// Whether it computes on the CPU: lavapipe, SwiftShader, WARP.
     pub is_software: bool,
     /// discrete, integrated, virtual, cpu or other.
-    pub device_type: &'static str,
+    pub device_type: String,
     /// vulkan, metal or dx12.
     pub backend: String,
     /// Driver name.
@@ -66,13 +67,12 @@ pub struct AdapterFacts {
     /// Device id.
     pub device_id: u32,
     /// Where it sits, if the backend says.
+    #[serde(default)]
     pub pci_bus_id: Option<String>,
     /// Smallest and largest number of lanes of a subgroup.
     pub subgroup_sizes: [u32; 2],
     /// Whether passes can be timed on the device itself.
     pub timestamps: bool,
-    /// Length of one tick of those timestamps, in ns; none without them.
-    pub timestamp_period_ns: Option<f64>,
     /// Whether shaders can compute in f16.
     pub shader_f16: bool,
     /// Largest buffer, in bytes.
@@ -99,7 +99,7 @@ impl AdapterFacts {
         };
         Self {
             is_software: info.device_type == wgpu::DeviceType::Cpu,
-            device_type,
+            device_type: device_type.to_owned(),
             backend: info.backend.to_string(),
             pci_bus_id: Some(info.device_pci_bus_id).filter(|id| !id.is_empty()),
             name: info.name,
@@ -109,7 +109,6 @@ impl AdapterFacts {
             device_id: info.device,
             subgroup_sizes: [info.subgroup_min_size, info.subgroup_max_size],
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-            timestamp_period_ns: None,
             shader_f16: features.contains(wgpu::Features::SHADER_F16),
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
@@ -194,7 +193,7 @@ mod tests {
         AdapterFacts {
             name: name.to_owned(),
             is_software,
-            device_type: "other",
+            device_type: "other".to_owned(),
             backend: "vulkan".to_owned(),
             driver: "driver of it".to_owned(),
             driver_info: String::new(),
@@ -203,7 +202,6 @@ mod tests {
             pci_bus_id: None,
             subgroup_sizes: [8, 8],
             timestamps: true,
-            timestamp_period_ns: None,
             shader_f16: false,
             max_buffer_bytes: 0,
             max_binding_bytes: 0,

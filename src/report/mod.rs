@@ -1,127 +1,235 @@
-//! What a run found: measurements with their samples, and what follows from them.
+//! The report: what ran where and what it found, as one JSON object, and what follows from it.
+//!
+//! The types here are the schema; their documentation is the schema's. Units stand at the end of a key, in base units. A number
+//! that does not exist is null; there is no NaN and no infinity.
 
+mod measurement;
 pub mod table;
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use crate::stats::{self, Estimate};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
 
-/// Everything about one kernel at one size.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Measurement {
-    /// `direction/storage/n=elements/activation/form`.
-    pub id: String,
-    /// forward or backward.
-    pub direction: String,
-    /// f32, f16 or f16_native.
-    pub storage: String,
-    /// copy, add, relu, sigmoid.
-    pub activation: String,
-    /// How it is written.
-    pub form: String,
-    /// Elements of each tensor.
-    pub elements: u64,
-    /// Bytes that one dispatch moves.
-    pub bytes: u64,
-    /// What became of it.
-    pub status: Status,
-    /// Why, where the status is not ok.
-    pub reason: Option<String>,
-    /// Dispatches in each sample.
-    pub dispatches_per_sample: u32,
-    /// ns per dispatch, by round; null where the clock gave no sample.
-    pub samples_ns: Vec<Option<f64>>,
+pub use measurement::{Derived, Dropped, Inputs, Measurement, Regime, Shape, Status, Validation};
+
+use crate::gpu::AdapterFacts;
+use crate::provenance::Tool;
+use crate::stats::Estimate;
+use crate::system::System;
+
+/// What [`Report::schema`] is of every report.
+pub const SCHEMA: &str = "actbench.report";
+
+/// The version of the schema that this program writes: major and minor. A minor version adds keys and nothing else, not even a value
+/// of an enumeration, so that every program reads every minor version of its major version.
+pub const SCHEMA_VERSION: &str = "1.0";
+
+/// One run on one adapter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// actbench.report.
+    #[schemars(extend("const" = SCHEMA))]
+    pub schema: String,
+    /// Major and minor version of the schema.
+    #[schemars(regex(pattern = r"^1\.[0-9]+$"))]
+    pub schema_version: String,
+    /// The program that measured.
+    pub tool: Tool,
+    /// What it was asked for, and how that went.
+    pub run: Run,
+    /// The machine around the adapter.
+    pub system: System,
+    /// The adapter that was measured.
+    pub adapter: AdapterFacts,
+    /// What all samples were taken with.
+    pub clock: Clock,
+    /// What a dispatch costs that does nothing; null if it was not measured.
+    #[serde(default)]
+    pub floor: Option<Floor>,
+    /// From which size on memory bounds the yardstick; null if it was not measured.
+    #[serde(default)]
+    pub memory_regime: Option<MemoryRegime>,
+    /// The shapes that were tried.
+    #[serde(default)]
+    pub shapes: Vec<ShapeTrial>,
+    /// Every kernel at every size, those that were not measured included; the members of a panel one after the other.
+    #[serde(serialize_with = "with_derived")]
+    pub measurements: Vec<Measurement>,
 }
 
-/// What became of a measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What was asked for, and how that went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// How it ended.
+    pub status: RunStatus,
+    /// Why it ended early.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When it began, in UTC (RFC 3339).
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub started_at: jiff::Timestamp,
+    /// How long it took, from opening the first device to the last sample.
+    pub duration_s: f64,
+    /// The program's arguments, the first of them its own path.
+    pub argv: Vec<String>,
+    /// How much was measured.
+    pub profile: Profile,
+    /// The seed of all inputs.
+    pub seed: u64,
+    /// What the user said about the run, by `--label`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The regular expression over ids that chose what to measure; null if all.
+    #[serde(default)]
+    pub filter: Option<String>,
+    /// The time that the user allowed; null if any.
+    #[serde(default)]
+    pub max_time_s: Option<f64>,
+    /// How many times the device was opened afresh and measured on.
+    pub devices: u32,
+    /// Where the time went.
+    #[serde(default)]
+    pub spent: Spent,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Measured.
-    Ok,
-    /// The adapter lacks a feature.
-    Unsupported,
-    /// Not measured, for lack of room.
-    Skipped,
-    /// The result was wrong, so it was not timed.
+pub enum RunStatus {
+    /// Everything that was asked for has a measurement, if not every one a time.
+    Complete,
+    /// Ended by the user or by the time allowed.
+    Interrupted,
+    /// Ended by the machine.
     Failed,
 }
 
-impl Measurement {
-    /// The time of one dispatch in ns.
-    #[must_use]
-    pub fn time_ns(&self) -> Option<Estimate> {
-        stats::median_interval(&self.samples_ns.iter().flatten().copied().collect::<Vec<_>>())
-    }
-
-    /// Its time over that of another member of its panel, taken within rounds.
-    #[must_use]
-    pub fn over(&self, other: &Self) -> Option<Estimate> {
-        let rounds = self.samples_ns.iter().zip(&other.samples_ns);
-        let ratios: Vec<f64> = rounds.filter_map(|(own, others)| Some((*own)? / (*others)?)).collect();
-        stats::median_interval(&ratios)
-    }
-
-    /// Median time of one element in ns.
-    #[must_use]
-    pub fn ns_per_element(&self) -> Option<f64> {
-        Some(self.time_ns()?.median / as_f64(self.elements))
-    }
-
-    /// Median throughput in bytes per second.
-    #[must_use]
-    pub fn bytes_per_second(&self) -> Option<f64> {
-        Some(as_f64(self.bytes) / self.time_ns()?.median * 1e9)
-    }
-
-    /// The id of the panel: all of the id but activation and form.
-    #[must_use]
-    pub fn group(&self) -> &str {
-        self.id.strip_suffix(&format!("/{}/{}", self.activation, self.form)).unwrap_or(&self.id)
-    }
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// The default forms, on one device.
+    Quick,
+    /// All forms, on several devices opened afresh.
+    Standard,
+    /// All forms, inputs and checks.
+    Full,
 }
 
-fn as_f64(count: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
-    let count = count as f64;
-    count
+/// Where the time of a run went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Spent {
+    /// Opening devices.
+    pub open_s: f64,
+    /// Compiling shaders.
+    pub compile_s: f64,
+    /// Making inputs and uploading them.
+    pub inputs_s: f64,
+    /// Comparing results with the reference.
+    pub validate_s: f64,
+    /// Running before the first sample.
+    pub warm_up_s: f64,
+    /// Taking samples.
+    pub measure_s: f64,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What samples are taken with.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Clock {
+    /// Whose clock it is.
+    pub kind: ClockKind,
+    /// Length of a tick; null on the wall clock.
+    #[serde(default)]
+    pub period_ns: Option<f64>,
+    /// Smallest step seen, which may be many ticks; null if none was looked for.
+    #[serde(default)]
+    pub quantum_ns: Option<f64>,
+}
 
-    pub(super) fn measurement(activation: &str, samples_ns: &[Option<f64>]) -> Measurement {
-        Measurement {
-            id: format!("forward/f32/n=1000/{activation}/plain"),
-            direction: "forward".to_owned(),
-            storage: "f32".to_owned(),
-            activation: activation.to_owned(),
-            form: "plain".to_owned(),
-            elements: 1000,
-            bytes: 8000,
-            status: Status::Ok,
-            reason: None,
-            dispatches_per_sample: 1,
-            samples_ns: samples_ns.to_vec(),
+/// Whose clock samples are taken with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockKind {
+    /// Timestamps on the device, at the begin and the end of a pass.
+    GpuTimestamps,
+    /// The host's, from submission to completion.
+    Wall,
+}
+
+/// What a dispatch costs that does next to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Floor {
+    /// One dispatch of many in a pass, each behind the one before it.
+    pub dispatch_ns: Estimate,
+    /// From submission to completion, by the wall clock.
+    pub submit_to_complete_ns: Estimate,
+}
+
+/// From which size on memory bounds the yardstick.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryRegime {
+    /// Bytes that a dispatch moves, from which on it is memory that bounds it.
+    pub from_bytes: u64,
+    /// Whether the throughput stood still at larger sizes; false if the largest size that fits had to do.
+    pub settled: bool,
+    /// The yardstick by size.
+    pub scan: Vec<MemoryPoint>,
+}
+
+/// The yardstick at one size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryPoint {
+    /// Elements of each tensor.
+    pub elements: u64,
+    /// Bytes that a dispatch moves.
+    pub bytes: u64,
+    /// Median throughput.
+    pub bytes_per_second: f64,
+}
+
+/// A shape that was tried on a kernel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ShapeTrial {
+    /// `direction/storage/activation/form`.
+    pub kernel: String,
+    /// Elements of each tensor.
+    pub elements: u64,
+    /// The shape.
+    #[serde(flatten)]
+    pub shape: Shape,
+    /// Time of one dispatch.
+    pub ns: Estimate,
+    /// Whether the measurements were taken in it.
+    pub chosen: bool,
+}
+
+impl Report {
+    /// Removes what identifies a person or a machine: the host's name, where the adapter sits, and folders in the arguments, of which whatever follows
+    /// the last slash or backslash stays. What the user chose to say stays as well: labels, the filter, file names.
+    pub fn anonymize(&mut self) {
+        self.system.host = None;
+        self.adapter.pci_bus_id = None;
+        for argument in &mut self.run.argv {
+            let (flag, value) = match argument.split_once('=') {
+                Some((flag, value)) if flag.starts_with('-') => (format!("{flag}="), value),
+                _ => (String::new(), argument.as_str()),
+            };
+            *argument = flag + value.rsplit(['/', '\\']).next().unwrap_or_default();
         }
     }
+}
 
-    #[test]
-    fn ratios_are_taken_within_rounds() {
-        // The clock halves in the middle: each median moves, their ratio in a round does not.
-        let relu =
-            measurement("relu", &[100.0, 200.0, 200.0, 0.0, 200.0, 100.0, 100.0].map(|ns| (ns > 0.0).then_some(ns)));
-        let sigmoid = measurement("sigmoid", &[150.0, 300.0, 300.0, 9.0, 300.0, 150.0, 150.0].map(Some));
-        let ratio = sigmoid.over(&relu).expect("samples");
-        assert_eq!((ratio.low, ratio.median, ratio.high), (1.5, 1.5, 1.5));
-        assert_eq!(relu.bytes_per_second(), Some(8000.0 / 150.0 * 1e9));
-        assert_eq!(relu.group(), "forward/f32/n=1000");
-    }
+/// The JSON Schema (draft 2020-12) of a report, as published in `schema/report-1.schema.json`.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Report).to_value()
+}
 
-    #[test]
-    fn without_samples_there_is_no_number() {
-        let none = measurement("relu", &[None, None]);
-        assert!(none.time_ns().is_none() && none.ns_per_element().is_none() && none.over(&none).is_none());
-    }
+fn with_derived<S: Serializer>(measurements: &[Measurement], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(measurements.iter().map(|measurement| {
+        let mut measurement = measurement.clone();
+        measurement.derived = measurement.derived();
+        measurement
+    }))
 }

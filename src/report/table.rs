@@ -75,7 +75,7 @@ fn ratio(ratio: Estimate) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::measurement;
+    use super::super::measurement::tests::measurement;
     use super::*;
 
     #[test]

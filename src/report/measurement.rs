@@ -1,0 +1,282 @@
+//! One kernel at one size: its samples, what became of it, and what follows from them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::gpu;
+use crate::kernel::Kernel;
+use crate::stats::{self, Estimate};
+
+/// Everything about one kernel at one size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Measurement {
+    /// `direction/storage/n=elements/activation/form`, and what is not the default behind it; unique in a report.
+    pub id: String,
+    /// forward or backward.
+    pub direction: String,
+    /// f32, f16 (f16 in memory, f32 in arithmetic) or f16_native.
+    pub storage: String,
+    /// copy, add, relu, sigmoid.
+    pub activation: String,
+    /// How it is written.
+    pub form: String,
+    /// Elements of each tensor.
+    #[schemars(range(min = 1))]
+    pub elements: u64,
+    /// Bytes that one dispatch has to move: each of its tensors once.
+    pub bytes: u64,
+    /// What bounds it, as far as that was measured.
+    #[serde(default)]
+    pub regime: Option<Regime>,
+    /// How its words were spread over invocations; null where it was not dispatched.
+    #[serde(default)]
+    pub shape: Option<Shape>,
+    /// Whether the shader had wgpu's run-time checks of bounds and loops.
+    #[serde(default)]
+    pub shader_checks: bool,
+    /// What its inputs were.
+    #[serde(default)]
+    pub inputs: Inputs,
+    /// SHA-256 of the WGSL, in hexadecimal.
+    #[serde(default)]
+    pub wgsl_sha256: Option<String>,
+    /// What became of it.
+    pub status: Status,
+    /// Why, where the status is not ok.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// What a reader of the numbers should know, a sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// How the result compared with the f64 reference; null where it was not compared.
+    #[serde(default)]
+    pub validation: Option<Validation>,
+    /// Dispatches in each sample, the same for a whole panel.
+    pub dispatches_per_sample: u32,
+    /// Rounds on each freshly opened device: the samples of the first device come first, so many, then those of the second.
+    #[serde(default)]
+    pub rounds_per_device: u32,
+    /// ns per dispatch, by round; null where the round gave no sample.
+    pub samples_ns: Vec<Option<f64>>,
+    /// ns of the clock witness around each sample, whose time is the inverse of the core clock; empty without a witness.
+    #[serde(default)]
+    pub witness_ns: Vec<Option<f64>>,
+    /// Why samples are null.
+    #[serde(default)]
+    pub dropped: Dropped,
+    /// For other readers: computed from the samples on writing and again on loading. Here, ask the methods.
+    #[serde(default)]
+    pub(super) derived: Option<Derived>,
+}
+
+/// What bounds the time of a dispatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Regime {
+    /// Launching it.
+    Launch,
+    /// Caches, which hold its tensors.
+    Cache,
+    /// Memory.
+    Memory,
+}
+
+/// How a kernel's words are spread over invocations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shape {
+    /// Invocations of a workgroup.
+    pub workgroup_size: u32,
+    /// 16-byte words that an invocation owns.
+    pub words_per_invocation: u32,
+}
+
+impl From<gpu::Shape> for Shape {
+    fn from(shape: gpu::Shape) -> Self {
+        Self { workgroup_size: shape.workgroup_size, words_per_invocation: shape.words_per_invocation }
+    }
+}
+
+/// What the tensors that a kernel reads are filled with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Inputs {
+    /// Standard normal numbers: of mixed sign, incompressible.
+    #[default]
+    Normal,
+    /// One number everywhere.
+    Constant,
+    /// Zero everywhere.
+    Zeros,
+}
+
+/// What became of a measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Measured.
+    Ok,
+    /// Measured, but its times can't be right.
+    Invalid,
+    /// The adapter lacks a feature.
+    Unsupported,
+    /// Not measured, for lack of room or time.
+    Skipped,
+    /// The result was wrong, so it was not timed.
+    Failed,
+}
+
+/// Samples that were taken and not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Dropped {
+    /// The clock gave no time: it stood still, ran backwards, or showed more than the wall clock.
+    pub clock: u32,
+    /// The witnesses before and after differed: the core clock changed meanwhile.
+    pub witness: u32,
+}
+
+/// How a result compared with the f64 reference.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Validation {
+    /// Elements that were compared: all that have a defined result.
+    pub elements: u64,
+    /// Elements outside of what the WGSL specification allows.
+    pub violations: u64,
+    /// Largest error in units of the last place.
+    #[serde(default)]
+    pub max_ulp: Option<f64>,
+    /// Largest error as a share of what the specification allows.
+    #[serde(default)]
+    pub max_share_of_bound: Option<f64>,
+}
+
+/// What follows from the samples of a measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Derived {
+    /// Median time of one dispatch.
+    pub median_ns: f64,
+    /// Lower end of the median's 95 % interval.
+    pub low_ns: f64,
+    /// Upper end of the median's 95 % interval.
+    pub high_ns: f64,
+    /// Bytes over the median time, in units of one, not of 2^30.
+    pub bytes_per_second: f64,
+    /// Median time over elements.
+    pub ns_per_element: f64,
+}
+
+impl Measurement {
+    /// Of a kernel at a size, before anything was done: skipped, without a reason or a sample.
+    #[must_use]
+    pub fn new(kernel: &Kernel, elements: u64) -> Self {
+        Self {
+            id: kernel.id(elements),
+            direction: kernel.direction().name().to_owned(),
+            storage: kernel.storage.name().to_owned(),
+            activation: kernel.activation.name.to_owned(),
+            form: kernel.form.name.to_owned(),
+            elements,
+            bytes: kernel.bytes(elements),
+            regime: None,
+            shape: None,
+            shader_checks: false,
+            inputs: Inputs::default(),
+            wgsl_sha256: None,
+            status: Status::Skipped,
+            reason: None,
+            notes: Vec::new(),
+            validation: None,
+            dispatches_per_sample: 0,
+            rounds_per_device: 0,
+            samples_ns: Vec::new(),
+            witness_ns: Vec::new(),
+            dropped: Dropped::default(),
+            derived: None,
+        }
+    }
+
+    /// The time of one dispatch in ns.
+    #[must_use]
+    pub fn time_ns(&self) -> Option<Estimate> {
+        stats::median_interval(&self.samples_ns.iter().flatten().copied().collect::<Vec<_>>())
+    }
+
+    /// Its time over that of another member of its panel, taken within rounds.
+    #[must_use]
+    pub fn over(&self, other: &Self) -> Option<Estimate> {
+        let rounds = self.samples_ns.iter().zip(&other.samples_ns);
+        let ratios: Vec<f64> = rounds.filter_map(|(own, others)| Some((*own)? / (*others)?)).collect();
+        stats::median_interval(&ratios)
+    }
+
+    /// What follows from the samples; none where they are too few for an estimate.
+    #[must_use]
+    pub fn derived(&self) -> Option<Derived> {
+        let Estimate { median, low, high } = self.time_ns()?;
+        Some(Derived {
+            median_ns: median,
+            low_ns: low,
+            high_ns: high,
+            bytes_per_second: as_f64(self.bytes) / median * 1e9,
+            ns_per_element: median / as_f64(self.elements),
+        })
+    }
+
+    /// Median time of one element in ns.
+    #[must_use]
+    pub fn ns_per_element(&self) -> Option<f64> {
+        Some(self.derived()?.ns_per_element)
+    }
+
+    /// Median throughput in bytes per second.
+    #[must_use]
+    pub fn bytes_per_second(&self) -> Option<f64> {
+        Some(self.derived()?.bytes_per_second)
+    }
+
+    /// The id of the panel: all of the id but activation and form.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.id.strip_suffix(&format!("/{}/{}", self.activation, self.form)).unwrap_or(&self.id)
+    }
+}
+
+fn as_f64(count: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
+    let count = count as f64;
+    count
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::activation::{ACTIVATIONS, Direction};
+    use crate::storage::Storage;
+
+    /// A forward kernel at 1000 elements with these samples.
+    pub(in crate::report) fn measurement(activation: &str, samples_ns: &[Option<f64>]) -> Measurement {
+        let activation = ACTIVATIONS.iter().find(|known| known.name == activation).expect("in the table");
+        let kernel = Kernel::default_form(activation, Direction::Forward, Storage::F32).expect("a forward form");
+        let mut measurement = Measurement::new(&kernel, 1000);
+        measurement.status = Status::Ok;
+        measurement.samples_ns = samples_ns.to_vec();
+        measurement
+    }
+
+    #[test]
+    fn ratios_are_taken_within_rounds() {
+        // The clock halves in the middle: each median moves, their ratio in a round does not.
+        let relu =
+            measurement("relu", &[100.0, 200.0, 200.0, 0.0, 200.0, 100.0, 100.0].map(|ns| (ns > 0.0).then_some(ns)));
+        let sigmoid = measurement("sigmoid", &[150.0, 300.0, 300.0, 9.0, 300.0, 150.0, 150.0].map(Some));
+        let ratio = sigmoid.over(&relu).expect("samples");
+        assert_eq!((ratio.low, ratio.median, ratio.high), (1.5, 1.5, 1.5));
+        assert_eq!(relu.bytes_per_second(), Some(8000.0 / 150.0 * 1e9));
+        assert_eq!(relu.group(), "forward/f32/n=1000");
+    }
+
+    #[test]
+    fn without_samples_there_is_no_number() {
+        let none = measurement("relu", &[None, None]);
+        assert!(none.time_ns().is_none() && none.derived().is_none() && none.over(&none).is_none());
+    }
+}
