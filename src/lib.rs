@@ -13,6 +13,7 @@ pub mod behaviour;
 pub mod bounds;
 pub mod doctor;
 pub mod error;
+pub mod gates;
 pub mod gpu;
 pub mod inputs;
 pub mod kernel;

@@ -63,7 +63,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What the quick profile and `cargo bench` use.
+    /// What the quick profile and `cargo bench` use, on hardware.
     pub const QUICK: Self = Self {
         warm_up: Duration::from_millis(100),
         sample: Duration::from_millis(5),
@@ -73,13 +73,27 @@ impl Plan {
         half_width: 0.005,
         witness_tolerance: Some(0.03),
     };
+
+    /// What the other profiles use, on hardware.
+    pub const STANDARD: Self = Self {
+        panel: Duration::from_millis(2000),
+        max_rounds: 1000,
+        half_width: 0.0025,
+        ..Self::QUICK
+    };
+
+    /// To rank shapes and to scan sizes, which are short and many.
+    #[must_use]
+    pub fn briefly(self) -> Self {
+        Self { warm_up: Duration::from_millis(10), sample: self.sample / 2, panel: Duration::from_millis(200), ..self }
+    }
 }
 
 /// The samples of a panel.
 #[derive(Clone, Debug)]
 pub struct Samples {
-    /// Dispatches of each sample.
-    pub dispatches: u32,
+    /// Dispatches of each sample, and rounds.
+    pub fixed: Fixed,
     /// By member, in the order in which they were given.
     pub members: Vec<Member>,
     /// How long the warm-up and the pilot took.
@@ -118,7 +132,8 @@ const MEDIAN_OVER_MEAN: f64 = 1.253;
 /// Passes that are submitted before any is waited for take about so long: drivers end what runs for seconds.
 const IN_FLIGHT: Duration = Duration::from_millis(100);
 
-/// Times the members of a panel together, each sample between two of the witness, if there is one.
+/// Times the members of a panel together, each sample between two of the witness, if there is one. Dispatches and rounds are found by a
+/// pilot, or those that another device has `fixed`.
 ///
 /// # Errors
 /// If the device fails. A clock that gives no time leaves samples that are all dropped, with the reason.
@@ -127,18 +142,44 @@ pub fn measure<S: Stopwatch>(
     members: &[&S::Work],
     witness: Option<&S::Work>,
     plan: &Plan,
+    fixed: Option<Fixed>,
 ) -> Result<Samples> {
     let began = Instant::now();
     let (dispatches, round_ns) = warm_up(stopwatch, members, witness, plan)?;
+    let dispatches = fixed.map_or(dispatches, |fixed| fixed.dispatches);
     let panel = Panel { stopwatch, members, witness, dispatches, round_ns, tolerance: plan.witness_tolerance };
-    // Whole turns of the orders, so that every place is taken equally often.
-    let turn = 2 * u32::try_from(members.len()).expect("a handful").max(1);
-    let pilot = panel.rounds(PILOT_ROUNDS.min(plan.min_rounds).next_multiple_of(turn))?;
-    let most = whole(nanoseconds(plan.panel) / round_ns).clamp(plan.min_rounds, plan.max_rounds.max(plan.min_rounds));
-    let rounds = rounds_for(&pilot, plan.half_width).clamp(plan.min_rounds, most).next_multiple_of(turn);
+    let rounds = match fixed {
+        Some(fixed) => fixed.rounds,
+        None => {
+            // Whole turns of the orders, so that every place is taken equally often.
+            let turn = 2 * u32::try_from(members.len()).expect("a handful").max(1);
+            let pilot = panel.rounds(PILOT_ROUNDS.min(plan.min_rounds).next_multiple_of(turn))?;
+            let most = whole(nanoseconds(plan.panel) / round_ns).clamp(plan.min_rounds, plan.max_rounds);
+            rounds_for(&pilot, plan.half_width).clamp(plan.min_rounds, most).next_multiple_of(turn)
+        }
+    };
     let warm_up = began.elapsed();
     let members = panel.rounds(rounds)?;
-    Ok(Samples { dispatches, members, warm_up, measure: began.elapsed().saturating_sub(warm_up) })
+    let fixed = Fixed { dispatches, rounds };
+    Ok(Samples { fixed, members, warm_up, measure: began.elapsed().saturating_sub(warm_up) })
+}
+
+/// What the first device fixes for those after it, so that their samples are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// Dispatches of each sample.
+    pub dispatches: u32,
+    /// Rounds.
+    pub rounds: u32,
+}
+
+/// So many rounds of the members, without a witness: to rank them, where a ratio with an interval is not what is sought.
+///
+/// # Errors
+/// As [`measure`].
+pub fn rounds<S: Stopwatch>(stopwatch: &S, members: &[&S::Work], plan: &Plan, rounds: u32) -> Result<Vec<Member>> {
+    let (dispatches, round_ns) = warm_up(stopwatch, members, None, plan)?;
+    Panel { stopwatch, members, witness: None, dispatches, round_ns, tolerance: None }.rounds(rounds)
 }
 
 /// A panel whose dispatches are settled.

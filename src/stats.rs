@@ -51,6 +51,22 @@ pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
     Some(Estimate { median: quantile(&sorted, 0.5)?, low: sorted[rank], high: sorted[sorted.len() - 1 - rank] })
 }
 
+/// The median over the samples of several devices, with the hull of the devices' own intervals: it covers what changes from one to the next. None if
+/// some device has too few samples for an interval of its own.
+#[must_use]
+pub fn over_devices(devices: impl Iterator<Item = Vec<f64>>) -> Option<Estimate> {
+    let mut all = Vec::new();
+    let mut hull: Option<(f64, f64)> = None;
+    for samples in devices {
+        let own = median_interval(&samples)?;
+        hull = Some(hull.map_or((own.low, own.high), |(low, high)| (own.low.min(low), own.high.max(high))));
+        all.extend(samples);
+    }
+    all.sort_by(f64::total_cmp);
+    let (low, high) = hull?;
+    Some(Estimate { median: quantile(&all, 0.5)?, low, high })
+}
+
 /// The largest index i with P(fewer than i + 1 of n samples are below the median) <= 2.5 %; 0 if there is none.
 fn rank_of_lower_end(n: usize) -> usize {
     #[expect(clippy::cast_precision_loss, reason = "far fewer samples than 2^53")]

@@ -1,12 +1,15 @@
 //! A kernel with a shape, bound to tensors: what is dispatched.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{Gpu, Tensor};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Role};
 use crate::ladder::{self, Ladder};
 
 /// How a kernel's words are spread over invocations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Shape {
     /// Invocations of a workgroup.
     pub workgroup_size: u32,

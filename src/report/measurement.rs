@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::gpu;
+use crate::gpu::Shape;
 use crate::kernel::Kernel;
+use crate::measure;
 use crate::stats::{self, Estimate};
 
 /// Everything about one kernel at one size.
@@ -81,21 +82,6 @@ pub enum Regime {
     Memory,
 }
 
-/// How a kernel's words are spread over invocations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Shape {
-    /// Invocations of a workgroup.
-    pub workgroup_size: u32,
-    /// 16-byte words that an invocation owns.
-    pub words_per_invocation: u32,
-}
-
-impl From<gpu::Shape> for Shape {
-    fn from(shape: gpu::Shape) -> Self {
-        Self { workgroup_size: shape.workgroup_size, words_per_invocation: shape.words_per_invocation }
-    }
-}
-
 /// What the tensors that a kernel reads are filled with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -126,10 +112,13 @@ pub enum Status {
 }
 
 /// Samples that were taken and not kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dropped {
     /// The clock gave no time: it stood still, ran backwards, or showed more than the wall clock.
     pub clock: u32,
+    /// What the clock did the last time.
+    #[serde(default)]
+    pub clock_reason: Option<String>,
     /// The witnesses before and after differed: the core clock changed meanwhile.
     pub witness: u32,
 }
@@ -194,18 +183,44 @@ impl Measurement {
         }
     }
 
-    /// The time of one dispatch in ns.
-    #[must_use]
-    pub fn time_ns(&self) -> Option<Estimate> {
-        stats::median_interval(&self.samples_ns.iter().flatten().copied().collect::<Vec<_>>())
+    /// Appends the samples of a device.
+    pub fn take(&mut self, samples: measure::Member) {
+        self.samples_ns.extend(samples.ns);
+        self.witness_ns.extend(samples.witness_ns);
+        self.dropped.clock += samples.dropped_by_clock;
+        self.dropped.witness += samples.dropped_by_witness;
+        if let Some(reject) = samples.reject {
+            self.dropped.clock_reason = Some(reject.to_string());
+        }
     }
 
-    /// Its time over that of another member of its panel, taken within rounds.
+    /// The time of one dispatch in ns; none of a row that is not ok.
+    #[must_use]
+    pub fn time_ns(&self) -> Option<Estimate> {
+        self.over_devices(self.samples_ns.iter().copied())
+    }
+
+    /// Its time over that of another member of its panel, taken within rounds; none unless both are ok.
     #[must_use]
     pub fn over(&self, other: &Self) -> Option<Estimate> {
+        if other.status != Status::Ok || other.rounds_per_device != self.rounds_per_device {
+            return None;
+        }
         let rounds = self.samples_ns.iter().zip(&other.samples_ns);
-        let ratios: Vec<f64> = rounds.filter_map(|(own, others)| Some((*own)? / (*others)?)).collect();
-        stats::median_interval(&ratios)
+        self.over_devices(rounds.map(|(own, others)| Some((*own)? / (*others)?)))
+    }
+
+    /// The median of what the rounds gave, with an interval that covers those of all devices.
+    fn over_devices(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
+        if self.status != Status::Ok {
+            return None;
+        }
+        let rounds: Vec<Option<f64>> = rounds.collect();
+        let per_device = match self.rounds_per_device {
+            0 => rounds.len().max(1),
+            rounds => rounds as usize,
+        };
+        stats::over_devices(rounds.chunks(per_device).map(|device| device.iter().flatten().copied().collect()))
     }
 
     /// What follows from the samples; none where they are too few for an estimate.
@@ -233,10 +248,10 @@ impl Measurement {
         Some(self.derived()?.bytes_per_second)
     }
 
-    /// The id of the panel: all of the id but activation and form.
+    /// The id of the panel: direction, storage and size.
     #[must_use]
     pub fn group(&self) -> &str {
-        self.id.strip_suffix(&format!("/{}/{}", self.activation, self.form)).unwrap_or(&self.id)
+        self.id.match_indices('/').nth(2).map_or(&self.id, |(end, _)| &self.id[..end])
     }
 }
 

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-pub use measurement::{Derived, Dropped, Inputs, Measurement, Regime, Shape, Status, Validation};
+pub use measurement::{Derived, Dropped, Inputs, Measurement, Regime, Status, Validation};
 
-use crate::gpu::AdapterFacts;
+use crate::gpu::{AdapterFacts, Shape};
 use crate::provenance::Tool;
 use crate::stats::Estimate;
 use crate::system::System;
@@ -66,6 +66,9 @@ pub struct Run {
     /// Why it ended early.
     #[serde(default)]
     pub reason: Option<String>,
+    /// What a reader of the whole report should know, a sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// When it began, in UTC (RFC 3339).
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: jiff::Timestamp,
@@ -119,9 +122,12 @@ pub enum Profile {
 
 /// Where the time of a run went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Spent {
     /// Opening devices.
     pub open_s: f64,
+    /// Finding shapes, the floor of a dispatch and the memory regime.
+    pub prepare_s: f64,
     /// Compiling shaders.
     pub compile_s: f64,
     /// Making inputs and uploading them.
@@ -132,6 +138,18 @@ pub struct Spent {
     pub warm_up_s: f64,
     /// Taking samples.
     pub measure_s: f64,
+}
+
+impl std::ops::AddAssign for Spent {
+    fn add_assign(&mut self, other: Self) {
+        self.open_s += other.open_s;
+        self.prepare_s += other.prepare_s;
+        self.compile_s += other.compile_s;
+        self.inputs_s += other.inputs_s;
+        self.validate_s += other.validate_s;
+        self.warm_up_s += other.warm_up_s;
+        self.measure_s += other.measure_s;
+    }
 }
 
 /// What samples are taken with.

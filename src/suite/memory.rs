@@ -1,0 +1,154 @@
+//! Where launching ends to matter and memory begins to: the floor of a dispatch, and the size from which on memory bounds the yardstick.
+
+use std::time::Instant;
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng as _, SeedableRng};
+
+use crate::activation::{Activation, Direction};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
+use crate::kernel::Kernel;
+use crate::measure::{self, Plan};
+use crate::report::{Floor, MemoryPoint, MemoryRegime};
+use crate::stats;
+use crate::storage::Storage;
+
+/// Elements of a dispatch that does next to nothing: one word.
+const NEXT_TO_NOTHING: u64 = 4;
+
+/// Dispatches that are waited for one by one.
+const WAITED_FOR: usize = 50;
+
+/// Sizes that are scanned, as powers of two.
+const SMALLEST: u32 = 16;
+const LARGEST_ON_HARDWARE: u32 = 28;
+const LARGEST_ON_CPU: u32 = 25;
+
+/// A doubling that changes the throughput by less than this changes nothing.
+const SETTLED: f64 = 0.02;
+
+/// Doublings that have to change nothing.
+const DOUBLINGS: usize = 2;
+
+/// Rounds at each size.
+const ROUNDS: u32 = 9;
+
+fn copy() -> Kernel {
+    let copy = Activation::named("copy").expect("in the table");
+    Kernel::default_form(copy, Direction::Forward, Storage::F32).expect("a form")
+}
+
+/// copy over `elements` random words of tensors of its own.
+fn workload(gpu: &Gpu, elements: u64, shape: Shape, block: &[u8]) -> Result<(Workload, [Tensor; 2])> {
+    gpu.ensure_room(elements.saturating_mul(2 * Storage::F32.element_bytes()))?;
+    let layout = gpu.layout(elements, Storage::F32.element_bytes());
+    let tensors = [gpu.tensor("y", layout)?, gpu.tensor("x", layout)?];
+    // Repeated at distances that no memory compression sees; drawing all of them would take longer than the scan.
+    gpu.upload(&tensors[1], |first, bytes| {
+        let mut at = usize::try_from(first % block.len() as u64).expect("below its length");
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let part = rest.len().min(block.len() - at);
+            let (filled, behind) = rest.split_at_mut(part);
+            filled.copy_from_slice(&block[at..at + part]);
+            (rest, at) = (behind, 0);
+        }
+    })?;
+    // Every page is written before it is read or timed.
+    gpu.upload(&tensors[0], |_, bytes| bytes.fill(0xff))?;
+    let workload = gpu.workload(copy(), shape, ShaderChecks::Trusted, &[&tensors[0], &tensors[1]])?;
+    Ok((workload, tensors))
+}
+
+fn random_block(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut block = vec![0; bytes];
+    Xoshiro256PlusPlus::seed_from_u64(seed).fill_bytes(&mut block);
+    block
+}
+
+/// What a dispatch costs that does next to nothing: behind another one in a pass, and alone from submission to completion.
+///
+/// # Errors
+/// If the device fails.
+pub fn floor(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<Floor>> {
+    let (workload, _tensors) = workload(gpu, NEXT_TO_NOTHING, Shape::default(), &random_block(seed, 64))?;
+    let samples = measure::rounds(gpu, &[&workload], plan, plan.min_rounds)?;
+    let dispatch_ns: Vec<f64> = samples[0].ns.iter().flatten().copied().collect();
+    let mut submit_to_complete_ns = Vec::with_capacity(WAITED_FOR);
+    for _ in 0..WAITED_FOR {
+        let began = Instant::now();
+        gpu.run(&workload)?;
+        submit_to_complete_ns.push(began.elapsed().as_secs_f64() * 1e9);
+    }
+    let estimates = stats::median_interval(&dispatch_ns).zip(stats::median_interval(&submit_to_complete_ns));
+    Ok(estimates.map(|(dispatch_ns, submit_to_complete_ns)| Floor { dispatch_ns, submit_to_complete_ns }))
+}
+
+/// The throughput of copy by size, and from how many bytes on it stands still.
+///
+/// # Errors
+/// If the device fails.
+pub fn scan(gpu: &Gpu, shape: Shape, plan: &Plan, seed: u64) -> Result<Option<MemoryRegime>> {
+    let largest = if gpu.facts.is_software { LARGEST_ON_CPU } else { LARGEST_ON_HARDWARE };
+    let block = random_block(seed, 1 << 22);
+    let mut scan = Vec::new();
+    for power in SMALLEST..=largest {
+        let elements = 1 << power;
+        let (workload, _tensors) = match workload(gpu, elements, shape, &block) {
+            Ok(made) => made,
+            Err(Error::Unsupported(_)) => break,
+            Err(error) => return Err(error),
+        };
+        let samples = measure::rounds(gpu, &[&workload], plan, ROUNDS)?;
+        let mut ns: Vec<f64> = samples[0].ns.iter().flatten().copied().collect();
+        ns.sort_by(f64::total_cmp);
+        // The quarter that was least disturbed: what is sought is a bend of two percent, not a ratio with an interval.
+        let Some(ns) = stats::quantile(&ns, 0.25) else { continue };
+        let bytes = copy().bytes(elements);
+        #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
+        scan.push(MemoryPoint { elements, bytes, bytes_per_second: bytes as f64 / ns * 1e9 });
+    }
+    Ok(regime(scan))
+}
+
+/// The smallest size from which on no doubling changes the throughput, judged from the largest down, since caches have plateaus too.
+fn regime(scan: Vec<MemoryPoint>) -> Option<MemoryRegime> {
+    let unchanged = |pair: &[MemoryPoint]| (pair[1].bytes_per_second / pair[0].bytes_per_second - 1.0).abs() < SETTLED;
+    let still = scan.windows(2).rev().take_while(|pair| unchanged(pair)).count();
+    let settled = still >= DOUBLINGS;
+    let from = scan.len().checked_sub(1 + if settled { still } else { 0 })?;
+    Some(MemoryRegime { from_bytes: scan[from].bytes, settled, scan })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(rates: &[f64]) -> MemoryRegime {
+        let point = |(power, rate): (usize, &f64)| MemoryPoint {
+            elements: 1 << power,
+            bytes: 8 << power,
+            bytes_per_second: *rate,
+        };
+        regime(rates.iter().enumerate().map(point).collect()).expect("points")
+    }
+
+    #[test]
+    fn memory_begins_behind_the_last_bend() {
+        // Launch, a plateau of the cache, a fall, memory.
+        let found = of(&[10.0, 20.0, 30.0, 30.1, 30.0, 30.1, 22.0, 18.0, 17.9, 18.0, 18.1]);
+        assert!(found.settled);
+        assert_eq!(found.from_bytes, 8 << 7);
+    }
+
+    #[test]
+    fn a_throughput_that_still_moves_leaves_the_largest_size() {
+        for rates in [&[10.0, 20.0, 30.0, 40.0][..], &[30.0, 20.0, 18.0, 17.9], &[5.0]] {
+            let found = of(rates);
+            assert!(!found.settled);
+            assert_eq!(found.from_bytes, 8 << (rates.len() - 1));
+        }
+        assert!(regime(Vec::new()).is_none());
+    }
+}

@@ -1,0 +1,478 @@
+//! The run: from an adapter to a report. Which kernels at which sizes, each checked on the data it is timed on, timed in panels, on
+//! one device or several that are opened afresh.
+
+mod group;
+mod memory;
+mod panels;
+mod shapes;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use regex::Regex;
+
+pub use group::Group;
+pub use memory::{floor, scan};
+pub use panels::{Member, Panel, default_kernels, panels};
+
+use crate::activation::Direction;
+use crate::dump::{self, Dump};
+use crate::error::{Error, Result};
+use crate::gates::{self, Circumstances};
+use crate::gpu::{Clock, Gpu, Shape, ShaderChecks, Workload};
+use crate::inputs::{DEFAULT_SEED, Distribution, Inputs};
+use crate::kernel::Kernel;
+use crate::measure::{self, Fixed, Plan, Stopwatch as _};
+use crate::provenance::Tool;
+use crate::report::{
+    self, ClockKind, Floor, Measurement, MemoryRegime, Profile, Regime, Report, Run, RunStatus, ShapeTrial, Spent,
+    Status, Validation,
+};
+use crate::system::System;
+use crate::validate::Accuracy;
+use crate::witness::Witness;
+
+/// A dispatch of which launching takes more than this share is bound by it.
+const LAUNCH_SHARE: f64 = 0.2;
+
+/// A shape of a kernel's own is worth a note if it is so much faster than the common one.
+const WORTH_A_NOTE: f64 = 1.02;
+
+/// What a run covers.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which rows.
+    pub profile: Profile,
+    /// How much to measure; what suits hardware is adapted to a software adapter.
+    pub plan: Plan,
+    /// How many devices are opened afresh and measured on.
+    pub devices: u32,
+    /// The seed of all inputs.
+    pub seed: u64,
+    /// Only the rows whose id it matches, and their yardsticks.
+    pub filter: Option<Regex>,
+    /// The time after which no further panel is begun.
+    pub max_time: Option<Duration>,
+    /// Whether the shapes of every kernel are ranked, not the yardsticks' alone.
+    pub ranks_all_shapes: bool,
+    /// What the user says about the run.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// What a profile covers where nothing else is said.
+    #[must_use]
+    pub fn of(profile: Profile) -> Self {
+        let is_quick = profile == Profile::Quick;
+        Self {
+            profile,
+            plan: if is_quick { Plan::QUICK } else { Plan::STANDARD },
+            devices: if is_quick { 1 } else { 3 },
+            seed: DEFAULT_SEED,
+            filter: None,
+            max_time: None,
+            ranks_all_shapes: !is_quick,
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// Who watches a run.
+pub trait Watch {
+    /// Before each step: what it is, how many are done and how many there are. False ends the run with a report of what was done.
+    fn step(&mut self, what: &str, done: usize, of: usize) -> bool;
+
+    /// After each panel, with the report so far.
+    ///
+    /// # Errors
+    /// If it can't be kept: the run then ends.
+    fn keep(&mut self, report: &Report) -> Result<()>;
+}
+
+/// Measures on what `open` opens, once for each device of the settings. There is a report as soon as there is a device: of an interrupted run, or of
+/// one that the machine ended, it holds what was done, and the rows that were not reached say so. The error is what ended the run, or,
+/// when all is done, the first kernel that was wrong or did not compile.
+///
+/// # Errors
+/// If no device can be opened, or if the filter matches nothing.
+pub fn run(
+    open: &mut dyn FnMut() -> Result<Gpu>,
+    settings: &Settings,
+    dump: Option<&Dump>,
+    watch: &mut dyn Watch,
+) -> Result<(Report, Option<Error>)> {
+    let began = Instant::now();
+    let gpu = open()?;
+    let panels = panels(settings.profile, gpu.facts.is_software, settings.filter.as_ref());
+    if panels.is_empty() {
+        return Err(Error::Usage("the filter matches no row of this profile; `--list` prints them".to_owned()));
+    }
+    let mut report = empty_report(&gpu, settings, &panels);
+    report.run.spent.open_s = began.elapsed().as_secs_f64();
+    let mut suite = Suite {
+        settings,
+        dump,
+        began,
+        steps: STEPS_ONCE + settings.devices as usize * (1 + panels.len()),
+        panels,
+        watch,
+        report,
+        fixed: HashMap::new(),
+        shapes: HashMap::new(),
+        wrong: None,
+        done: 0,
+    };
+    let outcome = suite.on_all_devices(gpu, open);
+    let error = suite.end(outcome);
+    Ok((suite.report, error))
+}
+
+/// A run on its way.
+struct Suite<'a> {
+    settings: &'a Settings,
+    dump: Option<&'a Dump>,
+    began: Instant,
+    panels: Vec<Panel>,
+    watch: &'a mut dyn Watch,
+    report: Report,
+    /// By panel, what the first device fixed.
+    fixed: HashMap<usize, Fixed>,
+    /// What each direction is measured in.
+    shapes: HashMap<Direction, Shape>,
+    /// The first kernel that was wrong.
+    wrong: Option<Error>,
+    done: usize,
+    steps: usize,
+}
+
+/// Steps that are made on the first device alone: shapes, floor, memory regime.
+const STEPS_ONCE: usize = 3;
+
+/// Why a run ends early.
+enum Stop {
+    Interrupted,
+    OutOfTime,
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Suite<'_> {
+    fn on_all_devices(&mut self, first: Gpu, open: &mut dyn FnMut() -> Result<Gpu>) -> std::result::Result<(), Stop> {
+        self.on_device(&first)?;
+        drop(first);
+        for _ in 1..self.settings.devices {
+            let began = Instant::now();
+            let gpu = open()?;
+            self.report.run.spent.open_s += began.elapsed().as_secs_f64();
+            self.on_device(&gpu)?;
+        }
+        Ok(())
+    }
+
+    fn on_device(&mut self, gpu: &Gpu) -> std::result::Result<(), Stop> {
+        let mut plan = self.settings.plan;
+        if gpu.facts.is_software {
+            plan.witness_tolerance = None;
+        }
+        self.step("the witness of the clock")?;
+        let witness = match Witness::new(gpu, self.settings.seed) {
+            Ok(witness) => Some(witness),
+            Err(Error::Unsupported(reason) | Error::Mismatch(reason)) => {
+                self.report.run.notes.push(format!("there is no witness of the clock: {reason}"));
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if self.report.run.devices == 0 {
+            self.prepare(gpu, &plan.briefly())?;
+        }
+        let mut first_row = 0;
+        for index in 0..self.panels.len() {
+            let rows = first_row..first_row + self.panels[index].members.len();
+            first_row = rows.end;
+            if self.settings.max_time.is_some_and(|most| self.began.elapsed() >= most) {
+                return Err(Stop::OutOfTime);
+            }
+            self.step(&self.panels[index].name())?;
+            let measured = self.panel(gpu, &plan, witness.as_ref(), index, rows.clone());
+            if let Err(error) = measured {
+                let status = if matches!(error, Error::Unsupported(_)) { Status::Skipped } else { Status::Failed };
+                for row in self.report.measurements[rows].iter_mut().filter(|row| is_untouched(row)) {
+                    row.status = status;
+                    row.reason = Some(error.to_string());
+                }
+                if status == Status::Failed {
+                    return Err(error.into());
+                }
+            }
+            self.report.clock.quantum_ns = gpu.quantum_ns();
+            self.keep()?;
+        }
+        self.report.run.devices += 1;
+        Ok(())
+    }
+
+    /// What is found once, on the first device: shapes, floor, memory regime.
+    fn prepare(&mut self, gpu: &Gpu, plan: &Plan) -> std::result::Result<(), Stop> {
+        let seed = self.settings.seed;
+        self.step("shapes")?;
+        let began = Instant::now();
+        for direction in Direction::ALL {
+            if self.panels.iter().any(|panel| panel.direction == direction) {
+                let (shape, trials) = shapes::choose(gpu, direction, plan, seed)?;
+                self.shapes.insert(direction, shape);
+                self.report.shapes.extend(trials);
+            }
+        }
+        self.step("the floor of a dispatch")?;
+        self.report.floor = floor(gpu, plan, seed)?;
+        self.step("the memory regime")?;
+        let shape = self.shapes.values().next().copied().unwrap_or_default();
+        self.report.memory_regime = scan(gpu, self.shapes.get(&Direction::Forward).copied().unwrap_or(shape), plan, seed)?;
+        self.report.run.spent.prepare_s += began.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    fn step(&mut self, what: &str) -> std::result::Result<(), Stop> {
+        let go_on = self.watch.step(what, self.done, self.steps);
+        self.done += 1;
+        if go_on { Ok(()) } else { Err(Stop::Interrupted) }
+    }
+
+    fn keep(&mut self) -> Result<()> {
+        self.report.run.duration_s = self.began.elapsed().as_secs_f64();
+        self.watch.keep(&self.report)
+    }
+
+    /// Writes down how it ended, and returns what is to be told of it.
+    fn end(&mut self, outcome: std::result::Result<(), Stop>) -> Option<Error> {
+        let (status, reason, error) = match outcome {
+            Ok(()) => (RunStatus::Complete, None, self.wrong.take()),
+            Err(Stop::Interrupted) => (RunStatus::Interrupted, Some("interrupted".to_owned()), None),
+            Err(Stop::OutOfTime) => (RunStatus::Interrupted, Some("the time allowed was over".to_owned()), None),
+            Err(Stop::Failed(error)) => (RunStatus::Failed, Some(error.to_string()), Some(error)),
+        };
+        for row in self.report.measurements.iter_mut().filter(|row| is_untouched(row)) {
+            row.reason = Some(format!("not reached: {}", reason.as_deref().unwrap_or("no device took it")));
+        }
+        self.report.run.status = status;
+        self.report.run.reason = reason;
+        let kept = self.keep();
+        error.or(kept.err())
+    }
+
+    /// Checks and times the members of a panel, and writes what was found in their rows.
+    fn panel(
+        &mut self,
+        gpu: &Gpu,
+        plan: &Plan,
+        witness: Option<&Witness>,
+        index: usize,
+        rows: Range<usize>,
+    ) -> Result<()> {
+        let panel = &self.panels[index];
+        let shape = self.shapes.get(&panel.direction).copied().unwrap_or_default();
+        let mut group = Group::new(gpu, panel.storage, panel.elements, self.settings.seed)?;
+        let mut workloads: Vec<(usize, Workload)> = Vec::new();
+        for (member, at) in panel.members.iter().zip(rows.clone()) {
+            let row = &mut self.report.measurements[at];
+            match group.checked_workload(member.kernel, shape, member.checks, member.distribution) {
+                Ok((workload, accuracy)) => {
+                    row.status = Status::Ok;
+                    row.reason = None;
+                    row.shape = Some(shape);
+                    row.validation = Some(validation(&accuracy));
+                    workloads.push((at, workload));
+                }
+                Err(Error::Unsupported(reason)) => {
+                    let is_able = gpu.supports(&member.kernel).is_ok();
+                    row.status = if is_able { Status::Skipped } else { Status::Unsupported };
+                    row.reason = Some(reason);
+                }
+                Err(error @ (Error::Mismatch(_) | Error::Compile { .. })) => {
+                    row.status = Status::Failed;
+                    row.reason = Some(error.to_string());
+                    self.wrong.get_or_insert(error);
+                }
+                Err(error) => {
+                    self.report.run.spent += group.spent;
+                    return Err(error);
+                }
+            }
+            if let Some(dump) = self.dump.filter(|_| row.shape.is_some()) {
+                dump.write(&member.kernel, shape, member.checks)?;
+            }
+        }
+        if !workloads.is_empty() {
+            let works: Vec<&Workload> = workloads.iter().map(|(_, workload)| workload).collect();
+            let witness = witness.map(|witness| &witness.workload);
+            let samples = measure::measure(gpu, &works, witness, plan, self.fixed.get(&index).copied())?;
+            self.fixed.insert(index, samples.fixed);
+            self.report.run.spent.warm_up_s += samples.warm_up.as_secs_f64();
+            self.report.run.spent.measure_s += samples.measure.as_secs_f64();
+            for ((at, _), member) in workloads.iter().zip(samples.members) {
+                let row = &mut self.report.measurements[*at];
+                row.dispatches_per_sample = samples.fixed.dispatches;
+                row.rounds_per_device = samples.fixed.rounds;
+                row.take(member);
+            }
+        }
+        self.report.run.spent += group.spent;
+        self.judge(gpu, &mut group, plan, index, rows)
+    }
+
+    /// Puts a panel's rows before the gates, finds what bounds them, and ranks shapes where that is wanted.
+    fn judge(
+        &mut self,
+        gpu: &Gpu,
+        group: &mut Group<'_>,
+        plan: &Plan,
+        index: usize,
+        rows: Range<usize>,
+    ) -> Result<()> {
+        let panel = &self.panels[index];
+        let circumstances = Circumstances { quantum_ns: gpu.quantum_ns(), is_software: gpu.facts.is_software };
+        let rows = &mut self.report.measurements[rows];
+        gates::judge(rows, &circumstances);
+        for (member, row) in panel.members.iter().zip(rows.iter_mut()) {
+            if member.distribution == Distribution::Normal {
+                let share = distinct_share(member, panel.elements, self.settings.seed);
+                if let Some(complaint) = gates::compressible(share) {
+                    gates::invalidate(row, complaint);
+                }
+            }
+        }
+        let regime = regime(&rows[0], self.report.floor.as_ref(), self.report.memory_regime.as_ref());
+        for row in rows.iter_mut().filter(|row| !row.samples_ns.is_empty()) {
+            row.regime = regime;
+        }
+        let is_first = self.report.run.devices == 0;
+        if self.settings.ranks_all_shapes && is_first && regime == Some(Regime::Memory) {
+            rank_shapes(gpu, group, plan, panel, rows, &mut self.report.shapes)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether nothing is known of a row yet.
+fn is_untouched(row: &Measurement) -> bool {
+    row.status == Status::Skipped && row.reason.is_none()
+}
+
+/// The least share of distinct words in what a member reads.
+fn distinct_share(member: &Member, elements: u64, seed: u64) -> f64 {
+    let inputs = Inputs { distribution: member.distribution, seed };
+    let Kernel { activation, storage, .. } = member.kernel;
+    member.kernel.inputs().map(|role| inputs.distinct_share(activation, role, storage, elements)).fold(1.0, f64::min)
+}
+
+/// What bounds a panel, by its yardstick.
+fn regime(yardstick: &Measurement, floor: Option<&Floor>, memory: Option<&MemoryRegime>) -> Option<Regime> {
+    let time = yardstick.time_ns()?.median;
+    if floor?.dispatch_ns.median > LAUNCH_SHARE * time {
+        return Some(Regime::Launch);
+    }
+    Some(if yardstick.bytes >= memory?.from_bytes { Regime::Memory } else { Regime::Cache })
+}
+
+/// Ranks the shapes of every default member, and notes where one is faster in another than the common one.
+fn rank_shapes(
+    gpu: &Gpu,
+    group: &mut Group<'_>,
+    plan: &Plan,
+    panel: &Panel,
+    rows: &mut [Measurement],
+    shapes: &mut Vec<ShapeTrial>,
+) -> Result<()> {
+    for (member, row) in panel.members.iter().zip(rows) {
+        let path = member.kernel.path();
+        let is_ranked = shapes.iter().any(|trial| trial.kernel == path);
+        if row.status != Status::Ok || is_ranked || member.checks == ShaderChecks::Checked {
+            continue;
+        }
+        let mut trials = shapes::rank(gpu, group, member.kernel, panel.elements, &plan.briefly())?;
+        let time = |wanted: Shape| trials.iter().find(|trial| trial.shape == wanted).map(|trial| trial.ns);
+        let own = trials.iter().find(|trial| trial.chosen).map(|trial| trial.shape);
+        if let Some((shape, own)) = row.shape.zip(own)
+            && let Some((common_ns, own_ns)) = time(shape).zip(time(own))
+            && common_ns.low > WORTH_A_NOTE * own_ns.high
+        {
+            row.notes.push(format!(
+                "{:.0} % faster in workgroups of {} with {} words an invocation",
+                100.0 * (common_ns.median / own_ns.median - 1.0),
+                own.workgroup_size,
+                own.words_per_invocation
+            ));
+        }
+        for trial in &mut trials {
+            trial.chosen = Some(trial.shape) == row.shape;
+        }
+        shapes.extend(trials);
+    }
+    Ok(())
+}
+
+fn validation(accuracy: &Accuracy) -> Validation {
+    let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+    Validation {
+        elements: accuracy.inputs,
+        violations: accuracy.violations,
+        max_ulp: finite(accuracy.max_ulp.value),
+        max_share_of_bound: finite(accuracy.max_share.value),
+    }
+}
+
+/// A report of every row that is planned, none of them reached.
+fn empty_report(gpu: &Gpu, settings: &Settings, panels: &[Panel]) -> Report {
+    let clock = match gpu.clock() {
+        Clock::GpuTimestamps { period_ns } => {
+            report::Clock { kind: ClockKind::GpuTimestamps, period_ns: Some(period_ns), quantum_ns: None }
+        }
+        Clock::Wall => report::Clock { kind: ClockKind::Wall, period_ns: None, quantum_ns: None },
+    };
+    let row = |(panel, member): (&Panel, &Member)| {
+        let mut row = Measurement::new(&member.kernel, panel.elements);
+        row.id = member.id(panel.elements);
+        row.shader_checks = member.checks == ShaderChecks::Checked;
+        row.inputs = match member.distribution {
+            Distribution::Constant => report::Inputs::Constant,
+            Distribution::Zeros => report::Inputs::Zeros,
+            _ => report::Inputs::Normal,
+        };
+        row.wgsl_sha256 = Some(dump::wgsl_sha256(&member.kernel.wgsl()));
+        row
+    };
+    Report {
+        schema: report::SCHEMA.to_owned(),
+        schema_version: report::SCHEMA_VERSION.to_owned(),
+        tool: Tool::this(),
+        run: Run {
+            status: RunStatus::Interrupted,
+            reason: Some("the program ended without a word".to_owned()),
+            notes: Vec::new(),
+            started_at: jiff::Timestamp::now(),
+            duration_s: 0.0,
+            argv: std::env::args().collect(),
+            profile: settings.profile,
+            seed: settings.seed,
+            labels: settings.labels.clone(),
+            filter: settings.filter.as_ref().map(|filter| filter.as_str().to_owned()),
+            max_time_s: settings.max_time.map(|time| time.as_secs_f64()),
+            devices: 0,
+            spent: Spent::default(),
+        },
+        system: System::of_this_machine(),
+        adapter: gpu.facts.clone(),
+        clock,
+        floor: None,
+        memory_regime: None,
+        shapes: Vec::new(),
+        measurements: panels.iter().flat_map(|panel| panel.members.iter().map(move |member| (panel, member))).map(row).collect(),
+    }
+}
