@@ -38,7 +38,7 @@ pub fn judge(panel: &mut [Measurement], circumstances: &Circumstances) {
         if let Some(complaint) = complaint {
             invalidate(row, complaint);
         } else if row.dropped.clock + row.dropped.witness > 0 {
-            let dropped = row.dropped;
+            let dropped = row.dropped.clone();
             row.notes.push(format!(
                 "of {} samples {} were dropped for the clock's sake and {} for a change of the core clock",
                 row.samples_ns.len(),

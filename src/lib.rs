@@ -4,7 +4,8 @@
 //! Read in this order: [`activation`] is the table of what is measured; [`kernel`] makes WGSL of its rows; [`gpu`] runs and times
 //! kernels; [`validate`] checks every element against the f64 [`mod@reference`] within the [`bounds`] of the WGSL specification,
 //! and [`sweep`] does so for every input there is; [`behaviour`] reports what an adapter does where that leaves it free; [`measure`] takes samples and [`stats`] summarises them;
-//! [`suite`] puts it all together, and a [`report`] keeps it, with the [`system`] and the [`provenance`] of the program.
+//! [`suite`] puts it all together, with the [`gates`] that a time has to pass, and a [`report`] keeps it, with the [`system`] and the
+//! [`provenance`] of the program; [`dump`] writes down what was compiled.
 //!
 //! Out of scope: whole networks, fusion by compilers, and what a framework adds around a kernel.
 
@@ -12,6 +13,7 @@ pub mod activation;
 pub mod behaviour;
 pub mod bounds;
 pub mod doctor;
+pub mod dump;
 pub mod error;
 pub mod gates;
 pub mod gpu;

@@ -75,12 +75,8 @@ impl Plan {
     };
 
     /// What the other profiles use, on hardware.
-    pub const STANDARD: Self = Self {
-        panel: Duration::from_millis(2000),
-        max_rounds: 1000,
-        half_width: 0.0025,
-        ..Self::QUICK
-    };
+    pub const STANDARD: Self =
+        Self { panel: Duration::from_millis(2000), max_rounds: 1000, half_width: 0.0025, ..Self::QUICK };
 
     /// To rank shapes and to scan sizes, which are short and many.
     #[must_use]

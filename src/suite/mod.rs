@@ -20,7 +20,7 @@ use crate::activation::Direction;
 use crate::dump::{self, Dump};
 use crate::error::{Error, Result};
 use crate::gates::{self, Circumstances};
-use crate::gpu::{Clock, Gpu, Shape, ShaderChecks, Workload};
+use crate::gpu::{Clock, Gpu, ShaderChecks, Shape, Workload};
 use crate::inputs::{DEFAULT_SEED, Distribution, Inputs};
 use crate::kernel::Kernel;
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
@@ -234,7 +234,8 @@ impl Suite<'_> {
         self.report.floor = floor(gpu, plan, seed)?;
         self.step("the memory regime")?;
         let shape = self.shapes.values().next().copied().unwrap_or_default();
-        self.report.memory_regime = scan(gpu, self.shapes.get(&Direction::Forward).copied().unwrap_or(shape), plan, seed)?;
+        self.report.memory_regime =
+            scan(gpu, self.shapes.get(&Direction::Forward).copied().unwrap_or(shape), plan, seed)?;
         self.report.run.spent.prepare_s += began.elapsed().as_secs_f64();
         Ok(())
     }
@@ -306,7 +307,8 @@ impl Suite<'_> {
                 }
             }
             if let Some(dump) = self.dump.filter(|_| row.shape.is_some()) {
-                dump.write(&member.kernel, shape, member.checks)?;
+                let kernel = &member.kernel;
+                dump.write(&kernel.path(), &kernel.wgsl(), &shape.constants(kernel.words_per_unit()), member.checks)?;
             }
         }
         if !workloads.is_empty() {
@@ -328,14 +330,7 @@ impl Suite<'_> {
     }
 
     /// Puts a panel's rows before the gates, finds what bounds them, and ranks shapes where that is wanted.
-    fn judge(
-        &mut self,
-        gpu: &Gpu,
-        group: &mut Group<'_>,
-        plan: &Plan,
-        index: usize,
-        rows: Range<usize>,
-    ) -> Result<()> {
+    fn judge(&mut self, gpu: &Gpu, group: &mut Group<'_>, plan: &Plan, index: usize, rows: Range<usize>) -> Result<()> {
         let panel = &self.panels[index];
         let circumstances = Circumstances { quantum_ns: gpu.quantum_ns(), is_software: gpu.facts.is_software };
         let rows = &mut self.report.measurements[rows];
@@ -473,6 +468,10 @@ fn empty_report(gpu: &Gpu, settings: &Settings, panels: &[Panel]) -> Report {
         floor: None,
         memory_regime: None,
         shapes: Vec::new(),
-        measurements: panels.iter().flat_map(|panel| panel.members.iter().map(move |member| (panel, member))).map(row).collect(),
+        measurements: panels
+            .iter()
+            .flat_map(|panel| panel.members.iter().map(move |member| (panel, member)))
+            .map(row)
+            .collect(),
     }
 }

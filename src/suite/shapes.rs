@@ -49,7 +49,9 @@ pub fn choose(gpu: &Gpu, direction: Direction, plan: &Plan, seed: u64) -> Result
     let yardstick = default_kernels(direction, Storage::F32)[0];
     let mut elements = elements(gpu);
     loop {
-        match Group::new(gpu, Storage::F32, elements, seed).and_then(|mut group| rank(gpu, &mut group, yardstick, elements, plan)) {
+        match Group::new(gpu, Storage::F32, elements, seed)
+            .and_then(|mut group| rank(gpu, &mut group, yardstick, elements, plan))
+        {
             Ok(trials) => {
                 let chosen = trials.iter().find(|trial| trial.chosen).map_or_else(Shape::default, |trial| trial.shape);
                 return Ok((chosen, trials));
@@ -76,7 +78,10 @@ pub fn rank(gpu: &Gpu, group: &mut Group<'_>, kernel: Kernel, elements: u64, pla
     }
     let time = |members: &[&Workload], rounds| -> Result<Vec<Option<stats::Estimate>>> {
         let samples = measure::rounds(gpu, members, plan, rounds)?;
-        Ok(samples.iter().map(|member| stats::median_interval(&member.ns.iter().flatten().copied().collect::<Vec<_>>())).collect())
+        Ok(samples
+            .iter()
+            .map(|member| stats::median_interval(&member.ns.iter().flatten().copied().collect::<Vec<_>>()))
+            .collect())
     };
     let all: Vec<&Workload> = candidates.iter().map(|(_, workload)| workload).collect();
     let mut timed: Vec<(Shape, &Workload, stats::Estimate)> = (candidates.iter().zip(time(&all, RANKING_ROUNDS)?))
