@@ -66,7 +66,7 @@ pub fn locked_version<'a>(lock: &'a str, dependency: &str) -> Option<&'a str> {
 
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("git");
-    // `status` would rewrite the index otherwise.
+    // `status` would lock and rewrite the index otherwise, under whoever else uses it.
     command.arg("--no-optional-locks").arg("-C").arg(folder).args(arguments);
     // A hook that builds has these set, for the repository of the hook.
     for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"] {

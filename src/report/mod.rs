@@ -3,6 +3,7 @@
 //! The types here are the schema; their documentation is the schema's. Units stand at the end of a key, in base units. A number
 //! that does not exist is null; there is no NaN and no infinity.
 
+mod file;
 mod measurement;
 pub mod table;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use file::{Destination, expand};
 pub use measurement::{Derived, Dropped, Inputs, Measurement, Regime, Status, Validation};
 
 use crate::gpu::{AdapterFacts, Shape};
