@@ -3,20 +3,22 @@
 //! `main` is written by hand, as criterion's macro would open the device for `--list`. The device is opened when a benchmark first needs
 //! it, and tensors are uploaded when one first reads them.
 
-use std::io::Write as _;
+use std::fs;
+use std::io::{IsTerminal as _, Write as _};
 use std::panic::{self, PanicHookInfo};
+use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::time::Duration;
 
 use actbench::activation::Direction;
 use actbench::error::{Error, Exit, Result};
-use actbench::gpu::{Choice, Gpu, Shape, Workload};
-use actbench::inputs::DEFAULT_SEED;
+use actbench::gpu::{Choice, Gpu, ShaderChecks, Shape, Workload};
+use actbench::inputs::{DEFAULT_SEED, Distribution};
 use actbench::kernel::{self, Kernel};
-use actbench::measure::{self, Plan};
-use actbench::report::table;
+use actbench::measure;
+use actbench::report::{Destination, Profile, Report, expand, table};
 use actbench::storage::Storage;
-use actbench::suite::{self, Group, Settings};
+use actbench::suite::{self, Group, Settings, Watch};
 use criterion::{Criterion, SamplingMode, Throughput};
 use regex::Regex;
 
@@ -56,12 +58,14 @@ fn run(criterion: &mut Criterion, request: &Request) -> Result<()> {
         list(criterion);
         return Ok(());
     }
-    let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
+    let choice = Choice::from_environment(Choice::Default);
+    let gpu = Gpu::open(&choice)?;
     eprintln!("{}; timed by {}", gpu.facts.summary(), gpu.clock().name());
     let wrong = benchmarks(criterion, request, &gpu)?;
     if request.mode == Mode::Everything {
         criterion.final_summary();
-        summary(&gpu)?;
+        drop(gpu);
+        summary(&choice)?;
     }
     wrong.map_or(Ok(()), Err)
 }
@@ -79,15 +83,53 @@ fn fail(error: &Error) -> Exit {
     error.exit()
 }
 
-/// The suite in its quick profile: what criterion's lines can't say, since they are not timed together.
-fn summary(gpu: &Gpu) -> Result<()> {
-    let settings = Settings { plan: Plan::QUICK, seed: DEFAULT_SEED, shape: Shape::default() };
-    let mut measurements = Vec::new();
-    let outcome = suite::run(gpu, &settings, |panel| measurements.extend(panel));
-    // Also after a failure: what was measured so far.
-    let clock = gpu.clock();
-    println!("\n{}; timed by {}\n\n{}", gpu.facts.summary(), clock.name(), table::render(&measurements));
-    outcome
+/// The suite, in the profile that ACTBENCH_PROFILE names: what criterion's lines can't say, since they are not timed together.
+fn summary(choice: &Choice) -> Result<()> {
+    let profile = match std::env::var("ACTBENCH_PROFILE") {
+        Ok(name) if !name.is_empty() => name.parse().map_err(Error::Usage)?,
+        _ => Profile::Quick,
+    };
+    let facts = choice.facts()?;
+    let path = expand(REPORT, &facts.name, None, jiff::Timestamp::now())?;
+    let path = target_folder().join(path);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)
+            .map_err(|error| Error::Machine(format!("{} can't be made: {error}", folder.display())))?;
+    }
+    let destination = Destination::prepare(&path)?;
+    eprintln!();
+    let mut keeper = Keeper(destination);
+    let (report, error) = suite::run(&mut || Gpu::open(choice), &Settings::of(profile), None, &mut keeper)?;
+    println!("\n{}\n\n{}\n\n{}", table::head(&report), table::render(&report.measurements), table::foot(&report));
+    println!("report: {}", path.display());
+    error.map_or(Ok(()), Err)
+}
+
+/// Where reports go, in cargo's target folder.
+const REPORT: &str = "actbench/{adapter}-{time}.json";
+
+/// Cargo's target folder: that of this program, which lies in `release/deps` of it.
+fn target_folder() -> PathBuf {
+    let program = std::env::current_exe().ok();
+    let target = program.as_deref().and_then(|program| program.ancestors().nth(3));
+    target.map_or_else(|| PathBuf::from("target"), Path::to_owned)
+}
+
+/// Keeps the report as it grows.
+struct Keeper(Destination);
+
+impl Watch for Keeper {
+    fn step(&mut self, what: &str, done: usize, of: usize) -> bool {
+        if std::io::stderr().is_terminal() {
+            // Over the line before.
+            eprint!("\r\x1b[K{}/{of} {what}{}", done + 1, if done + 1 == of { "\n" } else { "" });
+        }
+        true
+    }
+
+    fn keep(&mut self, report: &Report, _is_last: bool) -> Result<()> {
+        self.0.write(report)
+    }
 }
 
 /// What the arguments ask of criterion, as far as this program has to know it.
@@ -244,7 +286,8 @@ impl Timed {
             Some(group) => group,
             None => group.insert(Group::new(gpu, kernel.storage, elements, DEFAULT_SEED)?),
         };
-        let workload = group.checked_workload(kernel, Shape::default())?;
+        let (workload, _) =
+            group.checked_workload(kernel, Shape::default(), ShaderChecks::Trusted, Distribution::Normal)?;
         let once = measure::time_once(gpu, &workload, 1)?;
         Ok(Self { workload, dispatches_per_pass: u64::from(measure::dispatches_for(LONGEST_PASS, once)) })
     }

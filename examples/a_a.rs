@@ -28,8 +28,8 @@ fn main() -> Result<()> {
     println!("witness of {} rungs", witness.rungs);
     let kernel = suite::default_kernels(Direction::Forward, Storage::F32)[2];
     let mut group = Group::new(&gpu, Storage::F32, 1 << 20, 1)?;
-    let once = group.checked_workload(kernel, Shape::default())?;
-    let again = group.checked_workload(kernel, Shape::default())?;
+    let once = group.workload(kernel, Shape::default())?;
+    let again = group.workload(kernel, Shape::default())?;
     let mut plan = Plan::QUICK;
     plan.panel =
         std::time::Duration::from_millis(std::env::var("PANEL").ok().and_then(|t| t.parse().ok()).unwrap_or(1500));
@@ -42,7 +42,7 @@ fn main() -> Result<()> {
         let (mut contain, mut widths, mut rounds) = (0, Vec::new(), 0);
         let mut spreads = Vec::new();
         for _ in 0..experiments / 2 {
-            let samples = measure::measure(&gpu, &[&once, &again], Some(&witness.workload), &plan)?;
+            let samples = measure::measure(&gpu, &[&once, &again], Some(&witness.workload), &plan, None)?;
             let [a, b] = [&samples.members[0].ns, &samples.members[1].ns];
             rounds += a.len();
             let ratios: Vec<f64> = a.iter().zip(b).filter_map(|(a, b)| Some((*a)? / (*b)?)).collect();

@@ -81,7 +81,7 @@ fn timing_on_a_lost_device_fails() {
     fails_on_a_lost_device(|gpu, workload, _| gpu.time(&vec![(workload, 3); 200]));
     fails_on_a_lost_device(|gpu, workload, _| measure::time_once(gpu, workload, 1));
     fails_on_a_lost_device(|gpu, workload, _| {
-        measure::measure(gpu, &[workload, workload], Some(workload), &Plan::QUICK)
+        measure::measure(gpu, &[workload, workload], Some(workload), &Plan::QUICK, None)
     });
 }
 

@@ -5,6 +5,7 @@ mod doctor;
 mod exhaustive;
 mod info;
 mod list;
+mod run;
 mod validate;
 
 use std::io::{self, Write};
@@ -18,7 +19,7 @@ use regex::Regex;
 
 /// What an activation function costs on a GPU: sigmoid against ReLU, forward and backward.
 ///
-/// `cargo bench` measures; these verbs say what there is, whether it is right, and what is missing.
+/// `run` measures; `validate` says whether it is right, `info` and `doctor` what there is and what is missing.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true, after_help = EXIT_STATUSES)]
 struct Cli {
@@ -48,6 +49,12 @@ enum Verb {
 Examples: actbench validate --adapter software --filter sigmoid
           actbench validate --exhaustive --filter forward/f32/sigmoid --progress sweep.json")]
     Validate(validate::Arguments),
+    /// Measure: every kernel checked on the data it is timed on, a table, and a report to keep.
+    #[command(after_help = "\
+Examples: actbench run
+          actbench run --profile standard --label gpu=0 --output 'reports/{adapter}.json'
+          actbench run --filter 'forward/f32/.*sigmoid' --max-time 20s --dump shaders-as-compiled")]
+    Run(run::Arguments),
     /// What the adapter does where WGSL leaves it free: NaN, subnormals, rounding, the error of exp.
     #[command(after_help = "Example: actbench behaviour --adapter software --format json")]
     Behaviour(behaviour::Arguments),
@@ -110,6 +117,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::List(arguments) => list::run(&arguments),
         Verb::Validate(arguments) => validate::run(&arguments),
+        Verb::Run(arguments) => run::run(&arguments),
         Verb::Behaviour(arguments) => behaviour::run(&arguments),
     };
     match outcome {

@@ -47,6 +47,16 @@ impl Choice {
     }
 }
 
+impl Choice {
+    /// What is known of the adapter that it chooses, without opening it.
+    ///
+    /// # Errors
+    /// If no adapter matches.
+    pub fn facts(&self) -> Result<AdapterFacts> {
+        Ok(AdapterFacts::of(&pollster::block_on(choose(self))?))
+    }
+}
+
 /// What is known of an adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AdapterFacts {

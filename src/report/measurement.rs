@@ -82,6 +82,18 @@ pub enum Regime {
     Memory,
 }
 
+impl Regime {
+    /// Its name in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Launch => "launch",
+            Self::Cache => "cache",
+            Self::Memory => "memory",
+        }
+    }
+}
+
 /// What the tensors that a kernel reads are filled with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -8,6 +8,7 @@ mod measurement;
 pub mod table;
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
@@ -120,6 +121,29 @@ pub enum Profile {
     Standard,
     /// All forms, inputs and checks.
     Full,
+}
+
+impl Profile {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Standard => "standard",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl FromStr for Profile {
+    type Err = String;
+
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
+        [Self::Quick, Self::Standard, Self::Full]
+            .into_iter()
+            .find(|profile| profile.name() == name)
+            .ok_or_else(|| "a profile is quick, standard or full".to_owned())
+    }
 }
 
 /// Where the time of a run went.

@@ -4,23 +4,108 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{Measurement, Status};
+use super::{ClockKind, Measurement, Regime, Report, RunStatus, ShapeTrial, Status};
 use crate::stats::Estimate;
+
+/// What the numbers were taken with: adapter, clock, and what bounds a dispatch.
+#[must_use]
+pub fn head(report: &Report) -> String {
+    let mut lines = vec![report.adapter.summary()];
+    let clock = match report.clock.kind {
+        ClockKind::GpuTimestamps => "gpu timestamps",
+        ClockKind::Wall => "the wall clock (the adapter has no timestamps)",
+    };
+    lines.push(format!(
+        "{} profile, {}, timed by {clock}",
+        report.run.profile.name(),
+        counted(report.run.devices.into(), "device")
+    ));
+    if let Some(floor) = &report.floor {
+        lines.push(format!(
+            "a dispatch of next to nothing: {} behind another, {} from submission to completion",
+            duration(floor.dispatch_ns.median),
+            duration(floor.submit_to_complete_ns.median)
+        ));
+    }
+    if let Some(memory) = &report.memory_regime {
+        #[expect(clippy::cast_precision_loss, reason = "three digits are printed")]
+        let bytes = memory.from_bytes as f64 / 1e6;
+        let how = if memory.settled {
+            "throughput no longer changes there"
+        } else {
+            "the largest size, where it still changes"
+        };
+        lines.push(format!("memory regime: from {} MB a dispatch on ({how})", significant(bytes, 3)));
+    }
+    let mut chosen: Vec<&ShapeTrial> = report.shapes.iter().filter(|trial| trial.chosen).collect();
+    chosen.dedup_by_key(|trial| trial.shape);
+    for trial in report.shapes.iter().filter(|trial| trial.chosen && is_yardstick(&trial.kernel)) {
+        lines.push(format!(
+            "shape by {}: workgroups of {}, {} an invocation",
+            trial.kernel,
+            trial.shape.workgroup_size,
+            counted(trial.shape.words_per_invocation.into(), "word")
+        ));
+    }
+    lines.extend(report.run.notes.iter().cloned());
+    lines.join("\n")
+}
+
+/// How the run ended and where its time went.
+#[must_use]
+pub fn foot(report: &Report) -> String {
+    let spent = report.run.spent;
+    let parts = [
+        ("open", spent.open_s),
+        ("prepare", spent.prepare_s),
+        ("inputs", spent.inputs_s),
+        ("compile", spent.compile_s),
+        ("validate", spent.validate_s),
+        ("warm up", spent.warm_up_s),
+        ("measure", spent.measure_s),
+    ];
+    let parts: Vec<String> = parts.iter().map(|(what, seconds)| format!("{what} {seconds:.1}")).collect();
+    let mut text = format!("{:.1} s: {}", report.run.duration_s, parts.join(", "));
+    if report.run.status != RunStatus::Complete {
+        let _ = write!(text, "\nincomplete: {}", report.run.reason.as_deref().unwrap_or("it is not known why"));
+    }
+    text
+}
+
+/// Every shape that was tried, by kernel and from the fastest on.
+#[must_use]
+pub fn shapes(trials: &[ShapeTrial]) -> String {
+    let mut table = plain_table(["kernel and size", "workgroup", "words", "ns/dispatch", "of the fastest", ""]);
+    let key = |trial: &ShapeTrial| (trial.kernel.clone(), trial.elements);
+    for kernel in trials.chunk_by(|a, b| key(a) == key(b)) {
+        let fastest = kernel.iter().map(|trial| trial.ns.median).fold(f64::INFINITY, f64::min);
+        for trial in kernel {
+            table.add_row([
+                format!("{} n={}", trial.kernel, trial.elements),
+                trial.shape.workgroup_size.to_string(),
+                trial.shape.words_per_invocation.to_string(),
+                significant(trial.ns.median, 4),
+                format!("{:.0} %", 100.0 * fastest / trial.ns.median),
+                if trial.chosen { "chosen" } else { "" }.to_owned(),
+            ]);
+        }
+        table.add_row([""]);
+    }
+    lines_of(&table)
+}
 
 /// The measurements as a table of at most 100 columns, a block per panel.
 #[must_use]
 pub fn render(measurements: &[Measurement]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["kernel", "ns/element", "GB/s", "of yardstick", "sigmoid : relu"]);
+    let mut table = plain_table(["kernel", "regime", "ns/element", "GB/s", "of yardstick", "sigmoid : relu"]);
     for panel in measurements.chunk_by(|a, b| a.group() == b.group()) {
-        let named = |name: &str| panel.iter().find(|member| member.activation == name);
-        let (yardstick, relu) = (named("copy").or_else(|| named("add")), named("relu"));
         for member in panel {
-            let share = yardstick.filter(|yardstick| yardstick.id != member.id).and_then(|y| y.over(member));
-            let gap = relu.filter(|_| member.activation == "sigmoid").and_then(|relu| member.over(relu));
+            let share = panel.first().filter(|yardstick| yardstick.id != member.id).and_then(|y| y.over(member));
+            let relu = || panel.iter().find(|other| other.activation == "relu" && is_alike(other, member));
+            let gap = (member.activation == "sigmoid").then(relu).flatten().and_then(|relu| member.over(relu));
             table.add_row([
                 member.id.clone(),
+                member.regime.map(Regime::name).unwrap_or_default().to_owned(),
                 match member.status {
                     Status::Ok => member.ns_per_element().map(|ns| significant(ns, 3)).unwrap_or_default(),
                     status => format!("{status:?}").to_lowercase(),
@@ -32,28 +117,75 @@ pub fn render(measurements: &[Measurement]) -> String {
         }
         table.add_row([""]);
     }
+    let mut text = lines_of(&table);
+    // Many rows may have one reason.
+    let mut reasons: Vec<(&str, Status, Vec<&str>)> = Vec::new();
+    for member in measurements.iter().filter(|member| member.status != Status::Ok) {
+        let reason = member.reason.as_deref().unwrap_or("no reason was given");
+        match reasons.iter_mut().find(|(other, status, _)| (*other, *status) == (reason, member.status)) {
+            Some((.., ids)) => ids.push(&member.id),
+            None => reasons.push((reason, member.status, vec![&member.id])),
+        }
+    }
+    for (reason, status, ids) in reasons {
+        let status = format!("{status:?}").to_lowercase();
+        let rows = match ids[..] {
+            [id] => id.to_owned(),
+            [first, ..] => format!("{first} and {} more", ids.len() - 1),
+            [] => unreachable!("a reason has a row"),
+        };
+        let _ = write!(text, "\n{rows}: {status}: {reason}");
+    }
+    for member in measurements {
+        for note in &member.notes {
+            let _ = write!(text, "\n{}: {note}", member.id);
+        }
+    }
+    text
+}
+
+/// Whether two members of a panel differ in activation and form alone.
+fn is_alike(a: &Measurement, b: &Measurement) -> bool {
+    a.inputs == b.inputs && a.shader_checks == b.shader_checks
+}
+
+fn is_yardstick(path: &str) -> bool {
+    path.ends_with("/copy/plain") || path.ends_with("/add/plain")
+}
+
+fn plain_table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     if let Some(first) = table.column_mut(0) {
         first.set_padding((0, 1));
     }
+    table
+}
+
+fn lines_of(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    let mut text = text.trim_end().to_owned();
-    for member in measurements.iter().filter(|member| member.status != Status::Ok) {
-        let _ = write!(text, "\n{}: {}", member.id, member.reason.as_deref().unwrap_or("no reason was given"));
+    text.trim_end().to_owned()
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn duration(ns: f64) -> String {
+    if ns < 1e3 {
+        format!("{} ns", significant(ns, 3))
+    } else if ns < 1e6 {
+        format!("{} us", significant(ns / 1e3, 3))
+    } else {
+        format!("{} ms", significant(ns / 1e6, 3))
     }
-    for member in measurements {
-        let rejected = member.samples_ns.iter().filter(|sample| sample.is_none()).count();
-        if rejected > 0 {
-            let samples = member.samples_ns.len();
-            let _ = write!(text, "\n{}: the clock gave no time for {rejected} of {samples} samples", member.id);
-        }
-    }
-    text
 }
 
 /// A positive number with so many significant digits, without an exponent.

@@ -83,11 +83,11 @@ pub trait Watch {
     /// Before each step: what it is, how many are done and how many there are. False ends the run with a report of what was done.
     fn step(&mut self, what: &str, done: usize, of: usize) -> bool;
 
-    /// After each panel, with the report so far.
+    /// After each panel, with the report so far, and once more at the end.
     ///
     /// # Errors
     /// If it can't be kept: the run then ends.
-    fn keep(&mut self, report: &Report) -> Result<()>;
+    fn keep(&mut self, report: &Report, is_last: bool) -> Result<()>;
 }
 
 /// Measures on what `open` opens, once for each device of the settings. There is a report as soon as there is a device: of an interrupted run, or of
@@ -212,7 +212,7 @@ impl Suite<'_> {
                 }
             }
             self.report.clock.quantum_ns = gpu.quantum_ns();
-            self.keep()?;
+            self.keep(false)?;
         }
         self.report.run.devices += 1;
         Ok(())
@@ -246,9 +246,9 @@ impl Suite<'_> {
         if go_on { Ok(()) } else { Err(Stop::Interrupted) }
     }
 
-    fn keep(&mut self) -> Result<()> {
+    fn keep(&mut self, is_last: bool) -> Result<()> {
         self.report.run.duration_s = self.began.elapsed().as_secs_f64();
-        self.watch.keep(&self.report)
+        self.watch.keep(&self.report, is_last)
     }
 
     /// Writes down how it ended, and returns what is to be told of it.
@@ -264,7 +264,7 @@ impl Suite<'_> {
         }
         self.report.run.status = status;
         self.report.run.reason = reason;
-        let kept = self.keep();
+        let kept = self.keep(true);
         error.or(kept.err())
     }
 

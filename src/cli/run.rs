@@ -1,0 +1,235 @@
+//! `actbench run`
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actbench::dump::Dump;
+use actbench::error::{Error, Exit, Result};
+use actbench::gpu::{AdapterFacts, Choice, Gpu, adapters};
+use actbench::inputs::DEFAULT_SEED;
+use actbench::report::{Destination, Profile, Report, expand, table};
+use actbench::suite::{self, Settings, Watch};
+use actbench::system::System;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use regex::Regex;
+
+use super::{print, say};
+
+/// The report's name where none is given.
+const OUTPUT: &str = "actbench-{adapter}-{time}.json";
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Adapter: its number in `actbench info`, a part of its name, `software`, or `all`. Default: the first that is not software.
+    #[arg(
+        long,
+        env = "ACTBENCH_ADAPTER",
+        value_name = "N|NAME|software|all",
+        default_value = "",
+        hide_default_value = true
+    )]
+    adapter: String,
+    /// quick: default forms, one device. standard: all forms and storages, three devices. full: other inputs and run-time checks too.
+    #[arg(long, env = "ACTBENCH_PROFILE", default_value = "quick")]
+    profile: Profile,
+    /// Only rows whose id matches this regular expression, and their yardsticks; `--list` prints the ids.
+    #[arg(long, value_name = "REGEX")]
+    filter: Option<Regex>,
+    /// Begin nothing new after so long: 90s, 5m, 1h. The report says what was not reached.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    max_time: Option<Duration>,
+    /// Something to remember of this run, kept in the report; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    label: Vec<(String, String)>,
+    /// Seed of all inputs.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    seed: u64,
+    /// Leave the host's name, the bus and folders out of the report.
+    #[arg(long)]
+    anonymize: bool,
+    /// Where the report goes; `-` is stdout, and {adapter}, {host} and {time} are filled in.
+    #[arg(long, value_name = "FILE|-", default_value = OUTPUT)]
+    output: String,
+    /// Write the WGSL and the SPIR-V of every row into this folder.
+    #[arg(long, value_name = "DIR")]
+    dump: Option<PathBuf>,
+    /// Rank the shapes (workgroup size, words per invocation) of every kernel and print the whole grid.
+    #[arg(long)]
+    shapes: bool,
+    /// Print the ids of the profile and measure nothing.
+    #[arg(long)]
+    list: bool,
+}
+
+fn duration(text: &str) -> std::result::Result<Duration, String> {
+    let parsed = text.parse::<jiff::SignedDuration>().map_err(|_| "a time reads like 90s, 5m or 1h".to_owned())?;
+    if parsed.is_zero() || parsed.is_negative() {
+        return Err("nothing can be measured in no time".to_owned());
+    }
+    Ok(parsed.unsigned_abs())
+}
+
+fn label(text: &str) -> std::result::Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    parts.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| "a label reads key=value".to_owned())
+}
+
+pub fn run(arguments: &Arguments) -> Result<Exit> {
+    let choices = arguments.choices()?;
+    if arguments.list {
+        return arguments.print_ids(choices.iter().all(|(_, facts)| facts.is_software));
+    }
+    let settings = arguments.settings();
+    let dump = arguments.dump.as_ref().map(Dump::into).transpose()?;
+    let outputs = arguments.outputs(&choices)?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            // Twice is meant: what was kept so far stays.
+            std::process::exit(Exit::Interrupted as i32);
+        }
+    })
+    .map_err(|error| Error::Machine(format!("Ctrl-C can't be caught: {error}")))?;
+
+    let mut exit = Exit::Fine;
+    for ((choice, facts), (path, destination)) in choices.iter().zip(&outputs) {
+        say(&facts.summary());
+        let mut watcher = Watcher::new(destination, &interrupted, arguments.anonymize);
+        let outcome = suite::run(&mut || Gpu::open(choice), &settings, dump.as_ref(), &mut watcher);
+        watcher.bar.finish_and_clear();
+        let (mut report, error) = outcome?;
+        if arguments.anonymize {
+            report.anonymize();
+        }
+        if path != Path::new("-") {
+            print(&summary(&report, arguments.shapes))?;
+            say(&format!("report: {}", path.display()));
+        }
+        if let Some(error) = error {
+            say(&format!("error: {error}"));
+            // The gravest, as it were: a machine that fails rather than a kernel that is wrong.
+            exit = if exit == Exit::Fine { error.exit() } else { exit };
+        }
+        if interrupted.load(Ordering::Relaxed) {
+            return Ok(Exit::Interrupted);
+        }
+    }
+    Ok(exit)
+}
+
+impl Arguments {
+    /// The adapters to measure, each with the choice that opens it.
+    fn choices(&self) -> Result<Vec<(Choice, AdapterFacts)>> {
+        let all = adapters();
+        if all.is_empty() {
+            return Err(Error::NoAdapter);
+        }
+        if self.adapter == "all" {
+            return Ok(all.into_iter().enumerate().map(|(index, facts)| (Choice::Index(index), facts)).collect());
+        }
+        let choice: Choice = self.adapter.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+        let facts = choice.facts()?;
+        Ok(vec![(choice, facts)])
+    }
+
+    fn settings(&self) -> Settings {
+        let mut settings = Settings::of(self.profile);
+        settings.seed = self.seed;
+        settings.filter.clone_from(&self.filter);
+        settings.max_time = self.max_time;
+        settings.ranks_all_shapes |= self.shapes;
+        settings.labels = self.label.iter().cloned().collect::<BTreeMap<_, _>>();
+        settings
+    }
+
+    /// Where each adapter's report goes, found to be possible.
+    fn outputs(&self, choices: &[(Choice, AdapterFacts)]) -> Result<Vec<(PathBuf, Destination)>> {
+        if choices.len() > 1 && !self.output.contains("{adapter}") {
+            return Err(Error::Usage(format!(
+                "{} adapters would write to one --output; put {{adapter}} into its name",
+                choices.len()
+            )));
+        }
+        let host = System::of_this_machine().host.filter(|_| !self.anonymize);
+        let now = jiff::Timestamp::now();
+        let mut taken = HashSet::new();
+        (choices.iter().enumerate())
+            .map(|(index, (_, facts))| {
+                let mut path = expand(&self.output, &facts.name, host.as_deref(), now)?;
+                if !taken.insert(path.clone()) {
+                    // Two of a kind.
+                    path = expand(&self.output, &format!("{} {index}", facts.name), host.as_deref(), now)?;
+                }
+                let path = PathBuf::from(path);
+                let destination = Destination::prepare(&path)?;
+                Ok((path, destination))
+            })
+            .collect()
+    }
+
+    fn print_ids(&self, is_software: bool) -> Result<Exit> {
+        let panels = suite::panels(self.profile, is_software, self.filter.as_ref());
+        if panels.is_empty() {
+            return Err(Error::Usage("the filter matches no row of this profile".to_owned()));
+        }
+        let ids = panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements)));
+        print(&ids.collect::<Vec<_>>().join("\n"))?;
+        Ok(Exit::Fine)
+    }
+}
+
+/// What is printed of a report.
+fn summary(report: &Report, shapes: bool) -> String {
+    let mut parts = vec![table::head(report), table::render(&report.measurements)];
+    if shapes {
+        parts.push(table::shapes(&report.shapes));
+    }
+    parts.push(table::foot(report));
+    parts.join("\n\n")
+}
+
+/// Shows progress and keeps the report.
+struct Watcher<'a> {
+    bar: ProgressBar,
+    destination: &'a Destination,
+    interrupted: &'a AtomicBool,
+    anonymize: bool,
+}
+
+impl<'a> Watcher<'a> {
+    fn new(destination: &'a Destination, interrupted: &'a AtomicBool, anonymize: bool) -> Self {
+        let style =
+            ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left").expect("a fixed template");
+        Self { bar: ProgressBar::new(0).with_style(style), destination, interrupted, anonymize }
+    }
+}
+
+impl Watch for Watcher<'_> {
+    fn step(&mut self, what: &str, done: usize, of: usize) -> bool {
+        self.bar.set_length(of as u64);
+        self.bar.set_position(done as u64);
+        self.bar.set_message(what.to_owned());
+        if self.bar.is_hidden() {
+            say(&format!("{}/{of} {what}", done + 1));
+        }
+        !self.interrupted.load(Ordering::Relaxed)
+    }
+
+    fn keep(&mut self, report: &Report, is_last: bool) -> Result<()> {
+        // What is no file would get one report after the other.
+        if !is_last && !matches!(self.destination, Destination::File(_)) {
+            return Ok(());
+        }
+        if self.anonymize {
+            let mut report = report.clone();
+            report.anonymize();
+            return self.destination.write(&report);
+        }
+        self.destination.write(report)
+    }
+}
