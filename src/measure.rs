@@ -149,9 +149,13 @@ pub fn measure<S: Stopwatch>(
         None => {
             // Whole turns of the orders, so that every place is taken equally often.
             let turn = 2 * u32::try_from(members.len()).expect("a handful").max(1);
-            let pilot = panel.rounds(PILOT_ROUNDS.min(plan.min_rounds).next_multiple_of(turn))?;
             let most = whole(nanoseconds(plan.panel) / round_ns).clamp(plan.min_rounds, plan.max_rounds);
-            rounds_for(&pilot, plan.half_width).clamp(plan.min_rounds, most).next_multiple_of(turn)
+            if most > plan.min_rounds {
+                let pilot = panel.rounds(PILOT_ROUNDS.next_multiple_of(turn))?;
+                rounds_for(&pilot, plan.half_width).clamp(plan.min_rounds, most).next_multiple_of(turn)
+            } else {
+                plan.min_rounds.next_multiple_of(turn)
+            }
         }
     };
     let warm_up = began.elapsed();

@@ -227,7 +227,7 @@ fn a_real_report_is_valid_and_readable() {
     let kernels = suite::default_kernels(Direction::Forward, Storage::F32);
     let workloads: Vec<_> =
         kernels.iter().map(|kernel| group.checked_workload(*kernel, shape).expect("right")).collect();
-    let samples = measure::measure(gpu, &workloads.iter().collect::<Vec<_>>(), &plan).expect("samples");
+    let samples = measure::measure(gpu, &workloads.iter().collect::<Vec<_>>(), None, &plan, None).expect("samples");
     let mut report = report();
     report.adapter = gpu.facts.clone();
     report.measurements = kernels.iter().map(|kernel| measurement(kernel, Status::Ok)).collect();

@@ -138,7 +138,7 @@ impl Profile {
 impl FromStr for Profile {
     type Err = String;
 
-    fn from_str(name: &str) -> std::result::Result<Self, String> {
+    fn from_str(name: &str) -> Result<Self, String> {
         [Self::Quick, Self::Standard, Self::Full]
             .into_iter()
             .find(|profile| profile.name() == name)

@@ -37,8 +37,6 @@ pub fn head(report: &Report) -> String {
         };
         lines.push(format!("memory regime: from {} MB a dispatch on ({how})", significant(bytes, 3)));
     }
-    let mut chosen: Vec<&ShapeTrial> = report.shapes.iter().filter(|trial| trial.chosen).collect();
-    chosen.dedup_by_key(|trial| trial.shape);
     for trial in report.shapes.iter().filter(|trial| trial.chosen && is_yardstick(&trial.kernel)) {
         lines.push(format!(
             "shape by {}: workgroups of {}, {} an invocation",

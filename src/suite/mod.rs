@@ -343,7 +343,8 @@ impl Suite<'_> {
                 }
             }
         }
-        let regime = regime(&rows[0], self.report.floor.as_ref(), self.report.memory_regime.as_ref());
+        let largest = self.panels.iter().map(|panel| panel.elements).max() == Some(panel.elements);
+        let regime = regime(&rows[0], largest, self.report.floor.as_ref(), self.report.memory_regime.as_ref());
         for row in rows.iter_mut().filter(|row| !row.samples_ns.is_empty()) {
             row.regime = regime;
         }
@@ -367,13 +368,20 @@ fn distinct_share(member: &Member, elements: u64, seed: u64) -> f64 {
     member.kernel.inputs().map(|role| inputs.distinct_share(activation, role, storage, elements)).fold(1.0, f64::min)
 }
 
-/// What bounds a panel, by its yardstick.
-fn regime(yardstick: &Measurement, floor: Option<&Floor>, memory: Option<&MemoryRegime>) -> Option<Regime> {
+/// What bounds a panel, by its yardstick. Where the throughput never stood still, memory is what the largest panel measures.
+fn regime(
+    yardstick: &Measurement,
+    is_largest: bool,
+    floor: Option<&Floor>,
+    memory: Option<&MemoryRegime>,
+) -> Option<Regime> {
     let time = yardstick.time_ns()?.median;
     if floor?.dispatch_ns.median > LAUNCH_SHARE * time {
         return Some(Regime::Launch);
     }
-    Some(if yardstick.bytes >= memory?.from_bytes { Regime::Memory } else { Regime::Cache })
+    let memory = memory?;
+    let is_past = yardstick.bytes >= memory.from_bytes || is_largest && !memory.settled;
+    Some(if is_past { Regime::Memory } else { Regime::Cache })
 }
 
 /// Ranks the shapes of every default member, and notes where one is faster in another than the common one.
