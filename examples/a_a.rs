@@ -1,8 +1,9 @@
 //! A kernel against itself, hundreds of times: how often the 95 % interval of a ratio that is 1 contains 1, and how wide it is.
 //!
-//! `cargo run --release --example a_a -- [EXPERIMENTS]`; the second half of the experiments runs while another process keeps a core busy.
+//! `cargo run --release --example a_a -- [EXPERIMENTS]`: 400 without a number. During the second half another process keeps a core busy.
 
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use actbench::activation::Direction;
 use actbench::error::Result;
@@ -13,71 +14,75 @@ use actbench::storage::Storage;
 use actbench::suite::{self, Group};
 use actbench::witness::Witness;
 
+/// Elements of the tensors: a dispatch of well under a millisecond on every adapter, so that a sample has several.
+const ELEMENTS: u64 = 1 << 18;
+
+/// What this program is told to be when it is the other process.
+const SPIN: &str = "--spin";
+
 fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("--spin") {
-        // The other process: it ends with the one that started it.
+    let argument = std::env::args().nth(1);
+    if argument.as_deref() == Some(SPIN) {
         loop {
             std::hint::spin_loop();
         }
     }
-    let experiments: usize = std::env::args().nth(1).map_or(400, |text| text.parse().expect("a number of experiments"));
+    let experiments: usize = argument.map_or(400, |text| text.parse().expect("a number of experiments"));
     let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
     println!("{}", gpu.facts.summary());
     let witness = Witness::new(&gpu, 1)?;
-    println!("witness of {} rungs", witness.rungs);
-    let kernel = suite::default_kernels(Direction::Forward, Storage::F32)[2];
-    let mut group = Group::new(&gpu, Storage::F32, 1 << 20, 1)?;
-    let once = group.workload(kernel, Shape::default())?;
-    let again = group.workload(kernel, Shape::default())?;
-    let mut plan = Plan::QUICK;
-    plan.panel =
-        std::time::Duration::from_millis(std::env::var("PANEL").ok().and_then(|t| t.parse().ok()).unwrap_or(1500));
-    plan.max_rounds = 2000;
-    if gpu.facts.is_software {
-        plan.witness_tolerance = None;
-    }
-    for (what, busy) in [("quiet", false), ("with a busy core", true)] {
-        let other = busy.then(spin);
-        let (mut contain, mut widths, mut rounds) = (0, Vec::new(), 0);
-        let mut spreads = Vec::new();
+    let sigmoid = suite::default_kernels(Direction::Forward, Storage::F32)[2];
+    let mut group = Group::new(&gpu, Storage::F32, ELEMENTS, 1)?;
+    let [once, again] = [group.workload(sigmoid, Shape::default())?, group.workload(sigmoid, Shape::default())?];
+    let plan = Plan { panel: Duration::from_secs(2), ..Plan::STANDARD };
+    let plan = if gpu.facts.is_software { plan.on_software() } else { plan };
+    let (mut contain, mut half_widths) = (0, Vec::new());
+    for (what, is_busy) in [("quiet", false), ("with a busy core", true)] {
+        let other = is_busy.then(Other::spin);
+        let (mut contain_here, mut half_widths_here, mut rounds) = (0, Vec::new(), 0);
         for _ in 0..experiments / 2 {
             let samples = measure::measure(&gpu, &[&once, &again], Some(&witness.workload), &plan, None)?;
             let [a, b] = [&samples.members[0].ns, &samples.members[1].ns];
-            rounds += a.len();
             let ratios: Vec<f64> = a.iter().zip(b).filter_map(|(a, b)| Some((*a)? / (*b)?)).collect();
             let ratio = stats::median_interval(&ratios).expect("samples");
-            contain += usize::from(ratio.low <= 1.0 && 1.0 <= ratio.high);
-            widths.push(ratio.relative_half_width());
-            let mut w: Vec<f64> = samples.members[0].witness_ns.iter().flatten().copied().collect();
-            w.sort_by(f64::total_cmp);
-            spreads.push(
-                (stats::quantile(&w, 0.75).unwrap() - stats::quantile(&w, 0.25).unwrap())
-                    / stats::quantile(&w, 0.5).unwrap(),
-            );
+            contain_here += usize::from(ratio.low <= 1.0 && 1.0 <= ratio.high);
+            half_widths_here.push(ratio.relative_half_width());
+            rounds += samples.fixed.rounds as usize;
         }
         drop(other);
-        widths.sort_by(f64::total_cmp);
-        spreads.sort_by(f64::total_cmp);
         println!(
-            "{what}: {contain} of {} intervals contain 1, median half-width {:.2} %, {} rounds on average, witness iqr {:.1} %",
-            experiments / 2,
-            100.0 * stats::quantile(&widths, 0.5).expect("experiments"),
-            rounds / (experiments / 2).max(1),
-            100.0 * stats::quantile(&spreads, 0.5).expect("experiments"),
+            "{what}: {contain_here} of {} intervals contain 1, median half-width {:.2} %, {} rounds on average",
+            half_widths_here.len(),
+            100.0 * median(&mut half_widths_here),
+            rounds / half_widths_here.len().max(1)
         );
+        contain += contain_here;
+        half_widths.extend(half_widths_here);
     }
+    println!(
+        "all: {contain} of {} intervals contain 1, median half-width {:.2} %",
+        half_widths.len(),
+        100.0 * median(&mut half_widths)
+    );
     Ok(())
 }
 
-struct Busy(Child);
-
-fn spin() -> Busy {
-    let program = std::env::current_exe().expect("this program");
-    Busy(Command::new(program).arg("--spin").stdin(Stdio::null()).spawn().expect("a process"))
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    stats::quantile(values, 0.5).expect("experiments")
 }
 
-impl Drop for Busy {
+/// Another process that keeps a core busy while it lives.
+struct Other(Child);
+
+impl Other {
+    fn spin() -> Self {
+        let program = std::env::current_exe().expect("this program");
+        Self(Command::new(program).arg(SPIN).stdin(Stdio::null()).spawn().expect("a process"))
+    }
+}
+
+impl Drop for Other {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

@@ -78,6 +78,12 @@ impl Plan {
     pub const STANDARD: Self =
         Self { panel: Duration::from_millis(2000), max_rounds: 1000, half_width: 0.0025, ..Self::QUICK };
 
+    /// For an adapter that shares its cores with everything else: see [`Self::witness_tolerance`].
+    #[must_use]
+    pub fn on_software(self) -> Self {
+        Self { witness_tolerance: None, ..self }
+    }
+
     /// To rank shapes and to scan sizes, which are short and many.
     #[must_use]
     pub fn briefly(self) -> Self {

@@ -176,10 +176,8 @@ impl Suite<'_> {
     }
 
     fn on_device(&mut self, gpu: &Gpu) -> std::result::Result<(), Stop> {
-        let mut plan = self.settings.plan;
-        if gpu.facts.is_software {
-            plan.witness_tolerance = None;
-        }
+        let plan = self.settings.plan;
+        let plan = if gpu.facts.is_software { plan.on_software() } else { plan };
         self.step("the witness of the clock")?;
         let witness = match Witness::new(gpu, self.settings.seed) {
             Ok(witness) => Some(witness),
