@@ -1,61 +1,109 @@
 //! Ladders: what arithmetic costs where no memory is in the way. Each element climbs k rungs in registers, and the time of a rung is the
 //! slope of the time over k.
 
+use std::fmt::Write as _;
+
+use crate::ops::{self, Op};
 use crate::storage::Storage;
 
-/// Rungs that the shader's loop is unrolled by: k is a multiple of it.
+/// Rungs that the shader's loop is unrolled by, so that its counter costs a sixteenth.
 pub const FLIGHT: u32 = 16;
 
-/// Rungs of one function: one rung is v = fma(f(v), factor, x), with x the lane's own element.
+/// Errors of earlier rungs reach a later one by at most this factor a rung.
+const CONTRACTION: f64 = 0.751;
+
+/// Rungs of one op. One rung is v = fma(f(v, x), factor, x), with x the lane's own element: no rung can be folded into another, since x and
+/// the factor are known at run time alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Ladder {
-    /// What f is called.
-    pub op: &'static str,
-    /// WGSL that defines `forward`, which is f.
-    pub wgsl: &'static str,
-    /// f in f64.
-    pub reference: fn(f64) -> f64,
-    /// What it computes in.
+    /// f.
+    pub op: &'static Op,
+    /// What it computes in, and what lies in memory.
     pub storage: Storage,
-    /// With |factor f'| < 1 errors die out on the way and values stay finite, yet differ from lane to lane.
-    pub factor: f32,
+    /// Words of 16 bytes that a lane climbs with at once: 4 elements each, so that their rungs need not wait for one another.
+    pub words: u32,
 }
 
 impl Ladder {
     /// The rung of nothing but the fma: the unit that other rungs are counted in, and the witness of the clock.
-    pub const FMA: Self = Self {
-        op: "fma",
-        wgsl: "fn forward(x: T) -> T { return x; }\n",
-        reference: |v| v,
-        storage: Storage::F32,
-        factor: -0.75,
-    };
+    pub const FMA: Self = Self { op: &ops::FMA, storage: Storage::F32, words: 1 };
 
-    /// Such as `ladder/f32/fma/k=64`.
+    /// Such as `ladder/f32/fma`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("ladder/{}/{}", self.storage.name(), self.op.name)
+    }
+
+    /// Its path at a number of rungs, such as `ladder/f32/fma/k=64`.
     #[must_use]
     pub fn id(&self, rungs: u32) -> String {
-        format!("ladder/{}/{}/k={rungs}", self.storage.name(), self.op)
+        format!("{}/k={rungs}", self.path())
     }
 
-    /// Its whole WGSL.
+    /// Its whole WGSL. The driver is written out for its number of words, rung by rung, since compilers do not interleave calls.
     #[must_use]
     pub fn wgsl(&self) -> String {
-        let words = include_str!("../shaders/drivers/words.wgsl");
-        [self.storage.wgsl(), self.wgsl, words, include_str!("../shaders/drivers/ladder.wgsl")].join("\n")
+        let definitions = self.op.activation().map_or("", |(activation, _)| activation.wgsl);
+        let parts = if self.storage == Storage::F16Native || self.storage == Storage::F16 { 2 } else { 1 };
+        let chains: Vec<(u32, u32)> =
+            (0..self.words).flat_map(|word| (0..parts).map(move |part| (word, part))).collect();
+        let each_word = |line: &dyn Fn(u32) -> String| (0..self.words).map(line).collect::<String>();
+        let rung: String =
+            (chains.iter()).map(|(w, p)| format!("        v{w}{p} = rung(v{w}{p}, a, x{w}{p});\n")).collect();
+        let mut driver = format!("fn rung(v: T, a: T, x: T) -> T {{\n    return fma({}, a, x);\n}}\n", self.op.wgsl);
+        driver.push_str(HEAD);
+        // A lane beyond the last word climbs with that one again.
+        driver.push_str(&each_word(&|w| {
+            format!(
+                "    let i{w} = min(first + {w}u * workgroup_size, params.words - 1u);\n    let word{w} = x[i{w}];\n"
+            )
+        }));
+        for (w, p) in &chains {
+            let _ = writeln!(driver, "    let x{w}{p} = part(word{w}, {p}u);\n    var v{w}{p} = x{w}{p};");
+        }
+        let _ = writeln!(
+            driver,
+            "    for (var n = 0u; n < params.flights; n++) {{\n{}    }}",
+            rung.repeat(FLIGHT as usize)
+        );
+        let _ = writeln!(driver, "    for (var n = 0u; n < params.rest; n++) {{\n{rung}    }}");
+        driver.push_str(&each_word(&|w| {
+            let puts = (0..parts).map(|p| format!("    put(&result{w}, {p}u, v{w}{p});\n")).collect::<String>();
+            format!("    var result{w}: W;\n{puts}    y[i{w}] = result{w};\n")
+        }));
+        driver.push_str("}\n");
+        [self.storage.wgsl(), definitions, include_str!("../shaders/drivers/words.wgsl"), &driver].join("\n")
     }
 
-    /// Where x is after so many rungs, in f64.
+    /// Where x is after so many rungs, in f64, and how far WGSL lets an implementation be off there: two roundings a rung, what it allows of
+    /// f, and what is left of the errors of the rungs before.
     #[must_use]
-    pub fn climb(&self, x: f64, rungs: u32) -> f64 {
-        (0..rungs).fold(x, |v, _| (self.reference)(v).mul_add(f64::from(self.factor), x))
-    }
-
-    /// How far an f32 or f16 climb may be from [`Self::climb`], for a ladder of nothing but fma: WGSL allows two roundings, in either
-    /// direction, a rung; values stay below |x| / (1 - |factor|), and the factor shrinks each error on its way.
-    #[must_use]
-    pub fn bound(&self, x: f64) -> f64 {
-        let room = 1.0 - f64::from(self.factor.abs());
-        let unit = self.storage.memory().unit;
-        2.0 * unit * (x.abs() / room) / room + self.storage.memory().min_normal
+    pub fn climb(&self, x: f64, rungs: u32) -> (f64, f64) {
+        let factor = f64::from(self.op.factor);
+        let format = self.storage.arithmetic();
+        let (mut v, mut off) = (x, 0.0);
+        for _ in 0..rungs {
+            let f = (self.op.reference)(v, x);
+            let error = self.op.error_at(self.storage, v, x);
+            v = f.mul_add(factor, x);
+            let rounding = format.unit * ((factor * f).abs() + v.abs()) + 2.0 * format.min_normal;
+            off = CONTRACTION * off + factor.abs() * error + rounding;
+        }
+        (v, off)
     }
 }
+
+const HEAD: &str = "
+// y = where x is after so many rungs, climbed in registers.
+@group(0) @binding(1) var<storage, read_write> y: array<W>;
+@group(0) @binding(2) var<storage, read> x: array<W>;
+
+@compute @workgroup_size(workgroup_size)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let first = first_unit(workgroup, grid, lane);
+    let a = T(vec4<f32>(params.factor));
+";

@@ -12,6 +12,7 @@
 pub mod activation;
 pub mod behaviour;
 pub mod bounds;
+pub mod climb;
 pub mod doctor;
 pub mod dump;
 pub mod error;
@@ -21,6 +22,7 @@ pub mod inputs;
 pub mod kernel;
 pub mod ladder;
 pub mod measure;
+pub mod ops;
 pub mod provenance;
 pub mod reference;
 pub mod report;

@@ -2,8 +2,9 @@
 // of more than one row continues the count.
 struct Params {
     words: u32,
-    // Of ladders.
+    // Of ladders: rungs in sixteens, the rest, and the factor.
     flights: u32,
+    rest: u32,
     factor: f32,
 }
 

@@ -17,6 +17,7 @@ pub use workload::{ShaderChecks, Shape, Workload};
 
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
+use crate::storage::Storage;
 
 /// An open device with its queue and clock.
 pub struct Gpu {
@@ -98,13 +99,21 @@ impl Gpu {
     /// # Errors
     /// [`Error::Unsupported`] with the missing feature.
     pub fn supports(&self, kernel: &Kernel) -> Result<()> {
-        if kernel.needs_shader_f16() && !self.device.features().contains(wgpu::Features::SHADER_F16) {
-            return Err(Error::Unsupported(format!("{} has no shader-f16", self.facts.name)));
-        }
-        if kernel.packs_pairs() && !self.packs_f16 {
-            return Err(Error::Unsupported(format!("{} has no pack2x16float", self.facts.name)));
-        }
-        Ok(())
+        // Bits are moved everywhere.
+        if kernel.is_raw() { Ok(()) } else { self.supports_storage(kernel.storage) }
+    }
+
+    /// Whether shaders can compute with what is stored so; if not, the reason.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the missing feature.
+    pub fn supports_storage(&self, storage: Storage) -> Result<()> {
+        let missing = match storage {
+            Storage::F16Native if !self.device.features().contains(wgpu::Features::SHADER_F16) => "shader-f16",
+            Storage::F16 if !self.packs_f16 => "pack2x16float",
+            Storage::F32 | Storage::F16 | Storage::F16Native => return Ok(()),
+        };
+        Err(Error::Unsupported(format!("{} has no {missing}", self.facts.name)))
     }
 
     /// Waits until everything that was submitted is done, and reports what went wrong meanwhile.

@@ -57,6 +57,18 @@ struct Program<'a> {
     arguments: [u32; 3],
 }
 
+impl<'a> Program<'a> {
+    fn of_ladder(ladder: &Ladder, wgsl: &'a str, rungs: u32) -> Self {
+        Self {
+            path: ladder.id(rungs),
+            wgsl,
+            written: vec![true, false],
+            words_per_unit: 1,
+            arguments: [rungs / ladder::FLIGHT, rungs % ladder::FLIGHT, ladder.op.factor.to_bits()],
+        }
+    }
+}
+
 struct Dispatch {
     bind_group: wgpu::BindGroup,
     workgroups: [u32; 2],
@@ -121,7 +133,7 @@ impl Gpu {
     /// As [`Gpu::workload`].
     ///
     /// # Panics
-    /// If the rungs are no whole flights, or the tensors have different layouts.
+    /// If the tensors have different layouts.
     pub fn climb(&self, ladder: &Ladder, rungs: u32, shape: Shape, y: &Tensor, x: &Tensor) -> Result<Workload> {
         self.climb_of(ladder, &ladder.wgsl(), rungs, shape, ShaderChecks::Trusted, [y, x])
     }
@@ -142,16 +154,26 @@ impl Gpu {
         checks: ShaderChecks,
         [y, x]: [&Tensor; 2],
     ) -> Result<Workload> {
-        assert!(rungs.is_multiple_of(ladder::FLIGHT), "{rungs} rungs are no whole flights");
         assert_eq!(y.layout, x.layout, "tensors of different layouts");
-        let program = Program {
-            path: ladder.id(rungs),
-            wgsl,
-            written: vec![true, false],
-            words_per_unit: 1,
-            arguments: [rungs / ladder::FLIGHT, ladder.factor.to_bits(), 0],
-        };
+        let program = Program::of_ladder(ladder, wgsl, rungs);
+        let shape = Shape { words_per_invocation: ladder.words, ..shape };
         self.bind_program(&program, shape, checks, &[y, x])
+    }
+
+    /// A ladder that was compiled, bound to climb another number of rungs.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn climb_on(
+        &self,
+        compiled: &Workload,
+        ladder: &Ladder,
+        rungs: u32,
+        y: &Tensor,
+        x: &Tensor,
+    ) -> Result<Workload> {
+        let program = Program::of_ladder(ladder, "", rungs);
+        self.bind_tensors(compiled.pipeline.clone(), &program, compiled.shape, &[y, x])
     }
 
     fn bind_program(
@@ -165,9 +187,19 @@ impl Gpu {
             let most = self.facts.max_workgroup_size;
             return Err(Error::Unsupported(format!("workgroups of {} exceed {most}", shape.workgroup_size)));
         }
+        let pipeline = self.pipeline(program, shape, checks)?;
+        self.bind_tensors(pipeline, program, shape, tensors)
+    }
+
+    fn bind_tensors(
+        &self,
+        pipeline: wgpu::ComputePipeline,
+        program: &Program<'_>,
+        shape: Shape,
+        tensors: &[&Tensor],
+    ) -> Result<Workload> {
         let layout = tensors[0].layout;
-        let bind_group_layout = self.bind_group_layout(&program.written);
-        let pipeline = self.pipeline(program, shape, checks, &bind_group_layout)?;
+        let bind_group_layout = pipeline.get_bind_group_layout(0);
         let mut dispatches = Vec::new();
         for (index, words) in layout.buffers().enumerate() {
             let params = self.params(words, program.arguments)?;
@@ -182,9 +214,9 @@ impl Gpu {
                 entries: &entries,
             });
             let units = words.div_ceil(program.words_per_unit);
-            let shape = shape.for_units_of(program.words_per_unit);
-            let workgroups = grid(units, shape, self.facts.max_workgroups_per_dimension).ok_or_else(|| {
-                Error::Unsupported(format!("{units} units are more than one dispatch of {shape:?} covers"))
+            let in_units = shape.for_units_of(program.words_per_unit);
+            let workgroups = grid(units, in_units, self.facts.max_workgroups_per_dimension).ok_or_else(|| {
+                Error::Unsupported(format!("{units} units are more than one dispatch of {in_units:?} covers"))
             })?;
             dispatches.push(Dispatch { bind_group, workgroups });
         }
@@ -225,19 +257,14 @@ impl Gpu {
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("tensors"), entries: &entries })
     }
 
-    fn pipeline(
-        &self,
-        program: &Program<'_>,
-        shape: Shape,
-        checks: ShaderChecks,
-        bind_group_layout: &wgpu::BindGroupLayout,
-    ) -> Result<wgpu::ComputePipeline> {
+    fn pipeline(&self, program: &Program<'_>, shape: Shape, checks: ShaderChecks) -> Result<wgpu::ComputePipeline> {
         let path = &program.path;
+        let bind_group_layout = self.bind_group_layout(&program.written);
         let compiled = self.scoped(|| {
             let module = self.shader_module(path, program.wgsl, checks);
             let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label: Some(path),
-                bind_group_layouts: &[Some(bind_group_layout)],
+                bind_group_layouts: &[Some(&bind_group_layout)],
                 immediate_size: 0,
             });
             self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -271,9 +298,9 @@ impl Gpu {
     }
 
     /// The uniform of one dispatch.
-    fn params(&self, words: u64, [flights, factor, unused]: [u32; 3]) -> Result<wgpu::Buffer> {
+    fn params(&self, words: u64, [flights, rest, factor]: [u32; 3]) -> Result<wgpu::Buffer> {
         let words = u32::try_from(words).map_err(|_| Error::Unsupported(format!("{words} words in one buffer")))?;
-        let params = [words, flights, factor, unused];
+        let params = [words, flights, rest, factor];
         let bytes: &[u8] = bytemuck::cast_slice(&params);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
