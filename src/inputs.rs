@@ -227,9 +227,11 @@ impl Inputs {
         match self.distribution {
             Distribution::Normal => {
                 let value: f64 = StandardNormal.sample(random);
-                match (role, activation.forward_reference()) {
+                match (role, activation.forward()) {
                     // The gradient is taken at the x that lies in memory, so x is rounded first.
-                    (Role::Saved(Saved::Y), Some(forward)) => storage.bits(forward(storage.value(storage.bits(value)))),
+                    (Role::Saved(Saved::Y), Some(forward)) => {
+                        storage.bits(forward.truth(storage.value(storage.bits(value)), 0.0))
+                    }
                     _ => storage.bits(value),
                 }
             }

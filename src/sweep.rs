@@ -4,17 +4,19 @@
 //! the CPU compares a chunk, the device computes the next. Between chunks everything that is known is a [`Position`], which a file can
 //! keep and a later run can go on from.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::activation::{Pass, Saved};
+use crate::activation::{Pass, Reach, Saved};
 use crate::error::Result;
 use crate::gpu::{Gpu, ReadBack, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload};
 use crate::inputs::Inputs;
 use crate::kernel::{Kernel, Role};
-use crate::storage::{Elements, F16Elements, F32Elements, Storage};
+use crate::storage::{self, Elements, F16Elements, F32Elements, Storage};
 use crate::validate::{self, Accuracy, BLOCK, STRIP};
 
 /// Elements of a chunk: 16 MiB of f32.
@@ -24,7 +26,7 @@ const CHUNK: u64 = 1 << 22;
 const DY_TENSORS: u64 = 7;
 
 /// Results that running extremes are kept of side by side.
-const LANES: usize = 4;
+const LANES: usize = 8;
 
 /// Chunks in flight: one that the device computes, one that the CPU compares.
 const IN_FLIGHT: usize = 2;
@@ -328,7 +330,7 @@ fn compare_strip(
 ) -> Vec<Found> {
     let storage = domain.storage();
     let forward = domain.kernels.iter().find_map(|kernel| match kernel.form.pass {
-        Pass::Forward { reference, .. } => Some(Nearest::of(storage, reference, range.clone(), first)),
+        Pass::Forward { .. } => Some(Nearest::of(kernel, range.clone(), first)),
         Pass::Backward { .. } => None,
     });
     let mut results = results.iter();
@@ -337,14 +339,14 @@ fn compare_strip(
         let (range, dy) = (range.clone(), if reads_dy(kernel) { dy } else { &[] });
         let mut found = match (kernel.form.pass, &forward) {
             (Pass::Forward { .. }, Some(forward)) => forward.compare(kernel, start, first, actual, *known),
-            (pass, _) => {
-                let truth = |_, first: f64, dy: f64| pass.truth(first, dy);
+            _ => {
+                let truths = validate::truths(kernel, range.clone(), first, dy);
                 let extremes = if dy_scales_exactly(kernel) {
                     Extremes::of(storage, range.clone(), first, dy, actual)
                 } else {
                     Extremes::default()
                 };
-                let accuracy = validate::compare_with(kernel, start, range.clone(), first, dy, actual, *known, truth);
+                let accuracy = validate::compare_with(kernel, start, range.clone(), first, dy, actual, *known, &truths);
                 Found { accuracy, extremes }
             }
         };
@@ -364,52 +366,46 @@ struct Nearest {
     range: Range<usize>,
     truths: Vec<f64>,
     bytes: Vec<u8>,
-    found: Found,
-}
-
-fn truths<E: Elements>(reference: fn(f64) -> f64, range: Range<usize>, first: &[u8]) -> Vec<f64> {
-    range.map(|index| reference(E::value(E::bits(first, index)))).collect()
+    found: OnceCell<Found>,
 }
 
 impl Nearest {
-    fn of(storage: Storage, reference: fn(f64) -> f64, range: Range<usize>, first: &[u8]) -> Self {
-        let truths: Vec<f64> = match storage {
-            Storage::F32 => truths::<F32Elements>(reference, range.clone(), first),
-            Storage::F16 | Storage::F16Native => truths::<F16Elements>(reference, range.clone(), first),
-        };
-        let mut bytes = Vec::with_capacity(range.len() * storage.element_size());
-        for truth in &truths {
-            storage.push(&mut bytes, storage.bits(*truth));
-        }
-        let strip = &first[range.start * storage.element_size()..range.end * storage.element_size()];
-        let found = Found {
-            accuracy: validate::nearest(storage, range.clone(), first, &truths, &bytes),
-            extremes: Extremes::of(storage, 0..range.len(), strip, &[], &bytes),
-        };
-        Self { storage, range, truths, bytes, found }
+    fn of(kernel: &Kernel, range: Range<usize>, first: &[u8]) -> Self {
+        let storage = kernel.storage;
+        let truths = validate::truths(kernel, range.clone(), first, &[]);
+        let bytes = storage::rounded(storage, &truths);
+        Self { storage, range, truths, bytes, found: OnceCell::new() }
+    }
+
+    /// What a kernel is found to be whose results are these: only looked for where there is one.
+    fn found(&self, first: &[u8]) -> &Found {
+        let Self { storage, range, truths, bytes, found } = self;
+        found.get_or_init(|| {
+            let strip = &first[range.start * storage.element_size()..range.end * storage.element_size()];
+            Found {
+                accuracy: validate::nearest(*storage, range.clone(), first, truths, bytes),
+                extremes: Extremes::of(*storage, 0..range.len(), strip, &[], bytes),
+            }
+        })
     }
 
     fn compare(&self, kernel: &Kernel, start: u64, first: &[u8], actual: &[u8], known: f64) -> Found {
         let (range, size) = (self.range.clone(), self.storage.element_size());
         let is_finite = |index: usize| self.storage.value(self.storage.element(first, index)).is_finite();
-        // No share of a bound above the known one can hide in errors of half a ULP.
-        let nothing_new = self.found.accuracy.max_ulp.value == 0.0
-            || kernel.form.least(self.storage).is_some_and(|least| {
-                let known = known.min(1.0);
-                let most = self.storage.memory().unit * kernel.activation.highest_y / 2.0;
-                least.relative * known >= 0.5 || least.absolute * known >= most
-            });
         let takes_finite = is_finite(range.start) && is_finite(range.end - 1);
-        if nothing_new
-            && takes_finite
-            && kernel.form.least.is_some()
-            && actual[range.start * size..range.end * size] == self.bytes
-        {
-            return self.found.clone();
+        let is_nearest = || actual[range.start * size..range.end * size] == self.bytes;
+        // No share of a bound above the known one can hide in errors of half a ULP.
+        let nothing_new = |least: Reach| {
+            let known = known.min(1.0);
+            let most = self.storage.memory().unit * kernel.activation.highest_y / 2.0;
+            let least_excludes = least.relative * known >= 0.5 || least.absolute * known >= most;
+            least_excludes || self.found(first).accuracy.max_ulp.value == 0.0
+        };
+        if takes_finite && kernel.form.least(self.storage).is_some_and(|least| is_nearest() && nothing_new(least)) {
+            return self.found(first).clone();
         }
-        let truth = |index: usize, _, _| self.truths[index - self.range.start];
         Found {
-            accuracy: validate::compare_with(kernel, start, range.clone(), first, &[], actual, known, truth),
+            accuracy: validate::compare_with(kernel, start, range.clone(), first, &[], actual, known, &self.truths),
             extremes: Extremes::of(self.storage, range, first, &[], actual),
         }
     }
@@ -422,17 +418,36 @@ impl Found {
     }
 }
 
-/// The smallest and the largest of values, NaN passed over. In lanes, since one running minimum would allow one element at a time.
-#[inline]
-fn ends(values: &[f64; BLOCK]) -> (f64, f64) {
-    let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-    for values in values.chunks_exact(LANES) {
-        for lane in 0..LANES {
-            lows[lane] = if values[lane] < lows[lane] { values[lane] } else { lows[lane] };
-            highs[lane] = if values[lane] > highs[lane] { values[lane] } else { highs[lane] };
+/// The smallest and the largest result of each block, or dx / dy where dy is not empty; NaN passed over. In lanes, since one running minimum
+/// would allow one element at a time.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn ends_of_blocks<E: Elements>(dy: &[u8], actual: &[u8]) -> Vec<(f64, f64)> {
+    let block_bytes = BLOCK * E::SIZE;
+    let ends_of_block = |block: usize| {
+        let of_block = |bytes: &[u8], values: &mut [f64; BLOCK]| {
+            let bytes = &bytes[block * block_bytes..];
+            let bytes = &bytes[..block_bytes.min(bytes.len())];
+            for (index, value) in values[..bytes.len() / E::SIZE].iter_mut().enumerate() {
+                *value = E::value(E::bits(bytes, index));
+            }
+        };
+        let mut values = [f64::NAN; BLOCK];
+        of_block(actual, &mut values);
+        if !dy.is_empty() {
+            let mut dys = [1.0; BLOCK];
+            of_block(dy, &mut dys);
+            values.iter_mut().zip(dys).for_each(|(value, dy)| *value /= dy);
         }
-    }
-    (lows.into_iter().fold(f64::INFINITY, f64::min), highs.into_iter().fold(f64::NEG_INFINITY, f64::max))
+        let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        for values in values.chunks_exact(LANES) {
+            for lane in 0..LANES {
+                lows[lane] = if values[lane] < lows[lane] { values[lane] } else { lows[lane] };
+                highs[lane] = if values[lane] > highs[lane] { values[lane] } else { highs[lane] };
+            }
+        }
+        (lows.into_iter().fold(f64::INFINITY, f64::min), highs.into_iter().fold(f64::NEG_INFINITY, f64::max))
+    };
+    (0..actual.len().div_ceil(block_bytes)).map(ends_of_block).collect()
 }
 
 impl Extremes {
@@ -444,46 +459,43 @@ impl Extremes {
         }
     }
 
-    fn of_elements<E: Elements>(range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Self {
+    fn of_elements<'b, E: Elements>(range: Range<usize>, first: &[u8], dy: &'b [u8], actual: &'b [u8]) -> Self {
         let value = |index: usize| {
             let value = E::value(E::bits(actual, index));
             if dy.is_empty() { value } else { value / E::value(E::bits(dy, index)) }
         };
         let input = |index: usize| E::value(E::bits(first, index));
-        // The values first: where they are is looked for once, for those that are extreme. A range of patterns in their order is finite if
-        // its last is; otherwise what belongs to an infinite or NaN input is passed over.
+        // The ends of blocks first: where they are is looked for in the blocks that reach so far. A range of patterns in their order is
+        // finite if its last is; otherwise what belongs to an infinite or NaN input is passed over, one block over all.
         let all_finite = range.clone().next_back().is_some_and(|last| input(last).is_finite());
-        let finite = |index: usize| if all_finite || input(index).is_finite() { value(index) } else { f64::NAN };
-        let (mut smallest, mut largest) = (f64::INFINITY, f64::NEG_INFINITY);
-        let mut at = range.start;
-        while at < range.end {
-            let end = range.end.min(at + BLOCK);
-            let (low, high) = if all_finite && end - at == BLOCK {
-                let of_block = |bytes: &[u8]| -> [f64; BLOCK] {
-                    let bytes = &bytes[at * E::SIZE..end * E::SIZE];
-                    std::array::from_fn(|index| E::value(E::bits(bytes, index)))
-                };
-                let mut values = of_block(actual);
-                if !dy.is_empty() {
-                    values.iter_mut().zip(of_block(dy)).for_each(|(value, dy)| *value /= dy);
-                }
-                ends(&values)
-            } else {
-                (at..end).map(finite).fold((smallest, largest), |(low, high), value| (low.min(value), high.max(value)))
-            };
-            (smallest, largest) = (smallest.min(low), largest.max(high));
-            at = end;
-        }
+        let (block, ends) = if all_finite {
+            let in_range = |bytes: &'b [u8]| &bytes[range.start * E::SIZE..range.end * E::SIZE];
+            (BLOCK, ends_of_blocks::<E>(if dy.is_empty() { dy } else { in_range(dy) }, in_range(actual)))
+        } else {
+            let finite = range.clone().filter(|index| input(*index).is_finite()).map(value);
+            let ends = (f64::INFINITY, f64::NEG_INFINITY);
+            (range.len(), vec![finite.fold(ends, |(low, high), value| (low.min(value), high.max(value)))])
+        };
+        let smallest = ends.iter().fold(f64::INFINITY, |smallest, (low, _)| smallest.min(*low));
+        let largest = ends.iter().fold(f64::NEG_INFINITY, |largest, (_, high)| largest.max(*high));
+        // Patterns in their order are positive first.
+        let has_sign = |sign: f64| {
+            let at_end = if sign < 0.0 { range.clone().next_back() } else { range.clone().next() };
+            at_end.is_some_and(|index| input(index).is_sign_negative() == (sign < 0.0))
+        };
         let find = |wanted: f64, sign: f64| {
             let at = |index: usize| At { value: value(index), input: input(index) };
             let fits = |at: &At| at.value == wanted && at.input.is_finite() && at.input * sign >= 0.0;
-            range.clone().map(at).find(|at| fits(at) && (sign == 0.0 || at.input != 0.0))
+            let reaches = |(_, (low, high)): &(usize, &(f64, f64))| *low <= wanted && wanted <= *high;
+            let blocks = ends.iter().enumerate().filter(reaches).map(|(index, _)| range.start + index * block);
+            let mut elements = blocks.flat_map(|first| first..range.end.min(first + block)).map(at);
+            elements.find(|at| fits(at) && (sign == 0.0 || at.input != 0.0))
         };
         Self {
             smallest: smallest.is_finite().then(|| find(smallest, 0.0)).flatten(),
             largest: largest.is_finite().then(|| find(largest, 0.0)).flatten(),
-            first_zero: (smallest == 0.0).then(|| find(0.0, -1.0)).flatten(),
-            first_one: (largest == 1.0).then(|| find(1.0, 1.0)).flatten(),
+            first_zero: (smallest == 0.0 && has_sign(-1.0)).then(|| find(0.0, -1.0)).flatten(),
+            first_one: (largest == 1.0 && has_sign(1.0)).then(|| find(1.0, 1.0)).flatten(),
         }
     }
 

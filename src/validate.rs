@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
 use crate::inputs::{Distribution, Inputs};
 use crate::kernel::{Kernel, Role};
-use crate::storage::{Elements, F16Elements, F32Elements, Storage};
+use crate::storage::{self, Elements, F16Elements, F32Elements, Storage};
 
 /// Elements that one thread compares at a time. Results are merged in the order of elements, so that sums do not depend on threads.
 pub(crate) const STRIP: usize = 1 << 14;
@@ -158,6 +159,7 @@ impl Accuracy {
     /// Adds a block of elements if each of them is close, and says whether it did. Arrays and selections instead of branches, so that it is
     /// compiled to vector instructions: most of a sweep's time is spent here.
     #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
+    #[inline(always)]
     fn add_close_block<E: Elements>(&mut self, least: Option<Reach>, block: &Block) -> bool {
         let Some(Reach { relative, absolute }) = least else { return false };
         let known = self.max_share.value.min(1.0);
@@ -297,11 +299,20 @@ pub fn compare(kernel: &Kernel, start: u64, first: &[u8], dy: &[u8], actual: &[u
 }
 
 fn compare_strip(kernel: &Kernel, start: u64, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
-    compare_with(kernel, start, range, first, dy, actual, 0.0, |_, first, dy| kernel.form.pass.truth(first, dy))
+    let truths = truths(kernel, range.clone(), first, dy);
+    compare_with(kernel, start, range, first, dy, actual, 0.0, &truths)
 }
 
-/// [`compare`] of a range of elements, with the truth from `truth(index, first, dy)`. A share of the bound is only looked for above
-/// `known_share`.
+/// The true results of a range of elements.
+pub(crate) fn truths(kernel: &Kernel, range: Range<usize>, first: &[u8], dy: &[u8]) -> Vec<f64> {
+    let (storage, size) = (kernel.storage, kernel.storage.element_size());
+    let values = |bytes: &[u8]| storage::values(storage, &bytes[range.start * size..range.end * size]);
+    let mut truths = vec![0.0; range.len()];
+    kernel.form.pass.truths(&values(first), &if dy.is_empty() { Vec::new() } else { values(dy) }, &mut truths);
+    truths
+}
+
+/// [`compare`] of a range of elements with these truths. A share of the bound is only looked for above `known_share`.
 #[expect(clippy::too_many_arguments, reason = "slices of the same elements, each with its own meaning")]
 pub(crate) fn compare_with(
     kernel: &Kernel,
@@ -311,17 +322,18 @@ pub(crate) fn compare_with(
     dy: &[u8],
     actual: &[u8],
     known_share: f64,
-    truth: impl Fn(usize, f64, f64) -> f64,
+    truths: &[f64],
 ) -> Accuracy {
     let compare = match kernel.storage {
-        Storage::F32 => compare_as::<F32Elements, _>,
-        Storage::F16 | Storage::F16Native => compare_as::<F16Elements, _>,
+        Storage::F32 => compare_as::<F32Elements>,
+        Storage::F16 | Storage::F16Native => compare_as::<F16Elements>,
     };
-    compare(kernel, start, range, first, dy, actual, known_share, truth)
+    compare(kernel, start, range, first, dy, actual, known_share, truths)
 }
 
 #[expect(clippy::too_many_arguments, reason = "slices of the same elements, each with its own meaning")]
-fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn compare_as<E: Elements>(
     kernel: &Kernel,
     start: u64,
     range: Range<usize>,
@@ -329,14 +341,14 @@ fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
     dy: &[u8],
     actual: &[u8],
     known_share: f64,
-    truth: T,
+    truths: &[f64],
 ) -> Accuracy {
     let storage = kernel.storage;
     let element = |index: usize| {
         let first_bits = E::bits(first, index);
         let dy_bits = if dy.is_empty() { 0 } else { E::bits(dy, index) };
         let (first, dy) = (E::value(first_bits), E::value(dy_bits));
-        let case = Case { storage, first, first_bits, dy, truth: truth(index, first, dy) };
+        let case = Case { storage, first, first_bits, dy, truth: truths[index - range.start] };
         Element { index: start + index as u64, case, dy_bits, actual_bits: E::bits(actual, index) }
     };
     let form = kernel.form;
@@ -366,7 +378,7 @@ fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
         } else {
             let end = range.end.min(index + BLOCK);
             let is_close = end - index == BLOCK && {
-                let block = Block::of::<E>(index, first, dy, actual, &truth);
+                let block = Block::of::<E>(index, first, dy, actual, &truths[index - range.start..]);
                 found.add_close_block::<E>(least, &block)
             };
             if !is_close {
@@ -392,6 +404,7 @@ pub(crate) fn nearest(storage: Storage, range: Range<usize>, first: &[u8], truth
     nearest_as(storage, range, first, truths, nearest)
 }
 
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn nearest_as<E: Elements>(
     storage: Storage,
     range: Range<usize>,
@@ -409,7 +422,7 @@ fn nearest_as<E: Elements>(
         let of_block = &first[(range.start + at) * E::SIZE..(range.start + end) * E::SIZE];
         let in_block = &nearest[at * E::SIZE..end * E::SIZE];
         let is_added = end - at == BLOCK && {
-            let block = Block::of::<E>(0, of_block, &[], in_block, |index, _, _| truths[at + index]);
+            let block = Block::of::<E>(0, of_block, &[], in_block, &truths[at..]);
             found.add_close_block::<E>(any, &block)
         };
         if !is_added {
@@ -438,28 +451,28 @@ struct Block {
 }
 
 impl Block {
-    #[inline]
-    fn of<E: Elements>(
-        start: usize,
-        first: &[u8],
-        dy: &[u8],
-        actual: &[u8],
-        truth: impl Fn(usize, f64, f64) -> f64,
-    ) -> Self {
-        let bits = |bytes: &[u8]| {
-            let bytes = &bytes[start * E::SIZE..][..BLOCK * E::SIZE];
-            let mut bits = [0; BLOCK];
-            for (index, bits) in bits.iter_mut().enumerate() {
-                *bits = E::bits(bytes, index);
-            }
-            bits
-        };
-        let first_bits = bits(first);
-        let dy_bits = if dy.is_empty() { [0; BLOCK] } else { bits(dy) };
-        let (first, dy, actual) = (first_bits.map(E::value), dy_bits.map(E::value), bits(actual).map(E::value));
-        let truth = std::array::from_fn(|index| truth(start + index, first[index], dy[index]));
+    /// Those from `start` on; `truths` begins with theirs.
+    #[inline(always)]
+    fn of<E: Elements>(start: usize, first: &[u8], dy: &[u8], actual: &[u8], truths: &[f64]) -> Self {
+        let (first_bits, first) = bits_and_values::<E>(start, first);
+        let (dy_bits, dy) = if dy.is_empty() { ([0; BLOCK], [0.0; BLOCK]) } else { bits_and_values::<E>(start, dy) };
+        let (_, actual) = bits_and_values::<E>(start, actual);
+        let mut truth = [0.0; BLOCK];
+        truth.copy_from_slice(&truths[..BLOCK]);
         Self { first_bits, dy_bits, first, dy, truth, actual }
     }
+}
+
+/// A block of elements, the first of which has the index `start`.
+#[inline(always)]
+fn bits_and_values<E: Elements>(start: usize, bytes: &[u8]) -> ([u32; BLOCK], [f64; BLOCK]) {
+    let bytes = &bytes[start * E::SIZE..][..BLOCK * E::SIZE];
+    let (mut bits, mut values) = ([0; BLOCK], [0.0; BLOCK]);
+    for index in 0..BLOCK {
+        bits[index] = E::bits(bytes, index);
+        values[index] = E::value(bits[index]);
+    }
+    (bits, values)
 }
 
 /// One element of a comparison.
