@@ -113,14 +113,14 @@ fn exp_at_most_1(x: f64) -> f64 {
     let (high, low) = (x - k * LN_2[0], k * LN_2[1]);
     let r = high - low;
     let square = r * r;
-    let [p1, p2, p3, p4, p5] = COEFFICIENTS;
-    let c = r - square * (p1 + square * (p2 + square * (p3 + square * (p4 + square * p5))));
-    let y = 1.0 + (r * c / (2.0 - c) - low + high);
+    let correction = COEFFICIENTS.into_iter().rev().reduce(|sum, next| next + square * sum).unwrap_or_default();
+    let c = r - square * correction;
+    let of_r = 1.0 + (r * c / (2.0 - c) - low + high);
     // Down to -2^-28, and a little beyond, libm takes two terms.
-    let y = if x > -f64::from_bits(0x3e30_0001_0000_0000) { 1.0 + x } else { y };
+    let of_r = if x > -f64::from_bits(0x3e30_0001_0000_0000) { 1.0 + x } else { of_r };
     // 2^k may have no exponent of its own, 2^(k+128) has. It is made of the low bits of 2^52 + k + 128 + 1023.
     let scale = f64::from_bits((k + (4_503_599_627_370_496.0 + 128.0 + 1023.0)).to_bits() << 52);
-    y * scale * f64::from_bits((1023 - 128) << 52)
+    of_r * scale * f64::from_bits((1023 - 128) << 52)
 }
 
 #[cfg(test)]

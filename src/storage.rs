@@ -193,7 +193,11 @@ pub(crate) fn values(storage: Storage, bytes: &[u8]) -> Vec<f64> {
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn values_of<E: Elements>(bytes: &[u8]) -> Vec<f64> {
-    bytes.chunks_exact(E::SIZE).map(|element| E::value(E::bits(element, 0))).collect()
+    let mut values = vec![0.0; bytes.len() / E::SIZE];
+    for (index, value) in values.iter_mut().enumerate() {
+        *value = E::value(E::bits(bytes, index));
+    }
+    values
 }
 
 /// The elements nearest to `values`, in a row.

@@ -19,11 +19,11 @@ use crate::kernel::{Kernel, Role};
 use crate::storage::{self, Elements, F16Elements, F32Elements, Storage};
 use crate::validate::{self, Accuracy, BLOCK, STRIP};
 
-/// Elements of a chunk: 16 MiB of f32.
-const CHUNK: u64 = 1 << 22;
+/// Elements of a chunk: 4 MiB of f32. The tensors of a larger one do not stay in a CPU's caches, those of a smaller one cost more submissions.
+const CHUNK: u64 = 1 << 20;
 
-/// Tensors of dy, taken by turns. An odd number, so that no dy stays with the same low bits of x.
-const DY_TENSORS: u64 = 7;
+/// Elements of dy, taken by turns. No power of two, so that no dy stays with the same low bits of x.
+const DY_ELEMENTS: u64 = 7 << 22;
 
 /// Results that running extremes are kept of side by side.
 const LANES: usize = 8;
@@ -157,20 +157,20 @@ pub fn run(
     mut go_on: impl FnMut(&Position) -> bool,
 ) -> Result<()> {
     let chunk = CHUNK.min(domain.inputs);
-    let dys = dy_tensors(gpu, domain, seed, chunk)?;
-    let mut slots: Vec<Slot> = (0..IN_FLIGHT).map(|_| Slot::new(gpu, domain, chunk, &dys)).collect::<Result<_>>()?;
+    let dys = dys(domain, seed, chunk);
+    let dy_of = |index: u64| dys.get(turn(index, dys.len())).map_or(&[][..], Vec::as_slice);
+    let mut slots: Vec<Slot> = (0..IN_FLIGHT).map(|_| Slot::new(gpu, domain, chunk)).collect::<Result<_>>()?;
     let first = position.done / chunk;
     let mut sent = first;
     for index in first..domain.inputs.div_ceil(chunk) {
         // One chunk ahead of the one that is waited for.
         while sent < domain.inputs.div_ceil(chunk) && sent < index + IN_FLIGHT as u64 {
-            slots[turn(sent, IN_FLIGHT)].begin(gpu, domain, sent * chunk, turn(sent, dys.len()));
+            slots[turn(sent, IN_FLIGHT)].begin(gpu, domain, sent * chunk, dy_of(sent));
             sent += 1;
         }
-        let dy = dys.get(turn(index, dys.len())).map_or(&[][..], |dy| &dy.bytes);
         let elements = chunk.min(domain.inputs - index * chunk);
         let known: Vec<f64> = position.found.iter().map(|found| found.accuracy.max_share.value).collect();
-        let found = slots[turn(index, IN_FLIGHT)].end(gpu, domain, index * chunk, elements, dy, &known)?;
+        let found = slots[turn(index, IN_FLIGHT)].end(gpu, domain, index * chunk, elements, dy_of(index), &known)?;
         for (all, chunk) in position.found.iter_mut().zip(&found) {
             all.merge(chunk);
         }
@@ -180,6 +180,9 @@ pub fn run(
         }
     }
     // What is still on its way is not counted; a run that goes on does it again.
+    for index in position.done.div_ceil(chunk)..sent {
+        gpu.end_reads(&mut slots[turn(index, IN_FLIGHT)].read_backs, |_| ())?;
+    }
     gpu.wait()?;
     for slot in &slots {
         for (results, found) in slot.results.iter().zip(&mut position.found) {
@@ -196,32 +199,23 @@ fn turn(index: u64, of: usize) -> usize {
     usize::try_from(index).expect("few chunks") % of.max(1)
 }
 
-/// dy on the device and on the host.
-struct Dy {
-    tensor: Tensor,
-    bytes: Vec<u8>,
-}
-
-/// Random dy. Where x is swept they are powers of two, so that dx / dy is the derivative to the last bit; where y is swept, they are normal.
-fn dy_tensors(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
-    let Some(kernel) = domain.kernels.iter().find(|kernel| reads_dy(kernel)) else { return Ok(Vec::new()) };
+/// Random dy for chunks by turns, as bytes of whole words; none where no kernel reads it. Where x is swept they are powers of two, so that dx / dy
+/// is the derivative to the last bit; where y is swept, they are normal.
+fn dys(domain: &Domain, seed: u64, chunk: u64) -> Vec<Vec<u8>> {
+    let Some(kernel) = domain.kernels.iter().find(|kernel| reads_dy(kernel)) else { return Vec::new() };
     let storage = kernel.storage;
     let sign_and_exponent: u32 = if storage == Storage::F32 { 0xff80_0000 } else { 0xfc00 };
-    let layout = gpu.layout(chunk, storage.element_bytes());
-    (0..DY_TENSORS)
+    let size = storage.element_size();
+    (0..DY_ELEMENTS.min(domain.inputs).div_ceil(chunk))
         .map(|index| {
-            let mut bytes = vec![0; usize::try_from(chunk).expect("a chunk") * storage.element_size()];
-            Inputs::normal(seed).fill(kernel.activation, Role::Dy, storage, index * chunk, &mut bytes);
+            let elements = usize::try_from(chunk).expect("a chunk") * size;
+            let mut bytes = vec![0; elements.next_multiple_of(usize::try_from(WORD_BYTES).expect("16"))];
+            Inputs::normal(seed).fill(kernel.activation, Role::Dy, storage, index * chunk, &mut bytes[..elements]);
             if dy_scales_exactly(kernel) {
-                let mask = &sign_and_exponent.to_le_bytes()[..storage.element_size()];
+                let mask = &sign_and_exponent.to_le_bytes()[..size];
                 bytes.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte &= mask);
             }
-            let tensor = gpu.tensor("dy", layout)?;
-            gpu.upload(&tensor, |first, part| {
-                let at = usize::try_from(first).expect("a chunk") * storage.element_size();
-                part.copy_from_slice(&bytes[at..at + part.len()]);
-            })?;
-            Ok(Dy { tensor, bytes })
+            bytes
         })
         .collect()
 }
@@ -230,8 +224,9 @@ fn dy_tensors(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<D
 struct Slot {
     first: Tensor,
     first_bytes: Vec<u8>,
-    /// By kernel; then by tensor of dy where it reads one.
-    workloads: Vec<Vec<Workload>>,
+    dy: Option<Tensor>,
+    /// By kernel.
+    workloads: Vec<Workload>,
     /// By kernel, what it writes.
     results: Vec<Vec<Tensor>>,
     /// One for each tensor in `results`.
@@ -239,36 +234,31 @@ struct Slot {
 }
 
 impl Slot {
-    fn new(gpu: &Gpu, domain: &Domain, chunk: u64, dys: &[Dy]) -> Result<Self> {
+    fn new(gpu: &Gpu, domain: &Domain, chunk: u64) -> Result<Self> {
         let storage = domain.storage();
         let layout = gpu.layout(chunk, storage.element_bytes());
         let first = gpu.tensor("first", layout)?;
+        let dy = domain.kernels.iter().any(reads_dy).then(|| gpu.tensor("dy", layout)).transpose()?;
         let (mut workloads, mut results, mut read_backs) = (Vec::new(), Vec::new(), Vec::new());
         for kernel in &domain.kernels {
             let mut written = Vec::new();
             for role in kernel.tensors().iter().filter(|role| role.is_written()) {
-                let tensor = gpu.tensor("result", layout.of(kernel, *role))?;
+                let tensor = gpu.result_tensor("result", layout.of(kernel, *role))?;
                 // An element that no chunk writes stays poisoned and shows in the first.
                 validate::poison(gpu, &tensor, storage)?;
-                read_backs.push(gpu.read_back(tensor.layout)?);
+                read_backs.push(gpu.read_back(&tensor)?);
                 written.push(tensor);
             }
-            let bind = |dy: Option<&Dy>| {
-                let tensors = written.iter().chain([&first]).chain(dy.map(|dy| &dy.tensor));
-                gpu.workload(*kernel, Shape::default(), ShaderChecks::Trusted, &tensors.collect::<Vec<_>>())
-            };
-            workloads.push(if reads_dy(kernel) {
-                dys.iter().map(|dy| bind(Some(dy))).collect::<Result<_>>()?
-            } else {
-                vec![bind(None)?]
-            });
+            let tensors = written.iter().chain([&first]).chain(dy.iter().filter(|_| reads_dy(kernel)));
+            let tensors: Vec<&Tensor> = tensors.collect();
+            workloads.push(gpu.workload(*kernel, Shape::default(), ShaderChecks::Trusted, &tensors)?);
             results.push(written);
         }
-        Ok(Self { first, first_bytes: Vec::new(), workloads, results, read_backs })
+        Ok(Self { first, first_bytes: Vec::new(), dy, workloads, results, read_backs })
     }
 
     /// Sends the chunk of bit patterns from `start` on to the device.
-    fn begin(&mut self, gpu: &Gpu, domain: &Domain, start: u64, dy: usize) {
+    fn begin(&mut self, gpu: &Gpu, domain: &Domain, start: u64, dy: &[u8]) {
         let size = domain.storage().element_size();
         let padded = self.first.layout.words() * WORD_BYTES;
         self.first_bytes.resize(usize::try_from(padded).expect("a chunk"), 0);
@@ -279,9 +269,12 @@ impl Slot {
             }
         });
         gpu.write(&self.first, &self.first_bytes);
+        if let Some(tensor) = &self.dy {
+            gpu.write(tensor, dy);
+        }
         let mut read_backs = self.read_backs.iter_mut();
-        for (workloads, results) in self.workloads.iter().zip(&self.results) {
-            gpu.start(&workloads[dy % workloads.len()]);
+        for (workload, results) in self.workloads.iter().zip(&self.results) {
+            gpu.start(workload);
             for (result, read_back) in results.iter().zip(&mut read_backs) {
                 gpu.begin_read(read_back, result);
             }
@@ -337,18 +330,17 @@ fn compare_strip(
     let mut compare = |(kernel, known): (&Kernel, &f64)| {
         let actual = results.next().expect("a result for each kernel");
         let (range, dy) = (range.clone(), if reads_dy(kernel) { dy } else { &[] });
-        let mut found = match (kernel.form.pass, &forward) {
-            (Pass::Forward { .. }, Some(forward)) => forward.compare(kernel, start, first, actual, *known),
-            _ => {
-                let truths = validate::truths(kernel, range.clone(), first, dy);
-                let extremes = if dy_scales_exactly(kernel) {
-                    Extremes::of(storage, range.clone(), first, dy, actual)
-                } else {
-                    Extremes::default()
-                };
-                let accuracy = validate::compare_with(kernel, start, range.clone(), first, dy, actual, *known, &truths);
-                Found { accuracy, extremes }
-            }
+        let mut found = if let (Pass::Forward { .. }, Some(forward)) = (kernel.form.pass, &forward) {
+            forward.compare(kernel, start, first, actual, *known)
+        } else {
+            let truths = validate::truths(kernel, range.clone(), first, dy);
+            let extremes = if dy_scales_exactly(kernel) {
+                Extremes::of(storage, range.clone(), first, dy, actual)
+            } else {
+                Extremes::default()
+            };
+            let accuracy = validate::compare_with(kernel, start, range.clone(), first, dy, actual, *known, &truths);
+            Found { accuracy, extremes }
         };
         if kernel.tensors().contains(&Role::MaskResult) {
             let mask = results.next().expect("a mask beside it");
@@ -423,20 +415,18 @@ impl Found {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn ends_of_blocks<E: Elements>(dy: &[u8], actual: &[u8]) -> Vec<(f64, f64)> {
     let block_bytes = BLOCK * E::SIZE;
-    let ends_of_block = |block: usize| {
-        let of_block = |bytes: &[u8], values: &mut [f64; BLOCK]| {
-            let bytes = &bytes[block * block_bytes..];
-            let bytes = &bytes[..block_bytes.min(bytes.len())];
-            for (index, value) in values[..bytes.len() / E::SIZE].iter_mut().enumerate() {
-                *value = E::value(E::bits(bytes, index));
-            }
-        };
+    let mut ends = vec![(f64::INFINITY, f64::NEG_INFINITY); actual.len().div_ceil(block_bytes)];
+    for (block, ends) in ends.iter_mut().enumerate() {
+        let bytes = block * block_bytes..actual.len().min((block + 1) * block_bytes);
+        // NaN in what is left of a last block that is not full.
         let mut values = [f64::NAN; BLOCK];
-        of_block(actual, &mut values);
+        for (index, value) in values[..bytes.len() / E::SIZE].iter_mut().enumerate() {
+            *value = E::value(E::bits(&actual[bytes.clone()], index));
+        }
         if !dy.is_empty() {
-            let mut dys = [1.0; BLOCK];
-            of_block(dy, &mut dys);
-            values.iter_mut().zip(dys).for_each(|(value, dy)| *value /= dy);
+            for (index, value) in values[..bytes.len() / E::SIZE].iter_mut().enumerate() {
+                *value /= E::value(E::bits(&dy[bytes.clone()], index));
+            }
         }
         let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
         for values in values.chunks_exact(LANES) {
@@ -445,9 +435,10 @@ fn ends_of_blocks<E: Elements>(dy: &[u8], actual: &[u8]) -> Vec<(f64, f64)> {
                 highs[lane] = if values[lane] > highs[lane] { values[lane] } else { highs[lane] };
             }
         }
-        (lows.into_iter().fold(f64::INFINITY, f64::min), highs.into_iter().fold(f64::NEG_INFINITY, f64::max))
-    };
-    (0..actual.len().div_ceil(block_bytes)).map(ends_of_block).collect()
+        let low = lows.into_iter().fold(f64::INFINITY, f64::min);
+        *ends = (low, highs.into_iter().fold(f64::NEG_INFINITY, f64::max));
+    }
+    ends
 }
 
 impl Extremes {
@@ -509,5 +500,85 @@ impl Extremes {
         self.largest = pick(self.largest, behind.largest, |other, own| other > own);
         self.first_zero = self.first_zero.or(behind.first_zero);
         self.first_one = self.first_one.or(behind.first_one);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [`Extremes::of`], one element after the other.
+    fn extremes_plainly(storage: Storage, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Extremes {
+        let mut found = Extremes::default();
+        let value = |bytes: &[u8], index: usize| storage.value(storage.element(bytes, index));
+        for index in range {
+            let (input, result) = (value(first, index), value(actual, index));
+            let value = if dy.is_empty() { result } else { result / value(dy, index) };
+            if !input.is_finite() || value.is_nan() {
+                continue;
+            }
+            let at = Some(At { value, input });
+            if found.smallest.is_none_or(|smallest| value < smallest.value) {
+                found.smallest = at;
+            }
+            if found.largest.is_none_or(|largest| value > largest.value) {
+                found.largest = at;
+            }
+            if value == 0.0 && input < 0.0 {
+                found.first_zero = found.first_zero.or(at);
+            }
+            if value == 1.0 && input > 0.0 {
+                found.first_one = found.first_one.or(at);
+            }
+        }
+        found.smallest = found.smallest.filter(|at| at.value.is_finite());
+        found.largest = found.largest.filter(|at| at.value.is_finite());
+        found.first_zero = found.first_zero.filter(|_| found.smallest.is_some_and(|at| at.value == 0.0));
+        found.first_one = found.first_one.filter(|_| found.largest.is_some_and(|at| at.value == 1.0));
+        found
+    }
+
+    #[test]
+    fn extremes_of_blocks_are_those_of_a_plain_loop() {
+        let (mut zeros, mut ones) = (0, 0);
+        for (storage, starts) in [
+            (Storage::F32, vec![0u32, 0x3f80_0000, 0x7f7f_c000, 0x7f80_0000, 0xbf80_0000, 0xff7f_c000]),
+            (Storage::F16, vec![0, 0x4000, 0x8000, 0xc000]),
+        ] {
+            let size = storage.element_size();
+            let put = |bytes: &mut [u8], index: usize, value: f64| {
+                bytes[index * size..][..size].copy_from_slice(&storage.bits(value).to_le_bytes()[..size]);
+            };
+            for (start, elements) in starts.into_iter().flat_map(|start| [(start, STRIP), (start, STRIP - BLOCK + 5)]) {
+                let mut first = Vec::new();
+                (start..).take(elements).for_each(|pattern| storage.push(&mut first, pattern));
+                let values = |low: f64, step: f64| -> Vec<u8> {
+                    let values: Vec<f64> =
+                        (0..977u32).cycle().take(elements).map(|index| low + step * f64::from(index)).collect();
+                    storage::rounded(storage, &values)
+                };
+                let dy: Vec<u8> =
+                    storage::rounded(storage, &[1.0, -2.0, 0.5, 4.0].repeat(elements.div_ceil(4))[..elements]);
+                // Where the extreme is, in which direction, and beside what.
+                for place in [0, BLOCK - 1, BLOCK, elements / 2, elements - BLOCK, elements - 2, elements - 1] {
+                    for extreme in [0.0, -0.0, 1.0, -8.0, 8.0, f64::NAN, f64::INFINITY] {
+                        for mut actual in [values(0.25, 1e-4), values(1.0, 0.0), values(0.0, 0.0), values(1.0, -1e-3)] {
+                            put(&mut actual, place, extreme);
+                            for (dy, range) in
+                                [(&[][..], 0..elements), (&dy[..], 0..elements), (&[][..], 70..elements - 3)]
+                            {
+                                let own = Extremes::of(storage, range.clone(), &first, dy, &actual);
+                                let plain = extremes_plainly(storage, range.clone(), &first, dy, &actual);
+                                let what = format!("{storage:?} from {start:#x}, {range:?}, {extreme} at {place}");
+                                assert_eq!(format!("{own:?}"), format!("{plain:?}"), "{what}");
+                                zeros += usize::from(own.first_zero.is_some());
+                                ones += usize::from(own.first_one.is_some());
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(zeros > 100 && ones > 100, "{zeros} {ones}");
     }
 }

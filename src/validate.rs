@@ -664,3 +664,85 @@ pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(
         Judged { index: 0, first_bits, dy_bits, truth, allowed, actual_bits, in_mask: false, unwritten: false };
     Ok((judged, allowed.contains(storage.value(actual_bits), actual_bits)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Direction;
+    use crate::kernel;
+
+    /// [`compare`] without blocks, shortcuts or wide vectors.
+    fn compare_plainly<E: Elements>(kernel: &Kernel, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
+        let storage = kernel.storage;
+        let elements = actual.len() / E::SIZE;
+        let mut found = Accuracy { inputs: elements as u64, ..Accuracy::default() };
+        for index in 0..elements {
+            let first_bits = E::bits(first, index);
+            let dy_bits = if dy.is_empty() { 0 } else { E::bits(dy, index) };
+            let (first, dy_value) = (E::value(first_bits), E::value(dy_bits));
+            let truth = kernel.form.pass.truth(first, dy_value);
+            let case = Case { storage, first, first_bits, dy: dy_value, truth };
+            let element = Element { index: index as u64, case, dy_bits, actual_bits: E::bits(actual, index) };
+            found.add::<E>(&element, (kernel.form.allowed)(&case), !dy.is_empty());
+        }
+        found
+    }
+
+    /// Wrong or odd results at both ends of blocks and strips, and errors of up to 15 ULP everywhere else, in one of which the largest.
+    fn plant(storage: Storage, round: usize, actual: &mut [u8]) {
+        let size = storage.element_size();
+        let elements = actual.len() / size;
+        let mut put = |index: usize, bits: u32| {
+            actual[index * size..][..size].copy_from_slice(&bits.to_le_bytes()[..size]);
+        };
+        let odd = [storage.poison(), storage.bits(f64::INFINITY), storage.bits(0.75), storage.bits(-0.0), 1];
+        let at = [0, BLOCK - 1, BLOCK, STRIP - 1, STRIP, STRIP + BLOCK, elements - BLOCK, elements - 2, elements - 1];
+        if round > 0 {
+            put(at[round % at.len()], odd[round % odd.len()]);
+        }
+    }
+
+    #[test]
+    fn blocks_and_wide_vectors_find_what_a_plain_loop_finds() {
+        let mut violations = 0;
+        // The last block is not full, and no strip the second.
+        let elements = STRIP + 5 * BLOCK + 7;
+        for kernel in kernel::all().filter(|kernel| !kernel.packs_pairs() && !kernel.inputs().any(Role::is_mask)) {
+            let storage = kernel.storage;
+            let backward = kernel.direction() == Direction::Backward;
+            for round in 0..9usize {
+                let bytes = |role: Role, inputs: Inputs| {
+                    let mut bytes = vec![0; elements * storage.element_size()];
+                    inputs.fill(kernel.activation, role, storage, 0, &mut bytes);
+                    bytes
+                };
+                let seed = round as u64;
+                let inputs = if round % 2 == 0 { Inputs::patterns(seed) } else { Inputs::normal(seed) };
+                let first = bytes(kernel.inputs().next().expect("an input"), inputs);
+                let dy = if backward { bytes(Role::Dy, inputs) } else { Vec::new() };
+                let truths = truths(&kernel, 0..elements, &first, &dy);
+                // Off by a few units in the last place, more so in later rounds.
+                let off = |(index, truth): (usize, &f64)| {
+                    let units =
+                        [0.0, 1.0, -1.0, 3.0, 15.0][(index * 7919 + index / 97) % 5] * f64::from(u8::from(round > 2));
+                    truth + units * storage.memory().unit * truth
+                };
+                let results: Vec<f64> = truths.iter().enumerate().map(off).collect();
+                let mut actual = storage::rounded(storage, &results);
+                plant(storage, round, &mut actual);
+                let own = compare(&kernel, 0, &first, &dy, &actual);
+                let plain = match storage {
+                    Storage::F32 => compare_plainly::<F32Elements>(&kernel, &first, &dy, &actual),
+                    Storage::F16 | Storage::F16Native => compare_plainly::<F16Elements>(&kernel, &first, &dy, &actual),
+                };
+                violations += plain.violations;
+                let what = format!("{} in round {round}", kernel.path());
+                // Sums in another order differ in their last digits.
+                assert!((own.mean_ulp() - plain.mean_ulp()).abs() <= 1e-12 * plain.mean_ulp(), "{what}");
+                let same_sum = Accuracy { ulp_sum: plain.ulp_sum, ..own };
+                assert_eq!(format!("{same_sum:?}"), format!("{plain:?}"), "{what}");
+            }
+        }
+        assert!(violations > 1000, "{violations}");
+    }
+}
