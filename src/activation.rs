@@ -4,7 +4,7 @@
 //! The WGSL function of a form is named `{activation}_{form}`.
 
 use crate::bounds::{self, Allowed, Case};
-use crate::reference;
+use crate::reference::{self, of_each, of_each_pair};
 use crate::storage::Storage;
 
 /// An elementwise function of a tensor, with its derivative.
@@ -45,8 +45,8 @@ pub struct Form {
 pub enum Pass {
     /// y from x.
     Forward {
-        /// y in f64.
-        reference: fn(x: f64) -> f64,
+        /// Every y in f64.
+        reference: fn(x: &[f64], y: &mut [f64]),
         /// What it writes beside y, or whether it computes at all.
         kind: ForwardKind,
     },
@@ -54,8 +54,8 @@ pub enum Pass {
     Backward {
         /// What the forward pass kept.
         saved: Saved,
-        /// dx in f64; of a mask's element, `saved` is 1 or 0.
-        reference: fn(saved: f64, dy: f64) -> f64,
+        /// Every dx in f64; of a mask's element, `saved` is 1 or 0.
+        reference: fn(saved: &[f64], dy: &[f64], dx: &mut [f64]),
     },
 }
 
@@ -92,7 +92,7 @@ pub static ACTIVATIONS: &[Activation] = &[
         highest_y: f64::INFINITY,
         forms: &[Form {
             name: "plain",
-            pass: Pass::Forward { reference: reference::copy, kind: ForwardKind::Raw },
+            pass: Pass::Forward { reference: |x, y| of_each(reference::copy, x, y), kind: ForwardKind::Raw },
             storages: &Storage::ALL,
             allowed: bounds::copy,
             least: None,
@@ -106,7 +106,10 @@ pub static ACTIVATIONS: &[Activation] = &[
         highest_y: f64::INFINITY,
         forms: &[Form {
             name: "plain",
-            pass: Pass::Backward { saved: Saved::X, reference: reference::add },
+            pass: Pass::Backward {
+                saved: Saved::X,
+                reference: |saved, dy, dx| of_each_pair(reference::add, saved, dy, dx),
+            },
             storages: &Storage::ALL,
             allowed: bounds::add,
             least: Some(Reach::relative(0.5)),
@@ -121,7 +124,7 @@ pub static ACTIVATIONS: &[Activation] = &[
         forms: &[
             Form {
                 name: "plain",
-                pass: Pass::Forward { reference: reference::relu, kind: ForwardKind::Plain },
+                pass: Pass::Forward { reference: |x, y| of_each(reference::relu, x, y), kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::relu,
                 least: Some(Reach::NOTHING),
@@ -130,7 +133,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "with_mask",
-                pass: Pass::Forward { reference: reference::relu, kind: ForwardKind::WithMask },
+                pass: Pass::Forward { reference: |x, y| of_each(reference::relu, x, y), kind: ForwardKind::WithMask },
                 storages: &Storage::ALL,
                 allowed: bounds::relu,
                 least: Some(Reach::NOTHING),
@@ -139,7 +142,10 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "from_y",
-                pass: Pass::Backward { saved: Saved::Y, reference: reference::relu_backward },
+                pass: Pass::Backward {
+                    saved: Saved::Y,
+                    reference: |saved, dy, dx| of_each_pair(reference::relu_backward, saved, dy, dx),
+                },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
                 least: Some(Reach::NOTHING),
@@ -148,7 +154,10 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "from_x",
-                pass: Pass::Backward { saved: Saved::X, reference: reference::relu_backward },
+                pass: Pass::Backward {
+                    saved: Saved::X,
+                    reference: |saved, dy, dx| of_each_pair(reference::relu_backward, saved, dy, dx),
+                },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
                 least: Some(Reach::NOTHING),
@@ -157,7 +166,10 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "from_mask",
-                pass: Pass::Backward { saved: Saved::Mask, reference: reference::relu_backward },
+                pass: Pass::Backward {
+                    saved: Saved::Mask,
+                    reference: |saved, dy, dx| of_each_pair(reference::relu_backward, saved, dy, dx),
+                },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
                 least: Some(Reach::NOTHING),
@@ -173,7 +185,7 @@ pub static ACTIVATIONS: &[Activation] = &[
         forms: &[
             Form {
                 name: "two_sided",
-                pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
+                pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_exp,
                 least: Some(Reach::relative(3.5)),
@@ -182,7 +194,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "naive",
-                pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
+                pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_naive,
                 least: Some(Reach::relative(3.5)),
@@ -191,7 +203,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "exp2",
-                pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
+                pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_exp2,
                 least: Some(Reach::relative(3.5)),
@@ -200,7 +212,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "tanh",
-                pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
+                pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_tanh,
                 least: Some(Reach { relative: 0.0, absolute: 5e-6 }),
@@ -209,7 +221,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "poly",
-                pass: Pass::Forward { reference: reference::sigmoid, kind: ForwardKind::Plain },
+                pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
                 storages: F32_ARITHMETIC,
                 allowed: bounds::sigmoid_poly,
                 least: Some(Reach::relative(3.5)),
@@ -218,7 +230,10 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "from_y",
-                pass: Pass::Backward { saved: Saved::Y, reference: reference::sigmoid_from_y },
+                pass: Pass::Backward {
+                    saved: Saved::Y,
+                    reference: |saved, dy, dx| of_each_pair(reference::sigmoid_from_y, saved, dy, dx),
+                },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_from_y,
                 least: Some(Reach::relative(3.0)),
@@ -227,7 +242,10 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "from_x",
-                pass: Pass::Backward { saved: Saved::X, reference: reference::sigmoid_from_x },
+                pass: Pass::Backward {
+                    saved: Saved::X,
+                    reference: |saved, dy, dx| of_each_pair(reference::sigmoid_from_x, saved, dy, dx),
+                },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_from_x,
                 least: Some(Reach::relative(10.0)),
@@ -280,13 +298,10 @@ impl Activation {
         value.clamp(0.0, self.highest_y)
     }
 
-    /// y in f64, if there is a forward form.
+    /// A forward pass, if there is one.
     #[must_use]
-    pub fn forward_reference(&self) -> Option<fn(f64) -> f64> {
-        self.forms.iter().find_map(|form| match form.pass {
-            Pass::Forward { reference, .. } => Some(reference),
-            Pass::Backward { .. } => None,
-        })
+    pub fn forward(&self) -> Option<Pass> {
+        self.forms.iter().map(|form| form.pass).find(|pass| pass.direction() == Direction::Forward)
     }
 }
 
@@ -294,9 +309,16 @@ impl Pass {
     /// The true result for an input, in f64; `dy` is ignored forward.
     #[must_use]
     pub fn truth(&self, first: f64, dy: f64) -> f64 {
+        let mut truth = [0.0];
+        self.truths(&[first], &[dy], &mut truth);
+        truth[0]
+    }
+
+    /// [`Self::truth`] of many inputs: slices of one length, but that `dy` may be empty forward.
+    pub fn truths(&self, first: &[f64], dy: &[f64], truths: &mut [f64]) {
         match self {
-            Self::Forward { reference, .. } => reference(first),
-            Self::Backward { reference, .. } => reference(first, dy),
+            Self::Forward { reference, .. } => reference(first, truths),
+            Self::Backward { reference, .. } => reference(first, dy, truths),
         }
     }
 

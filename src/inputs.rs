@@ -317,9 +317,11 @@ impl Inputs {
             Distribution::Patterns => return pattern(activation, role, storage, index, random),
             Distribution::Bits { first, dy } => return if role == Role::Dy { dy } else { first },
         };
-        match (role, activation.forward_reference()) {
+        match (role, activation.forward()) {
             // The gradient is taken at the x that lies in memory, so x is rounded first.
-            (Role::Saved(Saved::Y), Some(forward)) => storage.bits(forward(storage.value(storage.bits(value)))),
+            (Role::Saved(Saved::Y), Some(forward)) => {
+                storage.bits(forward.truth(storage.value(storage.bits(value)), 0.0))
+            }
             _ => storage.bits(value),
         }
     }
@@ -462,8 +464,8 @@ mod tests {
                 Role::Dy => dy,
                 Role::Saved(Saved::Mask) => storage.bits(1.0),
                 Role::Saved(Saved::Y) => {
-                    let forward = activation.forward_reference().expect("y is saved of what has a forward pass");
-                    storage.bits(forward(storage.value(x)))
+                    let forward = activation.forward().expect("y is saved of what has a forward pass");
+                    storage.bits(forward.truth(storage.value(x), 0.0))
                 }
                 Role::Result | Role::MaskResult => unreachable!("results are not inputs"),
             };

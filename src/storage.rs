@@ -1,6 +1,7 @@
 //! How an element lies in memory and in which format arithmetic sees it.
 
 use half::f16;
+use multiversion::multiversion;
 
 /// A floating-point format, by the three figures that error bounds need.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +47,7 @@ impl Format {
 impl Format {
     /// An error in ULP of `value`, exactly: a product with the reciprocal of a power of two, which is faster than a quotient.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn ulps(&self, error: f64, value: f64) -> f64 {
         let magnitude = value.abs().max(self.min_normal);
         let reciprocal = f64::from_bits(0x7fe0_0000_0000_0000 - (magnitude.to_bits() & 0x7ff0_0000_0000_0000));
@@ -182,12 +183,46 @@ impl Storage {
     }
 }
 
+/// The values of elements in a row.
+pub(crate) fn values(storage: Storage, bytes: &[u8]) -> Vec<f64> {
+    match storage {
+        Storage::F32 => values_of::<F32Elements>(bytes),
+        Storage::F16 | Storage::F16Native => values_of::<F16Elements>(bytes),
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn values_of<E: Elements>(bytes: &[u8]) -> Vec<f64> {
+    let mut values = vec![0.0; bytes.len() / E::SIZE];
+    for (index, value) in values.iter_mut().enumerate() {
+        *value = E::value(E::bits(bytes, index));
+    }
+    values
+}
+
+/// The elements nearest to `values`, in a row.
+pub(crate) fn rounded(storage: Storage, values: &[f64]) -> Vec<u8> {
+    match storage {
+        Storage::F32 => rounded_to::<F32Elements>(values),
+        Storage::F16 | Storage::F16Native => rounded_to::<F16Elements>(values),
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn rounded_to<E: Elements>(values: &[f64]) -> Vec<u8> {
+    let mut bytes = vec![0; values.len() * E::SIZE];
+    E::round_each(values, &mut bytes);
+    bytes
+}
+
 /// A storage as a type, so that loops over millions of elements are compiled for each by itself.
 pub(crate) trait Elements {
     const SIZE: usize;
     const MEMORY: Format;
     fn bits(bytes: &[u8], index: usize) -> u32;
     fn value(bits: u32) -> f64;
+    /// Writes the elements nearest to `values`.
+    fn round_each(values: &[f64], bytes: &mut [u8]);
 }
 
 /// Elements of [`Storage::F32`].
@@ -200,15 +235,23 @@ impl Elements for F32Elements {
     const SIZE: usize = 4;
     const MEMORY: Format = Format::F32;
 
-    #[inline]
+    #[inline(always)]
     fn bits(bytes: &[u8], index: usize) -> u32 {
         let bytes = &bytes[index * 4..][..4];
         u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(bits: u32) -> f64 {
         f64::from(f32::from_bits(bits))
+    }
+
+    #[inline(always)]
+    fn round_each(values: &[f64], bytes: &mut [u8]) {
+        for (value, bytes) in values.iter().zip(bytes.chunks_exact_mut(4)) {
+            #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
+            bytes.copy_from_slice(&(*value as f32).to_le_bytes());
+        }
     }
 }
 
@@ -216,7 +259,7 @@ impl Elements for F16Elements {
     const SIZE: usize = 2;
     const MEMORY: Format = Format::F16;
 
-    #[inline]
+    #[inline(always)]
     fn bits(bytes: &[u8], index: usize) -> u32 {
         let bytes = &bytes[index * 2..][..2];
         u32::from(u16::from_le_bytes([bytes[0], bytes[1]]))
@@ -225,6 +268,12 @@ impl Elements for F16Elements {
     #[inline]
     fn value(bits: u32) -> f64 {
         f64::from(f16::from_bits(low_half(bits)))
+    }
+
+    fn round_each(values: &[f64], bytes: &mut [u8]) {
+        for (value, bytes) in values.iter().zip(bytes.chunks_exact_mut(2)) {
+            bytes.copy_from_slice(&f16::from_f64(*value).to_le_bytes());
+        }
     }
 }
 

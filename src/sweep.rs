@@ -4,27 +4,29 @@
 //! the CPU compares a chunk, the device computes the next. Between chunks everything that is known is a [`Position`], which a file can
 //! keep and a later run can go on from.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::activation::{Pass, Saved};
+use crate::activation::{Pass, Reach, Saved};
 use crate::error::Result;
 use crate::gpu::{Gpu, ReadBack, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload};
 use crate::inputs::Inputs;
 use crate::kernel::{Kernel, Role};
-use crate::storage::{Elements, F16Elements, F32Elements, Storage};
+use crate::storage::{self, Elements, F16Elements, F32Elements, Storage};
 use crate::validate::{self, Accuracy, BLOCK, STRIP};
 
-/// Elements of a chunk: 16 MiB of f32.
-const CHUNK: u64 = 1 << 22;
+/// Elements of a chunk: 4 MiB of f32. The tensors of a larger one do not stay in a CPU's caches, those of a smaller one cost more submissions.
+const CHUNK: u64 = 1 << 20;
 
-/// Tensors of dy, taken by turns. An odd number, so that no dy stays with the same low bits of x.
-const DY_TENSORS: u64 = 7;
+/// Elements of dy, taken by turns. No power of two, so that no dy stays with the same low bits of x.
+const DY_ELEMENTS: u64 = 7 << 22;
 
 /// Results that running extremes are kept of side by side.
-const LANES: usize = 4;
+const LANES: usize = 8;
 
 /// Chunks in flight: one that the device computes, one that the CPU compares.
 const IN_FLIGHT: usize = 2;
@@ -155,20 +157,20 @@ pub fn run(
     mut go_on: impl FnMut(&Position) -> bool,
 ) -> Result<()> {
     let chunk = CHUNK.min(domain.inputs);
-    let dys = dy_tensors(gpu, domain, seed, chunk)?;
-    let mut slots: Vec<Slot> = (0..IN_FLIGHT).map(|_| Slot::new(gpu, domain, chunk, &dys)).collect::<Result<_>>()?;
+    let dys = dys(domain, seed, chunk);
+    let dy_of = |index: u64| dys.get(turn(index, dys.len())).map_or(&[][..], Vec::as_slice);
+    let mut slots: Vec<Slot> = (0..IN_FLIGHT).map(|_| Slot::new(gpu, domain, chunk)).collect::<Result<_>>()?;
     let first = position.done / chunk;
     let mut sent = first;
     for index in first..domain.inputs.div_ceil(chunk) {
         // One chunk ahead of the one that is waited for.
         while sent < domain.inputs.div_ceil(chunk) && sent < index + IN_FLIGHT as u64 {
-            slots[turn(sent, IN_FLIGHT)].begin(gpu, domain, sent * chunk, turn(sent, dys.len()));
+            slots[turn(sent, IN_FLIGHT)].begin(gpu, domain, sent * chunk, dy_of(sent));
             sent += 1;
         }
-        let dy = dys.get(turn(index, dys.len())).map_or(&[][..], |dy| &dy.bytes);
         let elements = chunk.min(domain.inputs - index * chunk);
         let known: Vec<f64> = position.found.iter().map(|found| found.accuracy.max_share.value).collect();
-        let found = slots[turn(index, IN_FLIGHT)].end(gpu, domain, index * chunk, elements, dy, &known)?;
+        let found = slots[turn(index, IN_FLIGHT)].end(gpu, domain, index * chunk, elements, dy_of(index), &known)?;
         for (all, chunk) in position.found.iter_mut().zip(&found) {
             all.merge(chunk);
         }
@@ -178,6 +180,9 @@ pub fn run(
         }
     }
     // What is still on its way is not counted; a run that goes on does it again.
+    for index in position.done.div_ceil(chunk)..sent {
+        gpu.end_reads(&mut slots[turn(index, IN_FLIGHT)].read_backs, |_| ())?;
+    }
     gpu.wait()?;
     for slot in &slots {
         for (results, found) in slot.results.iter().zip(&mut position.found) {
@@ -194,32 +199,23 @@ fn turn(index: u64, of: usize) -> usize {
     usize::try_from(index).expect("few chunks") % of.max(1)
 }
 
-/// dy on the device and on the host.
-struct Dy {
-    tensor: Tensor,
-    bytes: Vec<u8>,
-}
-
-/// Random dy. Where x is swept they are powers of two, so that dx / dy is the derivative to the last bit; where y is swept, they are normal.
-fn dy_tensors(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
-    let Some(kernel) = domain.kernels.iter().find(|kernel| reads_dy(kernel)) else { return Ok(Vec::new()) };
+/// Random dy for chunks by turns, as bytes of whole words; none where no kernel reads it. Where x is swept they are powers of two, so that dx / dy
+/// is the derivative to the last bit; where y is swept, they are normal.
+fn dys(domain: &Domain, seed: u64, chunk: u64) -> Vec<Vec<u8>> {
+    let Some(kernel) = domain.kernels.iter().find(|kernel| reads_dy(kernel)) else { return Vec::new() };
     let storage = kernel.storage;
     let sign_and_exponent: u32 = if storage == Storage::F32 { 0xff80_0000 } else { 0xfc00 };
-    let layout = gpu.layout(chunk, storage.element_bytes());
-    (0..DY_TENSORS)
+    let size = storage.element_size();
+    (0..DY_ELEMENTS.min(domain.inputs).div_ceil(chunk))
         .map(|index| {
-            let mut bytes = vec![0; usize::try_from(chunk).expect("a chunk") * storage.element_size()];
-            Inputs::normal(seed).fill(kernel.activation, Role::Dy, storage, index * chunk, &mut bytes);
+            let elements = usize::try_from(chunk).expect("a chunk") * size;
+            let mut bytes = vec![0; elements.next_multiple_of(usize::try_from(WORD_BYTES).expect("16"))];
+            Inputs::normal(seed).fill(kernel.activation, Role::Dy, storage, index * chunk, &mut bytes[..elements]);
             if dy_scales_exactly(kernel) {
-                let mask = &sign_and_exponent.to_le_bytes()[..storage.element_size()];
+                let mask = &sign_and_exponent.to_le_bytes()[..size];
                 bytes.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte &= mask);
             }
-            let tensor = gpu.tensor("dy", layout)?;
-            gpu.upload(&tensor, |first, part| {
-                let at = usize::try_from(first).expect("a chunk") * storage.element_size();
-                part.copy_from_slice(&bytes[at..at + part.len()]);
-            })?;
-            Ok(Dy { tensor, bytes })
+            bytes
         })
         .collect()
 }
@@ -228,8 +224,9 @@ fn dy_tensors(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<D
 struct Slot {
     first: Tensor,
     first_bytes: Vec<u8>,
-    /// By kernel; then by tensor of dy where it reads one.
-    workloads: Vec<Vec<Workload>>,
+    dy: Option<Tensor>,
+    /// By kernel.
+    workloads: Vec<Workload>,
     /// By kernel, what it writes.
     results: Vec<Vec<Tensor>>,
     /// One for each tensor in `results`.
@@ -237,36 +234,31 @@ struct Slot {
 }
 
 impl Slot {
-    fn new(gpu: &Gpu, domain: &Domain, chunk: u64, dys: &[Dy]) -> Result<Self> {
+    fn new(gpu: &Gpu, domain: &Domain, chunk: u64) -> Result<Self> {
         let storage = domain.storage();
         let layout = gpu.layout(chunk, storage.element_bytes());
         let first = gpu.tensor("first", layout)?;
+        let dy = domain.kernels.iter().any(reads_dy).then(|| gpu.tensor("dy", layout)).transpose()?;
         let (mut workloads, mut results, mut read_backs) = (Vec::new(), Vec::new(), Vec::new());
         for kernel in &domain.kernels {
             let mut written = Vec::new();
             for role in kernel.tensors().iter().filter(|role| role.is_written()) {
-                let tensor = gpu.tensor("result", layout.of(kernel, *role))?;
+                let tensor = gpu.result_tensor("result", layout.of(kernel, *role))?;
                 // An element that no chunk writes stays poisoned and shows in the first.
                 validate::poison(gpu, &tensor, storage)?;
-                read_backs.push(gpu.read_back(tensor.layout)?);
+                read_backs.push(gpu.read_back(&tensor)?);
                 written.push(tensor);
             }
-            let bind = |dy: Option<&Dy>| {
-                let tensors = written.iter().chain([&first]).chain(dy.map(|dy| &dy.tensor));
-                gpu.workload(*kernel, Shape::default(), ShaderChecks::Trusted, &tensors.collect::<Vec<_>>())
-            };
-            workloads.push(if reads_dy(kernel) {
-                dys.iter().map(|dy| bind(Some(dy))).collect::<Result<_>>()?
-            } else {
-                vec![bind(None)?]
-            });
+            let tensors = written.iter().chain([&first]).chain(dy.iter().filter(|_| reads_dy(kernel)));
+            let tensors: Vec<&Tensor> = tensors.collect();
+            workloads.push(gpu.workload(*kernel, Shape::default(), ShaderChecks::Trusted, &tensors)?);
             results.push(written);
         }
-        Ok(Self { first, first_bytes: Vec::new(), workloads, results, read_backs })
+        Ok(Self { first, first_bytes: Vec::new(), dy, workloads, results, read_backs })
     }
 
     /// Sends the chunk of bit patterns from `start` on to the device.
-    fn begin(&mut self, gpu: &Gpu, domain: &Domain, start: u64, dy: usize) {
+    fn begin(&mut self, gpu: &Gpu, domain: &Domain, start: u64, dy: &[u8]) {
         let size = domain.storage().element_size();
         let padded = self.first.layout.words() * WORD_BYTES;
         self.first_bytes.resize(usize::try_from(padded).expect("a chunk"), 0);
@@ -277,9 +269,12 @@ impl Slot {
             }
         });
         gpu.write(&self.first, &self.first_bytes);
+        if let Some(tensor) = &self.dy {
+            gpu.write(tensor, dy);
+        }
         let mut read_backs = self.read_backs.iter_mut();
-        for (workloads, results) in self.workloads.iter().zip(&self.results) {
-            gpu.start(&workloads[dy % workloads.len()]);
+        for (workload, results) in self.workloads.iter().zip(&self.results) {
+            gpu.start(workload);
             for (result, read_back) in results.iter().zip(&mut read_backs) {
                 gpu.begin_read(read_back, result);
             }
@@ -328,25 +323,24 @@ fn compare_strip(
 ) -> Vec<Found> {
     let storage = domain.storage();
     let forward = domain.kernels.iter().find_map(|kernel| match kernel.form.pass {
-        Pass::Forward { reference, .. } => Some(Nearest::of(storage, reference, range.clone(), first)),
+        Pass::Forward { .. } => Some(Nearest::of(kernel, range.clone(), first)),
         Pass::Backward { .. } => None,
     });
     let mut results = results.iter();
     let mut compare = |(kernel, known): (&Kernel, &f64)| {
         let actual = results.next().expect("a result for each kernel");
         let (range, dy) = (range.clone(), if reads_dy(kernel) { dy } else { &[] });
-        let mut found = match (kernel.form.pass, &forward) {
-            (Pass::Forward { .. }, Some(forward)) => forward.compare(kernel, start, first, actual, *known),
-            (pass, _) => {
-                let truth = |_, first: f64, dy: f64| pass.truth(first, dy);
-                let extremes = if dy_scales_exactly(kernel) {
-                    Extremes::of(storage, range.clone(), first, dy, actual)
-                } else {
-                    Extremes::default()
-                };
-                let accuracy = validate::compare_with(kernel, start, range.clone(), first, dy, actual, *known, truth);
-                Found { accuracy, extremes }
-            }
+        let mut found = if let (Pass::Forward { .. }, Some(forward)) = (kernel.form.pass, &forward) {
+            forward.compare(kernel, start, first, actual, *known)
+        } else {
+            let truths = validate::truths(kernel, range.clone(), first, dy);
+            let extremes = if dy_scales_exactly(kernel) {
+                Extremes::of(storage, range.clone(), first, dy, actual)
+            } else {
+                Extremes::default()
+            };
+            let accuracy = validate::compare_with(kernel, start, range.clone(), first, dy, actual, *known, &truths);
+            Found { accuracy, extremes }
         };
         if kernel.tensors().contains(&Role::MaskResult) {
             let mask = results.next().expect("a mask beside it");
@@ -364,52 +358,46 @@ struct Nearest {
     range: Range<usize>,
     truths: Vec<f64>,
     bytes: Vec<u8>,
-    found: Found,
-}
-
-fn truths<E: Elements>(reference: fn(f64) -> f64, range: Range<usize>, first: &[u8]) -> Vec<f64> {
-    range.map(|index| reference(E::value(E::bits(first, index)))).collect()
+    found: OnceCell<Found>,
 }
 
 impl Nearest {
-    fn of(storage: Storage, reference: fn(f64) -> f64, range: Range<usize>, first: &[u8]) -> Self {
-        let truths: Vec<f64> = match storage {
-            Storage::F32 => truths::<F32Elements>(reference, range.clone(), first),
-            Storage::F16 | Storage::F16Native => truths::<F16Elements>(reference, range.clone(), first),
-        };
-        let mut bytes = Vec::with_capacity(range.len() * storage.element_size());
-        for truth in &truths {
-            storage.push(&mut bytes, storage.bits(*truth));
-        }
-        let strip = &first[range.start * storage.element_size()..range.end * storage.element_size()];
-        let found = Found {
-            accuracy: validate::nearest(storage, range.clone(), first, &truths, &bytes),
-            extremes: Extremes::of(storage, 0..range.len(), strip, &[], &bytes),
-        };
-        Self { storage, range, truths, bytes, found }
+    fn of(kernel: &Kernel, range: Range<usize>, first: &[u8]) -> Self {
+        let storage = kernel.storage;
+        let truths = validate::truths(kernel, range.clone(), first, &[]);
+        let bytes = storage::rounded(storage, &truths);
+        Self { storage, range, truths, bytes, found: OnceCell::new() }
+    }
+
+    /// What a kernel is found to be whose results are these: only looked for where there is one.
+    fn found(&self, first: &[u8]) -> &Found {
+        let Self { storage, range, truths, bytes, found } = self;
+        found.get_or_init(|| {
+            let strip = &first[range.start * storage.element_size()..range.end * storage.element_size()];
+            Found {
+                accuracy: validate::nearest(*storage, range.clone(), first, truths, bytes),
+                extremes: Extremes::of(*storage, 0..range.len(), strip, &[], bytes),
+            }
+        })
     }
 
     fn compare(&self, kernel: &Kernel, start: u64, first: &[u8], actual: &[u8], known: f64) -> Found {
         let (range, size) = (self.range.clone(), self.storage.element_size());
         let is_finite = |index: usize| self.storage.value(self.storage.element(first, index)).is_finite();
-        // No share of a bound above the known one can hide in errors of half a ULP.
-        let nothing_new = self.found.accuracy.max_ulp.value == 0.0
-            || kernel.form.least(self.storage).is_some_and(|least| {
-                let known = known.min(1.0);
-                let most = self.storage.memory().unit * kernel.activation.highest_y / 2.0;
-                least.relative * known >= 0.5 || least.absolute * known >= most
-            });
         let takes_finite = is_finite(range.start) && is_finite(range.end - 1);
-        if nothing_new
-            && takes_finite
-            && kernel.form.least.is_some()
-            && actual[range.start * size..range.end * size] == self.bytes
-        {
-            return self.found.clone();
+        let is_nearest = || actual[range.start * size..range.end * size] == self.bytes;
+        // No share of a bound above the known one can hide in errors of half a ULP.
+        let nothing_new = |least: Reach| {
+            let known = known.min(1.0);
+            let most = self.storage.memory().unit * kernel.activation.highest_y / 2.0;
+            let least_excludes = least.relative * known >= 0.5 || least.absolute * known >= most;
+            least_excludes || self.found(first).accuracy.max_ulp.value == 0.0
+        };
+        if takes_finite && kernel.form.least(self.storage).is_some_and(|least| is_nearest() && nothing_new(least)) {
+            return self.found(first).clone();
         }
-        let truth = |index: usize, _, _| self.truths[index - self.range.start];
         Found {
-            accuracy: validate::compare_with(kernel, start, range.clone(), first, &[], actual, known, truth),
+            accuracy: validate::compare_with(kernel, start, range.clone(), first, &[], actual, known, &self.truths),
             extremes: Extremes::of(self.storage, range, first, &[], actual),
         }
     }
@@ -422,17 +410,35 @@ impl Found {
     }
 }
 
-/// The smallest and the largest of values, NaN passed over. In lanes, since one running minimum would allow one element at a time.
-#[inline]
-fn ends(values: &[f64; BLOCK]) -> (f64, f64) {
-    let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-    for values in values.chunks_exact(LANES) {
-        for lane in 0..LANES {
-            lows[lane] = if values[lane] < lows[lane] { values[lane] } else { lows[lane] };
-            highs[lane] = if values[lane] > highs[lane] { values[lane] } else { highs[lane] };
+/// The smallest and the largest result of each block, or dx / dy where dy is not empty; NaN passed over. In lanes, since one running minimum
+/// would allow one element at a time.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn ends_of_blocks<E: Elements>(dy: &[u8], actual: &[u8]) -> Vec<(f64, f64)> {
+    let block_bytes = BLOCK * E::SIZE;
+    let mut ends = vec![(f64::INFINITY, f64::NEG_INFINITY); actual.len().div_ceil(block_bytes)];
+    for (block, ends) in ends.iter_mut().enumerate() {
+        let bytes = block * block_bytes..actual.len().min((block + 1) * block_bytes);
+        // NaN in what is left of a last block that is not full.
+        let mut values = [f64::NAN; BLOCK];
+        for (index, value) in values[..bytes.len() / E::SIZE].iter_mut().enumerate() {
+            *value = E::value(E::bits(&actual[bytes.clone()], index));
         }
+        if !dy.is_empty() {
+            for (index, value) in values[..bytes.len() / E::SIZE].iter_mut().enumerate() {
+                *value /= E::value(E::bits(&dy[bytes.clone()], index));
+            }
+        }
+        let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        for values in values.chunks_exact(LANES) {
+            for lane in 0..LANES {
+                lows[lane] = if values[lane] < lows[lane] { values[lane] } else { lows[lane] };
+                highs[lane] = if values[lane] > highs[lane] { values[lane] } else { highs[lane] };
+            }
+        }
+        let low = lows.into_iter().fold(f64::INFINITY, f64::min);
+        *ends = (low, highs.into_iter().fold(f64::NEG_INFINITY, f64::max));
     }
-    (lows.into_iter().fold(f64::INFINITY, f64::min), highs.into_iter().fold(f64::NEG_INFINITY, f64::max))
+    ends
 }
 
 impl Extremes {
@@ -444,46 +450,43 @@ impl Extremes {
         }
     }
 
-    fn of_elements<E: Elements>(range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Self {
+    fn of_elements<'b, E: Elements>(range: Range<usize>, first: &[u8], dy: &'b [u8], actual: &'b [u8]) -> Self {
         let value = |index: usize| {
             let value = E::value(E::bits(actual, index));
             if dy.is_empty() { value } else { value / E::value(E::bits(dy, index)) }
         };
         let input = |index: usize| E::value(E::bits(first, index));
-        // The values first: where they are is looked for once, for those that are extreme. A range of patterns in their order is finite if
-        // its last is; otherwise what belongs to an infinite or NaN input is passed over.
+        // The ends of blocks first: where they are is looked for in the blocks that reach so far. A range of patterns in their order is
+        // finite if its last is; otherwise what belongs to an infinite or NaN input is passed over, one block over all.
         let all_finite = range.clone().next_back().is_some_and(|last| input(last).is_finite());
-        let finite = |index: usize| if all_finite || input(index).is_finite() { value(index) } else { f64::NAN };
-        let (mut smallest, mut largest) = (f64::INFINITY, f64::NEG_INFINITY);
-        let mut at = range.start;
-        while at < range.end {
-            let end = range.end.min(at + BLOCK);
-            let (low, high) = if all_finite && end - at == BLOCK {
-                let of_block = |bytes: &[u8]| -> [f64; BLOCK] {
-                    let bytes = &bytes[at * E::SIZE..end * E::SIZE];
-                    std::array::from_fn(|index| E::value(E::bits(bytes, index)))
-                };
-                let mut values = of_block(actual);
-                if !dy.is_empty() {
-                    values.iter_mut().zip(of_block(dy)).for_each(|(value, dy)| *value /= dy);
-                }
-                ends(&values)
-            } else {
-                (at..end).map(finite).fold((smallest, largest), |(low, high), value| (low.min(value), high.max(value)))
-            };
-            (smallest, largest) = (smallest.min(low), largest.max(high));
-            at = end;
-        }
+        let (block, ends) = if all_finite {
+            let in_range = |bytes: &'b [u8]| &bytes[range.start * E::SIZE..range.end * E::SIZE];
+            (BLOCK, ends_of_blocks::<E>(if dy.is_empty() { dy } else { in_range(dy) }, in_range(actual)))
+        } else {
+            let finite = range.clone().filter(|index| input(*index).is_finite()).map(value);
+            let ends = (f64::INFINITY, f64::NEG_INFINITY);
+            (range.len(), vec![finite.fold(ends, |(low, high), value| (low.min(value), high.max(value)))])
+        };
+        let smallest = ends.iter().fold(f64::INFINITY, |smallest, (low, _)| smallest.min(*low));
+        let largest = ends.iter().fold(f64::NEG_INFINITY, |largest, (_, high)| largest.max(*high));
+        // Patterns in their order are positive first.
+        let has_sign = |sign: f64| {
+            let at_end = if sign < 0.0 { range.clone().next_back() } else { range.clone().next() };
+            at_end.is_some_and(|index| input(index).is_sign_negative() == (sign < 0.0))
+        };
         let find = |wanted: f64, sign: f64| {
             let at = |index: usize| At { value: value(index), input: input(index) };
             let fits = |at: &At| at.value == wanted && at.input.is_finite() && at.input * sign >= 0.0;
-            range.clone().map(at).find(|at| fits(at) && (sign == 0.0 || at.input != 0.0))
+            let reaches = |(_, (low, high)): &(usize, &(f64, f64))| *low <= wanted && wanted <= *high;
+            let blocks = ends.iter().enumerate().filter(reaches).map(|(index, _)| range.start + index * block);
+            let mut elements = blocks.flat_map(|first| first..range.end.min(first + block)).map(at);
+            elements.find(|at| fits(at) && (sign == 0.0 || at.input != 0.0))
         };
         Self {
             smallest: smallest.is_finite().then(|| find(smallest, 0.0)).flatten(),
             largest: largest.is_finite().then(|| find(largest, 0.0)).flatten(),
-            first_zero: (smallest == 0.0).then(|| find(0.0, -1.0)).flatten(),
-            first_one: (largest == 1.0).then(|| find(1.0, 1.0)).flatten(),
+            first_zero: (smallest == 0.0 && has_sign(-1.0)).then(|| find(0.0, -1.0)).flatten(),
+            first_one: (largest == 1.0 && has_sign(1.0)).then(|| find(1.0, 1.0)).flatten(),
         }
     }
 
@@ -497,5 +500,85 @@ impl Extremes {
         self.largest = pick(self.largest, behind.largest, |other, own| other > own);
         self.first_zero = self.first_zero.or(behind.first_zero);
         self.first_one = self.first_one.or(behind.first_one);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [`Extremes::of`], one element after the other.
+    fn extremes_plainly(storage: Storage, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Extremes {
+        let mut found = Extremes::default();
+        let value = |bytes: &[u8], index: usize| storage.value(storage.element(bytes, index));
+        for index in range {
+            let (input, result) = (value(first, index), value(actual, index));
+            let value = if dy.is_empty() { result } else { result / value(dy, index) };
+            if !input.is_finite() || value.is_nan() {
+                continue;
+            }
+            let at = Some(At { value, input });
+            if found.smallest.is_none_or(|smallest| value < smallest.value) {
+                found.smallest = at;
+            }
+            if found.largest.is_none_or(|largest| value > largest.value) {
+                found.largest = at;
+            }
+            if value == 0.0 && input < 0.0 {
+                found.first_zero = found.first_zero.or(at);
+            }
+            if value == 1.0 && input > 0.0 {
+                found.first_one = found.first_one.or(at);
+            }
+        }
+        found.smallest = found.smallest.filter(|at| at.value.is_finite());
+        found.largest = found.largest.filter(|at| at.value.is_finite());
+        found.first_zero = found.first_zero.filter(|_| found.smallest.is_some_and(|at| at.value == 0.0));
+        found.first_one = found.first_one.filter(|_| found.largest.is_some_and(|at| at.value == 1.0));
+        found
+    }
+
+    #[test]
+    fn extremes_of_blocks_are_those_of_a_plain_loop() {
+        let (mut zeros, mut ones) = (0, 0);
+        for (storage, starts) in [
+            (Storage::F32, vec![0u32, 0x3f80_0000, 0x7f7f_c000, 0x7f80_0000, 0xbf80_0000, 0xff7f_c000]),
+            (Storage::F16, vec![0, 0x4000, 0x8000, 0xc000]),
+        ] {
+            let size = storage.element_size();
+            let put = |bytes: &mut [u8], index: usize, value: f64| {
+                bytes[index * size..][..size].copy_from_slice(&storage.bits(value).to_le_bytes()[..size]);
+            };
+            for (start, elements) in starts.into_iter().flat_map(|start| [(start, STRIP), (start, STRIP - BLOCK + 5)]) {
+                let mut first = Vec::new();
+                (start..).take(elements).for_each(|pattern| storage.push(&mut first, pattern));
+                let values = |low: f64, step: f64| -> Vec<u8> {
+                    let values: Vec<f64> =
+                        (0..977u32).cycle().take(elements).map(|index| low + step * f64::from(index)).collect();
+                    storage::rounded(storage, &values)
+                };
+                let dy: Vec<u8> =
+                    storage::rounded(storage, &[1.0, -2.0, 0.5, 4.0].repeat(elements.div_ceil(4))[..elements]);
+                // Where the extreme is, in which direction, and beside what.
+                for place in [0, BLOCK - 1, BLOCK, elements / 2, elements - BLOCK, elements - 2, elements - 1] {
+                    for extreme in [0.0, -0.0, 1.0, -8.0, 8.0, f64::NAN, f64::INFINITY] {
+                        for mut actual in [values(0.25, 1e-4), values(1.0, 0.0), values(0.0, 0.0), values(1.0, -1e-3)] {
+                            put(&mut actual, place, extreme);
+                            for (dy, range) in
+                                [(&[][..], 0..elements), (&dy[..], 0..elements), (&[][..], 70..elements - 3)]
+                            {
+                                let own = Extremes::of(storage, range.clone(), &first, dy, &actual);
+                                let plain = extremes_plainly(storage, range.clone(), &first, dy, &actual);
+                                let what = format!("{storage:?} from {start:#x}, {range:?}, {extreme} at {place}");
+                                assert_eq!(format!("{own:?}"), format!("{plain:?}"), "{what}");
+                                zeros += usize::from(own.first_zero.is_some());
+                                ones += usize::from(own.first_one.is_some());
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(zeros > 100 && ones > 100, "{zeros} {ones}");
     }
 }

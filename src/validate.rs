@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
 use crate::inputs::{Distribution, Inputs};
 use crate::kernel::{Kernel, Role};
-use crate::storage::{Elements, F16Elements, F32Elements, Storage};
+use crate::storage::{self, Elements, F16Elements, F32Elements, Storage};
 
 /// Elements that one thread compares at a time. Results are merged in the order of elements, so that sums do not depend on threads.
 pub(crate) const STRIP: usize = 1 << 14;
@@ -158,6 +159,7 @@ impl Accuracy {
     /// Adds a block of elements if each of them is close, and says whether it did. Arrays and selections instead of branches, so that it is
     /// compiled to vector instructions: most of a sweep's time is spent here.
     #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
+    #[inline(always)]
     fn add_close_block<E: Elements>(&mut self, least: Option<Reach>, block: &Block) -> bool {
         let Some(Reach { relative, absolute }) = least else { return false };
         let known = self.max_share.value.min(1.0);
@@ -297,11 +299,20 @@ pub fn compare(kernel: &Kernel, start: u64, first: &[u8], dy: &[u8], actual: &[u
 }
 
 fn compare_strip(kernel: &Kernel, start: u64, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
-    compare_with(kernel, start, range, first, dy, actual, 0.0, |_, first, dy| kernel.form.pass.truth(first, dy))
+    let truths = truths(kernel, range.clone(), first, dy);
+    compare_with(kernel, start, range, first, dy, actual, 0.0, &truths)
 }
 
-/// [`compare`] of a range of elements, with the truth from `truth(index, first, dy)`. A share of the bound is only looked for above
-/// `known_share`.
+/// The true results of a range of elements.
+pub(crate) fn truths(kernel: &Kernel, range: Range<usize>, first: &[u8], dy: &[u8]) -> Vec<f64> {
+    let (storage, size) = (kernel.storage, kernel.storage.element_size());
+    let values = |bytes: &[u8]| storage::values(storage, &bytes[range.start * size..range.end * size]);
+    let mut truths = vec![0.0; range.len()];
+    kernel.form.pass.truths(&values(first), &if dy.is_empty() { Vec::new() } else { values(dy) }, &mut truths);
+    truths
+}
+
+/// [`compare`] of a range of elements with these truths. A share of the bound is only looked for above `known_share`.
 #[expect(clippy::too_many_arguments, reason = "slices of the same elements, each with its own meaning")]
 pub(crate) fn compare_with(
     kernel: &Kernel,
@@ -311,17 +322,18 @@ pub(crate) fn compare_with(
     dy: &[u8],
     actual: &[u8],
     known_share: f64,
-    truth: impl Fn(usize, f64, f64) -> f64,
+    truths: &[f64],
 ) -> Accuracy {
     let compare = match kernel.storage {
-        Storage::F32 => compare_as::<F32Elements, _>,
-        Storage::F16 | Storage::F16Native => compare_as::<F16Elements, _>,
+        Storage::F32 => compare_as::<F32Elements>,
+        Storage::F16 | Storage::F16Native => compare_as::<F16Elements>,
     };
-    compare(kernel, start, range, first, dy, actual, known_share, truth)
+    compare(kernel, start, range, first, dy, actual, known_share, truths)
 }
 
 #[expect(clippy::too_many_arguments, reason = "slices of the same elements, each with its own meaning")]
-fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn compare_as<E: Elements>(
     kernel: &Kernel,
     start: u64,
     range: Range<usize>,
@@ -329,14 +341,14 @@ fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
     dy: &[u8],
     actual: &[u8],
     known_share: f64,
-    truth: T,
+    truths: &[f64],
 ) -> Accuracy {
     let storage = kernel.storage;
     let element = |index: usize| {
         let first_bits = E::bits(first, index);
         let dy_bits = if dy.is_empty() { 0 } else { E::bits(dy, index) };
         let (first, dy) = (E::value(first_bits), E::value(dy_bits));
-        let case = Case { storage, first, first_bits, dy, truth: truth(index, first, dy) };
+        let case = Case { storage, first, first_bits, dy, truth: truths[index - range.start] };
         Element { index: start + index as u64, case, dy_bits, actual_bits: E::bits(actual, index) }
     };
     let form = kernel.form;
@@ -366,7 +378,7 @@ fn compare_as<E: Elements, T: Fn(usize, f64, f64) -> f64>(
         } else {
             let end = range.end.min(index + BLOCK);
             let is_close = end - index == BLOCK && {
-                let block = Block::of::<E>(index, first, dy, actual, &truth);
+                let block = Block::of::<E>(index, first, dy, actual, &truths[index - range.start..]);
                 found.add_close_block::<E>(least, &block)
             };
             if !is_close {
@@ -392,6 +404,7 @@ pub(crate) fn nearest(storage: Storage, range: Range<usize>, first: &[u8], truth
     nearest_as(storage, range, first, truths, nearest)
 }
 
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn nearest_as<E: Elements>(
     storage: Storage,
     range: Range<usize>,
@@ -409,7 +422,7 @@ fn nearest_as<E: Elements>(
         let of_block = &first[(range.start + at) * E::SIZE..(range.start + end) * E::SIZE];
         let in_block = &nearest[at * E::SIZE..end * E::SIZE];
         let is_added = end - at == BLOCK && {
-            let block = Block::of::<E>(0, of_block, &[], in_block, |index, _, _| truths[at + index]);
+            let block = Block::of::<E>(0, of_block, &[], in_block, &truths[at..]);
             found.add_close_block::<E>(any, &block)
         };
         if !is_added {
@@ -438,28 +451,28 @@ struct Block {
 }
 
 impl Block {
-    #[inline]
-    fn of<E: Elements>(
-        start: usize,
-        first: &[u8],
-        dy: &[u8],
-        actual: &[u8],
-        truth: impl Fn(usize, f64, f64) -> f64,
-    ) -> Self {
-        let bits = |bytes: &[u8]| {
-            let bytes = &bytes[start * E::SIZE..][..BLOCK * E::SIZE];
-            let mut bits = [0; BLOCK];
-            for (index, bits) in bits.iter_mut().enumerate() {
-                *bits = E::bits(bytes, index);
-            }
-            bits
-        };
-        let first_bits = bits(first);
-        let dy_bits = if dy.is_empty() { [0; BLOCK] } else { bits(dy) };
-        let (first, dy, actual) = (first_bits.map(E::value), dy_bits.map(E::value), bits(actual).map(E::value));
-        let truth = std::array::from_fn(|index| truth(start + index, first[index], dy[index]));
+    /// Those from `start` on; `truths` begins with theirs.
+    #[inline(always)]
+    fn of<E: Elements>(start: usize, first: &[u8], dy: &[u8], actual: &[u8], truths: &[f64]) -> Self {
+        let (first_bits, first) = bits_and_values::<E>(start, first);
+        let (dy_bits, dy) = if dy.is_empty() { ([0; BLOCK], [0.0; BLOCK]) } else { bits_and_values::<E>(start, dy) };
+        let (_, actual) = bits_and_values::<E>(start, actual);
+        let mut truth = [0.0; BLOCK];
+        truth.copy_from_slice(&truths[..BLOCK]);
         Self { first_bits, dy_bits, first, dy, truth, actual }
     }
+}
+
+/// A block of elements, the first of which has the index `start`.
+#[inline(always)]
+fn bits_and_values<E: Elements>(start: usize, bytes: &[u8]) -> ([u32; BLOCK], [f64; BLOCK]) {
+    let bytes = &bytes[start * E::SIZE..][..BLOCK * E::SIZE];
+    let (mut bits, mut values) = ([0; BLOCK], [0.0; BLOCK]);
+    for index in 0..BLOCK {
+        bits[index] = E::bits(bytes, index);
+        values[index] = E::value(bits[index]);
+    }
+    (bits, values)
 }
 
 /// One element of a comparison.
@@ -662,4 +675,86 @@ pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(
     let judged =
         Judged { index: 0, first_bits, dy_bits, truth, allowed, actual_bits, in_mask: false, unwritten: false };
     Ok((judged, allowed.contains(storage.value(actual_bits), actual_bits)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Direction;
+    use crate::kernel;
+
+    /// [`compare`] without blocks, shortcuts or wide vectors.
+    fn compare_plainly<E: Elements>(kernel: &Kernel, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
+        let storage = kernel.storage;
+        let elements = actual.len() / E::SIZE;
+        let mut found = Accuracy { inputs: elements as u64, ..Accuracy::default() };
+        for index in 0..elements {
+            let first_bits = E::bits(first, index);
+            let dy_bits = if dy.is_empty() { 0 } else { E::bits(dy, index) };
+            let (first, dy_value) = (E::value(first_bits), E::value(dy_bits));
+            let truth = kernel.form.pass.truth(first, dy_value);
+            let case = Case { storage, first, first_bits, dy: dy_value, truth };
+            let element = Element { index: index as u64, case, dy_bits, actual_bits: E::bits(actual, index) };
+            found.add::<E>(&element, (kernel.form.allowed)(&case), !dy.is_empty());
+        }
+        found
+    }
+
+    /// Wrong or odd results at both ends of blocks and strips, and errors of up to 15 ULP everywhere else, in one of which the largest.
+    fn plant(storage: Storage, round: usize, actual: &mut [u8]) {
+        let size = storage.element_size();
+        let elements = actual.len() / size;
+        let mut put = |index: usize, bits: u32| {
+            actual[index * size..][..size].copy_from_slice(&bits.to_le_bytes()[..size]);
+        };
+        let odd = [storage.poison(), storage.bits(f64::INFINITY), storage.bits(0.75), storage.bits(-0.0), 1];
+        let at = [0, BLOCK - 1, BLOCK, STRIP - 1, STRIP, STRIP + BLOCK, elements - BLOCK, elements - 2, elements - 1];
+        if round > 0 {
+            put(at[round % at.len()], odd[round % odd.len()]);
+        }
+    }
+
+    #[test]
+    fn blocks_and_wide_vectors_find_what_a_plain_loop_finds() {
+        let mut violations = 0;
+        // The last block is not full, and no strip the second.
+        let elements = STRIP + 5 * BLOCK + 7;
+        for kernel in kernel::all().filter(|kernel| !kernel.packs_pairs() && !kernel.inputs().any(Role::is_mask)) {
+            let storage = kernel.storage;
+            let backward = kernel.direction() == Direction::Backward;
+            for round in 0..9usize {
+                let bytes = |role: Role, inputs: Inputs| {
+                    let mut bytes = vec![0; elements * storage.element_size()];
+                    inputs.fill(kernel.activation, role, storage, 0, &mut bytes);
+                    bytes
+                };
+                let seed = round as u64;
+                let inputs = if round % 2 == 0 { Inputs::patterns(seed) } else { Inputs::normal(seed) };
+                let first = bytes(kernel.inputs().next().expect("an input"), inputs);
+                let dy = if backward { bytes(Role::Dy, inputs) } else { Vec::new() };
+                let truths = truths(&kernel, 0..elements, &first, &dy);
+                // Off by a few units in the last place, more so in later rounds.
+                let off = |(index, truth): (usize, &f64)| {
+                    let units =
+                        [0.0, 1.0, -1.0, 3.0, 15.0][(index * 7919 + index / 97) % 5] * f64::from(u8::from(round > 2));
+                    truth + units * storage.memory().unit * truth
+                };
+                let results: Vec<f64> = truths.iter().enumerate().map(off).collect();
+                let mut actual = storage::rounded(storage, &results);
+                plant(storage, round, &mut actual);
+                let own = compare(&kernel, 0, &first, &dy, &actual);
+                let plain = match storage {
+                    Storage::F32 => compare_plainly::<F32Elements>(&kernel, &first, &dy, &actual),
+                    Storage::F16 | Storage::F16Native => compare_plainly::<F16Elements>(&kernel, &first, &dy, &actual),
+                };
+                violations += plain.violations;
+                let what = format!("{} in round {round}", kernel.path());
+                // Sums in another order differ in their last digits.
+                assert!((own.mean_ulp() - plain.mean_ulp()).abs() <= 1e-12 * plain.mean_ulp(), "{what}");
+                let same_sum = Accuracy { ulp_sum: plain.ulp_sum, ..own };
+                assert_eq!(format!("{same_sum:?}"), format!("{plain:?}"), "{what}");
+            }
+        }
+        assert!(violations > 1000, "{violations}");
+    }
 }

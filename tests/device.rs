@@ -102,10 +102,37 @@ fn moving_tensors_to_and_from_a_lost_device_fails() {
     fails_on_a_lost_device(|gpu, _, tensors| gpu.read(&tensors[0], |_, _| panic!("nothing can be read")));
     fails_on_a_lost_device(|gpu, _, tensors| gpu.guards_are_intact(&tensors[0]));
     fails_on_a_lost_device(|gpu, _, tensors| {
-        let mut read_backs = vec![gpu.read_back(tensors[0].layout)?];
+        let mut read_backs = vec![gpu.read_back(&tensors[0])?];
         gpu.begin_read(&mut read_backs[0], &tensors[0]);
         gpu.end_reads(&mut read_backs, |_| panic!("nothing can be read"))
     });
+}
+
+#[test]
+fn results_read_where_they_lie_are_those_that_are_copied() {
+    let gpu = gpu();
+    let layout = gpu.layout(1003, 4);
+    for result in [gpu.tensor("y", layout), gpu.result_tensor("y", layout)] {
+        let (y, x) = (result.expect("room"), gpu.tensor("x", layout).expect("room"));
+        let workload = gpu.workload(relu(), Shape::default(), ShaderChecks::Trusted, &[&y, &x]).expect("it compiles");
+        let mut read_backs = vec![gpu.read_back(&y).expect("room")];
+        for positive in [1.0f32, 2.0] {
+            let values = || (0..1003).map(|index| if index % 3 == 0 { -positive } else { positive });
+            let bytes: Vec<u8> = values().flat_map(f32::to_le_bytes).collect();
+            gpu.upload(&x, |_, part| part.copy_from_slice(&bytes)).expect("the device works");
+            let expected: Vec<u8> = values().flat_map(|x| x.max(0.0).to_le_bytes()).collect();
+            gpu.start(&workload);
+            gpu.begin_read(&mut read_backs[0], &y);
+            gpu.end_reads(&mut read_backs, |read| assert!(read[0][..expected.len()] == expected, "{positive}"))
+                .expect("the device works");
+            let same = |_, read: &[u8]| {
+                assert!(read == expected, "{positive}");
+                Ok(())
+            };
+            gpu.read(&y, same).expect("the device works");
+        }
+        assert!(gpu.guards_are_intact(&y).expect("the device works"));
+    }
 }
 
 #[test]

@@ -658,10 +658,8 @@ fn piece(kernel: &Kernel, start: u64, elements: usize) -> [Vec<u8>; 3] {
     }
     for index in 0..elements {
         let value = |bytes: &[u8]| storage.value(storage.element(bytes, index));
-        let truth = match kernel.form.pass {
-            Pass::Forward { reference, .. } => reference(value(&first)),
-            Pass::Backward { reference, .. } => reference(value(&first), value(&dy)),
-        };
+        let dy = if dy.is_empty() { 0.0 } else { value(&dy) };
+        let truth = kernel.form.pass.truth(value(&first), dy);
         storage.push(&mut result, storage.bits(truth));
     }
     [first, dy, result]

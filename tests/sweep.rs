@@ -11,8 +11,11 @@ use common::gpu;
 
 const SEED: u64 = 20_261_123;
 
+/// Inputs of a chunk of f32.
+const CHUNK: u64 = 1 << 20;
+
 /// Two chunks and a bit of f32.
-const PART: u64 = 2 * (1 << 22) + 5;
+const PART: u64 = 2 * CHUNK + 5;
 
 fn supported(storage: Storage) -> Vec<Kernel> {
     kernel::all().filter(|kernel| kernel.storage == storage && gpu().supports(kernel).is_ok()).collect()
@@ -120,6 +123,6 @@ fn a_lost_device_keeps_the_position() {
         true
     });
     assert_eq!(outcome.expect_err("the device is gone").exit(), Exit::Machine);
-    assert_eq!(position.done, 1 << 22);
+    assert_eq!(position.done, CHUNK);
     assert!(position.found[0].accuracy.is_right());
 }

@@ -51,7 +51,11 @@ impl Gpu {
         let adapter = adapter::choose(choice).await?;
         let facts = AdapterFacts::of(&adapter);
         let downlevel = adapter.get_downlevel_capabilities().flags;
-        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        let mut wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        if facts.is_software {
+            // Its memory is the host's: what a kernel wrote can be read where it lies.
+            wanted |= wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("actbench"),
             required_features: adapter.features() & wanted,

@@ -104,12 +104,27 @@ impl Gpu {
     /// # Errors
     /// [`Error::Unsupported`] if the device has no room for it.
     pub fn tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
+        self.tensor_for(wgpu::BufferUsages::empty(), label, layout)
+    }
+
+    /// A tensor as [`Gpu::tensor`] makes it, which [`Gpu::read_back`] reads where it lies if the device can map it: for results of streams.
+    ///
+    /// # Errors
+    /// As [`Gpu::tensor`].
+    pub fn result_tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
+        let can_map = self.device.features().contains(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS);
+        let usage = if can_map { wgpu::BufferUsages::MAP_READ } else { wgpu::BufferUsages::empty() };
+        self.tensor_for(usage, label, layout)
+    }
+
+    fn tensor_for(&self, usage: wgpu::BufferUsages, label: &str, layout: Layout) -> Result<Tensor> {
+        use wgpu::BufferUsages as Usages;
         self.ensure_room(layout.bytes())?;
         let mut buffers = Vec::new();
         let guard = guard(label);
         for words in layout.buffers() {
             let size = (words + GUARD_WORDS) * WORD_BYTES;
-            let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+            let usage = usage | Usages::STORAGE | Usages::COPY_SRC | Usages::COPY_DST;
             let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
             let buffer = self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|error| {
                 let bytes = layout.bytes();
@@ -213,15 +228,21 @@ impl Gpu {
         }
     }
 
-    /// Memory to read tensors of one piece back into, one after the other.
+    /// What it takes to read a tensor of one piece back: memory of its own, but for a tensor that the device can map.
     ///
     /// # Errors
     /// If there is none.
-    pub fn read_back(&self, layout: Layout) -> Result<ReadBack> {
-        Ok(ReadBack { staging: self.staging((layout.words() * WORD_BYTES).max(WORD_BYTES))?, pending: None })
+    pub fn read_back(&self, tensor: &Tensor) -> Result<ReadBack> {
+        let mappable = tensor.buffers.first().filter(|buffer| buffer.usage().contains(wgpu::BufferUsages::MAP_READ));
+        let staging = match mappable {
+            Some(buffer) => buffer.clone(),
+            None => self.staging((tensor.layout.words() * WORD_BYTES).max(WORD_BYTES))?,
+        };
+        Ok(ReadBack { staging, pending: None })
     }
 
-    /// Starts to copy a tensor of one piece back, behind what was submitted before, without waiting.
+    /// Starts to read a tensor of one piece back, behind what was submitted before, without waiting. `read_back` was made for it; until the
+    /// read has ended, nothing may be done with the tensor.
     pub fn begin_read(&self, read_back: &mut ReadBack, tensor: &Tensor) {
         assert!(read_back.pending.is_none(), "the read before this one has not ended");
         let Some(buffer) = tensor.buffers.first() else { return };
@@ -272,10 +293,15 @@ impl Gpu {
         taken
     }
 
+    /// Copies bytes into memory that is mapped, unless it is the buffer itself.
     fn copy_and_map(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64, staging: &wgpu::Buffer) -> Pending {
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, bytes);
-        let submission = self.queue.submit([encoder.finish()]);
+        let submission = if buffer == staging {
+            self.queue.submit([])
+        } else {
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, bytes);
+            self.queue.submit([encoder.finish()])
+        };
         let (sender, mapped) = mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
             // The receiver is gone only if waiting failed, and then nobody asks.
@@ -292,7 +318,7 @@ impl Gpu {
     }
 }
 
-/// Where a tensor of one piece is read back into.
+/// Where a tensor of one piece is read back into: its own buffer, where that can be mapped.
 pub struct ReadBack {
     staging: wgpu::Buffer,
     pending: Option<Pending>,
