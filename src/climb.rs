@@ -59,6 +59,12 @@ impl<'gpu> Climb<'gpu> {
         Ok(Self { gpu, ladder, y, x, host, compiled })
     }
 
+    /// How its words are spread over invocations.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.compiled.shape
+    }
+
     /// The workload of so many rungs.
     ///
     /// # Errors

@@ -51,6 +51,14 @@ pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
     Some(Estimate { median: quantile(&sorted, 0.5)?, low: sorted[rank], high: sorted[sorted.len() - 1 - rank] })
 }
 
+/// [`over_devices`] of rounds, so many of each device one after the other; some of them gave nothing.
+#[must_use]
+pub fn of_rounds(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> Option<Estimate> {
+    let rounds: Vec<Option<f64>> = rounds.collect();
+    let per_device = if per_device == 0 { rounds.len().max(1) } else { per_device as usize };
+    over_devices(rounds.chunks(per_device).map(|device| device.iter().flatten().copied().collect()))
+}
+
 /// The median over the samples of several devices, with the hull of the devices' own intervals: it covers what changes from one to the next. None if
 /// some device has too few samples for an interval of its own.
 #[must_use]

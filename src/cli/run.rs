@@ -186,6 +186,7 @@ impl Arguments {
 /// What is printed of a report.
 fn summary(report: &Report, shapes: bool) -> String {
     let mut parts = vec![table::head(report), table::render(&report.measurements)];
+    parts.extend(table::rates(&report.rates));
     if shapes {
         parts.push(table::shapes(&report.shapes));
     }

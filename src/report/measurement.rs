@@ -227,12 +227,7 @@ impl Measurement {
         if self.status != Status::Ok {
             return None;
         }
-        let rounds: Vec<Option<f64>> = rounds.collect();
-        let per_device = match self.rounds_per_device {
-            0 => rounds.len().max(1),
-            rounds => rounds as usize,
-        };
-        stats::over_devices(rounds.chunks(per_device).map(|device| device.iter().flatten().copied().collect()))
+        stats::of_rounds(rounds, self.rounds_per_device)
     }
 
     /// What follows from the samples; none where they are too few for an estimate.

@@ -5,6 +5,7 @@
 
 mod file;
 mod measurement;
+mod rate;
 pub mod table;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use file::{Destination, expand};
 pub use measurement::{Derived, Dropped, Inputs, Measurement, Regime, Status, Validation};
+pub use rate::{Climbs, DerivedRate, Rate};
 
 use crate::gpu::{AdapterFacts, Shape};
 use crate::provenance::Tool;
@@ -59,6 +61,9 @@ pub struct Report {
     /// Every kernel at every size, those that were not measured included; the members of a panel one after the other.
     #[serde(serialize_with = "with_derived")]
     pub measurements: Vec<Measurement>,
+    /// Every op on the ladder.
+    #[serde(default, serialize_with = "with_derived_rates")]
+    pub rates: Vec<Rate>,
 }
 
 /// What was asked for, and how that went.
@@ -268,6 +273,14 @@ impl Report {
 #[must_use]
 pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Report).to_value()
+}
+
+fn with_derived_rates<S: Serializer>(rates: &[Rate], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rates.iter().map(|rate| {
+        let mut rate = rate.clone();
+        rate.derived = rate.derived();
+        rate
+    }))
 }
 
 fn with_derived<S: Serializer>(measurements: &[Measurement], serializer: S) -> Result<S::Ok, S::Error> {

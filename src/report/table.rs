@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{ClockKind, Measurement, Regime, Report, RunStatus, ShapeTrial, Status};
+use super::{ClockKind, Measurement, Rate, Regime, Report, RunStatus, ShapeTrial, Status};
 use crate::stats::Estimate;
 
 /// What the numbers were taken with: adapter, clock, and what bounds a dispatch.
@@ -68,6 +68,57 @@ pub fn foot(report: &Report) -> String {
         let _ = write!(text, "\nincomplete: {}", report.run.reason.as_deref().unwrap_or("it is not known why"));
     }
     text
+}
+
+/// The ladder: what a rung of each op takes. None where nothing was climbed.
+#[must_use]
+pub fn rates(rates: &[Rate]) -> Option<String> {
+    if rates.is_empty() {
+        return None;
+    }
+    let mut table = plain_table(["ladder", "chains", "ps a rung", "in fma rungs", "net of fma", "G rungs/s"]);
+    for storage in rates.chunk_by(|a, b| a.storage == b.storage) {
+        for rate in storage {
+            let derived = rate.derived();
+            table.add_row([
+                rate.id.clone(),
+                if rate.chains > 0 { rate.chains.to_string() } else { String::new() },
+                match rate.status {
+                    Status::Ok => derived.map(|derived| significant(derived.rung_ps.median, 3)).unwrap_or_default(),
+                    status => format!("{status:?}").to_lowercase(),
+                },
+                derived.map(|derived| ratio(derived.rung_in_fma)).unwrap_or_default(),
+                derived.map(|derived| ratio(derived.net_in_fma)).unwrap_or_default(),
+                derived.map(|derived| significant(derived.rungs_per_second / 1e9, 3)).unwrap_or_default(),
+            ]);
+        }
+        table.add_row([""]);
+    }
+    let mut text = lines_of(&table);
+    for rate in rates {
+        if let (true, Some(reason)) = (rate.status != Status::Ok, &rate.reason) {
+            let _ = write!(text, "\n{}: {reason}", rate.id);
+        }
+        for note in &rate.notes {
+            let _ = write!(text, "\n{}: {note}", rate.id);
+        }
+    }
+    let by_name = |storage: &str, op: &str| rates.iter().find(|rate| rate.storage == storage && rate.op == op);
+    for storage in ["f32", "f16_native"] {
+        for (direction, sigmoid, relu) in [
+            ("forward", "sigmoid/two_sided", "relu/plain"),
+            ("backward", "backward/sigmoid/from_y", "backward/relu/from_y"),
+        ] {
+            let Some((sigmoid, relu)) = by_name(storage, sigmoid).zip(by_name(storage, relu)) else { continue };
+            let Some(whole) = sigmoid.over(relu) else { continue };
+            let _ = write!(text, "\n{direction} {storage}, sigmoid : relu in whole rungs: {}", ratio(whole));
+            let _ = match sigmoid.net_over(relu) {
+                Some(net) => write!(text, "; net of the fma: {}", ratio(net)),
+                None => write!(text, "; no net ratio, since relu's own cost may be nothing"),
+            };
+        }
+    }
+    Some(text)
 }
 
 /// Every shape that was tried, by kernel and from the fastest on.

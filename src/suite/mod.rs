@@ -4,6 +4,7 @@
 mod group;
 mod memory;
 mod panels;
+mod rates;
 mod shapes;
 
 use std::collections::{BTreeMap, HashMap};
@@ -26,8 +27,8 @@ use crate::kernel::Kernel;
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
 use crate::provenance::Tool;
 use crate::report::{
-    self, ClockKind, Floor, Measurement, MemoryRegime, Profile, Regime, Report, Run, RunStatus, ShapeTrial, Spent,
-    Status, Validation,
+    self, ClockKind, Floor, Measurement, MemoryRegime, Profile, Rate, Regime, Report, Run, RunStatus, ShapeTrial,
+    Spent, Status, Validation,
 };
 use crate::system::System;
 use crate::validate::Accuracy;
@@ -105,21 +106,23 @@ pub fn run(
     let began = Instant::now();
     let gpu = open()?;
     let panels = panels(settings.profile, gpu.facts.is_software, settings.filter.as_ref());
-    if panels.is_empty() {
+    let ladders = Ladders { panels: rates::panels(settings.profile, settings.filter.as_ref()), ..Ladders::default() };
+    if panels.is_empty() && ladders.panels.is_empty() {
         return Err(Error::Usage("the filter matches no row of this profile; `--list` prints them".to_owned()));
     }
-    let mut report = empty_report(&gpu, settings, &panels);
+    let mut report = empty_report(&gpu, settings, &panels, &ladders.panels);
     report.run.spent.open_s = began.elapsed().as_secs_f64();
     let mut suite = Suite {
         settings,
         dump,
         began,
-        steps: STEPS_ONCE + settings.devices as usize * (1 + panels.len()),
+        steps: STEPS_ONCE + settings.devices as usize * (1 + panels.len() + ladders.panels.len()),
         panels,
         watch,
         report,
         fixed: HashMap::new(),
         shapes: HashMap::new(),
+        ladders,
         wrong: None,
         done: 0,
     };
@@ -140,10 +143,20 @@ struct Suite<'a> {
     fixed: HashMap<usize, Fixed>,
     /// What each direction is measured in.
     shapes: HashMap<Direction, Shape>,
+    /// What is measured on ladders, and what the first device fixed of it.
+    ladders: Ladders,
     /// The first kernel that was wrong.
     wrong: Option<Error>,
     done: usize,
     steps: usize,
+}
+
+/// The panels of ladders.
+#[derive(Default)]
+struct Ladders {
+    panels: Vec<rates::Panel>,
+    found: HashMap<String, rates::Found>,
+    fixed: HashMap<usize, Fixed>,
 }
 
 /// Steps that are made on the first device alone: shapes, floor, memory regime.
@@ -212,7 +225,32 @@ impl Suite<'_> {
             self.report.clock.quantum_ns = gpu.quantum_ns();
             self.keep(false)?;
         }
+        self.climb(gpu, &plan, witness.as_ref())?;
         self.report.run.devices += 1;
+        Ok(())
+    }
+
+    /// The ladders of one device.
+    fn climb(&mut self, gpu: &Gpu, plan: &Plan, witness: Option<&Witness>) -> std::result::Result<(), Stop> {
+        for index in 0..self.ladders.panels.len() {
+            if self.settings.max_time.is_some_and(|most| self.began.elapsed() >= most) {
+                return Err(Stop::OutOfTime);
+            }
+            self.step(&self.ladders.panels[index].name())?;
+            let panel = &self.ladders.panels[index];
+            let number = u32::try_from(index).expect("a few panels");
+            let rows = self.report.rates.iter_mut().filter(|row| row.panel == number).collect();
+            let mut fixed = self.ladders.fixed.get(&index).copied();
+            let climbing = rates::Climbing { gpu, plan, witness, seed: self.settings.seed };
+            let wrong =
+                climbing.measure(panel, &mut self.ladders.found, &mut fixed, rows, &mut self.report.run.spent)?;
+            if let Some(wrong) = wrong {
+                self.wrong.get_or_insert(wrong);
+            }
+            fixed.map(|fixed| self.ladders.fixed.insert(index, fixed));
+            self.report.clock.quantum_ns = gpu.quantum_ns();
+            self.keep(false)?;
+        }
         Ok(())
     }
 
@@ -257,8 +295,12 @@ impl Suite<'_> {
             Err(Stop::OutOfTime) => (RunStatus::Interrupted, Some("the time allowed was over".to_owned()), None),
             Err(Stop::Failed(error)) => (RunStatus::Failed, Some(error.to_string()), Some(error)),
         };
+        let unreached = format!("not reached: {}", reason.as_deref().unwrap_or("no device took it"));
         for row in self.report.measurements.iter_mut().filter(|row| is_untouched(row)) {
-            row.reason = Some(format!("not reached: {}", reason.as_deref().unwrap_or("no device took it")));
+            row.reason = Some(unreached.clone());
+        }
+        for row in self.report.rates.iter_mut().filter(|row| row.status == Status::Skipped && row.reason.is_none()) {
+            row.reason = Some(unreached.clone());
         }
         self.report.run.status = status;
         self.report.run.reason = reason;
@@ -430,7 +472,7 @@ fn validation(accuracy: &Accuracy) -> Validation {
 }
 
 /// A report of every row that is planned, none of them reached.
-fn empty_report(gpu: &Gpu, settings: &Settings, panels: &[Panel]) -> Report {
+fn empty_report(gpu: &Gpu, settings: &Settings, panels: &[Panel], ladders: &[rates::Panel]) -> Report {
     let clock = match gpu.clock() {
         Clock::GpuTimestamps { period_ns } => {
             report::Clock { kind: ClockKind::GpuTimestamps, period_ns: Some(period_ns), quantum_ns: None }
@@ -449,7 +491,13 @@ fn empty_report(gpu: &Gpu, settings: &Settings, panels: &[Panel]) -> Report {
         row.wgsl_sha256 = Some(dump::wgsl_sha256(&member.kernel.wgsl()));
         row
     };
+    let mut rates: Vec<Rate> = Vec::new();
+    for (index, panel) in ladders.iter().enumerate() {
+        let has_fma = rates.iter().any(|row| row.storage == panel.storage.name());
+        rates.extend(panel.rows(index, !has_fma));
+    }
     Report {
+        rates,
         schema: report::SCHEMA.to_owned(),
         schema_version: report::SCHEMA_VERSION.to_owned(),
         tool: Tool::this(),

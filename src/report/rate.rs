@@ -1,0 +1,187 @@
+//! One op on the ladder: its samples at three numbers of rungs, those of the fma ladder beside it, and what follows from them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::measurement::Status;
+use crate::gpu::Shape;
+use crate::ladder::Ladder;
+use crate::stats::{self, Estimate};
+
+/// An op on the ladder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rate {
+    /// `ladder/storage/op`; unique in a report.
+    pub id: String,
+    /// What a rung computes beside its fma; `fma` is the rung of nothing else.
+    pub op: String,
+    /// f32 or f16_native: what it computes in.
+    pub storage: String,
+    /// What became of it.
+    pub status: Status,
+    /// Why, where the status is not ok.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// What a reader of the numbers should know, a sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// Ops that were timed together have the same number: their rounds can be paired.
+    pub panel: u32,
+    /// Elements that climb, each for itself.
+    pub elements: u64,
+    /// Independent chains of a lane: the fastest number of those tried.
+    pub chains: u32,
+    /// How words were spread over invocations; null where it was not dispatched.
+    #[serde(default)]
+    pub shape: Option<Shape>,
+    /// Dispatches in each sample.
+    pub dispatches_per_sample: u32,
+    /// Rounds on each freshly opened device: the samples of the first device come first.
+    pub rounds_per_device: u32,
+    /// The op's samples.
+    pub own: Climbs,
+    /// The fma ladder's samples in the same rounds.
+    pub fma: Climbs,
+    /// For other readers: computed from the samples on writing and again on loading. Here, ask the methods.
+    #[serde(default)]
+    pub(super) derived: Option<DerivedRate>,
+}
+
+/// Samples of a ladder at k, 2 k and 4 k rungs, by round; null where the round gave none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Climbs {
+    /// k.
+    pub rungs: u32,
+    /// ns per dispatch of k rungs.
+    pub once_ns: Vec<Option<f64>>,
+    /// ns per dispatch of 2 k rungs.
+    pub twice_ns: Vec<Option<f64>>,
+    /// ns per dispatch of 4 k rungs.
+    pub fourfold_ns: Vec<Option<f64>>,
+}
+
+/// What follows from the samples of an op.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DerivedRate {
+    /// Time of a rung of one element.
+    pub rung_ps: Estimate,
+    /// The same in rungs of the fma ladder: what the op costs at most, since pipes overlap.
+    pub rung_in_fma: Estimate,
+    /// The same without the fma rung: what the op costs at least. May be below 0 where it hides behind the fma.
+    pub net_in_fma: Estimate,
+    /// The slope from 2 k to 4 k over that from k to 2 k: 1 where time grows with the rungs.
+    pub linearity: Estimate,
+    /// Rungs a second over all elements: the rate of the op with its fma.
+    pub rungs_per_second: f64,
+}
+
+impl Climbs {
+    fn take(&mut self, device: &Self) {
+        self.rungs = device.rungs;
+        self.once_ns.extend(&device.once_ns);
+        self.twice_ns.extend(&device.twice_ns);
+        self.fourfold_ns.extend(&device.fourfold_ns);
+    }
+
+    /// By round, the time of a rung of all elements in ns.
+    pub fn rungs_ns(&self) -> impl Iterator<Item = Option<f64>> + '_ {
+        let rungs = f64::from(self.rungs);
+        self.twice_ns.iter().zip(&self.once_ns).map(move |(twice, once)| Some(((*twice)? - (*once)?) / rungs))
+    }
+
+    /// By round, the slope of the second half of the way over that of the first.
+    fn linearities(&self) -> impl Iterator<Item = Option<f64>> + '_ {
+        let rungs = f64::from(self.rungs);
+        (self.fourfold_ns.iter().zip(&self.twice_ns).zip(self.rungs_ns()))
+            .map(move |((fourfold, twice), slope)| Some(((*fourfold)? - (*twice)?) / (2.0 * rungs) / slope?))
+    }
+}
+
+impl Rate {
+    /// Of a ladder before anything was done: skipped, without a reason or a sample.
+    #[must_use]
+    pub fn new(ladder: &Ladder, panel: usize) -> Self {
+        Self {
+            id: ladder.path(),
+            op: ladder.op.name.to_owned(),
+            storage: ladder.storage.name().to_owned(),
+            status: Status::Skipped,
+            reason: None,
+            notes: Vec::new(),
+            panel: u32::try_from(panel).expect("a few panels"),
+            elements: 0,
+            chains: 0,
+            shape: None,
+            dispatches_per_sample: 0,
+            rounds_per_device: 0,
+            own: Climbs::default(),
+            fma: Climbs::default(),
+            derived: None,
+        }
+    }
+
+    /// Appends the samples of a device.
+    pub fn take(&mut self, own: &Climbs, fma: &Climbs) {
+        self.own.take(own);
+        self.fma.take(fma);
+    }
+
+    /// What follows from the samples; none of a row that is not ok.
+    #[must_use]
+    pub fn derived(&self) -> Option<DerivedRate> {
+        if self.status != Status::Ok {
+            return None;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "elements of a cache")]
+        let elements = self.elements as f64;
+        let rung_ps = self.estimate(self.own.rungs_ns().map(|ns| Some(ns? / elements * 1e3)))?;
+        let rung_in_fma = self.in_fma(0.0)?;
+        Some(DerivedRate {
+            rung_ps,
+            rung_in_fma,
+            net_in_fma: self.in_fma(1.0)?,
+            linearity: self.estimate(self.own.linearities())?,
+            rungs_per_second: 1e12 / rung_ps.median,
+        })
+    }
+
+    fn in_fma(&self, less: f64) -> Option<Estimate> {
+        self.estimate(self.own.rungs_ns().zip(self.fma.rungs_ns()).map(|(own, fma)| Some(own? / fma? - less)))
+    }
+
+    /// Its rung over that of another op of its panel, taken within rounds: whole rungs, fma and all. None unless both are ok.
+    #[must_use]
+    pub fn over(&self, other: &Self) -> Option<Estimate> {
+        let pairs = self.pairs_with(other)?;
+        self.estimate(pairs.map(|(own, _, others)| Some(own? / others?)))
+    }
+
+    /// The same without the fma in either; none unless the interval of the other's net cost excludes 0, since a quotient by what may be nothing
+    /// says nothing.
+    #[must_use]
+    pub fn net_over(&self, other: &Self) -> Option<Estimate> {
+        if other.derived()?.net_in_fma.low <= 0.0 {
+            return None;
+        }
+        let pairs = self.pairs_with(other)?;
+        self.estimate(pairs.map(|(own, fma, others)| Some((own? - fma?) / (others? - fma?))))
+    }
+
+    /// By round: its rung, the fma's, the other's.
+    #[expect(clippy::type_complexity, reason = "three numbers a round")]
+    fn pairs_with<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> Option<impl Iterator<Item = (Option<f64>, Option<f64>, Option<f64>)> + use<'a>> {
+        let are_ok = self.status == Status::Ok && other.status == Status::Ok;
+        if !are_ok || self.panel != other.panel || self.rounds_per_device != other.rounds_per_device {
+            return None;
+        }
+        let both = self.own.rungs_ns().zip(self.fma.rungs_ns()).zip(other.own.rungs_ns());
+        Some(both.map(|((own, fma), others)| (own, fma, others)))
+    }
+
+    fn estimate(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
+        stats::of_rounds(rounds, self.rounds_per_device)
+    }
+}
