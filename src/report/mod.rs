@@ -14,6 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use file::{Destination, expand};
+#[cfg(test)]
+pub(crate) use measurement::tests::measurement as measured;
 pub use measurement::{Derived, Dropped, Inputs, Measurement, Regime, Status, Validation};
 
 use crate::gpu::{AdapterFacts, Shape};
