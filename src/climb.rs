@@ -73,27 +73,41 @@ impl<'gpu> Climb<'gpu> {
         self.gpu.climb_on(&self.compiled, &self.ladder, rungs, &self.y, &self.x)
     }
 
-    /// [`Self::at`], after a sample of its results was compared with f64.
+    /// [`Self::at`], after its results were compared with f64: those of a sample of the elements, as they are timed; and of the fma ladder all,
+    /// with a factor that remembers each rung.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if one is farther off than WGSL allows; or if the device fails.
     pub fn checked_at(&self, rungs: u32) -> Result<Workload> {
         let workload = self.at(rungs)?;
-        self.gpu.run(&workload)?;
-        let storage = self.ladder.storage;
+        self.check(&self.ladder, &workload, rungs)?;
+        if self.ladder.is_linear() && rungs > 0 {
+            let remembering = self.ladder.remembering(rungs);
+            let workload = self.gpu.climb_on(&self.compiled, &remembering, rungs, &self.y, &self.x)?;
+            self.check(&remembering, &workload, rungs)?;
+        }
+        Ok(workload)
+    }
+
+    fn check(&self, ladder: &Ladder, workload: &Workload, rungs: u32) -> Result<()> {
+        self.gpu.run(workload)?;
+        let storage = ladder.storage;
         let elements = self.host.len() / storage.element_size();
         let stride = (elements / CHECKED).max(1);
-        let (gpu, ladder, host) = (self.gpu, &self.ladder, &self.host);
-        gpu.read(&self.y, |first, bytes| {
+        let of_one = ladder.is_linear().then(|| ladder.climb(1.0, rungs));
+        self.gpu.read(&self.y, |first, bytes| {
             let first = usize::try_from(first).expect("a small tensor");
             for at in 0..(bytes.len() / storage.element_size()).min(elements - first) {
                 let index = first + at;
-                if index >= CHECKED && !index.is_multiple_of(stride) {
+                if of_one.is_none() && index >= CHECKED && !index.is_multiple_of(stride) {
                     continue;
                 }
-                let x = storage.value(storage.element(host, index));
+                let x = storage.value(storage.element(&self.host, index));
                 let actual = storage.value(storage.element(bytes, at));
-                let (truth, bound) = ladder.climb(x, rungs);
+                let (truth, bound) = match of_one {
+                    Some((end, bound)) => (end * x, bound * x.abs() + f64::from(rungs) * storage.memory().min_normal),
+                    None => ladder.climb(x, rungs),
+                };
                 if (actual - truth).abs() > bound || !actual.is_finite() {
                     return Err(Error::Mismatch(format!(
                         "{}: element {index} climbs from {x:e} to {actual:e}, not to {truth:e} within {bound:e}",
@@ -102,7 +116,83 @@ impl<'gpu> Climb<'gpu> {
                 }
             }
             Ok(())
-        })?;
-        Ok(workload)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Choice;
+    use crate::ops::{OPS, Op};
+    use crate::storage::Storage;
+
+    fn gpu() -> Gpu {
+        Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
+    }
+
+    #[test]
+    fn every_op_climbs_as_in_f64() {
+        let gpu = gpu();
+        for op in OPS {
+            for words in [1, 2] {
+                // No multiple of a flight, of a lane's words, or of a workgroup.
+                let climb = Climb::new(&gpu, Ladder::new(op, Storage::F32, words), 1000, 3).expect("room");
+                for rungs in [0, 1, 15, 16, 17, 64] {
+                    climb.checked_at(rungs).unwrap_or_else(|error| panic!("{} of {words} words: {error}", op.name));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_function_or_a_wrong_end_is_found() {
+        let gpu = gpu();
+        for (name, find, replace) in [
+            ("exp2", "exp2(v)", "exp(v)"),
+            ("exp", "exp(v)", "exp2(v)"),
+            ("max", "max(v, x)", "v"),
+            ("select", "v > T(0.25)", "v > T(-0.5)"),
+            ("division", "x / v", "v / x"),
+            ("rsqrt", "inverseSqrt(v)", "sqrt(v)"),
+            ("relu/plain", "relu_plain(v)", "abs(v)"),
+            ("sigmoid/two_sided", "sigmoid_two_sided(v)", "sigmoid_two_sided(-v)"),
+            ("backward/sigmoid/from_y", "sigmoid_from_y(v, x)", "sigmoid_from_y(x, v)"),
+            ("backward/relu/from_y", "relu_from_y(v, x)", "x"),
+            ("tanh", "y[i0] = result0", "y[i0] = word0"),
+        ] {
+            let op = Op::named(name).expect("in the table");
+            let ladder = Ladder::new(op, Storage::F32, 1);
+            let planted = ladder.wgsl().replacen(find, replace, 1);
+            let planted = if planted == ladder.wgsl() { panic!("{name}: {find} is not there") } else { planted };
+            let climb = Climb::planted(&gpu, ladder, &planted, 2000, 3).expect("it compiles");
+            let error = climb.checked_at(17).err();
+            assert!(matches!(error, Some(Error::Mismatch(_))), "{name}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn rungs_that_are_left_out_are_found() {
+        let gpu = gpu();
+        let ladder = Ladder::FMA;
+        for (what, find, replace) in [
+            ("one flight, whatever k is", "n < params.flights", "n < 1u"),
+            ("every second flight", "n++", "n += 2u"),
+            ("all but the last flight", "n < params.flights", "n + 1u < params.flights"),
+            ("two flights at most", "n < params.flights", "n < min(params.flights, 2u)"),
+            ("15 rungs of 16", "        v00 = rung(v00, a, x00);\n", ""),
+            ("no loop", "v00 = rung(v00, a, x00);", "v00 = rung(v00, a, x00); break;"),
+            ("a factor of its own", "T(vec4<f32>(params.factor))", "T(vec4<f32>(-0.75))"),
+            ("another x", "fma(v, a, x)", "fma(v, a, x + 0.001)"),
+            ("no fma", "return fma(v, a, x);", "return x;"),
+        ] {
+            let planted = ladder.wgsl().replacen(find, replace, 1);
+            assert_ne!(planted, ladder.wgsl(), "{what}");
+            let climb = Climb::planted(&gpu, ladder, &planted, 2000, 1).expect("it compiles");
+            for rungs in [64, 512, 4096] {
+                let error = climb.checked_at(rungs).err();
+                assert!(matches!(error, Some(Error::Mismatch(_))), "{what}, {rungs} rungs: {error:?}");
+            }
+        }
     }
 }

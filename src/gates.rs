@@ -18,6 +18,10 @@ const FASTER_THAN_YARDSTICK: f64 = 1.05;
 /// The least share of distinct 16-byte words in tensors whose bandwidth is measured: memory that is compressed would give another.
 const LEAST_DISTINCT: f64 = 0.9;
 
+/// What the notes begin with that gates leave. They take the place of those after an earlier device.
+const DROPPED: &str = "dropped samples: ";
+const FAST: &str = "fast: ";
+
 /// What gates have to know beside the samples.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances {
@@ -30,6 +34,9 @@ pub struct Circumstances {
 
 /// Judges the rows of a panel by each other; the first is the yardstick.
 pub fn judge(panel: &mut [Measurement], circumstances: &Circumstances) {
+    for row in panel.iter_mut() {
+        row.notes.retain(|note| !note.starts_with(DROPPED) && !note.starts_with(FAST));
+    }
     for row in panel.iter_mut().filter(|row| row.status == Status::Ok) {
         let complaint = clock_stands(row)
             .or_else(|| too_few_quanta(row, circumstances.quantum_ns))
@@ -40,7 +47,7 @@ pub fn judge(panel: &mut [Measurement], circumstances: &Circumstances) {
         } else if row.dropped.clock + row.dropped.witness > 0 {
             let dropped = row.dropped.clone();
             row.notes.push(format!(
-                "of {} samples {} were dropped for the clock's sake and {} for a change of the core clock",
+                "{DROPPED}of {} the clock gave no time for {}, and the core clock changed during {}",
                 row.samples_ns.len(),
                 dropped.clock,
                 dropped.witness
@@ -57,7 +64,7 @@ pub fn judge(panel: &mut [Measurement], circumstances: &Circumstances) {
                 ratio.median, ratio.low, ratio.high, yardstick.id
             );
             if circumstances.is_software {
-                row.notes.push(complaint);
+                row.notes.push(FAST.to_owned() + &complaint);
             } else {
                 invalidate(row, format!("{complaint}: it does not do all of its work"));
             }
@@ -106,4 +113,133 @@ fn throttled(row: &Measurement) -> Option<String> {
             row.samples_ns.len()
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Dropped, Inputs, measured};
+
+    const HARDWARE: Circumstances = Circumstances { quantum_ns: Some(1.0), is_software: false };
+    const SOFTWARE: Circumstances = Circumstances { is_software: true, ..HARDWARE };
+
+    /// A row of so many equal samples in passes of ten dispatches.
+    fn row(activation: &str, ns: f64, samples: usize) -> Measurement {
+        let mut row = measured(activation, &vec![Some(ns); samples]);
+        row.dispatches_per_sample = 10;
+        row
+    }
+
+    fn judged<const N: usize>(mut panel: [Measurement; N], circumstances: &Circumstances) -> [Measurement; N] {
+        judge(&mut panel, circumstances);
+        panel
+    }
+
+    fn is_ok(row: &Measurement) -> bool {
+        assert_eq!(row.status == Status::Ok, row.reason.is_none(), "{:?}", row.reason);
+        assert_eq!(row.status == Status::Ok, row.time_ns().is_some());
+        row.status == Status::Ok
+    }
+
+    #[test]
+    fn a_clock_may_miss_a_tenth_and_the_witness_may_drop_a_half() {
+        let of = |clock, witness| {
+            let mut row = row("copy", 1000.0, 100);
+            row.dropped = Dropped { clock, witness, clock_reason: None };
+            let [row] = judged([row], &HARDWARE);
+            (is_ok(&row), row.notes.len())
+        };
+        assert_eq!(of(0, 0), (true, 0));
+        assert_eq!([of(10, 0), of(0, 50), of(10, 50)], [(true, 1); 3]);
+        assert_eq!([of(11, 0), of(0, 51)], [(false, 0); 2]);
+    }
+
+    #[test]
+    fn a_sample_takes_a_hundred_steps_of_the_clock() {
+        let of = |quantum_ns| is_ok(&judged([row("copy", 1000.0, 20)], &Circumstances { quantum_ns, ..HARDWARE })[0]);
+        // Ten dispatches are 10 us.
+        assert!(of(Some(100.0)) && of(None));
+        assert!(!of(Some(101.0)));
+    }
+
+    #[test]
+    fn an_interval_takes_samples_of_every_device() {
+        assert!(is_ok(&judged([row("copy", 1000.0, 6)], &HARDWARE)[0]));
+        let [few] = judged([row("copy", 1000.0, 5)], &HARDWARE);
+        assert!(!is_ok(&few));
+        assert_eq!(few.reason.as_deref(), Some("too few samples are left for an interval"));
+        let mut second_has_few = row("copy", 1000.0, 20);
+        second_has_few.rounds_per_device = 10;
+        second_has_few.samples_ns[10..15].fill(None);
+        assert!(!is_ok(&judged([second_has_few], &HARDWARE)[0]));
+    }
+
+    #[test]
+    fn nothing_is_much_faster_than_its_yardstick() {
+        let pair = |ns| [row("copy", 1000.0, 20), row("relu", ns, 20)];
+        let of = |panel, circumstances| {
+            let [copy, relu] = judged(panel, circumstances);
+            assert!(is_ok(&copy));
+            (is_ok(&relu), relu.notes.len())
+        };
+        assert_eq!(of(pair(500.0), &HARDWARE), (false, 0));
+        assert_eq!(of(pair(950.0), &HARDWARE), (false, 0));
+        assert_eq!(of(pair(953.0), &HARDWARE), (true, 0));
+        assert_eq!(of(pair(2000.0), &HARDWARE), (true, 0));
+        assert_eq!(of(pair(500.0), &SOFTWARE), (true, 1));
+        // Not compared: what moves fewer bytes, or reads what caches and memory may compress.
+        let [copy, mut fewer] = pair(500.0);
+        fewer.bytes /= 2;
+        assert_eq!(of([copy, fewer], &HARDWARE), (true, 0));
+        let [copy, mut zeros] = pair(500.0);
+        zeros.inputs = Inputs::Zeros;
+        assert_eq!(of([copy, zeros], &HARDWARE), (true, 0));
+        // Its interval reaches from far below to far above.
+        let [copy, mut wide] = pair(500.0);
+        wide.samples_ns.iter_mut().step_by(2).for_each(|ns| *ns = Some(1500.0));
+        assert_eq!(of([copy, wide], &HARDWARE), (true, 0));
+    }
+
+    #[test]
+    fn an_invalid_yardstick_judges_nothing() {
+        let mut copy = row("copy", 1000.0, 20);
+        copy.dropped.clock = 20;
+        let [copy, relu] = judged([copy, row("relu", 500.0, 20)], &HARDWARE);
+        assert!(!is_ok(&copy) && is_ok(&relu));
+        assert!(copy.over(&relu).is_none() && relu.over(&copy).is_none() && copy.derived().is_none());
+    }
+
+    #[test]
+    fn notes_are_those_after_the_last_device() {
+        let mut panel = [row("copy", 1000.0, 20), row("relu", 500.0, 20)];
+        panel[1].dropped.clock = 1;
+        panel[1].notes.push("its own".to_owned());
+        for _ in 0..3 {
+            judge(&mut panel, &SOFTWARE);
+            assert_eq!(panel[1].notes.len(), 3, "{:?}", panel[1].notes);
+        }
+        panel[1].samples_ns.fill(Some(1000.0));
+        judge(&mut panel, &SOFTWARE);
+        assert_eq!(panel[1].notes.len(), 2, "{:?}", panel[1].notes);
+        assert_eq!(panel[1].notes[0], "its own");
+    }
+
+    #[test]
+    fn rows_without_a_measurement_stay_what_they_are() {
+        for status in [Status::Unsupported, Status::Skipped, Status::Failed] {
+            let mut other = measured("relu", &[]);
+            other.status = status;
+            other.reason = Some("as asked".to_owned());
+            let [_, after] = judged([row("copy", 1000.0, 20), other.clone()], &HARDWARE);
+            assert_eq!(after, other);
+        }
+        judge(&mut [], &HARDWARE);
+    }
+
+    #[test]
+    fn words_of_which_many_are_equal_may_be_compressed() {
+        assert_eq!(compressible(1.0), None);
+        assert_eq!(compressible(0.9), None);
+        assert!(compressible(0.89).is_some_and(|complaint| complaint.contains("89 %")));
+    }
 }

@@ -22,11 +22,19 @@ pub struct Ladder {
     pub storage: Storage,
     /// Words of 16 bytes that a lane climbs with at once: 4 elements each, so that their rungs need not wait for one another.
     pub words: u32,
+    /// What f's result is multiplied with, read by the shader at run time.
+    pub factor: f32,
 }
 
 impl Ladder {
     /// The rung of nothing but the fma: the unit that other rungs are counted in, and the witness of the clock.
-    pub const FMA: Self = Self { op: &ops::FMA, storage: Storage::F32, words: 1 };
+    pub const FMA: Self = Self { op: &ops::FMA, storage: Storage::F32, words: 1, factor: ops::FMA_FACTOR };
+
+    /// The ladder of an op, with the op's factor.
+    #[must_use]
+    pub fn new(op: &'static Op, storage: Storage, words: u32) -> Self {
+        Self { op, storage, words, factor: op.factor }
+    }
 
     /// Such as `ladder/f32/fma`.
     #[must_use]
@@ -79,17 +87,37 @@ impl Ladder {
     /// f, and what is left of the errors of the rungs before.
     #[must_use]
     pub fn climb(&self, x: f64, rungs: u32) -> (f64, f64) {
-        let factor = f64::from(self.op.factor);
+        let factor = f64::from(self.factor);
         let format = self.storage.arithmetic();
+        let contraction = if self.is_linear() { factor.abs() } else { CONTRACTION };
         let (mut v, mut off) = (x, 0.0);
         for _ in 0..rungs {
             let f = (self.op.reference)(v, x);
             let error = self.op.error_at(self.storage, v, x);
             v = f.mul_add(factor, x);
             let rounding = format.unit * ((factor * f).abs() + v.abs()) + 2.0 * format.min_normal;
-            off = CONTRACTION * off + factor.abs() * error + rounding;
+            off = contraction * off + factor.abs() * error + rounding;
         }
         (v, off)
+    }
+
+    /// Whether it scales with x, so that one climb in f64 tells them all: the fma ladder does.
+    #[must_use]
+    pub fn is_linear(&self) -> bool {
+        self.op.name == ops::FMA.name
+    }
+
+    /// The fma ladder with a factor so close to 1 that after `rungs` of them each still shows in the result. With -0.75 values come to rest: in
+    /// f32 the 48th rung is the last that shows, and a ladder that left out all later ones would give the same. Since the factor is read at
+    /// run time, the shader is the same.
+    #[must_use]
+    pub fn remembering(self, rungs: u32) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "exact for powers of two, and below 1 for all that are tried"
+        )]
+        let factor = (1.0 - 1.0 / f64::from(rungs)) as f32;
+        Self { factor, ..self }
     }
 }
 
@@ -107,3 +135,50 @@ fn main(
     let first = first_unit(workgroup, grid, lane);
     let a = T(vec4<f32>(params.factor));
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a ladder that climbs fewer rungs is always outside the bound: an error as large as that may bring it closer.
+    fn shows(ladder: &Ladder, rungs: u32, climbed: u32) -> bool {
+        let (end, bound) = ladder.climb(1.0, rungs);
+        (ladder.climb(1.0, climbed).0 - end).abs() > 2.0 * bound
+    }
+
+    #[test]
+    fn values_come_to_rest_unless_the_factor_remembers() {
+        // Why rungs are not checked with the factor that is timed alone.
+        let timed = Ladder::FMA;
+        assert!(shows(&timed, 16, 15) && shows(&timed, 48, 47));
+        assert!(!shows(&timed, 49, 48) && !shows(&timed, 256, 240) && !shows(&timed, 4096, 2048));
+    }
+
+    #[test]
+    fn rungs_left_out_show() {
+        for power in 4..=20 {
+            let rungs = 1 << power;
+            let ladder = Ladder::FMA.remembering(rungs);
+            assert!(ladder.factor < 1.0);
+            assert_eq!(shows(&ladder, rungs, rungs - 1), power <= 10, "one rung of {rungs}");
+            assert_eq!(shows(&ladder, rungs, rungs - FLIGHT), power <= 12, "a flight of {rungs} rungs");
+            assert_eq!(shows(&ladder, rungs, rungs / 16 * 15), power <= 17, "one rung of each flight of {rungs} rungs");
+            assert!(shows(&ladder, rungs, rungs / 2), "every second of {rungs} rungs");
+            assert!(shows(&ladder, rungs, 1), "all but one of {rungs} rungs");
+            assert!(!shows(&ladder, rungs, rungs));
+        }
+    }
+
+    #[test]
+    fn every_ladder_is_a_shader() {
+        for op in ops::OPS {
+            for storage in op.storages {
+                for words in [1, 2, 4] {
+                    let wgsl = Ladder::new(op, *storage, words).wgsl();
+                    let module = naga::front::wgsl::parse_str(&wgsl);
+                    assert!(module.is_ok(), "{} of {words} words: {:?}", op.name, module.err());
+                }
+            }
+        }
+    }
+}

@@ -53,7 +53,7 @@ pub struct Plan {
     pub panel: Duration,
     /// The fewest rounds, rounded up to whole turns of the orders.
     pub min_rounds: u32,
-    /// The most rounds.
+    /// The most rounds, rounded up to whole turns as well.
     pub max_rounds: u32,
     /// The half-width, relative to the ratio, that the pilot chooses the number of rounds for.
     pub half_width: f64,
@@ -76,7 +76,7 @@ impl Plan {
 
     /// What the other profiles use, on hardware.
     pub const STANDARD: Self =
-        Self { panel: Duration::from_millis(2000), max_rounds: 1000, half_width: 0.0025, ..Self::QUICK };
+        Self { panel: Duration::from_secs(2), max_rounds: 1000, half_width: 0.0025, ..Self::QUICK };
 
     /// For an adapter that shares its cores with everything else: see [`Self::witness_tolerance`].
     #[must_use]
@@ -87,7 +87,8 @@ impl Plan {
     /// To rank shapes and to scan sizes, which are short and many.
     #[must_use]
     pub fn briefly(self) -> Self {
-        Self { warm_up: Duration::from_millis(10), sample: self.sample / 2, panel: Duration::from_millis(200), ..self }
+        let least = |own: Duration, milliseconds| own.min(Duration::from_millis(milliseconds));
+        Self { warm_up: least(self.warm_up, 10), sample: self.sample / 2, panel: least(self.panel, 200), ..self }
     }
 }
 
@@ -150,18 +151,17 @@ pub fn measure<S: Stopwatch>(
     let (dispatches, round_ns) = warm_up(stopwatch, members, witness, plan)?;
     let dispatches = fixed.map_or(dispatches, |fixed| fixed.dispatches);
     let panel = Panel { stopwatch, members, witness, dispatches, round_ns, tolerance: plan.witness_tolerance };
-    let rounds = match fixed {
-        Some(fixed) => fixed.rounds,
-        None => {
-            // Whole turns of the orders, so that every place is taken equally often.
-            let turn = 2 * u32::try_from(members.len()).expect("a handful").max(1);
-            let most = whole(nanoseconds(plan.panel) / round_ns).clamp(plan.min_rounds, plan.max_rounds);
-            if most > plan.min_rounds {
-                let pilot = panel.rounds(PILOT_ROUNDS.next_multiple_of(turn))?;
-                rounds_for(&pilot, plan.half_width).clamp(plan.min_rounds, most).next_multiple_of(turn)
-            } else {
-                plan.min_rounds.next_multiple_of(turn)
-            }
+    let rounds = if let Some(fixed) = fixed {
+        fixed.rounds
+    } else {
+        // Whole turns of the orders, so that every place is taken equally often.
+        let turn = 2 * u32::try_from(members.len()).expect("a handful").max(1);
+        let most = whole(nanoseconds(plan.panel) / round_ns).clamp(plan.min_rounds, plan.max_rounds);
+        if most > plan.min_rounds {
+            let pilot = panel.rounds(PILOT_ROUNDS.next_multiple_of(turn))?;
+            rounds_for(&pilot, plan.half_width).clamp(plan.min_rounds, most).next_multiple_of(turn)
+        } else {
+            plan.min_rounds.next_multiple_of(turn)
         }
     };
     let warm_up = began.elapsed();
@@ -202,15 +202,17 @@ impl<S: Stopwatch> Panel<'_, S> {
     /// So many rounds. All memory is taken before the first.
     fn rounds(&self, rounds: u32) -> Result<Vec<Member>> {
         let rounds = rounds as usize;
-        let order: Vec<usize> = (0..rounds).flat_map(|round| order(self.members.len(), round)).collect();
         let per_round = self.members.len();
-        let rounds_in_flight = whole(nanoseconds(IN_FLIGHT) / self.round_ns).max(1) as usize;
+        let mut order = Vec::with_capacity(rounds * per_round);
+        (0..rounds).for_each(|round| order.extend(self::order(per_round, round)));
+        // A clock that gives no time leaves a round of next to none.
+        let rounds_in_flight = (whole(nanoseconds(IN_FLIGHT) / self.round_ns) as usize).min(rounds).max(1);
         let room = || Vec::with_capacity(rounds);
         let mut found: Vec<Member> =
             self.members.iter().map(|_| Member { ns: room(), witness_ns: room(), ..Member::default() }).collect();
         let mut passes = Vec::with_capacity(2 * per_round * rounds_in_flight + 1);
         let mut times = Vec::with_capacity(passes.capacity());
-        for order in order.chunks(rounds_in_flight * per_round) {
+        for order in order.chunks((rounds_in_flight * per_round).max(1)) {
             passes.clear();
             times.clear();
             // The witness is in front, between any two samples, and behind.
@@ -278,13 +280,11 @@ fn rounds_for(pilot: &[Member], half_width: f64) -> u32 {
 }
 
 /// The order of the members in a round: each stands everywhere equally often, and before its neighbours as often as behind them.
-fn order(members: usize, round: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..members).collect();
-    order.rotate_left(round / 2 % members.max(1));
-    if !round.is_multiple_of(2) {
-        order.reverse();
-    }
-    order
+fn order(members: usize, round: usize) -> impl Iterator<Item = usize> {
+    (0..members).map(move |place| {
+        let place = if round.is_multiple_of(2) { place } else { members - 1 - place };
+        (place + round / 2) % members
+    })
 }
 
 /// Runs the members until clocks have come up, and finds the dispatches for which the slowest member's sample has the planned length, and
@@ -297,6 +297,9 @@ fn warm_up<S: Stopwatch>(
 ) -> Result<(u32, f64)> {
     let began = Instant::now();
     let mut dispatches = 1;
+    if members.is_empty() {
+        return Ok((dispatches, 0.0));
+    }
     loop {
         let passes: Vec<_> = members.iter().map(|member| (*member, dispatches)).collect();
         let submitted = Instant::now();
@@ -374,7 +377,7 @@ mod tests {
     #[test]
     fn every_member_stands_everywhere_and_behind_every_neighbour_equally_often() {
         for members in 1..5 {
-            let rounds: Vec<Vec<usize>> = (0..2 * members).map(|round| order(members, round)).collect();
+            let rounds: Vec<Vec<usize>> = (0..2 * members).map(|round| order(members, round).collect()).collect();
             for member in 0..members {
                 for place in 0..members {
                     assert_eq!(rounds.iter().filter(|order| order[place] == member).count(), 2, "{members} members");

@@ -69,8 +69,11 @@ const fn of_form(
     Op { name, wgsl, reference, error: Error::OfForm, factor, range, form: Some(form), storages: NATIVE }
 }
 
+/// The factor of the fma ladder.
+pub const FMA_FACTOR: f32 = -0.75;
+
 /// The fma alone: the unit that rungs are counted in.
-pub static FMA: Op = op("fma", "v", |v, _| v, Error::None, -0.75, [-2.0, 2.0]);
+pub static FMA: Op = op("fma", "v", |v, _| v, Error::None, FMA_FACTOR, [-2.0, 2.0]);
 
 /// All ops, in the order of tables.
 pub static OPS: &[Op] = &[

@@ -59,8 +59,12 @@ pub fn of_rounds(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> 
     over_devices(rounds.chunks(per_device).map(|device| device.iter().flatten().copied().collect()))
 }
 
-/// The median over the samples of several devices, with the hull of the devices' own intervals: it covers what changes from one to the next. None if
-/// some device has too few samples for an interval of its own.
+/// The median over the samples of several devices, with the hull of the devices' own intervals. None if some device has too few samples for an
+/// interval of its own.
+///
+/// The hull shows what changes from one device to the next, and covers the median over all possible devices with 95 % only as long as that is
+/// no more than the noise within one. Where it is far more, a device is one observation: the hull of d of them covers with
+/// 1 - 2^(1 - d), which for three is 75 %.
 #[must_use]
 pub fn over_devices(devices: impl Iterator<Item = Vec<f64>>) -> Option<Estimate> {
     let mut all = Vec::new();
@@ -122,6 +126,48 @@ mod tests {
         // No pair encloses 95 % of so few.
         assert_eq!(rank_of_lower_end(5), 0);
         assert!((4800..5000).contains(&rank_of_lower_end(10_000)));
+    }
+
+    #[test]
+    fn devices_are_joined_by_their_hull() {
+        let join = |devices: &[&[f64]]| over_devices(devices.iter().map(|samples| samples.to_vec()));
+        let low = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let high = [11.0, 12.0, 13.0, 14.0, 15.0, 16.0];
+        let own = median_interval(&low).expect("samples");
+        assert_eq!(join(&[&low]), Some(own));
+        assert_eq!((own.low, own.median, own.high), (1.0, 3.5, 6.0));
+        for devices in [[&low[..], &high[..]], [&high, &low]] {
+            assert_eq!(join(&devices), Some(Estimate { low: 1.0, median: 8.5, high: 16.0 }));
+        }
+        // Half of the samples, and not of the devices: the one in the middle has one sample more.
+        let middle = [7.0, 7.0, 7.0, 7.0, 7.0, 7.0, 7.5];
+        assert_eq!(join(&[&low, &middle, &high]), Some(Estimate { low: 1.0, median: 7.0, high: 16.0 }));
+        for few in [&low[..5], &[]] {
+            assert_eq!(join(&[&low, few, &high]), None, "{few:?}");
+        }
+        assert_eq!(join(&[]), None);
+    }
+
+    /// Of 2000 runs on three devices, each with 20 samples of noise 1 around a median of its own, those whose hull holds the median of all devices.
+    fn covered_over_devices(spread: f64) -> usize {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(6);
+        let mut normal = || random.sample::<f64, _>(rand_distr::StandardNormal);
+        let mut device = || {
+            let median = spread * normal();
+            (0..20).map(|_| median + normal()).collect::<Vec<f64>>()
+        };
+        let mut run = || over_devices((0..3).map(|_| device())).expect("samples");
+        (0..2000).map(|_| run()).filter(|found| found.low <= 0.0 && 0.0 <= found.high).count()
+    }
+
+    #[test]
+    fn the_hull_of_devices_covers_as_often_as_it_says() {
+        let [same, alike, different] = [0.0, 0.25, 100.0].map(covered_over_devices);
+        assert!(same > 1990, "{same}");
+        // A spread as that of a median of 20: 1.253 / sqrt(20) = 0.28.
+        assert!(alike >= 1900, "{alike}");
+        // 75 %, give or take four standard errors.
+        assert!((1422..=1578).contains(&different), "{different}");
     }
 
     #[test]

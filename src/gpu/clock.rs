@@ -154,7 +154,7 @@ impl Stopwatch for Gpu {
         let Clock::GpuTimestamps { period_ns } = self.clock.clock else { return None };
         let step = self.clock.step.load(Ordering::Relaxed);
         #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are months")]
-        (step > 0).then(|| step as f64 * period_ns)
+        (step > 0).then_some(step as f64 * period_ns)
     }
 
     fn name(&self) -> &str {

@@ -161,7 +161,16 @@ impl Gpu {
     /// Destroys the device under whoever uses it, as a driver reset would. For tests of what follows.
     #[doc(hidden)]
     pub fn lose(&self) {
-        self.faults.lock().expect("no panic while held").lost = Some("lost on purpose".to_owned());
-        self.device.destroy();
+        self.loser()();
+    }
+
+    /// What loses the device, for when the device itself is in other hands.
+    #[doc(hidden)]
+    pub fn loser(&self) -> impl Fn() + use<> {
+        let (device, faults) = (self.device.clone(), Arc::clone(&self.faults));
+        move || {
+            faults.lock().expect("no panic while held").lost = Some("lost on purpose".to_owned());
+            device.destroy();
+        }
     }
 }

@@ -64,7 +64,7 @@ impl<'a> Program<'a> {
             wgsl,
             written: vec![true, false],
             words_per_unit: 1,
-            arguments: [rungs / ladder::FLIGHT, rungs % ladder::FLIGHT, ladder.op.factor.to_bits()],
+            arguments: [rungs / ladder::FLIGHT, rungs % ladder::FLIGHT, ladder.factor.to_bits()],
         }
     }
 }

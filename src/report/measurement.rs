@@ -59,7 +59,7 @@ pub struct Measurement {
     pub rounds_per_device: u32,
     /// ns per dispatch, by round; null where the round gave no sample.
     pub samples_ns: Vec<Option<f64>>,
-    /// ns of the clock witness around each sample, whose time is the inverse of the core clock; empty without a witness.
+    /// ns of the clock witness around each sample, whose time is the inverse of the core clock; null without a witness.
     #[serde(default)]
     pub witness_ns: Vec<Option<f64>>,
     /// Why samples are null.
@@ -269,13 +269,13 @@ fn as_f64(count: u64) -> f64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::activation::{ACTIVATIONS, Direction};
     use crate::storage::Storage;
 
     /// A forward kernel at 1000 elements with these samples.
-    pub(in crate::report) fn measurement(activation: &str, samples_ns: &[Option<f64>]) -> Measurement {
+    pub(crate) fn measurement(activation: &str, samples_ns: &[Option<f64>]) -> Measurement {
         let activation = ACTIVATIONS.iter().find(|known| known.name == activation).expect("in the table");
         let kernel = Kernel::default_form(activation, Direction::Forward, Storage::F32).expect("a forward form");
         let mut measurement = Measurement::new(&kernel, 1000);

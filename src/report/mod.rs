@@ -15,6 +15,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use file::{Destination, expand};
+#[cfg(test)]
+pub(crate) use measurement::tests::measurement as measured;
 pub use measurement::{Derived, Dropped, Inputs, Measurement, Regime, Status, Validation};
 pub use rate::{Climbs, DerivedRate, Rate};
 

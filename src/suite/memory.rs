@@ -85,16 +85,15 @@ pub fn floor(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<Floor>> {
     Ok(estimates.map(|(dispatch_ns, submit_to_complete_ns)| Floor { dispatch_ns, submit_to_complete_ns }))
 }
 
-/// The throughput of copy by size, and from how many bytes on it stands still.
+/// The throughput of copy by size, of at most so many elements, and from how many bytes on it stands still.
 ///
 /// # Errors
 /// If the device fails.
-pub fn scan(gpu: &Gpu, shape: Shape, plan: &Plan, seed: u64) -> Result<Option<MemoryRegime>> {
+pub fn scan(gpu: &Gpu, shape: Shape, most: u64, plan: &Plan, seed: u64) -> Result<Option<MemoryRegime>> {
     let largest = if gpu.facts.is_software { LARGEST_ON_CPU } else { LARGEST_ON_HARDWARE };
     let block = random_block(seed, 1 << 22);
     let mut scan = Vec::new();
-    for power in SMALLEST..=largest {
-        let elements = 1 << power;
+    for elements in (SMALLEST..=largest).map(|power| 1 << power).take_while(|elements| *elements <= most) {
         let (workload, _tensors) = match workload(gpu, elements, shape, &block) {
             Ok(made) => made,
             Err(Error::Unsupported(_)) => break,

@@ -53,8 +53,10 @@ pub struct Settings {
     pub seed: u64,
     /// Only the rows whose id it matches, and their yardsticks.
     pub filter: Option<Regex>,
-    /// The time after which no further panel is begun.
+    /// The time after which nothing new is begun.
     pub max_time: Option<Duration>,
+    /// Elements, at most, that shapes and the memory regime are looked for with; none where the adapter's memory is the limit.
+    pub most_prepared: Option<u64>,
     /// Whether the shapes of every kernel are ranked, not the yardsticks' alone.
     pub ranks_all_shapes: bool,
     /// What the user says about the run.
@@ -73,6 +75,7 @@ impl Settings {
             seed: DEFAULT_SEED,
             filter: None,
             max_time: None,
+            most_prepared: None,
             ranks_all_shapes: !is_quick,
             labels: BTreeMap::new(),
         }
@@ -124,6 +127,7 @@ pub fn run(
         shapes: HashMap::new(),
         ladders,
         wrong: None,
+        device: 0,
         done: 0,
     };
     let outcome = suite.on_all_devices(gpu, open);
@@ -147,6 +151,8 @@ struct Suite<'a> {
     ladders: Ladders,
     /// The first kernel that was wrong.
     wrong: Option<Error>,
+    /// Devices before this one.
+    device: u32,
     done: usize,
     steps: usize,
 }
@@ -200,42 +206,36 @@ impl Suite<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        if self.report.run.devices == 0 {
+        if self.device == 0 {
             self.prepare(gpu, &plan.briefly())?;
         }
         let mut first_row = 0;
         for index in 0..self.panels.len() {
             let rows = first_row..first_row + self.panels[index].members.len();
             first_row = rows.end;
-            if self.settings.max_time.is_some_and(|most| self.began.elapsed() >= most) {
-                return Err(Stop::OutOfTime);
-            }
             self.step(&self.panels[index].name())?;
             let measured = self.panel(gpu, &plan, witness.as_ref(), index, rows.clone());
             if let Err(error) = measured {
                 let status = if matches!(error, Error::Unsupported(_)) { Status::Skipped } else { Status::Failed };
-                for row in self.report.measurements[rows].iter_mut().filter(|row| is_untouched(row)) {
-                    row.status = status;
-                    row.reason = Some(error.to_string());
+                for row in &mut self.report.measurements[rows] {
+                    lacks(row, self.device, status, &error.to_string());
                 }
                 if status == Status::Failed {
                     return Err(error.into());
                 }
             }
+            self.report.run.devices = self.device + 1;
             self.report.clock.quantum_ns = gpu.quantum_ns();
             self.keep(false)?;
         }
         self.climb(gpu, &plan, witness.as_ref())?;
-        self.report.run.devices += 1;
+        self.device += 1;
         Ok(())
     }
 
     /// The ladders of one device.
     fn climb(&mut self, gpu: &Gpu, plan: &Plan, witness: Option<&Witness>) -> std::result::Result<(), Stop> {
         for index in 0..self.ladders.panels.len() {
-            if self.settings.max_time.is_some_and(|most| self.began.elapsed() >= most) {
-                return Err(Stop::OutOfTime);
-            }
             self.step(&self.ladders.panels[index].name())?;
             let panel = &self.ladders.panels[index];
             let number = u32::try_from(index).expect("a few panels");
@@ -248,6 +248,7 @@ impl Suite<'_> {
                 self.wrong.get_or_insert(wrong);
             }
             fixed.map(|fixed| self.ladders.fixed.insert(index, fixed));
+            self.report.run.devices = self.device + 1;
             self.report.clock.quantum_ns = gpu.quantum_ns();
             self.keep(false)?;
         }
@@ -257,11 +258,12 @@ impl Suite<'_> {
     /// What is found once, on the first device: shapes, floor, memory regime.
     fn prepare(&mut self, gpu: &Gpu, plan: &Plan) -> std::result::Result<(), Stop> {
         let seed = self.settings.seed;
+        let most = self.settings.most_prepared.unwrap_or(u64::MAX);
         self.step("shapes")?;
         let began = Instant::now();
         for direction in Direction::ALL {
             if self.panels.iter().any(|panel| panel.direction == direction) {
-                let (shape, trials) = shapes::choose(gpu, direction, plan, seed)?;
+                let (shape, trials) = shapes::choose(gpu, direction, most, plan, seed)?;
                 self.shapes.insert(direction, shape);
                 self.report.shapes.extend(trials);
             }
@@ -271,12 +273,15 @@ impl Suite<'_> {
         self.step("the memory regime")?;
         let shape = self.shapes.values().next().copied().unwrap_or_default();
         self.report.memory_regime =
-            scan(gpu, self.shapes.get(&Direction::Forward).copied().unwrap_or(shape), plan, seed)?;
+            scan(gpu, self.shapes.get(&Direction::Forward).copied().unwrap_or(shape), most, plan, seed)?;
         self.report.run.spent.prepare_s += began.elapsed().as_secs_f64();
         Ok(())
     }
 
     fn step(&mut self, what: &str) -> std::result::Result<(), Stop> {
+        if self.settings.max_time.is_some_and(|most| self.began.elapsed() >= most) {
+            return Err(Stop::OutOfTime);
+        }
         let go_on = self.watch.step(what, self.done, self.steps);
         self.done += 1;
         if go_on { Ok(()) } else { Err(Stop::Interrupted) }
@@ -290,7 +295,7 @@ impl Suite<'_> {
     /// Writes down how it ended, and returns what is to be told of it.
     fn end(&mut self, outcome: std::result::Result<(), Stop>) -> Option<Error> {
         let (status, reason, error) = match outcome {
-            Ok(()) => (RunStatus::Complete, None, self.wrong.take()),
+            Ok(()) => (RunStatus::Complete, None, None),
             Err(Stop::Interrupted) => (RunStatus::Interrupted, Some("interrupted".to_owned()), None),
             Err(Stop::OutOfTime) => (RunStatus::Interrupted, Some("the time allowed was over".to_owned()), None),
             Err(Stop::Failed(error)) => (RunStatus::Failed, Some(error.to_string()), Some(error)),
@@ -305,7 +310,7 @@ impl Suite<'_> {
         self.report.run.status = status;
         self.report.run.reason = reason;
         let kept = self.keep(true);
-        error.or(kept.err())
+        error.or(kept.err()).or(self.wrong.take())
     }
 
     /// Checks and times the members of a panel, and writes what was found in their rows.
@@ -323,18 +328,19 @@ impl Suite<'_> {
         let mut workloads: Vec<(usize, Workload)> = Vec::new();
         for (member, at) in panel.members.iter().zip(rows.clone()) {
             let row = &mut self.report.measurements[at];
+            if !takes_part(row, self.device) {
+                continue;
+            }
             match group.checked_workload(member.kernel, shape, member.checks, member.distribution) {
                 Ok((workload, accuracy)) => {
-                    row.status = Status::Ok;
-                    row.reason = None;
                     row.shape = Some(shape);
                     row.validation = Some(validation(&accuracy));
                     workloads.push((at, workload));
                 }
                 Err(Error::Unsupported(reason)) => {
                     let is_able = gpu.supports(&member.kernel).is_ok();
-                    row.status = if is_able { Status::Skipped } else { Status::Unsupported };
-                    row.reason = Some(reason);
+                    let status = if is_able { Status::Skipped } else { Status::Unsupported };
+                    lacks(row, self.device, status, &reason);
                 }
                 Err(error @ (Error::Mismatch(_) | Error::Compile { .. })) => {
                     row.status = Status::Failed;
@@ -362,6 +368,9 @@ impl Suite<'_> {
                 let row = &mut self.report.measurements[*at];
                 row.dispatches_per_sample = samples.fixed.dispatches;
                 row.rounds_per_device = samples.fixed.rounds;
+                // The gates judge anew, all samples together.
+                row.status = Status::Ok;
+                row.reason = None;
                 row.take(member);
             }
         }
@@ -376,7 +385,7 @@ impl Suite<'_> {
         let rows = &mut self.report.measurements[rows];
         gates::judge(rows, &circumstances);
         for (member, row) in panel.members.iter().zip(rows.iter_mut()) {
-            if member.distribution == Distribution::Normal {
+            if member.distribution == Distribution::Normal && row.status == Status::Ok {
                 let share = distinct_share(member, panel.elements, self.settings.seed);
                 if let Some(complaint) = gates::compressible(share) {
                     gates::invalidate(row, complaint);
@@ -388,9 +397,10 @@ impl Suite<'_> {
         for row in rows.iter_mut().filter(|row| !row.samples_ns.is_empty()) {
             row.regime = regime;
         }
-        let is_first = self.report.run.devices == 0;
-        if self.settings.ranks_all_shapes && is_first && regime == Some(Regime::Memory) {
+        if self.settings.ranks_all_shapes && self.device == 0 && regime == Some(Regime::Memory) {
+            let began = Instant::now();
             rank_shapes(gpu, group, plan, panel, rows, &mut self.report.shapes)?;
+            self.report.run.spent.prepare_s += began.elapsed().as_secs_f64();
         }
         Ok(())
     }
@@ -399,6 +409,23 @@ impl Suite<'_> {
 /// Whether nothing is known of a row yet.
 fn is_untouched(row: &Measurement) -> bool {
     row.status == Status::Skipped && row.reason.is_none()
+}
+
+/// Whether a row is measured on a device that comes after so many: if it was measured on all of them, since rounds are compared by their place.
+fn takes_part(row: &Measurement, device: u32) -> bool {
+    device == 0
+        || matches!(row.status, Status::Ok | Status::Invalid)
+            && row.samples_ns.len() == device as usize * row.rounds_per_device as usize
+}
+
+/// Writes down why a row gets no samples on a device that comes after so many; those that it has stay.
+fn lacks(row: &mut Measurement, device: u32, status: Status, reason: &str) {
+    if is_untouched(row) {
+        row.status = status;
+        row.reason = Some(reason.to_owned());
+    } else if takes_part(row, device) && device > 0 {
+        row.notes.push(format!("measured on {device} of the devices, and not on the next: {reason}"));
+    }
 }
 
 /// The least share of distinct words in what a member reads.
@@ -527,5 +554,35 @@ fn empty_report(gpu: &Gpu, settings: &Settings, panels: &[Panel], ladders: &[rat
             .flat_map(|panel| panel.members.iter().map(move |member| (panel, member)))
             .map(row)
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::measured;
+
+    #[test]
+    fn a_row_that_one_device_lacks_has_the_samples_of_those_before() {
+        let mut row = measured("relu", &[Some(1.0); 20]);
+        row.rounds_per_device = 10;
+        assert!(takes_part(&row, 2));
+        lacks(&mut row, 2, Status::Skipped, "no room");
+        assert_eq!((row.status, row.notes.len()), (Status::Ok, 1));
+        // Not on the third device, so not on the fourth: its samples would be compared with those of another device.
+        assert!(!takes_part(&row, 3));
+        lacks(&mut row, 3, Status::Skipped, "no room");
+        assert_eq!(row.notes, ["measured on 2 of the devices, and not on the next: no room"]);
+        row.status = Status::Invalid;
+        assert!(takes_part(&row, 2));
+        for status in [Status::Failed, Status::Skipped, Status::Unsupported] {
+            row.status = status;
+            assert!(!takes_part(&row, 2), "{status:?}");
+        }
+        let mut untouched = measured("relu", &[]);
+        untouched.status = Status::Skipped;
+        assert!(takes_part(&untouched, 0) && !takes_part(&untouched, 1));
+        lacks(&mut untouched, 0, Status::Unsupported, "no feature");
+        assert_eq!((untouched.status, untouched.reason.as_deref()), (Status::Unsupported, Some("no feature")));
     }
 }

@@ -64,7 +64,7 @@ pub struct Found {
 pub fn panels(profile: Profile, filter: Option<&Regex>) -> Vec<Panel> {
     let mut panels = all_panels(profile);
     if let Some(filter) = filter {
-        let is_wanted = |storage: Storage, op: &'static Op| filter.is_match(&Ladder { op, storage, words: 1 }.path());
+        let is_wanted = |storage: Storage, op: &'static Op| filter.is_match(&Ladder::new(op, storage, 1).path());
         for panel in &mut panels {
             panel.ops.retain(|op| is_wanted(panel.storage, op));
         }
@@ -106,7 +106,7 @@ impl Panel {
     #[must_use]
     pub fn rows(&self, index: usize, with_fma: bool) -> Vec<Rate> {
         let fma = with_fma.then_some(&ops::FMA);
-        let row = |op: &'static Op| Rate::new(&Ladder { op, storage: self.storage, words: 1 }, index);
+        let row = |op: &'static Op| Rate::new(&Ladder::new(op, self.storage, 1), index);
         fma.into_iter().chain(self.ops.iter().copied()).map(row).collect()
     }
 }
@@ -141,7 +141,7 @@ impl<'gpu> Climbing<'gpu> {
         let mut wrong = None;
         let mut ladders: Vec<(Climb<'gpu>, u32)> = Vec::new();
         for op in std::iter::once(&ops::FMA).chain(panel.ops.iter().copied()) {
-            let error = match self.prepare(Ladder { op, storage: panel.storage, words: 1 }, found) {
+            let error = match self.prepare(Ladder::new(op, panel.storage, 1), found) {
                 Ok(ladder) => {
                     ladders.push(ladder);
                     continue;
@@ -205,7 +205,7 @@ impl<'gpu> Climbing<'gpu> {
         if let Some(Found { elements, words, rungs }) = found.get(&ladder.path()).copied() {
             return Ok((Climb::new(self.gpu, Ladder { words, ..ladder }, elements, self.seed)?, rungs));
         }
-        let elements = match found.get(&Ladder { op: &ops::FMA, ..ladder }.path()) {
+        let elements = match found.get(&Ladder::new(&ops::FMA, ladder.storage, 1).path()) {
             Some(of_fma) => of_fma.elements,
             None => self.settled_elements(ladder)?,
         };

@@ -41,13 +41,14 @@ fn elements(gpu: &Gpu) -> u64 {
     if gpu.facts.is_software { 1 << 23 } else { 1 << 26 }
 }
 
-/// The shape that the kernels of a direction are measured in: the fastest for its yardstick in f32. And what was tried.
+/// The shape that the kernels of a direction are measured in: the fastest for its yardstick in f32, on at most so many
+/// elements. And what was tried.
 ///
 /// # Errors
 /// If the device fails, or has no room for the tensors.
-pub fn choose(gpu: &Gpu, direction: Direction, plan: &Plan, seed: u64) -> Result<(Shape, Vec<ShapeTrial>)> {
+pub fn choose(gpu: &Gpu, direction: Direction, most: u64, plan: &Plan, seed: u64) -> Result<(Shape, Vec<ShapeTrial>)> {
     let yardstick = default_kernels(direction, Storage::F32)[0];
-    let mut elements = elements(gpu);
+    let mut elements = elements(gpu).min(most);
     loop {
         match Group::new(gpu, Storage::F32, elements, seed)
             .and_then(|mut group| rank(gpu, &mut group, yardstick, elements, plan))
