@@ -250,9 +250,11 @@ fn samples_in_which_the_core_clock_changes_are_dropped_and_counted() {
     let found = samples(&throttling(1.1), &[&COPY, &SIGMOID], &exactly(100));
     assert_eq!(rounds_with_a_gap(&found), rounds);
     assert_eq!(dropped(&found), (0, 5));
-    // 2 % may be the witness's own noise.
-    let found = samples(&throttling(1.02), &[&COPY, &SIGMOID], &exactly(100));
-    assert_eq!(dropped(&found), (0, 0));
+    // Up to 3 % may be the witness's own noise.
+    for (slower, expected) in [(1.029, 0), (1.031, 5)] {
+        let found = samples(&throttling(slower), &[&COPY, &SIGMOID], &exactly(100));
+        assert_eq!(dropped(&found), (0, expected), "{slower}");
+    }
     // On a software adapter the witness is written down and judges nothing.
     let lenient = Plan { witness_tolerance: None, ..exactly(100) };
     let found = samples(&throttling(1.1), &[&COPY, &SIGMOID], &lenient);
@@ -336,6 +338,10 @@ fn the_rounds_follow_the_spread_of_the_pilot_within_their_limits() {
     let brief = Plan { panel: Duration::from_secs(1), max_rounds: 100_000, ..PLAN };
     let fit = rounds_at(1, 0.5, &brief);
     assert!((60..=160).contains(&fit), "{fit}");
+    // What members share is not in their ratio: each takes a third longer with every 100 ms, both alike.
+    let drifting = fake(1, |pass| Ok(pass.ns * (1.0 + pass.now_ns / 3e8)));
+    let raw = samples(&drifting, &[&COPY, &SIGMOID], &Plan { half_width: 0.05, ..PLAN });
+    assert_eq!(raw.fixed.rounds, 20);
     // Turns of three members are six rounds.
     let fake = fake(1, |pass| Ok(pass.ns));
     assert_eq!(samples(&fake, &[&COPY, &SIGMOID, &COPY], &PLAN).fixed.rounds, 24);
