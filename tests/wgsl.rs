@@ -6,6 +6,7 @@ use std::path::Path;
 
 use actbench::activation::{ACTIVATIONS, Activation, Direction, Form, ForwardKind, Pass};
 use actbench::kernel::{self, Kernel};
+use actbench::ladder::Ladder;
 use actbench::storage::Storage;
 use naga::compact::{KeepUnused, compact};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -60,6 +61,14 @@ fn no_kernel_asks_for_a_feature_in_vain() {
     for kernel in kernel::all().filter(|kernel| !capabilities(kernel).is_empty()) {
         assert!(complaint(&kernel, Capabilities::empty()).is_some(), "{} does without", kernel.path());
     }
+}
+
+#[test]
+fn ladders_need_no_capability() {
+    let wgsl = Ladder::FMA.wgsl();
+    let module = naga::front::wgsl::parse_str(&wgsl).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
+    let valid = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
+    valid.unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
 }
 
 #[test]
@@ -154,15 +163,15 @@ fn functions(module: &Module) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_shader_file_is_part_of_some_kernel() {
-    let texts: Vec<String> = kernel::all().map(|kernel| kernel.wgsl()).collect();
+fn every_shader_file_is_part_of_some_kernel_or_ladder() {
+    let texts: Vec<String> = kernel::all().map(|kernel| kernel.wgsl()).chain([Ladder::FMA.wgsl()]).collect();
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut files = 0;
     for folder in ["storage", "activations", "drivers"] {
         for entry in fs::read_dir(shaders.join(folder)).expect("a folder of shaders") {
             let path = entry.expect("a file").path();
             let text = fs::read_to_string(&path).expect("a text");
-            assert!(texts.iter().any(|wgsl| wgsl.contains(&text)), "no kernel uses {}", path.display());
+            assert!(texts.iter().any(|wgsl| wgsl.contains(&text)), "nothing uses {}", path.display());
             files += 1;
         }
     }
