@@ -56,8 +56,9 @@ impl Ladder {
         let chains: Vec<(u32, u32)> =
             (0..self.words).flat_map(|word| (0..parts).map(move |part| (word, part))).collect();
         let each_word = |line: &dyn Fn(u32) -> String| (0..self.words).map(line).collect::<String>();
-        let rung: String =
+        let rungs: Vec<String> =
             (chains.iter()).map(|(w, p)| format!("        v{w}{p} = rung(v{w}{p}, a, x{w}{p});\n")).collect();
+        let rung = rungs.concat();
         let mut driver = format!("fn rung(v: T, a: T, x: T) -> T {{\n    return fma({}, a, x);\n}}\n", self.op.wgsl);
         driver.push_str(HEAD);
         // A lane beyond the last word climbs with that one again.
@@ -76,8 +77,8 @@ impl Ladder {
         );
         let _ = writeln!(driver, "    for (var n = 0u; n < params.rest; n++) {{\n{rung}    }}");
         driver.push_str(&each_word(&|w| {
-            let puts = (0..parts).map(|p| format!("    put(&result{w}, {p}u, v{w}{p});\n")).collect::<String>();
-            format!("    var result{w}: W;\n{puts}    y[i{w}] = result{w};\n")
+            let puts: Vec<String> = (0..parts).map(|p| format!("    put(&result{w}, {p}u, v{w}{p});\n")).collect();
+            format!("    var result{w}: W;\n{}    y[i{w}] = result{w};\n", puts.concat())
         }));
         driver.push_str("}\n");
         [self.storage.wgsl(), definitions, include_str!("../shaders/drivers/words.wgsl"), &driver].join("\n")

@@ -172,11 +172,11 @@ impl Op {
             Error::None => 0.0,
             Error::Ulps(ulps) => ulps * format.ulp(truth),
             Error::Exponential => (if is_f32 { 3.0 } else { 1.0 } + 2.0 * v.abs()) * format.ulp(truth),
-            Error::Absolute(in_f32, in_f16) => {
+            Error::Absolute(single, half) => {
                 if is_f32 {
-                    in_f32
+                    single
                 } else {
-                    in_f16
+                    half
                 }
             }
             Error::OfForm => {

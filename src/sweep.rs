@@ -377,7 +377,9 @@ fn truths(kernel: &Kernel, range: Range<usize>, first: &[u8], dy: &[u8]) -> Vec<
     }
     let size = storage.element_size();
     let mut truths = storage::values(storage, &dy[range.start * size..range.end * size]);
-    truths.iter_mut().for_each(|dy| *dy *= truth);
+    for dy in &mut truths {
+        *dy *= truth;
+    }
     truths
 }
 

@@ -168,7 +168,6 @@ impl Rate {
     }
 
     /// By round: its rung, the fma's, the other's.
-    #[expect(clippy::type_complexity, reason = "three numbers a round")]
     fn pairs_with<'a>(
         &'a self,
         other: &'a Self,
