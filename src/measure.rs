@@ -65,9 +65,9 @@ pub struct Plan {
 impl Plan {
     /// What the quick profile and `cargo bench` use, on hardware.
     pub const QUICK: Self = Self {
-        warm_up: Duration::from_millis(100),
-        sample: Duration::from_millis(5),
-        panel: Duration::from_millis(800),
+        warm_up: Duration::from_millis(50),
+        sample: Duration::from_millis(2),
+        panel: Duration::from_millis(500),
         min_rounds: 20,
         max_rounds: 200,
         half_width: 0.005,
@@ -75,8 +75,14 @@ impl Plan {
     };
 
     /// What the other profiles use, on hardware.
-    pub const STANDARD: Self =
-        Self { panel: Duration::from_secs(2), max_rounds: 1000, half_width: 0.0025, ..Self::QUICK };
+    pub const STANDARD: Self = Self {
+        warm_up: Duration::from_millis(100),
+        sample: Duration::from_millis(5),
+        panel: Duration::from_secs(2),
+        max_rounds: 1000,
+        half_width: 0.0025,
+        ..Self::QUICK
+    };
 
     /// For an adapter that shares its cores with everything else: see [`Self::witness_tolerance`].
     #[must_use]

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Workload};
 use crate::ladder::{FLIGHT, Ladder};
 
-/// How long a witness runs: a twentieth of a sample, and hundreds of ticks of every clock.
+/// How long a witness runs: an eighth of a sample or less, and hundreds of ticks of every clock.
 const LENGTH: Duration = Duration::from_micros(250);
 
 /// Lanes that fill the largest GPU, four elements each.

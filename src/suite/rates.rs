@@ -246,7 +246,7 @@ impl<'gpu> Climbing<'gpu> {
         }
     }
 
-    /// The first k, doubling from one flight, for which a climb takes long enough beside one of no rung, and the time of a rung in ns.
+    /// The first power of two from one flight on for which a climb of k takes long enough beside one of no rung, and the time of a rung in ns.
     fn rungs_of(&self, climb: &Climb<'_>) -> Result<(u32, f64)> {
         let plan = self.plan.briefly();
         let none = climb.at(0)?;
@@ -263,10 +263,16 @@ impl<'gpu> Climbing<'gpu> {
                 let (name, path) = (self.gpu.name(), climb.ladder.path());
                 return Err(Error::Machine(format!("{name}: its clock gave no time for {path}")));
             };
+            let rung = (twice - once) / f64::from(rungs);
             if once >= LEAST_CLIMB * none || rungs >= MOST_RUNGS {
-                return Ok((rungs, (twice - once) / f64::from(rungs)));
+                return Ok((rungs, rung));
             }
-            rungs *= 2;
+            // As far as this slope tells, and no more than sixteen times as far: it may be that of noise.
+            let missing = (LEAST_CLIMB * none - once) / rung.max(f64::MIN_POSITIVE);
+            let wanted = f64::from(rungs) + missing.clamp(1.0, 15.0 * f64::from(rungs));
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2^22")]
+            let wanted = wanted.ceil() as u32;
+            rungs = wanted.next_power_of_two().clamp(2 * rungs, MOST_RUNGS);
         }
     }
 }

@@ -38,7 +38,7 @@ const MEASURED_AGAIN: usize = 3;
 
 /// Elements that candidates are ranked at: past the caches, as far as is known before memory was measured.
 fn elements(gpu: &Gpu) -> u64 {
-    if gpu.facts.is_software { 1 << 23 } else { 1 << 26 }
+    if gpu.facts.is_software { 1 << 22 } else { 1 << 26 }
 }
 
 /// The shape that the kernels of a direction are measured in: the fastest for its yardstick in f32, on at most so many
