@@ -7,11 +7,14 @@
 //! [`suite`] puts it all together, with the [`gates`] that a time has to pass, and a [`report`] keeps it, with the [`system`] and the
 //! [`provenance`] of the program; [`dump`] writes down what was compiled.
 //!
+//! [`claims`] puts to the test what is said of ReLU and sigmoid in nets.
+//!
 //! Out of scope: whole networks, fusion by compilers, and what a framework adds around a kernel.
 
 pub mod activation;
 pub mod behaviour;
 pub mod bounds;
+pub mod claims;
 pub mod climb;
 pub mod doctor;
 pub mod dump;

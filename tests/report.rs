@@ -10,8 +10,9 @@ use actbench::gpu::{AdapterFacts, Shape};
 use actbench::kernel::{self, Kernel};
 use actbench::provenance::Tool;
 use actbench::report::{
-    Clock, ClockKind, Destination, Dropped, Floor, Measurement, MemoryPoint, MemoryRegime, Profile, Regime, Report,
-    Run, RunStatus, SCHEMA, SCHEMA_VERSION, ShapeTrial, Spent, Status, Validation, expand, json_schema, table,
+    Axis, Claim, Clock, ClockKind, Destination, Dropped, Figure, Floor, Measurement, MemoryPoint, MemoryRegime,
+    Outcome, Plot, Point, Profile, Regime, Report, Run, RunStatus, SCHEMA, SCHEMA_VERSION, Series, ShapeTrial, Spent,
+    Status, Validation, expand, json_schema, table,
 };
 use actbench::stats::Estimate;
 use actbench::system::System;
@@ -31,6 +32,7 @@ fn report() -> Report {
     let estimate = Estimate { median: 2.0, low: 1.5, high: 2.5 };
     Report {
         rates: Vec::new(),
+        claims: vec![claim()],
         schema: SCHEMA.to_owned(),
         schema_version: SCHEMA_VERSION.to_owned(),
         tool: Tool::this(),
@@ -66,6 +68,30 @@ fn report() -> Report {
             chosen: true,
         }],
         measurements,
+    }
+}
+
+fn claim() -> Claim {
+    Claim {
+        name: "gradients".to_owned(),
+        statement: "gradients vanish through layers of sigmoid".to_owned(),
+        status: Status::Ok,
+        reason: None,
+        outcome: Some(Outcome::HoldsOnlyWhen),
+        conclusion: Some("there are more than 8 layers".to_owned()),
+        seeds: vec![42, u64::MAX],
+        figures: vec![
+            Figure::estimated("decay", "a layer", Estimate { median: 0.25, low: 0.2, high: 1.0 / 3.0 }).noted("of 5"),
+            Figure::new("loss", "", f64::NAN),
+        ],
+        plots: vec![Plot {
+            title: "gradient by layer".to_owned(),
+            x: Axis::linear("layer"),
+            y: Axis::log10("norm"),
+            series: vec![Series { label: "sigmoid".to_owned(), points: vec![Point::new(1.0, f64::INFINITY)] }],
+        }],
+        notes: vec!["one seed never arrived".to_owned()],
+        duration_s: 1.5,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Arguments, and the exit statuses that they end in. Data goes to stdout, everything else to stderr.
 
 mod behaviour;
+mod claims;
 mod doctor;
 mod exhaustive;
 mod info;
@@ -58,6 +59,12 @@ Examples: actbench run
     /// What the adapter does where WGSL leaves it free: NaN, subnormals, rounding, the error of exp.
     #[command(after_help = "Example: actbench behaviour --adapter software --format json")]
     Behaviour(behaviour::Arguments),
+    /// Test what is said of ReLU and sigmoid in nets: gradients through depth, sparsity, convergence, and the like.
+    #[command(after_help = "\
+Examples: actbench claims --list
+          actbench claims gradients sparsity
+          actbench claims --profile full --format json --output claims.json")]
+    Claims(claims::Arguments),
 }
 
 /// Which adapter to use.
@@ -119,6 +126,7 @@ pub fn main() -> ExitCode {
         Verb::Validate(arguments) => validate::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Behaviour(arguments) => behaviour::run(&arguments),
+        Verb::Claims(arguments) => claims::run(&arguments),
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -3,6 +3,7 @@
 //! The types here are the schema; their documentation is the schema's. Units stand at the end of a key, in base units. A number
 //! that does not exist is null; there is no NaN and no infinity.
 
+mod claim;
 mod file;
 mod measurement;
 mod rate;
@@ -14,6 +15,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use claim::{Axis, Claim, Figure, Outcome, Plot, Point, Scale, Series};
 pub use file::{Destination, expand};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;
@@ -66,6 +68,9 @@ pub struct Report {
     /// Every op on the ladder.
     #[serde(default, serialize_with = "with_derived_rates")]
     pub rates: Vec<Rate>,
+    /// What is said of ReLU and sigmoid, put to the test; part of the full profile and of `actbench claims`.
+    #[serde(default)]
+    pub claims: Vec<Claim>,
 }
 
 /// What was asked for, and how that went.
