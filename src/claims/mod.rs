@@ -6,7 +6,9 @@
 //! the same result, times apart. Claims are about algorithms: nothing here enters a ratio or a rank of adapters.
 
 pub mod check;
+mod gradients;
 pub mod matmul;
+pub mod net;
 mod panel;
 pub mod random;
 pub mod text;
@@ -32,7 +34,7 @@ pub struct Experiment {
 }
 
 /// Every claim, in the order in which they are told.
-pub static CLAIMS: &[Experiment] = &[];
+pub static CLAIMS: &[Experiment] = &[gradients::CLAIM];
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
