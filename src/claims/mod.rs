@@ -6,11 +6,14 @@
 //! the same result, times apart. Claims are about algorithms: nothing here enters a ratio or a rank of adapters.
 
 pub mod check;
+mod convergence;
 mod gradients;
+mod layer_cost;
 pub mod matmul;
 pub mod net;
 mod panel;
 pub mod random;
+mod sparsity;
 pub mod text;
 
 use std::time::{Duration, Instant};
@@ -21,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::measure::Plan;
 use crate::report::{Claim, Figure, Outcome, Plot, Status};
-use crate::stats::{self, Estimate};
+use crate::stats::Estimate;
 
 /// A claim, and the experiment that tests it.
 pub struct Experiment {
@@ -34,7 +37,7 @@ pub struct Experiment {
 }
 
 /// Every claim, in the order in which they are told.
-pub static CLAIMS: &[Experiment] = &[gradients::CLAIM];
+pub static CLAIMS: &[Experiment] = &[gradients::CLAIM, sparsity::CLAIM, layer_cost::CLAIM, convergence::CLAIM];
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +160,9 @@ pub fn over_seeds(values: &[f64]) -> Option<Estimate> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (low, high) = (*sorted.first()?, *sorted.last()?);
-    Some(Estimate { median: stats::quantile(&sorted, 0.5)?, low, high })
+    // Not by interpolation, which makes NaN of two values that are infinite.
+    let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    Some(Estimate { median, low, high })
 }
 
 #[cfg(test)]
@@ -214,5 +219,9 @@ mod tests {
     fn seeds_are_summed_up_by_their_range() {
         assert_eq!(over_seeds(&[]), None);
         assert_eq!(over_seeds(&[3.0, 1.0, 2.0]), Some(Estimate { median: 2.0, low: 1.0, high: 3.0 }));
+        assert_eq!(over_seeds(&[3.0, 1.0]), Some(Estimate { median: 2.0, low: 1.0, high: 3.0 }));
+        let infinite = f64::INFINITY;
+        let found = over_seeds(&[infinite, 1.0, infinite]);
+        assert_eq!(found, Some(Estimate { median: infinite, low: 1.0, high: infinite }));
     }
 }
