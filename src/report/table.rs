@@ -4,8 +4,27 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{ClockKind, Measurement, Rate, Regime, Report, RunStatus, ShapeTrial, Status};
+use super::{
+    Accuracy, BOTH, ClockKind, Comparison, Crossover, DerivedCrossover, Fastest, Gap, Inputs, Measurement, Quantity,
+    Rate, Regime, Report, RunStatus, ShapeTrial, Status,
+};
 use crate::stats::Estimate;
+
+/// Everything that is printed of a report, the verdict last, where it is seen.
+#[must_use]
+pub fn summary(report: &Report) -> String {
+    let mut parts = vec![head(report)];
+    if !report.measurements.is_empty() {
+        parts.push(render(&report.measurements));
+    }
+    parts.extend(rates(&report.rates));
+    parts.extend(gaps(&report.gaps));
+    parts.extend(crossovers(report));
+    parts.extend(forms(report));
+    parts.extend(verdict(report));
+    parts.push(foot(report));
+    parts.join("\n\n")
+}
 
 /// What the numbers were taken with: adapter, clock, and what bounds a dispatch.
 #[must_use]
@@ -103,19 +122,185 @@ pub fn rates(rates: &[Rate]) -> Option<String> {
             let _ = write!(text, "\n{}: {note}", rate.id);
         }
     }
-    let by_name = |storage: &str, op: &str| rates.iter().find(|rate| rate.storage == storage && rate.op == op);
-    for storage in ["f32", "f16_native"] {
-        for (direction, sigmoid, relu) in [
-            ("forward", "sigmoid/two_sided", "relu/plain"),
-            ("backward", "backward/sigmoid/from_y", "backward/relu/from_y"),
-        ] {
-            let Some((sigmoid, relu)) = by_name(storage, sigmoid).zip(by_name(storage, relu)) else { continue };
-            let Some(whole) = sigmoid.over(relu) else { continue };
-            let _ = write!(text, "\n{direction} {storage}, sigmoid : relu in whole rungs: {}", ratio(whole));
-            let _ = match sigmoid.net_over(relu) {
-                Some(net) => write!(text, "; net of the fma: {}", ratio(net)),
-                None => write!(text, "; no net ratio, since relu's own cost may be nothing"),
+    Some(text)
+}
+
+/// Sigmoid : ReLU by size, and in registers. None where nothing was measured of both.
+#[must_use]
+pub fn gaps(gaps: &[Gap]) -> Option<String> {
+    let mut text = String::new();
+    let by_size: Vec<&Gap> = gaps.iter().filter(|gap| gap.elements.is_some()).collect();
+    if !by_size.is_empty() {
+        let mut table = plain_table(["sigmoid : relu", "regime", "forward", "backward", "both", "hidden, forward"]);
+        for size in by_size.chunk_by(|a, b| (&a.storage, a.elements) == (&b.storage, b.elements)) {
+            let find = |quantity, direction: &str| {
+                size.iter().find(|gap| gap.quantity == quantity && gap.direction == direction).map(|gap| gap.estimate())
             };
+            let stream = |direction: &str| find(Quantity::Stream, direction).map(ratio).unwrap_or_default();
+            let regime = size.iter().find_map(|gap| gap.regime).map(Regime::name);
+            table.add_row([
+                format!("{}/n={}", size[0].storage, size[0].elements.unwrap_or_default()),
+                regime.unwrap_or_default().to_owned(),
+                stream("forward"),
+                stream("backward"),
+                stream(BOTH),
+                find(Quantity::Hidden, "forward").map(percent).unwrap_or_default(),
+            ]);
+        }
+        text = lines_of(&table);
+    }
+    for whole in gaps.iter().filter(|gap| gap.quantity == Quantity::Rung) {
+        let is_net = |gap: &&Gap| {
+            gap.quantity == Quantity::RungNet && gap.storage == whole.storage && gap.direction == whole.direction
+        };
+        let net = match gaps.iter().find(is_net) {
+            Some(net) => format!("net of the fma {}", ratio(net.estimate())),
+            None => "no net ratio, since relu's own cost may be nothing".to_owned(),
+        };
+        let Gap { direction, storage, .. } = whole;
+        let _ =
+            write!(text, "\nin registers, {direction} {storage}: {} in whole rungs; {net}", ratio(whole.estimate()));
+    }
+    Some(text.trim_start().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Where streaming kernels leave memory speed. None where no crossover was planned.
+#[must_use]
+pub fn crossovers(report: &Report) -> Option<String> {
+    if report.crossovers.is_empty() {
+        return None;
+    }
+    let mut table =
+        plain_table(["k activations an element", "elements", "k*", "bend", "knee penalty", "rung : ladder's"]);
+    for row in &report.crossovers {
+        let ladder = report.rates.iter().find(|rate| rate.id == row.ladder);
+        let derived = ladder.and_then(|ladder| row.derived(ladder));
+        table.add_row([
+            row.id.clone(),
+            row.elements.to_string(),
+            match (row.status, derived) {
+                (Status::Ok, Some(derived)) => ratio(derived.rungs_under_memory),
+                (status, _) => format!("{status:?}").to_lowercase(),
+            },
+            derived.map(|derived| format!("{:.2}", derived.bend_rungs)).unwrap_or_default(),
+            derived.map(knee).unwrap_or_default(),
+            derived.map(|derived| ratio(derived.rung_over_ladder)).unwrap_or_default(),
+        ]);
+    }
+    let mut text = lines_of(&table);
+    for Crossover { id, status, reason, notes, .. } in &report.crossovers {
+        let reason = reason.iter().filter(|_| *status != Status::Ok);
+        for sentence in reason.chain(notes) {
+            let _ = write!(text, "\n{id}: {sentence}");
+        }
+    }
+    Some(text)
+}
+
+fn knee(derived: DerivedCrossover) -> String {
+    let DerivedCrossover { knee_penalty, knee_rungs, .. } = derived;
+    format!("{} at {knee_rungs}", percent(knee_penalty))
+}
+
+/// Forms side by side: time, what a backward pass needs saved, and accuracy. None where only default forms were measured.
+#[must_use]
+pub fn forms(report: &Report) -> Option<String> {
+    let mut table =
+        plain_table(["form", "saved B", "of yardstick", "fma rungs", "max ULP", "mean", "bound", "tier", "every x"]);
+    let mut has_others = false;
+    for accuracy in &report.accuracy {
+        let parts: Vec<&str> = accuracy.kernel.split('/').collect();
+        let [direction, storage, activation, form] = parts[..] else { continue };
+        let rung = rung_of(&report.rates, direction, storage, &format!("{activation}/{form}"));
+        let row = largest_row(report, accuracy);
+        let share = row.and_then(|row| yardstick_of(report, row)?.over(row));
+        has_others |= activation == "sigmoid" && form == "exp2";
+        table.add_row([
+            accuracy.kernel.clone(),
+            row.filter(|row| row.direction == "backward").map(saved_bytes).unwrap_or_default(),
+            share.map(|share| format!("{:.0} %", 100.0 * share.median)).unwrap_or_default(),
+            rung.map(|rung| format!("{:.2}", rung.median)).unwrap_or_default(),
+            accuracy.max_ulp.map(|ulp| significant_or_0(ulp, 3)).unwrap_or_default(),
+            accuracy.mean_ulp.map(|ulp| significant_or_0(ulp, 2)).unwrap_or_default(),
+            accuracy.max_share_of_bound.map(|share| format!("{share:.2}")).unwrap_or_default(),
+            accuracy.tier.map(String::from).unwrap_or_default(),
+            if accuracy.is_total { "yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    has_others.then(|| {
+        let packing = packing_costs(report);
+        [lines_of(&table), packing].join("\n").trim_end().to_owned()
+    })
+}
+
+/// Bytes an element that the forward pass keeps for this backward pass.
+fn saved_bytes(row: &Measurement) -> String {
+    if row.form == "from_mask" {
+        return "0.125".to_owned();
+    }
+    if row.storage == "f32" { "4" } else { "2" }.to_owned()
+}
+
+fn rung_of(rates: &[Rate], direction: &str, storage: &str, member: &str) -> Option<Estimate> {
+    let op = if direction == "backward" { format!("backward/{member}") } else { member.to_owned() };
+    let rate = rates.iter().find(|rate| rate.storage == storage && rate.op == op)?;
+    Some(rate.derived()?.rung_in_fma)
+}
+
+/// The row of a kernel at the largest size at which all forms were measured.
+fn largest_row<'a>(report: &'a Report, accuracy: &Accuracy) -> Option<&'a Measurement> {
+    let is_plain = |row: &&Measurement| is_plain(row) && row.path() == accuracy.kernel && row.time_ns().is_some();
+    let has_all = |row: &&Measurement| {
+        row.activation != "sigmoid"
+            || report.measurements.iter().filter(|other| other.group() == row.group() && is_plain(other)).count() > 3
+    };
+    report.measurements.iter().filter(is_plain).filter(has_all).max_by_key(|row| row.elements)
+}
+
+fn yardstick_of<'a>(report: &'a Report, row: &Measurement) -> Option<&'a Measurement> {
+    report.measurements.iter().find(|other| other.group() == row.group()).filter(|yardstick| yardstick.id != row.id)
+}
+
+/// What writing a mask costs beside y, and what reading it gains, at the largest size.
+fn packing_costs(report: &Report) -> String {
+    let mut text = String::new();
+    let masks = report.measurements.iter().filter(|row| row.form.ends_with("_mask") && is_plain(row));
+    let masks: Vec<&Measurement> = masks.collect();
+    for storage in ["f32", "f16", "f16_native"] {
+        for (form, other, what) in [
+            ("with_mask", "plain", "writing a bit an element beside y takes"),
+            ("from_mask", "from_y", "reading the bit instead of y takes"),
+        ] {
+            let of_form = masks.iter().filter(|row| row.storage == storage && row.form == form);
+            let Some(row) = of_form.max_by_key(|row| row.elements) else { continue };
+            let is_other = |peer: &&Measurement| {
+                peer.group() == row.group() && peer.activation == row.activation && peer.form == other && is_plain(peer)
+            };
+            let Some(ratio) = report.measurements.iter().find(is_other).and_then(|peer| row.over(peer)) else {
+                continue;
+            };
+            let _ = writeln!(text, "{}: {what} {} times as long", row.id, self::ratio(ratio));
+        }
+    }
+    text
+}
+
+/// What follows, in words. None where nothing does.
+#[must_use]
+pub fn verdict(report: &Report) -> Option<String> {
+    let verdict = report.verdict.as_ref()?;
+    let mut text = verdict.sentence.clone();
+    for Fastest { direction, storage, by, form, as_fast, slower, .. } in &verdict.fastest {
+        let by = match by {
+            Comparison::Ladder => "in registers",
+            Comparison::Stream => "streaming",
+        };
+        let _ = write!(text, "\nfastest sigmoid {direction} {storage}, {by}: {form}");
+        if !as_fast.is_empty() {
+            let _ = write!(text, ", not to be told from {}", as_fast.join(", "));
+        }
+        if !slower.is_empty() {
+            let _ = write!(text, "; slower: {}", slower.join(", "));
         }
     }
     Some(text)
@@ -193,6 +378,11 @@ pub fn render(measurements: &[Measurement]) -> String {
     text
 }
 
+/// Whether a row is one of normal inputs without run-time checks.
+fn is_plain(row: &Measurement) -> bool {
+    row.inputs == Inputs::Normal && !row.shader_checks
+}
+
 /// Whether two members of a panel differ in activation and form alone.
 fn is_alike(a: &Measurement, b: &Measurement) -> bool {
     a.inputs == b.inputs && a.shader_checks == b.shader_checks
@@ -246,11 +436,18 @@ pub fn significant(value: f64, digits: i32) -> String {
     format!("{value:.decimals$}")
 }
 
-fn percent(share: Estimate) -> String {
+/// [`significant`] of a number that may be 0.
+fn significant_or_0(value: f64, digits: i32) -> String {
+    if value == 0.0 { "0".to_owned() } else { significant(value, digits) }
+}
+
+/// A share with its interval, in percent.
+pub(super) fn percent(share: Estimate) -> String {
     format!("{:.0} % [{:.0}, {:.0}]", share.median * 100.0, share.low * 100.0, share.high * 100.0)
 }
 
-fn ratio(ratio: Estimate) -> String {
+/// A ratio with its interval.
+pub(super) fn ratio(ratio: Estimate) -> String {
     format!("{:.2} [{:.2}, {:.2}]", ratio.median, ratio.low, ratio.high)
 }
 

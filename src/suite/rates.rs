@@ -6,8 +6,10 @@ use std::time::Instant;
 use regex::Regex;
 
 use crate::climb::Climb;
+use crate::dump::{self, Dump};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Workload};
+use crate::kernel::Kernel;
 use crate::ladder::{FLIGHT, Ladder};
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
 use crate::ops::{self, OPS, Op};
@@ -102,13 +104,24 @@ impl Panel {
         format!("ladder/{}: {}", self.storage.name(), names.join(", "))
     }
 
-    /// Its rows, none of them reached; the first panel of a storage has the row of fma itself.
-    #[must_use]
-    pub fn rows(&self, index: usize, with_fma: bool) -> Vec<Rate> {
-        let fma = with_fma.then_some(&ops::FMA);
-        let row = |op: &'static Op| Rate::new(&Ladder::new(op, self.storage, 1), index);
-        fma.into_iter().chain(self.ops.iter().copied()).map(row).collect()
+    /// The kernels whose forms its ops are.
+    pub fn kernels(&self) -> impl Iterator<Item = Kernel> {
+        let forms = self.ops.iter().filter_map(|op| op.activation());
+        forms.map(|(activation, form)| Kernel { activation, form, storage: self.storage })
     }
+}
+
+/// The rows of all panels, none of them reached; that of fma itself stands in the first panel of its storage.
+#[must_use]
+pub fn rows(panels: &[Panel]) -> Vec<Rate> {
+    let mut rows: Vec<Rate> = Vec::new();
+    for (index, panel) in panels.iter().enumerate() {
+        let has_fma = rows.iter().any(|row| row.storage == panel.storage.name());
+        let fma = (!has_fma).then_some(&ops::FMA);
+        let row = |op: &'static Op| Rate::new(&Ladder::new(op, panel.storage, 1), index);
+        rows.extend(fma.into_iter().chain(panel.ops.iter().copied()).map(row));
+    }
+    rows
 }
 
 /// What a panel is measured with.
@@ -121,6 +134,8 @@ pub struct Climbing<'a> {
     pub witness: Option<&'a Witness>,
     /// Of x.
     pub seed: u64,
+    /// Where shaders are written down.
+    pub dump: Option<&'a Dump>,
 }
 
 impl<'gpu> Climbing<'gpu> {
@@ -193,6 +208,10 @@ impl<'gpu> Climbing<'gpu> {
             row.elements = workloads[0].elements;
             row.chains = climb.ladder.words * 4;
             row.shape = Some(climb.shape());
+            row.wgsl_sha256 = Some(dump::wgsl_sha256(&climb.ladder.wgsl()));
+            if let Some(dump) = self.dump {
+                climb.dump(dump, &row.id)?;
+            }
             row.dispatches_per_sample = samples.fixed.dispatches;
             row.rounds_per_device = samples.fixed.rounds;
             judge(row, self.gpu.facts.is_software);
