@@ -83,6 +83,8 @@ pub enum Saved {
 
 const F32_ARITHMETIC: &[Storage] = &[Storage::F32, Storage::F16];
 const EVERY_FINITE: &str = "every finite input";
+const EVERY_PATTERN: &str = "every bit pattern";
+const EVERY_Y: &str = "y in [0, 1], finite dy";
 
 /// All activations: the yardsticks first, as tables list them.
 pub static ACTIVATIONS: &[Activation] = &[
@@ -97,7 +99,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             allowed: bounds::copy,
             least: None,
             bound: "the bits of x",
-            domain: "every bit pattern",
+            domain: EVERY_PATTERN,
         }],
     },
     Activation {
@@ -238,7 +240,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 allowed: bounds::sigmoid_from_y,
                 least: Some(bounds::sigmoid_from_y_reach),
                 bound: "3 u |dx|",
-                domain: "y in [0, 1], finite dy",
+                domain: EVERY_Y,
             },
             Form {
                 name: "from_x",
@@ -257,6 +259,12 @@ pub static ACTIVATIONS: &[Activation] = &[
 ];
 
 impl Form {
+    /// Whether a result is defined for every finite input that the form can be given: a saved y is one that a forward pass has written.
+    #[must_use]
+    pub fn is_total(&self) -> bool {
+        matches!(self.domain, EVERY_FINITE | EVERY_PATTERN | EVERY_Y)
+    }
+
     /// `least` with the u of the format in memory: where results are rounded to f16 behind f32 arithmetic, that rounding alone may take an ULP,
     /// which is at least half of u |truth|.
     #[must_use]

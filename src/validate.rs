@@ -557,11 +557,7 @@ pub fn check(
         gpu.read(tensor, |start, actual| {
             let elements_per_unit = if role.is_mask() { 32 } else { 1 };
             let elements = actual.len() as u64 * elements_per_unit / tensor.layout.element_bytes;
-            for role in kernel.inputs() {
-                let host = if role == Role::Dy { &mut dy } else { &mut first };
-                host.resize(usize::try_from(elements).expect("a piece") * kernel.storage.element_size(), 0);
-                inputs.fill(kernel.activation, role, kernel.storage, start * elements_per_unit, host);
-            }
+            fill(kernel, inputs, start * elements_per_unit, elements, [&mut first, &mut dy]);
             let first_element = start * elements_per_unit;
             found.merge(&match role {
                 Role::MaskResult => {
@@ -578,6 +574,15 @@ pub fn check(
         found.guard_broken |= !gpu.guards_are_intact(tensor)?;
     }
     Ok(found)
+}
+
+/// What a kernel read for so many elements from `start` on: x or the saved tensor, and dy.
+fn fill(kernel: &Kernel, inputs: &Inputs, start: u64, elements: u64, [first, dy]: [&mut Vec<u8>; 2]) {
+    for role in kernel.inputs() {
+        let host = if role == Role::Dy { &mut *dy } else { &mut *first };
+        host.resize(usize::try_from(elements).expect("a piece") * kernel.storage.element_size(), 0);
+        inputs.fill(kernel.activation, role, kernel.storage, start, host);
+    }
 }
 
 /// Compares a range of the bits of a mask with x > 0; the first bit is that of the element `start`.
@@ -666,6 +671,40 @@ impl Trial<'_> {
     pub fn run(&self, gpu: &Gpu) -> Result<Accuracy> {
         let (workload, tensors) = self.prepare(gpu)?;
         check(gpu, &self.kernel, &workload, &tensors.iter().collect::<Vec<_>>(), &self.inputs)
+    }
+
+    /// [`Self::run`] with an answer for each of so many equal parts of the tensors. The result alone is compared, no mask and no guard.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    ///
+    /// # Panics
+    /// If the parts are not equal.
+    pub fn run_in_bins(&self, gpu: &Gpu, bins: u64) -> Result<Vec<Accuracy>> {
+        assert!(self.elements.is_multiple_of(bins), "{} elements in {bins} bins", self.elements);
+        let (workload, tensors) = self.prepare(gpu)?;
+        gpu.run(&workload)?;
+        let (per_bin, size) = (self.elements / bins, self.kernel.storage.element_size());
+        let mut found = Vec::new();
+        found.resize_with(usize::try_from(bins).expect("a handful"), Accuracy::default);
+        let (mut first, mut dy) = (Vec::new(), Vec::new());
+        gpu.read(&tensors[0], |start, actual| {
+            let elements = (actual.len() / size) as u64;
+            fill(&self.kernel, &self.inputs, start, elements, [&mut first, &mut dy]);
+            let mut index = start;
+            while index < start + elements {
+                let bin = index / per_bin;
+                let end = (start + elements).min((bin + 1) * per_bin);
+                let [from, to] = [index, end].map(|index| usize::try_from(index - start).expect("a piece") * size);
+                let of_bin = |host: &[u8]| if host.is_empty() { 0..0 } else { from..to };
+                let (first, dy) = (&first[of_bin(&first)], &dy[of_bin(&dy)]);
+                let bin = &mut found[usize::try_from(bin).expect("a handful")];
+                bin.merge(&compare(&self.kernel, index, first, dy, &actual[from..to]));
+                index = end;
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn prepare(&self, gpu: &Gpu) -> Result<(Workload, Vec<Tensor>)> {

@@ -107,7 +107,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             report.anonymize();
         }
         if path != Path::new("-") {
-            print(&summary(&report, arguments.shapes))?;
+            if arguments.shapes {
+                print(&(table::shapes(&report.shapes) + "\n\n"))?;
+            }
+            print(&table::summary(&report))?;
             say(&format!("report: {}", path.display()));
         }
         if let Some(error) = error {
@@ -173,25 +176,13 @@ impl Arguments {
     }
 
     fn print_ids(&self, is_software: bool) -> Result<Exit> {
-        let panels = suite::panels(self.profile, is_software, self.filter.as_ref());
-        if panels.is_empty() {
+        let ids = suite::ids(self.profile, is_software, self.filter.as_ref());
+        if ids.is_empty() {
             return Err(Error::Usage("the filter matches no row of this profile".to_owned()));
         }
-        let ids = panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements)));
-        print(&ids.collect::<Vec<_>>().join("\n"))?;
+        print(&ids.join("\n"))?;
         Ok(Exit::Fine)
     }
-}
-
-/// What is printed of a report.
-fn summary(report: &Report, shapes: bool) -> String {
-    let mut parts = vec![table::head(report), table::render(&report.measurements)];
-    parts.extend(table::rates(&report.rates));
-    if shapes {
-        parts.push(table::shapes(&report.shapes));
-    }
-    parts.push(table::foot(report));
-    parts.join("\n\n")
 }
 
 /// Shows progress and keeps the report.

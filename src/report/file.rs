@@ -62,9 +62,7 @@ impl Report {
         }
         let mut report: Self = serde_json::from_slice(json).map_err(|error| format!("is a broken report: {error}"))?;
         report.check().map_err(|what| format!("is a broken report: {what}"))?;
-        for measurement in &mut report.measurements {
-            measurement.derived = measurement.derived();
-        }
+        report.derive();
         Ok(report)
     }
 
