@@ -13,6 +13,7 @@ pub mod activation;
 pub mod behaviour;
 pub mod bounds;
 pub mod climb;
+pub mod compare;
 pub mod doctor;
 pub mod dump;
 pub mod error;

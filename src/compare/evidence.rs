@@ -1,0 +1,254 @@
+//! How sure a difference is: a t test whose unit is the device, with the spread between devices moderated by that of all rows.
+//!
+//! Rounds on one device repeat the noise of that device and nothing else: where its tensors lie, what temperature it has and what else the
+//! machine does stays the same from round to round, and not from one device to the next. So a device counts as one observation, the
+//! logarithm of its median. Three of them say little about their own spread; all rows together say more. The variance of a row is drawn
+//! towards what the rows have in common, with as many degrees of freedom as their agreement is worth (Smyth, Statistical Applications in
+//! Genetics and Molecular Biology 3, 2004, article 3). Bootstrapping three devices would give two thirds of their variance and no
+//! quantile of Student's; a rank test of three against three can't go below p = 0.1.
+
+use statrs::distribution::{ContinuousCDF as _, StudentsT};
+use statrs::function::gamma::digamma;
+
+use crate::stats;
+
+/// The level of an interval, and of the correction over all rows.
+pub const LEVEL: f64 = 0.95;
+
+/// No two devices are taken for more alike than this, relative to the median: clocks have ticks, and equal medians no spread at all.
+const LEAST_SPREAD: f64 = 1e-4;
+
+/// So many degrees of freedom are as good as any number: Student's distribution is the normal one.
+const MANY: f64 = 1e6;
+
+/// The half-width of a 95 % interval in standard errors.
+const HALF_WIDTH: f64 = 1.96;
+
+/// What one report says of a quantity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    /// For each device, the logarithm of the median over its rounds.
+    logs: Vec<f64>,
+    /// The variance of such a logarithm that the noise from round to round explains, the mean over devices.
+    noise: f64,
+}
+
+impl Side {
+    /// Of rounds, so many of each device one after the other; some of them gave nothing. None if a device has too few for an interval of its own,
+    /// or a median that is not above 0.
+    #[must_use]
+    pub fn new(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> Option<Self> {
+        let rounds: Vec<Option<f64>> = rounds.collect();
+        let per_device = if per_device == 0 { rounds.len().max(1) } else { per_device as usize };
+        let (mut logs, mut noise) = (Vec::new(), 0.0);
+        for device in rounds.chunks(per_device) {
+            let kept: Vec<f64> = device.iter().flatten().copied().filter(|value| value.is_finite()).collect();
+            let median = stats::median_interval(&kept).filter(|estimate| estimate.median > 0.0)?;
+            logs.push(median.median.ln());
+            noise += (median.relative_half_width() / HALF_WIDTH).powi(2);
+        }
+        let noise = noise / count(logs.len());
+        Some(Self { logs, noise }).filter(|side| !side.logs.is_empty() && noise.is_finite())
+    }
+
+    /// How many devices there are.
+    #[must_use]
+    pub fn devices(&self) -> usize {
+        self.logs.len()
+    }
+
+    /// The geometric mean of the devices' medians.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.log().exp()
+    }
+
+    fn log(&self) -> f64 {
+        self.logs.iter().sum::<f64>() / count(self.logs.len())
+    }
+
+    fn squares(&self) -> f64 {
+        let mean = self.log();
+        self.logs.iter().map(|log| (log - mean).powi(2)).sum()
+    }
+}
+
+/// A quantity in two reports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// In the report that is compared with.
+    pub base: Side,
+    /// In the other one.
+    pub new: Side,
+}
+
+impl Pair {
+    /// The degrees of freedom of its own spread between devices.
+    fn freedom(&self) -> f64 {
+        count(self.base.devices() + self.new.devices() - 2)
+    }
+
+    /// The variance from one device to the next, alike in both reports; none if each has one device.
+    fn variance(&self) -> Option<f64> {
+        let freedom = self.freedom();
+        (freedom > 0.0).then(|| (self.base.squares() + self.new.squares()) / freedom)
+    }
+
+    /// What the noise from round to round explains of it.
+    fn noise(&self) -> f64 {
+        f64::midpoint(self.base.noise, self.new.noise)
+    }
+}
+
+/// What is known of the variance between devices before a row is looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prior {
+    variance: f64,
+    freedom: f64,
+    /// Whether a single device's noise is to be added, since the variance is not that of medians but an assumption.
+    is_assumed: bool,
+}
+
+impl Prior {
+    /// Nothing but an assumption, for reports of one device each: medians of two devices differ by this standard deviation, relative to them.
+    #[must_use]
+    pub fn assumed(spread: f64) -> Self {
+        Self { variance: spread * spread, freedom: MANY, is_assumed: true }
+    }
+
+    /// What rows of one kind have in common, from so many panels; `assumed` if no report has more than one device. Rows of a panel share their
+    /// yardstick, so that together they are taken for one when it comes to how much is known.
+    #[must_use]
+    pub fn of<'a>(rows: impl Iterator<Item = &'a Pair>, panels: usize, assumed: f64) -> Self {
+        let known: Vec<(f64, f64)> =
+            rows.filter_map(|row| Some((row.variance()?.max(LEAST_SPREAD * LEAST_SPREAD), row.freedom()))).collect();
+        if known.is_empty() {
+            return Self::assumed(assumed);
+        }
+        // Each logarithm less what it is expected to be off by, so that their mean is that of the common variance.
+        let logs: Vec<f64> =
+            known.iter().map(|(variance, d)| variance.ln() - digamma(d / 2.0) + (d / 2.0).ln()).collect();
+        let rows = count(logs.len());
+        let mean = logs.iter().sum::<f64>() / rows;
+        let scatter = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (rows - 1.0).max(1.0);
+        let by_chance = known.iter().map(|(_, d)| trigamma(d / 2.0)).sum::<f64>() / rows;
+        let own = known.iter().map(|(_, d)| *d).fold(f64::INFINITY, f64::min);
+        let most = own * count(panels.saturating_sub(1));
+        let freedom = if scatter > by_chance { 2.0 * inverse_trigamma(scatter - by_chance) } else { MANY };
+        let bias = if freedom < MANY { digamma(freedom / 2.0) - (freedom / 2.0).ln() } else { 0.0 };
+        Self { variance: (mean + bias).exp(), freedom: freedom.min(most), is_assumed: false }
+    }
+}
+
+/// What is found of a pair.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finding {
+    /// The logarithm of new over base.
+    pub log_ratio: f64,
+    /// The variance between devices that it rests on.
+    variance: f64,
+    freedom: f64,
+    standard_error: f64,
+}
+
+impl Finding {
+    /// Of a pair, given what is known of the spread between devices.
+    #[must_use]
+    pub fn new(pair: &Pair, prior: &Prior) -> Self {
+        let own = pair.freedom();
+        let freedom = prior.freedom + own;
+        let common = prior.variance + if prior.is_assumed { pair.noise() } else { 0.0 };
+        let moderated = (prior.freedom * common + own * pair.variance().unwrap_or(0.0)) / freedom;
+        // Devices that happen to agree better than their own noise allows are no more alike for it.
+        let variance = moderated.max(pair.noise()).max(LEAST_SPREAD * LEAST_SPREAD);
+        let finding = Self { log_ratio: pair.new.log() - pair.base.log(), variance, freedom, standard_error: 0.0 };
+        Self { standard_error: finding.standard_error_with(pair.base.devices(), pair.new.devices()), ..finding }
+    }
+
+    fn standard_error_with(&self, base: usize, new: usize) -> f64 {
+        (self.variance * (count(base).recip() + count(new).recip())).sqrt()
+    }
+
+    /// The probability of a difference as large as this one or larger if there is none.
+    #[must_use]
+    pub fn p(&self) -> f64 {
+        two_sided(self.log_ratio.abs() / self.standard_error, self.freedom)
+    }
+
+    /// The interval of new over base, of this row by itself.
+    #[must_use]
+    pub fn interval(&self) -> (f64, f64) {
+        let half = self.standard_error * quantile(f64::midpoint(1.0, LEVEL), self.freedom);
+        ((self.log_ratio - half).exp(), (self.log_ratio + half).exp())
+    }
+
+    /// How many devices each report would need for a verdict, if the ratio and the spread stay what they are: `rows` are those that the correction
+    /// counts. None where a hundred are not enough.
+    #[must_use]
+    pub fn devices_for_a_verdict(&self, threshold: f64, rows: usize) -> Option<usize> {
+        let effect = self.log_ratio.abs();
+        let limit = threshold.ln_1p();
+        // What a device adds to the degrees of freedom, whatever it adds to those of the other rows.
+        let fixed = self.freedom;
+        (2..=100).find(|devices| {
+            let error = self.standard_error_with(*devices, *devices);
+            let freedom = fixed.max(2.0 * count(*devices) - 2.0);
+            if effect >= limit {
+                two_sided(effect / error, freedom) * count(rows) <= 1.0 - LEVEL
+            } else {
+                effect + error * quantile(f64::midpoint(1.0, LEVEL), freedom) <= limit
+            }
+        })
+    }
+}
+
+/// Holm's correction: for each p what it is worth among all of them. The chance of one or more below 5 % is then at most 5 % if nothing differs, however
+/// the rows depend on each other (Scandinavian Journal of Statistics 6, 1979, pages 65 to 70).
+#[must_use]
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
+    let mut corrected = vec![0.0; p.len()];
+    let mut least: f64 = 0.0;
+    for (rank, index) in order.into_iter().enumerate() {
+        least = least.max((p[index] * count(p.len() - rank)).min(1.0));
+        corrected[index] = least;
+    }
+    corrected
+}
+
+fn two_sided(t: f64, freedom: f64) -> f64 {
+    (2.0 * student(freedom).sf(t)).min(1.0)
+}
+
+fn quantile(q: f64, freedom: f64) -> f64 {
+    student(freedom).inverse_cdf(q)
+}
+
+fn student(freedom: f64) -> StudentsT {
+    StudentsT::new(0.0, 1.0, freedom.min(MANY)).expect("degrees of freedom are above 0")
+}
+
+/// The second derivative of the logarithm of the gamma function: by recurrence to where its asymptotic series is good (Abramowitz and
+/// Stegun, 6.4.6 and 6.4.12).
+fn trigamma(x: f64) -> f64 {
+    let terms: f64 = (0..8).map(|k| (x + f64::from(k)).powi(-2)).sum();
+    let y = (x + 8.0).recip();
+    terms + y + y * y / 2.0 + y.powi(3) / 6.0 - y.powi(5) / 30.0
+}
+
+/// Where trigamma, which falls, has a value.
+fn inverse_trigamma(value: f64) -> f64 {
+    let (mut low, mut high) = (1e-6_f64, MANY / 2.0);
+    for _ in 0..100 {
+        let middle = (low * high).sqrt();
+        if trigamma(middle) > value { low = middle } else { high = middle }
+    }
+    high
+}
+
+fn count(n: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "devices and rows, far fewer than 2^53")]
+    let n = n as f64;
+    n
+}
