@@ -25,6 +25,7 @@ pub mod ladder;
 pub mod measure;
 pub mod ops;
 pub mod provenance;
+pub mod rank;
 pub mod reference;
 pub mod report;
 pub mod stats;

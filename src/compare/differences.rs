@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::provenance::Tool;
-use crate::report::{Measurement, Report};
+use crate::report::{Accuracy, Measurement, Report};
 
 /// So many characters of a hash tell one from another.
 const SHORT_HASH: usize = 12;
@@ -33,6 +33,7 @@ pub(super) fn between(base: &Report, new: &Report) -> Vec<Difference> {
     differences.extend(unknown_changes(&base.tool, &new.tool));
     differences.extend(shaders(base, new));
     differences.extend(shapes(base, new));
+    differences.extend(accuracy(base, new));
     differences
 }
 
@@ -101,7 +102,8 @@ fn short(hash: &str) -> String {
 fn shaders(base: &Report, new: &Report) -> Vec<Difference> {
     fn hashes(report: &Report) -> BTreeMap<String, &str> {
         let rows = report.measurements.iter();
-        rows.filter_map(|row| Some((without_size(row), row.wgsl_sha256.as_deref()?))).collect()
+        let rungs = report.rates.iter().filter_map(|rate| Some((rate.id.clone(), rate.wgsl_sha256.as_deref()?)));
+        rows.filter_map(|row| Some((without_size(row), row.wgsl_sha256.as_deref()?))).chain(rungs).collect()
     }
     let (base, new) = (hashes(base), hashes(new));
     let both = base.iter().filter_map(|(kernel, hash)| Some((kernel, hash, new.get(kernel)?)));
@@ -135,6 +137,29 @@ fn shapes(base: &Report, new: &Report) -> Vec<Difference> {
     both.filter(|(_, base, new)| base != new)
         .map(|(direction, base, new)| Difference {
             what: format!("shape of {direction}"),
+            base: Some(base),
+            new: Some(new),
+        })
+        .collect()
+}
+
+/// Kernels whose error against the f64 reference is not the same.
+fn accuracy(base: &Report, new: &Report) -> Vec<Difference> {
+    fn errors(report: &Report) -> BTreeMap<&str, String> {
+        let error = |accuracy: &Accuracy| {
+            let max_ulp = accuracy.max_ulp.map_or_else(|| "not known".to_owned(), |ulp| format!("{ulp:.3} ULP"));
+            match (accuracy.violations, accuracy.tier) {
+                (0, Some(tier)) => format!("at most {max_ulp}, tier {tier}"),
+                (wrong, _) => format!("at most {max_ulp}, {wrong} wrong"),
+            }
+        };
+        report.accuracy.iter().map(|accuracy| (accuracy.kernel.as_str(), error(accuracy))).collect()
+    }
+    let (base, new) = (errors(base), errors(new));
+    let both = base.into_iter().filter_map(|(kernel, error)| Some((kernel, error, new.get(kernel)?.clone())));
+    both.filter(|(_, base, new)| base != new)
+        .map(|(kernel, base, new)| Difference {
+            what: format!("error of {kernel}"),
             base: Some(base),
             new: Some(new),
         })

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Settings;
 use super::evidence::Side;
 use crate::gpu::Shape;
-use crate::report::{Measurement, Rate, Report, Status};
+use crate::report::{self, Gap, Measurement, Rate, Report, Status};
 use crate::stats;
 
 /// How much the witnesses of two reports may differ, for the clock to be called the same.
@@ -20,6 +20,8 @@ pub enum Quantity {
     Yardsticks,
     /// The time of an op's rung over that of fma, within rounds.
     FmaRungs,
+    /// A rung of sigmoid over a rung of ReLU, within rounds.
+    SigmoidOverRelu,
     /// The time of a dispatch over its elements, in ns.
     NsPerElement,
     /// The time of the rung of fma, in ps an element: the unit of the rungs.
@@ -28,7 +30,7 @@ pub enum Quantity {
 
 impl Quantity {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::Yardsticks, Self::FmaRungs, Self::NsPerElement, Self::FmaRungPs];
+    pub const ALL: [Self; 5] = [Self::Yardsticks, Self::FmaRungs, Self::SigmoidOverRelu, Self::NsPerElement, Self::FmaRungPs];
 
     /// What a table of it is headed with.
     #[must_use]
@@ -36,6 +38,7 @@ impl Quantity {
         match self {
             Self::Yardsticks => "time in yardsticks",
             Self::FmaRungs => "time in fma rungs",
+            Self::SigmoidOverRelu => "sigmoid : relu",
             Self::NsPerElement => "ns an element",
             Self::FmaRungPs => "ps a rung",
         }
@@ -120,6 +123,7 @@ pub(super) fn subjects(report: &Report) -> Vec<Subject<'_>> {
         subjects.extend(others.iter().map(|kernel| in_yardsticks(kernel, yardstick)));
     }
     subjects.extend(report.rates.iter().filter(|rate| rate.op != "fma").map(in_fma_rungs));
+    subjects.extend(report.gaps.iter().filter_map(|gap| over_relu(report, gap)));
     subjects.extend(report.measurements.iter().map(absolute));
     subjects.extend(report.rates.iter().filter(|rate| rate.op == "fma").map(rung_of_fma));
     subjects
@@ -163,6 +167,18 @@ fn absolute(kernel: &Measurement) -> Subject<'_> {
 fn in_fma_rungs(rate: &Rate) -> Subject<'_> {
     let rounds = rate.own.rungs_ns().zip(rate.fma.rungs_ns()).map(|(own, fma)| Some(own? / fma?));
     op(rate, Quantity::FmaRungs, Side::new(rounds, rate.rounds_per_device))
+}
+
+/// Only of rungs: a gap of streaming kernels is the quotient of two rows that are judged, and the others are made of figures that were not timed together.
+fn over_relu<'a>(report: &'a Report, gap: &'a Gap) -> Option<Subject<'a>> {
+    if gap.quantity != report::Quantity::Rung {
+        return None;
+    }
+    let named = |ids: &[String]| report.rates.iter().find(|rate| ids.contains(&rate.id));
+    let (sigmoid, relu) = named(&gap.sigmoid).zip(named(&gap.relu))?;
+    let rounds = sigmoid.own.rungs_ns().zip(relu.own.rungs_ns()).map(|(sigmoid, relu)| Some(sigmoid? / relu?));
+    let subject = op(sigmoid, Quantity::SigmoidOverRelu, Side::new(rounds, sigmoid.rounds_per_device));
+    Some(Subject { id: &gap.id, ..subject })
 }
 
 fn rung_of_fma(rate: &Rate) -> Subject<'_> {
@@ -223,6 +239,9 @@ impl<'a> Subject<'a> {
                 }
             }
             (What::Op(base), What::Op(new)) => {
+                if base.wgsl_sha256.as_ref().zip(new.wgsl_sha256.as_ref()).is_some_and(|(base, new)| base != new) {
+                    changes.push("shader".to_owned());
+                }
                 if shapes(base.shape, new.shape) {
                     changes.push("shape".to_owned());
                 }
@@ -267,7 +286,7 @@ pub(super) fn obstacle(
         }
     }
     match base.quantity {
-        Quantity::Yardsticks | Quantity::FmaRungs => None,
+        Quantity::Yardsticks | Quantity::FmaRungs | Quantity::SigmoidOverRelu => None,
         Quantity::NsPerElement | Quantity::FmaRungPs => {
             same_clock(base.what, new.what, base_report, new_report).err()
         }

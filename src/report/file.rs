@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
@@ -32,6 +33,15 @@ impl Report {
             return Err(refuse(format!("has more than {MOST_BYTES} bytes, which no report has")));
         }
         Self::from_json(&json).map_err(refuse)
+    }
+
+    /// Reads several reports, on every core.
+    ///
+    /// # Errors
+    /// As [`Self::read`], of the first that can't be read.
+    pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Self>> {
+        let read: Vec<Result<Self>> = paths.par_iter().map(|path| Self::read(path)).collect();
+        read.into_iter().collect()
     }
 
     fn from_json(json: &[u8]) -> std::result::Result<Self, String> {
