@@ -9,6 +9,10 @@ use super::{
     Rate, Regime, Report, RunStatus, ShapeTrial, Status,
 };
 use crate::stats::Estimate;
+use crate::storage::Storage;
+
+/// What a line has at most: terminals and pull requests show it whole.
+const COLUMNS: usize = 100;
 
 /// Everything that is printed of a report, the verdict last, where it is seen.
 #[must_use]
@@ -23,7 +27,17 @@ pub fn summary(report: &Report) -> String {
     parts.extend(forms(report));
     parts.extend(verdict(report));
     parts.push(foot(report));
-    parts.join("\n\n")
+    wrapped(&parts.join("\n\n"))
+}
+
+/// Lines of at most a hundred columns, which tables keep to by themselves.
+fn wrapped(text: &str) -> String {
+    let options = textwrap::Options::new(COLUMNS).subsequent_indent("  ").break_words(false);
+    let lines = text.lines().map(|line| match line.chars().count() {
+        ..=COLUMNS => line.to_owned(),
+        _ => textwrap::fill(line, &options),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What the numbers were taken with: adapter, clock, and what bounds a dispatch.
@@ -96,11 +110,13 @@ pub fn rates(rates: &[Rate]) -> Option<String> {
         return None;
     }
     let mut table = plain_table(["ladder", "chains", "ps a rung", "in fma rungs", "net of fma", "G rungs/s"]);
-    for storage in rates.chunk_by(|a, b| a.storage == b.storage) {
-        for rate in storage {
+    let storages = Storage::ALL.map(Storage::name);
+    for storage in storages.into_iter().filter(|storage| rates.iter().any(|rate| rate.storage == *storage)) {
+        table.add_row([format!("ladder/{storage}")]);
+        for rate in rates.iter().filter(|rate| rate.storage == storage) {
             let derived = rate.derived();
             table.add_row([
-                rate.id.clone(),
+                format!("  {}", rate.op),
                 if rate.chains > 0 { rate.chains.to_string() } else { String::new() },
                 match rate.status {
                     Status::Ok => derived.map(|derived| significant(derived.rung_ps.median, 3)).unwrap_or_default(),
@@ -207,16 +223,23 @@ fn knee(derived: DerivedCrossover) -> String {
 pub fn forms(report: &Report) -> Option<String> {
     let mut table =
         plain_table(["form", "saved B", "of yardstick", "fma rungs", "max ULP", "mean", "bound", "tier", "every x"]);
-    let mut has_others = false;
-    for accuracy in &report.accuracy {
+    let (mut has_others, mut group) = (false, String::new());
+    let mut compared: Vec<&Accuracy> = report.accuracy.iter().collect();
+    let of_group = |path: &str| path.splitn(3, '/').take(2).map(str::to_owned).collect::<Vec<_>>();
+    compared.sort_by_key(|accuracy| of_group(&accuracy.kernel));
+    for accuracy in compared {
         let parts: Vec<&str> = accuracy.kernel.split('/').collect();
         let [direction, storage, activation, form] = parts[..] else { continue };
         let rung = rung_of(&report.rates, direction, storage, &format!("{activation}/{form}"));
         let row = largest_row(report, accuracy);
         let share = row.and_then(|row| yardstick_of(report, row)?.over(row));
         has_others |= activation == "sigmoid" && form == "exp2";
+        if group != format!("{direction}/{storage}") {
+            group = format!("{direction}/{storage}");
+            table.add_row([group.clone()]);
+        }
         table.add_row([
-            accuracy.kernel.clone(),
+            format!("  {activation}/{form}"),
             row.filter(|row| row.direction == "backward").map(saved_bytes).unwrap_or_default(),
             share.map(|share| format!("{:.0} %", 100.0 * share.median)).unwrap_or_default(),
             rung.map(|rung| format!("{:.2}", rung.median)).unwrap_or_default(),
@@ -266,7 +289,7 @@ fn packing_costs(report: &Report) -> String {
     let mut text = String::new();
     let masks = report.measurements.iter().filter(|row| row.form.ends_with("_mask") && is_plain(row));
     let masks: Vec<&Measurement> = masks.collect();
-    for storage in ["f32", "f16", "f16_native"] {
+    for storage in Storage::ALL.map(Storage::name) {
         for (form, other, what) in [
             ("with_mask", "plain", "writing a bit an element beside y takes"),
             ("from_mask", "from_y", "reading the bit instead of y takes"),
@@ -328,18 +351,19 @@ pub fn shapes(trials: &[ShapeTrial]) -> String {
     lines_of(&table)
 }
 
-/// The measurements as a table of at most 100 columns, a block per panel.
+/// The measurements as a table of at most 100 columns, a block per panel: its id and what bounds it, then its members.
 #[must_use]
 pub fn render(measurements: &[Measurement]) -> String {
-    let mut table = plain_table(["kernel", "regime", "ns/element", "GB/s", "of yardstick", "sigmoid : relu"]);
+    let mut table = plain_table(["kernel", "ns/element", "GB/s", "of yardstick", "sigmoid : relu"]);
     for panel in measurements.chunk_by(|a, b| a.group() == b.group()) {
+        let regime = panel.iter().find_map(|member| member.regime).map(|regime| format!(" ({})", regime.name()));
+        table.add_row([format!("{}{}", panel[0].group(), regime.unwrap_or_default())]);
         for member in panel {
             let share = panel.first().filter(|yardstick| yardstick.id != member.id).and_then(|y| y.over(member));
             let relu = || panel.iter().find(|other| other.activation == "relu" && is_alike(other, member));
             let gap = (member.activation == "sigmoid").then(relu).flatten().and_then(|relu| member.over(relu));
             table.add_row([
-                member.id.clone(),
-                member.regime.map(Regime::name).unwrap_or_default().to_owned(),
+                format!("  {}", member.id[member.group().len()..].trim_start_matches('/')),
                 match member.status {
                     Status::Ok => member.ns_per_element().map(|ns| significant(ns, 3)).unwrap_or_default(),
                     status => format!("{status:?}").to_lowercase(),
