@@ -1,5 +1,6 @@
 //! Arguments, and the exit statuses that they end in. Data goes to stdout, everything else to stderr.
 
+mod baseline;
 mod behaviour;
 mod compare;
 mod doctor;
@@ -56,7 +57,8 @@ Examples: actbench validate --adapter software --filter sigmoid
     #[command(after_help = "\
 Examples: actbench run
           actbench run --profile standard --label gpu=0 --output 'reports/{adapter}.json'
-          actbench run --filter 'forward/f32/.*sigmoid' --max-time 20s --dump shaders-as-compiled")]
+          actbench run --filter 'forward/f32/.*sigmoid' --max-time 20s --dump shaders-as-compiled
+          actbench run --profile standard --baseline before.json --output after.json")]
     Run(run::Arguments),
     /// What differs between reports, row by row, and whether it is more than chance. Exit status 1 if something is slower.
     #[command(after_help = "\

@@ -63,6 +63,8 @@ pub enum Reason {
     TooFewRounds,
     /// Elements, bytes, inputs or run-time checks are not the same.
     OtherWork,
+    /// On one adapter, the shapes that were found best are not the same.
+    OtherShape,
     /// One report is timed by the device, the other by the wall clock.
     OtherClock,
     /// The adapters are not the same: absolute times say nothing of one another there.
@@ -80,7 +82,7 @@ impl Reason {
     pub(super) fn what_to_do(self, devices: Option<usize>, threshold: f64) -> String {
         let measure = match devices {
             Some(devices) => format!("measure both with --devices {devices}"),
-            None => "a hundred devices would not tell: it stands too close to the threshold".to_owned(),
+            None => "a hundred devices would not tell".to_owned(),
         };
         let percent = 100.0 * threshold;
         match self {
@@ -278,6 +280,12 @@ pub(super) fn obstacle(
                 "elements, bytes, inputs or checks are not the same: measure both with one version",
             );
         }
+        if is_one_adapter(base_report, new_report) && base.shape.zip(new.shape).is_some_and(|(base, new)| base != new) {
+            return because(
+                Reason::OtherShape,
+                "measured in another shape, which may be nearly as good and gives another ratio: `run --baseline` keeps the base's",
+            );
+        }
         if base_report.clock.kind != new_report.clock.kind {
             return because(
                 Reason::OtherClock,
@@ -293,10 +301,15 @@ pub(super) fn obstacle(
     }
 }
 
+/// Whether both were measured on one kind of adapter, whatever its driver.
+fn is_one_adapter(base: &Report, new: &Report) -> bool {
+    let adapter = |report: &Report| (report.adapter.name.clone(), report.adapter.vendor_id, report.adapter.device_id);
+    adapter(base) == adapter(new)
+}
+
 /// Whether absolute times can be held against each other.
 fn same_clock(base: What, new: What, base_report: &Report, new_report: &Report) -> Result<(), (Reason, String)> {
-    let adapter = |report: &Report| (report.adapter.name.clone(), report.adapter.vendor_id, report.adapter.device_id);
-    if adapter(base_report) != adapter(new_report) {
+    if !is_one_adapter(base_report, new_report) {
         let next = "a witness says nothing across adapters: see the time in yardsticks and fma rungs";
         return Err((Reason::OtherAdapter, next.to_owned()));
     }
