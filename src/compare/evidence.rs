@@ -4,7 +4,8 @@
 //! machine does stays the same from round to round, and not from one device to the next. So a device counts as one observation, the
 //! logarithm of its median. Three of them say little about their own spread; all rows together say more. The variance of a row is drawn
 //! towards what the rows have in common, with as many degrees of freedom as their agreement is worth (Smyth, Statistical Applications in
-//! Genetics and Molecular Biology 3, 2004, article 3). Bootstrapping three devices would give two thirds of their variance and no
+//! Genetics and Molecular Biology 3, 2004, article 3); a row that is less steady than the others keeps its own, and its few degrees of freedom
+//! (after Phipson and others, Annals of Applied Statistics 10, 2016, pages 946 to 963). Bootstrapping three devices would give two thirds of their variance and no
 //! quantile of Student's; a rank test of three against three can't go below p = 0.1.
 
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
@@ -156,11 +157,19 @@ impl Finding {
     #[must_use]
     pub fn new(pair: &Pair, prior: &Prior) -> Self {
         let own = pair.freedom();
-        let freedom = prior.freedom + own;
-        let common = prior.variance + if prior.is_assumed { pair.noise() } else { 0.0 };
-        let moderated = (prior.freedom * common + own * pair.variance().unwrap_or(0.0)) / freedom;
+        let least = pair.noise().max(LEAST_SPREAD * LEAST_SPREAD);
+        let (variance, freedom) = match (pair.variance(), prior.is_assumed) {
+            (None, true) => (prior.variance + pair.noise(), prior.freedom),
+            (None, false) => (prior.variance, prior.freedom),
+            // A row that is less steady than the others keeps its own spread, and the few degrees of freedom that it rests on.
+            (Some(variance), _) if variance > prior.variance || prior.freedom <= 0.0 => (variance, own),
+            (Some(variance), _) => {
+                let freedom = prior.freedom + own;
+                ((prior.freedom * prior.variance + own * variance) / freedom, freedom)
+            }
+        };
         // Devices that happen to agree better than their own noise allows are no more alike for it.
-        let variance = moderated.max(pair.noise()).max(LEAST_SPREAD * LEAST_SPREAD);
+        let variance = variance.max(least);
         let finding = Self { log_ratio: pair.new.log() - pair.base.log(), variance, freedom, standard_error: 0.0 };
         Self { standard_error: finding.standard_error_with(pair.base.devices(), pair.new.devices()), ..finding }
     }
@@ -188,17 +197,18 @@ impl Finding {
     pub fn devices_for_a_verdict(&self, threshold: f64, rows: usize) -> Option<usize> {
         let effect = self.log_ratio.abs();
         let limit = threshold.ln_1p();
-        // What a device adds to the degrees of freedom, whatever it adds to those of the other rows.
-        let fixed = self.freedom;
-        (2..=100).find(|devices| {
-            let error = self.standard_error_with(*devices, *devices);
-            let freedom = fixed.max(2.0 * count(*devices) - 2.0);
+        let is_enough = |devices: usize| {
+            let error = self.standard_error_with(devices, devices);
+            // What they add to the degrees of freedom of the row itself; what they add to those of the others is not counted.
+            let freedom = self.freedom.max(2.0 * count(devices) - 2.0);
             if effect >= limit {
                 two_sided(effect / error, freedom) * count(rows) <= 1.0 - LEVEL
             } else {
                 effect + error * quantile(f64::midpoint(1.0, LEVEL), freedom) <= limit
             }
-        })
+        };
+        let numbers: Vec<usize> = (2..=100).collect();
+        numbers.get(numbers.partition_point(|devices| !is_enough(*devices))).copied()
     }
 }
 
