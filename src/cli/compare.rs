@@ -34,7 +34,7 @@ pub struct How {
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "2%")]
     threshold: f64,
     /// Where each report has one device: how much medians of two devices are taken to differ, as a standard deviation.
-    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "3%")]
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "4%")]
     assume_spread: f64,
     /// Compare software adapters with hardware, too.
     #[arg(long)]

@@ -20,7 +20,7 @@ pub const LEVEL: f64 = 0.95;
 const LEAST_SPREAD: f64 = 1e-4;
 
 /// So many degrees of freedom are as good as any number: Student's distribution is the normal one.
-const MANY: f64 = 1e6;
+const MANY: f64 = 1e4;
 
 /// The half-width of a 95 % interval in standard errors.
 const HALF_WIDTH: f64 = 1.96;
@@ -261,4 +261,192 @@ fn count(n: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "devices and rows, far fewer than 2^53")]
     let n = n as f64;
     n
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::Xoshiro256PlusPlus;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    const ROUNDS: usize = 20;
+
+    #[test]
+    fn functions_have_the_values_of_the_tables() {
+        let near = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-5, "{a} is not {b}");
+        let pi_squared = std::f64::consts::PI.powi(2);
+        near(trigamma(0.5), pi_squared / 2.0);
+        near(trigamma(1.0), pi_squared / 6.0);
+        near(trigamma(2.0), pi_squared / 6.0 - 1.0);
+        for x in [0.3, 2.0, 50.0] {
+            near(inverse_trigamma(trigamma(x)), x);
+        }
+        near(quantile(0.975, 4.0), 2.776_445);
+        near(quantile(0.975, MANY), 1.960_201);
+        near(two_sided(2.776_445, 4.0), 0.05);
+        // Far out, where Holm's correction looks.
+        near(two_sided(20.0, 4.0), 3.688_311e-5);
+    }
+
+    #[test]
+    fn holm_multiplies_the_least_by_all_and_never_goes_back() {
+        assert_eq!(holm(&[]), Vec::<f64>::new());
+        assert_eq!(holm(&[0.5]), [0.5]);
+        assert_eq!(holm(&[0.04, 0.01, 0.5, 0.03]), [0.09, 0.04, 0.5, 0.09]);
+        assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_side_has_a_device_for_each_so_many_rounds() {
+        let rounds = |values: &[f64]| values.iter().map(|value| Some(*value)).collect::<Vec<_>>();
+        let of = |rounds: Vec<Option<f64>>, per_device| Side::new(rounds.into_iter(), per_device);
+        let two = of(rounds(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0]), 6).expect("two devices");
+        assert_eq!((two.devices(), two.value()), (2, 2.0));
+        assert_eq!(of(rounds(&[2.0; 12]), 0).expect("one device").devices(), 1);
+        assert_eq!(of(rounds(&[2.0; 12]), 8), None, "the second has four rounds");
+        assert_eq!(of(rounds(&[-2.0; 12]), 6), None, "no logarithm");
+        assert_eq!(of(vec![None; 12], 6), None);
+        assert_eq!(of(Vec::new(), 6), None);
+    }
+
+    /// What a machine does to a row: standard deviations of logarithms.
+    #[derive(Clone, Copy)]
+    struct Machine {
+        /// From one run to the next, beyond what its devices differ by.
+        run: f64,
+        /// From one device to the next.
+        device: f64,
+        /// Of that, what the rows of a panel share.
+        shared: f64,
+        /// From one round to the next.
+        round: f64,
+        /// How many times as unsteady every eighth row is.
+        odd: f64,
+    }
+
+    const STEADY: Machine = Machine { run: 0.0, device: 0.004, shared: 0.0, round: 0.01, odd: 1.0 };
+
+    /// A run: rows of panels of four, each with so many devices; the new one of an effect.
+    fn run(machine: Machine, rows: usize, devices: usize, effect: f64, random: &mut Xoshiro256PlusPlus) -> Vec<Side> {
+        let mut normal = || random.sample::<f64, _>(rand_distr::StandardNormal);
+        let mut sides = Vec::new();
+        let mut of_panel = vec![0.0; devices];
+        for row in 0..rows {
+            if row % 4 == 0 {
+                of_panel = (0..devices).map(|_| machine.shared.sqrt() * normal()).collect();
+            }
+            let scale = if row % 8 == 5 { machine.odd } else { 1.0 };
+            let run = machine.run * scale * normal();
+            let mut rounds = Vec::new();
+            for shared in &of_panel {
+                let device = machine.device * scale * (shared + (1.0 - machine.shared).sqrt() * normal());
+                rounds.extend((0..ROUNDS).map(|_| Some((effect + run + device + machine.round * normal()).exp())));
+            }
+            let per_device = u32::try_from(ROUNDS).expect("a few");
+            sides.push(Side::new(rounds.into_iter(), per_device).expect("rounds"));
+        }
+        sides
+    }
+
+    /// Of so many comparisons of two runs, those in which a row is called different, by the threshold or more.
+    fn crying_beyond(threshold: f64, machine: Machine, rows: usize, devices: usize, effect: f64) -> usize {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
+        (0..COMPARISONS)
+            .filter(|_| {
+                let base = run(machine, rows, devices, 0.0, &mut random);
+                let new = run(machine, rows, devices, effect, &mut random);
+                let pairs: Vec<Pair> = base.into_iter().zip(new).map(|(base, new)| Pair { base, new }).collect();
+                let prior = Prior::of(pairs.iter(), rows.div_ceil(4), 0.03);
+                let findings: Vec<Finding> = pairs.iter().map(|pair| Finding::new(pair, &prior)).collect();
+                let p: Vec<f64> = findings.iter().map(Finding::p).collect();
+                let is_beyond = |finding: &Finding| finding.log_ratio.abs() >= threshold.ln_1p();
+                holm(&p).into_iter().zip(&findings).any(|(p, finding)| p < 1.0 - LEVEL && is_beyond(finding))
+            })
+            .count()
+    }
+
+    fn crying(machine: Machine, rows: usize, devices: usize, effect: f64) -> usize {
+        crying_beyond(0.0, machine, rows, devices, effect)
+    }
+
+    const COMPARISONS: usize = 1000;
+
+    /// 5 % of the comparisons, and four standard errors.
+    const MOST_CRYING: usize = 50 + 28;
+
+    #[test]
+    fn where_nothing_differs_few_comparisons_find_something() {
+        let cases = [
+            ("steady", STEADY, 32, 3),
+            ("few rows", STEADY, 2, 3),
+            ("one panel", STEADY, 4, 3),
+            ("five devices", STEADY, 32, 5),
+            ("shared by the rows of a panel", Machine { shared: 1.0, ..STEADY }, 32, 3),
+            ("noise of rounds alone", Machine { device: 0.0, ..STEADY }, 32, 3),
+            ("every eighth row five times as unsteady", Machine { odd: 5.0, ..STEADY }, 32, 3),
+            ("one device each, within what is assumed", Machine { device: 0.02, ..STEADY }, 32, 1),
+        ];
+        for (what, machine, rows, devices) in cases {
+            let crying = crying(machine, rows, devices, 0.0);
+            assert!(crying <= MOST_CRYING, "{what}: {crying} of {COMPARISONS}");
+        }
+    }
+
+    /// The test has no way to see what changes from run to run and not within one: the threshold stands against that, as far as it goes.
+    #[test]
+    fn what_changes_between_runs_alone_is_found_and_the_threshold_stands_against_it() {
+        let machine = Machine { run: 0.004, ..STEADY };
+        let found = crying(machine, 32, 3, 0.0);
+        assert!(found > MOST_CRYING, "{found}");
+        let beyond = crying_beyond(0.02, machine, 32, 3, 0.0);
+        assert!(beyond <= MOST_CRYING, "{beyond}");
+    }
+
+    #[test]
+    fn a_real_difference_is_found() {
+        let found = crying(STEADY, 32, 3, 0.05);
+        assert!(found > 950, "{found}");
+    }
+
+    #[test]
+    fn a_single_device_is_not_sure_of_less_than_is_assumed() {
+        let found = crying(STEADY, 32, 1, 0.05);
+        assert!(found <= MOST_CRYING, "{found}");
+        let found = crying(STEADY, 32, 1, 0.2);
+        assert!(found > 950, "{found}");
+    }
+
+    #[test]
+    fn intervals_cover_as_often_as_they_say() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
+        let (mut covered, mut all) = (0, 0);
+        for _ in 0..100 {
+            let [base, new] = [0.0, 0.03].map(|effect| run(STEADY, 32, 3, effect, &mut random));
+            let pairs: Vec<Pair> = base.into_iter().zip(new).map(|(base, new)| Pair { base, new }).collect();
+            let prior = Prior::of(pairs.iter(), 8, 0.03);
+            for pair in &pairs {
+                let (low, high) = Finding::new(pair, &prior).interval();
+                covered += usize::from(low <= 0.03_f64.exp() && 0.03_f64.exp() <= high);
+                all += 1;
+            }
+        }
+        // 95 %, and four standard errors: sqrt(0.05 * 0.95 / 3200) = 0.39 %.
+        assert!(covered * 1000 >= all * 934, "{covered} of {all}");
+    }
+
+    #[test]
+    fn more_devices_are_asked_for_where_it_is_less_sure() {
+        let side = |logs: &[f64]| Side { logs: logs.to_vec(), noise: 1e-8 };
+        let finding = |base: &[f64], new: &[f64]| {
+            let pair = Pair { base: side(base), new: side(new) };
+            Finding::new(&pair, &Prior::of(std::iter::once(&pair), 1, 0.03))
+        };
+        let steady = finding(&[0.0, 0.005, -0.005], &[0.001, 0.006, -0.004]);
+        let unsteady = finding(&[0.0, 0.03, -0.03], &[0.001, 0.031, -0.029]);
+        let needed = |finding: &Finding| finding.devices_for_a_verdict(0.02, 10).expect("under a hundred");
+        assert!(needed(&steady) < needed(&unsteady), "{} {}", needed(&steady), needed(&unsteady));
+        let at_the_threshold = finding(&[0.0, 0.03, -0.03], &[0.0197, 0.0497, -0.0103]);
+        assert_eq!(at_the_threshold.devices_for_a_verdict(0.02, 10), None);
+    }
 }

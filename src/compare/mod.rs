@@ -42,7 +42,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { threshold: 0.02, assumed_spread: 0.03, software_against_hardware: false }
+        Self { threshold: 0.02, assumed_spread: 0.04, software_against_hardware: false }
     }
 }
 
