@@ -116,8 +116,7 @@ fn summarize(folder: &Path) -> Result<()> {
                 *count += comparison.count(verdict);
             }
             let rows = comparison.others.iter().flat_map(|other| &other.rows);
-            let wrong: Vec<_> =
-                rows.filter(|row| matches!(row.verdict, Verdict::Faster | Verdict::Slower)).collect();
+            let wrong: Vec<_> = rows.filter(|row| matches!(row.verdict, Verdict::Faster | Verdict::Slower)).collect();
             crying += u32::from(!wrong.is_empty());
             for row in wrong {
                 let ratio = row.ratio.unwrap_or_default();

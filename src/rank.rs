@@ -197,11 +197,7 @@ impl Group {
             0 => String::new(),
             some => format!("; {some} that only some have are left out"),
         };
-        format!(
-            "{}\ngeometric mean over {rows} row{plural} that all have ({}){left_out}",
-            lines.join("\n"),
-            by.rows()
-        )
+        format!("{}\ngeometric mean over {rows} row{plural} that all have ({}){left_out}", lines.join("\n"), by.rows())
     }
 }
 

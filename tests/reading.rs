@@ -69,7 +69,8 @@ fn change() -> impl Strategy<Value = Change> {
         any::<usize>().prop_map(Change::Copy),
         (0..20usize).prop_map(Change::Repeat),
         (0..30usize).prop_map(Change::Truncate),
-        prop::sample::select(vec![-1.0, 0.0, 1e-300, 1e-12, 1e-3, 1.0 + 1e-9, 1e3, 1e12, 1e300]).prop_map(Change::Scale),
+        prop::sample::select(vec![-1.0, 0.0, 1e-300, 1e-12, 1e-3, 1.0 + 1e-9, 1e3, 1e12, 1e300])
+            .prop_map(Change::Scale),
     ]
 }
 
@@ -341,7 +342,10 @@ fn a_complaint_is_one_short_line_whatever_it_quotes() {
         std::fs::write(&path, json.to_string()).expect("written");
         let refusal = refusal(&path);
         assert!(refusal.contains("unknown variant"), "{refusal}");
-        assert!(refusal.len() < path.display().to_string().len() + 300 && !refusal.contains(['\n', '\u{1b}']), "{refusal}");
+        assert!(
+            refusal.len() < path.display().to_string().len() + 300 && !refusal.contains(['\n', '\u{1b}']),
+            "{refusal}"
+        );
     }
 }
 

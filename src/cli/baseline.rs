@@ -45,13 +45,17 @@ impl Baseline<'_> {
         let Self { file, report, how } = self;
         let refuse = |why: &str| Err(Error::Usage(format!("{file} {why}")));
         if report.adapter.is_software != facts.is_software && !how.settings().software_against_hardware {
-            return refuse("and this adapter are software and hardware: name another --adapter, or pass --software-against-hardware");
+            return refuse(
+                "and this adapter are software and hardware: name another --adapter, or pass --software-against-hardware",
+            );
         }
         let ids = suite::ids(settings.profile, facts.is_software, settings.filter.as_ref());
         let rows = report.measurements.iter().map(|row| (&row.id, row.status));
         let mut rows = rows.chain(report.rates.iter().map(|rate| (&rate.id, rate.status)));
         if !rows.any(|(id, status)| status == Status::Ok && ids.contains(id)) {
-            return refuse("measured no row of those that this run is to measure: choose another --profile or --filter");
+            return refuse(
+                "measured no row of those that this run is to measure: choose another --profile or --filter",
+            );
         }
         Ok(())
     }

@@ -75,8 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let paths: Vec<PathBuf> = std::iter::once(&arguments.base).chain(&arguments.new).cloned().collect();
     let reports = Report::read_all(&paths)?;
     let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    let named: Vec<Named> =
-        files.iter().zip(&reports).map(|(file, report)| Named { file, report }).collect();
+    let named: Vec<Named> = files.iter().zip(&reports).map(|(file, report)| Named { file, report }).collect();
     let (base, others) = named.split_first().expect("clap requires two");
     let comparison = Comparison::new(base, others, &arguments.how.settings())?;
     match arguments.format {

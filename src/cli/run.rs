@@ -84,12 +84,12 @@ fn label(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
+    let baseline = arguments.baseline.read()?;
     let choices = arguments.choices()?;
     if arguments.list {
         return arguments.print_ids(choices.iter().all(|(_, facts)| facts.is_software));
     }
     let settings = arguments.settings();
-    let baseline = arguments.baseline.read()?;
     if let Some(baseline) = &baseline {
         choices.iter().try_for_each(|(_, facts)| baseline.check(facts, &settings))?;
     }

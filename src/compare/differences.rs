@@ -158,10 +158,6 @@ fn accuracy(base: &Report, new: &Report) -> Vec<Difference> {
     let (base, new) = (errors(base), errors(new));
     let both = base.into_iter().filter_map(|(kernel, error)| Some((kernel, error, new.get(kernel)?.clone())));
     both.filter(|(_, base, new)| base != new)
-        .map(|(kernel, base, new)| Difference {
-            what: format!("error of {kernel}"),
-            base: Some(base),
-            new: Some(new),
-        })
+        .map(|(kernel, base, new)| Difference { what: format!("error of {kernel}"), base: Some(base), new: Some(new) })
         .collect()
 }

@@ -309,7 +309,9 @@ impl Matched {
         weigh(&mut rows, settings);
         let only = |own: &[Subject], others: &HashSet<&str>| {
             let mut seen = HashSet::new();
-            let alone = own.iter().filter(|subject| subject.is_measured() && !others.contains(subject.id));
+            // What follows from rows is none.
+            let own = own.iter().filter(|subject| subject.quantity != Quantity::SigmoidOverRelu);
+            let alone = own.filter(|subject| subject.is_measured() && !others.contains(subject.id));
             alone.filter(|subject| seen.insert(subject.id)).map(|subject| subject.id.to_owned()).collect()
         };
         let (only_base, only_new) = (only(&base_subjects, &of_new), only(&new_subjects, &of_base));
@@ -344,12 +346,11 @@ impl Found {
         let evidence = match (&base.side, &new.side) {
             (Ok(base_side), Ok(new_side)) => {
                 let pair = Pair { base: base_side.clone(), new: new_side.clone() };
-                match quantity::obstacle(base, new, base_report, new_report, settings) {
-                    Some((reason, next)) => Evidence::Shown(pair, reason, next),
-                    None => {
-                        let finding = Finding::new(&pair, &Prior::assumed(settings.assumed_spread));
-                        Evidence::Judged(pair, finding)
-                    }
+                if let Some((reason, next)) = quantity::obstacle(base, new, base_report, new_report, settings) {
+                    Evidence::Shown(pair, reason, next)
+                } else {
+                    let finding = Finding::new(&pair, &Prior::assumed(settings.assumed_spread));
+                    Evidence::Judged(pair, finding)
                 }
             }
             (Err(missing), _) => Evidence::Nothing(missing.reason, format!("base: {}", missing.next)),
@@ -438,7 +439,11 @@ impl Row {
         if let Some(reason) = reason {
             let needed = finding.devices_for_a_verdict(settings.threshold, rows);
             self.devices_needed = needed.map(|devices| devices as u64);
-            self.next = Some(reason.what_to_do(needed, settings.threshold));
+            let measure = match needed {
+                Some(devices) => format!("measure both with --devices {devices}"),
+                None => "a hundred devices would not tell".to_owned(),
+            };
+            self.next = Some(reason.what_to_do(&measure, settings.threshold));
         }
     }
 }

@@ -30,7 +30,8 @@ pub enum Quantity {
 
 impl Quantity {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::Yardsticks, Self::FmaRungs, Self::SigmoidOverRelu, Self::NsPerElement, Self::FmaRungPs];
+    pub const ALL: [Self; 5] =
+        [Self::Yardsticks, Self::FmaRungs, Self::SigmoidOverRelu, Self::NsPerElement, Self::FmaRungPs];
 
     /// What a table of it is headed with.
     #[must_use]
@@ -78,17 +79,15 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// What to do about an ambiguous row that would need so many devices.
-    pub(super) fn what_to_do(self, devices: Option<usize>, threshold: f64) -> String {
-        let measure = match devices {
-            Some(devices) => format!("measure both with --devices {devices}"),
-            None => "a hundred devices would not tell".to_owned(),
-        };
-        let percent = 100.0 * threshold;
+    /// What to do about an ambiguous row, `measure` being what to measure.
+    pub(super) fn what_to_do(self, measure: &str, threshold: f64) -> String {
+        let percent = percent(threshold);
         match self {
             Self::AmongMany => format!("it differs by itself, but among so many rows that is chance: {measure}"),
             Self::NearThreshold => {
-                format!("it differs, but whether by {percent} % or more is not known: {measure}, or choose another --threshold")
+                format!(
+                    "it differs, but whether by {percent} % or more is not known: {measure}, or choose another --threshold"
+                )
             }
             _ => format!("no change and one of {percent} % are both possible: {measure}"),
         }
@@ -295,9 +294,7 @@ pub(super) fn obstacle(
     }
     match base.quantity {
         Quantity::Yardsticks | Quantity::FmaRungs | Quantity::SigmoidOverRelu => None,
-        Quantity::NsPerElement | Quantity::FmaRungPs => {
-            same_clock(base.what, new.what, base_report, new_report).err()
-        }
+        Quantity::NsPerElement | Quantity::FmaRungPs => same_clock(base.what, new.what, base_report, new_report).err(),
     }
 }
 
@@ -318,13 +315,21 @@ fn same_clock(base: What, new: What, base_report: &Report, new_report: &Report) 
         What::Op(_) => None,
     };
     let (Some(base), Some(new)) = (witness(base), witness(new)) else {
-        return Err((Reason::NoWitness, "it has no witness of the core clock: see the time in rungs and yardsticks".to_owned()));
+        return Err((
+            Reason::NoWitness,
+            "it has no witness of the core clock: see the time in rungs and yardsticks".to_owned(),
+        ));
     };
     if (new / base).ln().abs() > SAME_CLOCK.ln_1p() {
         let next = "the witnesses differ by more than 2 %: lock the clocks, or see the time in yardsticks";
         return Err((Reason::ClockDiffers, next.to_owned()));
     }
     Ok(())
+}
+
+/// A share in percent, as it was given.
+pub(super) fn percent(share: f64) -> f64 {
+    (share * 1e5).round() / 1e3
 }
 
 fn median(samples: &[Option<f64>]) -> Option<f64> {

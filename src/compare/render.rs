@@ -1,10 +1,10 @@
 //! A comparison as people and other programs read it.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, TableStyle, presets};
 
+use super::quantity::percent;
 use super::{Comparison, Difference, Other, Quantity, Reason, Row, Source, Verdict, counted};
 use crate::error::{Error, Result};
 use crate::report::table::significant;
@@ -44,8 +44,22 @@ pub fn csv(comparison: &Comparison) -> Result<String> {
     let failed = |error: &dyn std::fmt::Display| Error::Machine(format!("the CSV can't be written: {error}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = [
-        "base_file", "new_file", "id", "quantity", "base", "new", "ratio", "low", "high", "p", "p_holm", "base_devices",
-        "new_devices", "verdict", "reason", "devices_needed",
+        "base_file",
+        "new_file",
+        "id",
+        "quantity",
+        "base",
+        "new",
+        "ratio",
+        "low",
+        "high",
+        "p",
+        "p_holm",
+        "base_devices",
+        "new_devices",
+        "verdict",
+        "reason",
+        "devices_needed",
     ];
     writer.write_record(header).map_err(|error| failed(&error))?;
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -88,7 +102,7 @@ fn render(comparison: &Comparison, layout: &Layout) -> String {
         parts.extend(Quantity::ALL.into_iter().filter_map(|quantity| table(other, quantity, layout)));
         parts.extend(one_sided("Only in base", &other.only_base, layout));
         parts.extend(one_sided("Only in new", &other.only_new, layout));
-        parts.extend(reasons(other, layout));
+        parts.extend(reasons(other, comparison.settings.threshold, layout));
         parts.push(counts(other, layout));
     }
     parts.push(foot(comparison, layout));
@@ -102,7 +116,10 @@ fn head(base: &Source, other: &Other, layout: &Layout) -> String {
     let source = |name: &str, source: &Source| {
         let Source { file, adapter, profile, devices, started_at, .. } = source;
         let (profile, devices) = (profile.name(), counted(*devices as usize, "device"));
-        format!("{name} {quote}{file}{quote}: {profile} profile, {devices}, {started_at:.0}\n     {}", prose(adapter, layout))
+        format!(
+            "{name} {quote}{file}{quote}: {profile} profile, {devices}, {started_at:.0}\n     {}",
+            prose(adapter, layout)
+        )
     };
     let mut text = format!("{heading}{}\n{}\n", source("base", base), source("new ", &other.new));
     if other.differences.is_empty() {
@@ -112,7 +129,9 @@ fn head(base: &Source, other: &Other, layout: &Layout) -> String {
     }
     for Difference { what, base, new } in &other.differences {
         let said = |value: &Option<String>| {
-            value.as_ref().map_or_else(|| "not said".to_owned(), |value| format!("{quote}{}{quote}", prose(value, layout)))
+            value
+                .as_ref()
+                .map_or_else(|| "not said".to_owned(), |value| format!("{quote}{}{quote}", prose(value, layout)))
         };
         let _ = write!(text, "\n{bullet}{what}: {} -> {}", said(base), said(new));
     }
@@ -185,45 +204,41 @@ fn one_sided(title: &str, ids: &[String], layout: &Layout) -> Option<String> {
 }
 
 /// Why rows have no clear verdict, and what to do: one sentence for all that have the same.
-fn reasons(other: &Other, layout: &Layout) -> Option<String> {
-    let mut same: Vec<(Verdict, Reason, &str, Vec<&Row>)> = Vec::new();
+fn reasons(other: &Other, threshold: f64, layout: &Layout) -> Option<String> {
+    let mut same: Vec<(Verdict, Reason, String, Vec<&str>)> = Vec::new();
     for row in &other.rows {
         let (Some(reason), Some(next)) = (row.reason, &row.next) else { continue };
-        // Of the ambiguous, how many devices each needs stands in the table.
-        let is_same = |(verdict, known, sentence, _): &&mut (Verdict, Reason, &str, Vec<&Row>)| {
-            (*verdict, *known) == (row.verdict, reason) && (row.verdict == Verdict::Ambiguous || *sentence == next)
-        };
-        match same.iter_mut().find(is_same) {
-            Some((_, _, sentence, rows)) => {
-                if row.devices_needed > rows.iter().filter_map(|row| row.devices_needed).max() {
-                    *sentence = next;
-                }
-                rows.push(row);
+        let next = match row.verdict {
+            Verdict::Ambiguous => {
+                reason.what_to_do("measure both with as many --devices as the last column says", threshold)
             }
-            None => same.push((row.verdict, reason, next, vec![row])),
+            _ => next.clone(),
+        };
+        match same
+            .iter_mut()
+            .find(|(verdict, known, known_next, _)| (*verdict, *known, &*known_next) == (row.verdict, reason, &next))
+        {
+            Some((.., ids)) => ids.push(&row.id),
+            None => same.push((row.verdict, reason, next, vec![&row.id])),
         }
     }
     let lines: Vec<String> = same
         .into_iter()
-        .map(|(verdict, reason, next, rows)| {
-            let which = match rows[..] {
-                [row] => row.id.clone(),
-                [row, ..] => format!("{} and {} more", row.id, rows.len() - 1),
+        .map(|(verdict, reason, next, ids)| {
+            let which = match ids[..] {
+                [id] => id.to_owned(),
+                [id, ..] => format!("{id} and {} more", ids.len() - 1),
                 [] => unreachable!("a reason has a row"),
             };
-            let text = format!("{} {}: {which}: {next}", verdict.name(), code(&reason));
-            format!("{}{}", layout.bullet.trim_start(), prose(&text, layout))
+            let text = prose(&format!("{} {}: {which}: {next}", verdict.name(), code(&reason)), layout);
+            if layout.quote.is_empty() { wrap(&text) } else { format!("{}{text}", layout.bullet) }
         })
         .collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn counts(other: &Other, layout: &Layout) -> String {
-    let mut by_verdict: BTreeMap<usize, String> = BTreeMap::new();
-    for (at, verdict) in Verdict::ALL.into_iter().enumerate() {
-        by_verdict.insert(at, format!("{} {}", other.count(verdict), verdict.name()));
-    }
-    let counts: Vec<String> = by_verdict.into_values().collect();
+    let counts = Verdict::ALL.map(|verdict| format!("{} {}", other.count(verdict), verdict.name()));
     let strong = if layout.quote.is_empty() { "" } else { "**" };
     format!(
         "{strong}{}{strong}; {} only in base, {} only in new",
@@ -236,19 +251,20 @@ fn counts(other: &Other, layout: &Layout) -> String {
 /// What the verdicts mean.
 fn foot(comparison: &Comparison, layout: &Layout) -> String {
     let settings = &comparison.settings;
-    let percent = significant(100.0 * settings.threshold, 2);
-    let single = comparison.others.iter().flat_map(|other| &other.rows).any(|row| row.base_devices == 1 && row.new_devices == 1);
+    let threshold = percent(settings.threshold);
+    let single =
+        comparison.others.iter().flat_map(|other| &other.rows).any(|row| row.base_devices == 1 && row.new_devices == 1);
     let assumed = if single {
         format!(
             " Where each report has one device, what changes from one to the next is not known, and {} % are assumed.",
-            significant(100.0 * settings.assumed_spread, 2)
+            percent(settings.assumed_spread)
         )
     } else {
         String::new()
     };
     let text = format!(
-        "FASTER, SLOWER: by {percent} % or more, and not by chance (Holm's correction over {}, 5 %). SAME: the 95 % \
-         interval lies within {percent} %. A device is one observation.{assumed}",
+        "FASTER, SLOWER: by {threshold} % or more, and not by chance (Holm's correction over {}, 5 %). SAME: the 95 % \
+         interval lies within {threshold} %. A device is one observation.{assumed}",
         counted(usize::try_from(comparison.judged).unwrap_or(usize::MAX), "judged row")
     );
     if layout.quote.is_empty() { wrap(&text) } else { text }
