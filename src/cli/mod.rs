@@ -5,6 +5,7 @@ mod doctor;
 mod exhaustive;
 mod info;
 mod list;
+mod report;
 mod run;
 mod validate;
 
@@ -19,7 +20,7 @@ use regex::Regex;
 
 /// What an activation function costs on a GPU: sigmoid against ReLU, forward and backward.
 ///
-/// `run` measures; `validate` says whether it is right, `info` and `doctor` what there is and what is missing.
+/// `run` measures, and `report` shows what it wrote; `validate` says whether it is right, `info` and `doctor` what there is and what is missing.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true, after_help = EXIT_STATUSES)]
 struct Cli {
@@ -55,6 +56,14 @@ Examples: actbench run
           actbench run --profile standard --label gpu=0 --output 'reports/{adapter}.json'
           actbench run --filter 'forward/f32/.*sigmoid' --max-time 20s --dump shaders-as-compiled")]
     Run(run::Arguments),
+    /// Show a report: as text, Markdown, CSV, JSON, a page with plots; renew the tables of a README.
+    #[command(after_help = "\
+Examples: actbench report some.json
+          actbench report some.json --format html --output some.html
+          actbench report some.json --format md >> \"$GITHUB_STEP_SUMMARY\"
+          actbench report some.json --plot bandwidth --output bandwidth.svg
+          actbench report --splice README.md")]
+    Report(report::Arguments),
     /// What the adapter does where WGSL leaves it free: NaN, subnormals, rounding, the error of exp.
     #[command(after_help = "Example: actbench behaviour --adapter software --format json")]
     Behaviour(behaviour::Arguments),
@@ -118,6 +127,7 @@ pub fn main() -> ExitCode {
         Verb::List(arguments) => list::run(&arguments),
         Verb::Validate(arguments) => validate::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
+        Verb::Report(arguments) => report::run(&arguments),
         Verb::Behaviour(arguments) => behaviour::run(&arguments),
     };
     match outcome {
