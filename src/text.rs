@@ -41,7 +41,7 @@ pub fn xml(text: &str) -> String {
     escaped
 }
 
-/// Text for a line of Markdown: no markup, link, HTML or mention comes of it.
+/// Text for a line of Markdown: no markup, link, HTML or mention comes of it. What needs no backslash gets none, so that the source can be read, too.
 #[must_use]
 pub fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -49,10 +49,14 @@ pub fn markdown(text: &str) -> String {
     let mut before = ' ';
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
-        let is_inside_word = before.is_alphanumeric() && characters.peek().is_some_and(|next| next.is_alphanumeric());
+        let next = characters.peek().copied();
+        let is_inside_word = before.is_alphanumeric() && next.is_some_and(char::is_alphanumeric);
         before = character;
         match character {
             '_' if is_inside_word => escaped.push('_'),
+            // An interval: what begins a link is escaped at its end.
+            '[' if next.is_some_and(|next| next.is_ascii_digit() || next == '-') => escaped.push('['),
+            ']' if next.is_none_or(|next| !"([:".contains(next)) => escaped.push(']'),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '$' | '&' => {
                 escaped.push('\\');
                 escaped.push(character);
@@ -89,6 +93,8 @@ mod tests {
     fn in_markdown_nothing_is_markup() {
         assert_eq!(markdown("_a_"), r"\_a\_");
         assert_eq!(markdown("from_y [x](javascript:1) <b> `c` a|b"), r"from_y \[x\](javascript:1) \<b\> \`c\` a\|b");
+        assert_eq!(markdown("[x]: javascript:1 [1](a) [1][b] [1]: c"), r"\[x\]: javascript:1 [1\](a) [1\][b] [1\]: c");
+        assert_eq!(markdown("1.22 [1.21, 1.24]"), "1.22 [1.21, 1.24]");
         assert_eq!(markdown("@all see https://example.org or www.example.org\nnow"), "@\u{200b}all see https:\u{200b}//example.org or www\u{200b}.example.org now");
     }
 }

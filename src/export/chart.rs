@@ -287,7 +287,8 @@ impl LineChart {
 
         let mut svg = String::new();
         let legend = self.legend(size, heading + 4.0, &mut svg);
-        let top = legend + LINE_HEIGHT + 10.0;
+        let strip = if self.zones.is_empty() { 0.0 } else { LINE_HEIGHT };
+        let top = legend + LINE_HEIGHT + strip + 10.0;
         let bottom = top + size.plot_height();
         let widest = y.ticks.iter().map(|(_, label)| width_of(label, TEXT_SIZE)).fold(0.0, f64::max);
         let left = widest + 14.0;
@@ -302,7 +303,7 @@ impl LineChart {
             svg,
             r#"<text class="faint" x="{}" y="{:.1}">{}</text>"#,
             left.min(14.0),
-            top - 10.0,
+            top - strip - 10.0,
             escape(&shortened(&self.y.label, right - 14.0, TEXT_SIZE))
         );
         for line in &self.lines {
@@ -357,7 +358,7 @@ impl LineChart {
                     svg,
                     r#"<text class="faint" x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
                     f64::midpoint(from, to),
-                    bottom - 7.0,
+                    top - 6.0,
                     escape(&zone.label)
                 );
             }
@@ -366,28 +367,54 @@ impl LineChart {
 
     fn draw_levels(&self, x: &Ruler, y: &Ruler, [left, right]: [f64; 2], [top, bottom]: [f64; 2], svg: &mut String) {
         for level in &self.levels {
-            let (line, text) = match level.axis {
+            let label = shortened(&level.label, (right - left) * 0.8, TEXT_SIZE);
+            let width = width_of(&label, TEXT_SIZE);
+            // The line, and places for its name: left end and baseline.
+            let (line, places) = match level.axis {
                 Which::X => {
                     let at = x.at(level.at);
-                    (format!(r#"x1="{at:.1}" y1="{top:.1}" x2="{at:.1}" y2="{bottom:.1}""#), (at, top + 12.0))
+                    let line = format!(r#"x1="{at:.1}" y1="{top:.1}" x2="{at:.1}" y2="{bottom:.1}""#);
+                    let beside = [at + 6.0, at - 6.0 - width];
+                    (line, beside.map(|x| [(x, top + 13.0), (x, bottom - 8.0)]))
                 }
                 Which::Y => {
                     let at = y.at(level.at);
-                    (format!(r#"x1="{left:.1}" y1="{at:.1}" x2="{right:.1}" y2="{at:.1}""#), (right, at - 6.0))
+                    let line = format!(r#"x1="{left:.1}" y1="{at:.1}" x2="{right:.1}" y2="{at:.1}""#);
+                    (line, [right - width - 4.0, left + 6.0].map(|x| [(x, at - 6.0), (x, at + 15.0)]))
                 }
             };
-            let _ = write!(svg, r#"<line class="level" stroke-dasharray="2 3" {line}/>"#);
-            let label = shortened(&level.label, (right - left) * 0.8, TEXT_SIZE);
-            let (at, height) = text;
-            // To the left of a line that leaves too little room to its right; along a level, at its right end.
-            let at_its_left = at + 6.0 + width_of(&label, TEXT_SIZE) > right;
-            let (anchor, at) = if at_its_left { ("end", at - 5.0) } else { ("start", at + 5.0) };
+            let is_inside = |(x, y): &(f64, f64)| {
+                *x >= left && x + width <= right + 1.0 && *y - TEXT_SIZE >= top - 1.0 && *y <= bottom
+            };
+            let covered = |place: &(f64, f64)| self.covered(x, y, *place, width);
+            let places = places.as_flattened();
+            let place = places.iter().filter(|place| is_inside(place)).min_by_key(|place| covered(place));
+            let (at, height) = place.copied().unwrap_or(places[0]);
             let _ = write!(
                 svg,
-                r#"<text class="halo" x="{at:.1}" y="{height:.1}" text-anchor="{anchor}">{}</text>"#,
+                r#"<line class="level" stroke-dasharray="2 3" {line}/><text class="halo" x="{at:.1}" y="{height:.1}">{}</text>"#,
                 escape(&label)
             );
         }
+    }
+
+    /// How much of the lines a text of that width would lie on, in points along them.
+    fn covered(&self, x: &Ruler, y: &Ruler, (left, baseline): (f64, f64), width: f64) -> usize {
+        const STEPS: u32 = 24;
+        let is_covered = |(at, height): (f64, f64)| {
+            (left - 4.0..=left + width + 4.0).contains(&at) && (baseline - TEXT_SIZE..=baseline + 5.0).contains(&height)
+        };
+        let mut covered = 0;
+        for line in &self.lines {
+            let path: Vec<(f64, f64)> = line.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
+            for pair in path.windows(2) {
+                let [(from_x, from_y), (to_x, to_y)] = [pair[0], pair[1]];
+                let along = (0..=STEPS).map(|step| f64::from(step) / f64::from(STEPS));
+                let between = along.map(|t| (from_x + (to_x - from_x) * t, from_y + (to_y - from_y) * t));
+                covered += between.filter(|place| is_covered(*place)).count();
+            }
+        }
+        covered
     }
 }
 

@@ -8,6 +8,10 @@ use super::{
     Rate, Regime, Report, RunStatus, ShapeTrial, Status,
 };
 use crate::stats::Estimate;
+use crate::storage::Storage;
+
+/// What a line has at most: terminals and pull requests show it whole.
+const COLUMNS: usize = 100;
 
 /// Everything that is printed of a report, the verdict last, where it is seen.
 #[must_use]
@@ -18,7 +22,17 @@ pub fn summary(report: &Report) -> String {
     parts.extend(grids.iter().flatten().map(Grid::text));
     parts.extend(verdict(report));
     parts.push(foot(report));
-    parts.join("\n\n")
+    wrapped(&parts.join("\n\n"))
+}
+
+/// Lines of at most a hundred columns, which tables keep to by themselves.
+fn wrapped(text: &str) -> String {
+    let options = textwrap::Options::new(COLUMNS).subsequent_indent("  ").break_words(false);
+    let lines = text.lines().map(|line| match line.chars().count() {
+        ..=COLUMNS => line.to_owned(),
+        _ => textwrap::fill(line, &options),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What the numbers were taken with: adapter, clock, and what bounds a dispatch.
@@ -91,7 +105,7 @@ pub fn rates(rates: &[Rate]) -> Option<Grid> {
     let row = |rate: &Rate| {
         let derived = rate.derived();
         vec![
-            rate.id.clone(),
+            rate.op.clone(),
             if rate.chains > 0 { rate.chains.to_string() } else { String::new() },
             match rate.status {
                 Status::Ok => derived.map(|derived| significant(derived.rung_ps.median, 3)).unwrap_or_default(),
@@ -102,8 +116,11 @@ pub fn rates(rates: &[Rate]) -> Option<Grid> {
             derived.map(|derived| significant(derived.rungs_per_second / 1e9, 3)).unwrap_or_default(),
         ]
     };
-    for storage in rates.chunk_by(|a, b| a.storage == b.storage) {
-        grid.blocks.push(Block { title: None, rows: storage.iter().map(row).collect() });
+    for storage in Storage::ALL.map(Storage::name) {
+        let rows: Vec<_> = rates.iter().filter(|rate| rate.storage == storage).map(row).collect();
+        if !rows.is_empty() {
+            grid.blocks.push(Block { title: Some(format!("ladder/{storage}")), rows });
+        }
     }
     grid.notes = reasons(rates.iter().map(|rate| (rate.id.as_str(), rate.status, rate.reason.as_deref())));
     grid.notes.extend(notes(rates.iter().map(|rate| (rate.id.as_str(), &rate.notes[..]))));
@@ -179,19 +196,25 @@ fn knee(derived: DerivedCrossover) -> String {
 /// Forms side by side: time, what a backward pass needs saved, and accuracy. None where only default forms were measured.
 #[must_use]
 pub fn forms(report: &Report) -> Option<Grid> {
-    let mut rows = Vec::new();
-    let header =
-        ["form", "saved B", "of yardstick", "fma rungs", "max ULP", "mean", "bound", "tier", "every x"];
+    let mut grid =
+        Grid::new(["form", "saved B", "of yardstick", "fma rungs", "max ULP", "mean", "bound", "tier", "every x"]);
     let mut has_others = false;
-    for accuracy in &report.accuracy {
+    let mut compared: Vec<&Accuracy> = report.accuracy.iter().collect();
+    let of_group = |path: &str| path.splitn(3, '/').take(2).map(str::to_owned).collect::<Vec<_>>();
+    compared.sort_by_key(|accuracy| of_group(&accuracy.kernel));
+    for accuracy in compared {
         let parts: Vec<&str> = accuracy.kernel.split('/').collect();
         let [direction, storage, activation, form] = parts[..] else { continue };
         let rung = rung_of(&report.rates, direction, storage, &format!("{activation}/{form}"));
         let row = largest_row(report, accuracy);
         let share = row.and_then(|row| yardstick_of(report, row)?.over(row));
         has_others |= activation == "sigmoid" && form == "exp2";
-        rows.push([
-            accuracy.kernel.clone(),
+        let group = Some(format!("{direction}/{storage}"));
+        if grid.blocks.last().is_none_or(|block| block.title != group) {
+            grid.blocks.push(Block { title: group, rows: Vec::new() });
+        }
+        let cells = vec![
+            format!("{activation}/{form}"),
             row.filter(|row| row.direction == "backward").map(saved_bytes).unwrap_or_default(),
             share.map(|share| format!("{:.0} %", 100.0 * share.median)).unwrap_or_default(),
             rung.map(|rung| format!("{:.2}", rung.median)).unwrap_or_default(),
@@ -200,9 +223,10 @@ pub fn forms(report: &Report) -> Option<Grid> {
             accuracy.max_share_of_bound.map(|share| format!("{share:.2}")).unwrap_or_default(),
             accuracy.tier.map(String::from).unwrap_or_default(),
             if accuracy.is_total { "yes" } else { "no" }.to_owned(),
-        ]);
+        ];
+        grid.blocks.last_mut().expect("one was pushed").rows.push(cells);
     }
-    has_others.then(|| Grid { notes: packing_costs(report), ..Grid::of(header, rows) })
+    has_others.then(|| Grid { notes: packing_costs(report), ..grid })
 }
 
 /// Bytes an element that the forward pass keeps for this backward pass.
@@ -238,7 +262,7 @@ fn packing_costs(report: &Report) -> Vec<String> {
     let mut sentences = Vec::new();
     let masks = report.measurements.iter().filter(|row| row.form.ends_with("_mask") && is_plain(row));
     let masks: Vec<&Measurement> = masks.collect();
-    for storage in ["f32", "f16", "f16_native"] {
+    for storage in Storage::ALL.map(Storage::name) {
         for (form, other, what) in [
             ("with_mask", "plain", "writing a bit an element beside y takes"),
             ("from_mask", "from_y", "reading the bit instead of y takes"),
