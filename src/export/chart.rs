@@ -1,9 +1,10 @@
 //! Pictures, as SVG text: lines over two axes, and values with intervals by name.
 //!
-//! They are drawn here and not by a crate. kuva 0.6 was tried and gives crisp lines, but has no axis of powers of two, no value on
-//! hovering over a row of a forest plot, a legend that lies on the lines, labels that are not shown as they are (`$` begins a formula), and
-//! numbers its clip paths across all pictures of a process, so that the same report gives other bytes. plotters 0.3 rounds to whole pixels, which makes
-//! slanted lines wavy. What is needed is two kinds of picture; whoever swaps in a crate has [`LineChart::svg`] and [`DotChart::svg`] to replace.
+//! They are drawn here and not by a crate. kuva 0.6 was tried on these very pictures: its lines are crisp, but on the width of a telephone the labels of a
+//! logarithmic axis run into each other, there is no axis of powers of two, a row of a forest plot has no value on hovering, a legend either lies
+//! on the lines or costs a line an entry, `$` in a label begins a formula, and clip paths are numbered across all pictures of a process, so that one
+//! report gives different bytes. plotters 0.3 rounds to whole pixels, which makes slanted lines wavy. Two kinds of picture are needed; whoever swaps
+//! in a crate has [`Chart::svg`] and [`Chart::file`] to replace.
 //!
 //! Colours are classes, so that one page or picture serves light and dark; no series is told apart by colour alone.
 
@@ -13,7 +14,7 @@ use std::fmt::Write as _;
 
 use crate::text::xml as escape;
 pub use axis::{Axis, Scale, number};
-use axis::{Ruler, TickLimit};
+use axis::{Ends, Ruler, TickLimit};
 
 /// The colour of a series, on light and on dark ground: those of Okabe and Ito, which people with any colour vision tell apart, a little darker or lighter
 /// where the ground asks for it. The first is for what others are measured against.
@@ -281,9 +282,11 @@ impl LineChart {
         let [x_ticks, y_ticks] = size.ticks();
         let measured = || self.lines.iter().flat_map(|line| &line.points);
         let levels = |which| self.levels.iter().filter(move |level| level.axis == which).map(|level| level.at);
-        let mut x = Ruler::new(&self.x, measured().map(|point| point.x).chain(levels(Which::X)), x_ticks);
-        let ys = measured().flat_map(|point| [Some(point.y), point.interval.map(|i| i[0]), point.interval.map(|i| i[1])]);
-        let mut y = Ruler::new(&self.y, ys.flatten().chain(levels(Which::Y)), y_ticks);
+        let mut x =
+            Ruler::new(&self.x, measured().map(|point| point.x).chain(levels(Which::X)), Ends::AtValues, x_ticks);
+        let ys =
+            measured().flat_map(|point| [Some(point.y), point.interval.map(|i| i[0]), point.interval.map(|i| i[1])]);
+        let mut y = Ruler::new(&self.y, ys.flatten().chain(levels(Which::Y)), Ends::AtTicks, y_ticks);
 
         let mut svg = String::new();
         let legend = self.legend(size, heading + 4.0, &mut svg);
@@ -292,7 +295,8 @@ impl LineChart {
         let bottom = top + size.plot_height();
         let widest = y.ticks.iter().map(|(_, label)| width_of(label, TEXT_SIZE)).fold(0.0, f64::max);
         let left = widest + 14.0;
-        let right = size.width() - 16.0;
+        let last = x.ticks.last().map_or(0.0, |(_, label)| width_of(label, TEXT_SIZE) / 2.0);
+        let right = size.width() - last.max(10.0) - 6.0;
         x.place(left, right);
         y.place(bottom, top);
 
@@ -432,8 +436,9 @@ impl Line {
         stroke(self, &path, svg);
         for (point, (at, height)) in self.points.iter().zip(&path) {
             let _ = write!(svg, r#"<g class="point"><title>{}</title>"#, escape(&point.tip));
-            if let Some([low, high]) = point.interval {
-                let (low, high) = (y.at(low), y.at(high));
+            let ends = point.interval.map(|[low, high]| (y.at(low), y.at(high)));
+            // One that a marker covers would only blur it.
+            if let Some((low, high)) = ends.filter(|(low, high)| low - height > 5.0 || height - high > 5.0) {
                 let _ = write!(
                     svg,
                     r#"<path fill="none" stroke="currentColor" stroke-width="1.5" d="M{:.1} {low:.1}h6m-3 0V{high:.1}m-3 0h6"/>"#,
@@ -444,7 +449,8 @@ impl Line {
                 marker(self.series, *at, *height, svg);
             }
             // What a pointer or a finger can hit.
-            let _ = write!(svg, r#"<circle cx="{at:.1}" cy="{height:.1}" r="9" fill="none" pointer-events="all"/></g>"#);
+            let _ =
+                write!(svg, r#"<circle cx="{at:.1}" cy="{height:.1}" r="9" fill="none" pointer-events="all"/></g>"#);
         }
         svg.push_str("</g>");
     }
@@ -466,8 +472,14 @@ impl DotChart {
         let top = heading + 8.0;
         let bottom = top + height + 6.0;
 
-        let values = self.rows.iter().flat_map(|row| [Some(row.value), row.interval.map(|i| i[0]), row.interval.map(|i| i[1])]);
-        let mut x = Ruler::new(&self.x, values.flatten().chain(self.level.iter().map(|level| level.at)), size.ticks()[0]);
+        let values =
+            self.rows.iter().flat_map(|row| [Some(row.value), row.interval.map(|i| i[0]), row.interval.map(|i| i[1])]);
+        let mut x = Ruler::new(
+            &self.x,
+            values.flatten().chain(self.level.iter().map(|level| level.at)),
+            Ends::AtTicks,
+            size.ticks()[0],
+        );
         x.place(left, right);
 
         let mut svg = String::new();
@@ -541,7 +553,8 @@ fn draw_x_axis(x: &Ruler, label: &str, [left, right]: [f64; 2], bottom: f64, svg
     let mut free_from = 0.0;
     for (at, label) in &x.ticks {
         let at = x.pixel(*at);
-        let _ = write!(svg, r#"<line class="axis" x1="{at:.1}" y1="{bottom:.1}" x2="{at:.1}" y2="{:.1}"/>"#, bottom + 4.0);
+        let _ =
+            write!(svg, r#"<line class="axis" x1="{at:.1}" y1="{bottom:.1}" x2="{at:.1}" y2="{:.1}"/>"#, bottom + 4.0);
         let half = width_of(label, TEXT_SIZE) / 2.0;
         if at - half < free_from {
             continue;
@@ -600,7 +613,9 @@ fn marker(series: usize, x: f64, y: f64, svg: &mut String) {
 /// About how wide a text is: fonts differ, so it is meant to be no less than most.
 fn width_of(text: &str, size: f64) -> f64 {
     let widths = text.chars().map(|character| match character {
-        'i' | 'j' | 'l' | 't' | 'f' | 'r' | ' ' | '.' | ',' | ':' | ';' | '/' | '|' | '[' | ']' | '(' | ')' | '\'' => 0.36,
+        'i' | 'j' | 'l' | 't' | 'f' | 'r' | ' ' | '.' | ',' | ':' | ';' | '/' | '|' | '[' | ']' | '(' | ')' | '\'' => {
+            0.36
+        }
         'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.9,
         'A'..='Z' => 0.7,
         _ if character.is_ascii() => 0.58,

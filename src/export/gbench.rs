@@ -15,7 +15,7 @@ pub fn render(report: &Report) -> String {
         benchmarks.extend(entry.repetitions(family));
     }
     let document = json!({ "context": context(report), "benchmarks": benchmarks });
-    serde_json::to_string_pretty(&document).expect("string keys")
+    serde_json::to_string(&document).expect("string keys") + "\n"
 }
 
 fn context(report: &Report) -> Value {

@@ -184,13 +184,24 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("filter", known(&run.filter)),
         ("labels", labels.join(", ")),
         ("seed", run.seed.to_string()),
-        ("program", format!("{} {}, revision {}{dirty}", tool.name, tool.version, tool.git_revision.as_deref().unwrap_or("unknown"))),
+        (
+            "program",
+            format!(
+                "{} {}, revision {}{dirty}",
+                tool.name,
+                tool.version,
+                tool.git_revision.as_deref().unwrap_or("unknown")
+            ),
+        ),
         ("compiler", format!("{}, {}", tool.rustc, if tool.optimized { "optimized" } else { "not optimized" })),
         ("target", tool.target.clone()),
         ("wgpu", known(&tool.wgpu_version)),
         ("host", known(&system.host)),
         ("system", [&system.os.name, &system.os.version, &system.os.kernel].map(known).join(" ").trim().to_owned()),
-        ("processor", format!("{} {}{}", known(&system.cpu.brand), system.arch, cores.unwrap_or_default()).trim().to_owned()),
+        (
+            "processor",
+            format!("{} {}{}", known(&system.cpu.brand), system.arch, cores.unwrap_or_default()).trim().to_owned(),
+        ),
         ("memory", system.memory_bytes.map(|bytes| format!("{:.1} GiB", gib(bytes))).unwrap_or_default()),
     ];
     facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()

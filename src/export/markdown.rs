@@ -25,7 +25,9 @@ pub fn render(report: &Report) -> String {
             text += &folded(section.title, &format!("{}\n\n{tables}", section.meaning));
         }
     }
-    text + &folded("Adapter, settings, time", &provenance(report))
+    text += &folded("Adapter, settings, time", &provenance(report));
+    text.truncate(text.trim_end().len());
+    text + "\n"
 }
 
 /// What follows from the report, or that nothing does.
@@ -59,7 +61,4 @@ fn program(report: &Report) -> String {
 
 fn folded(title: &str, content: &str) -> String {
     format!("<details><summary>{}</summary>\n\n{}\n\n</details>\n\n", crate::text::xml(title), content.trim())
-        .trim_end()
-        .to_owned()
-        + "\n\n"
 }

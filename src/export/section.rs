@@ -161,7 +161,8 @@ fn gap_pictures(report: &Report) -> Vec<Picture> {
             let mut points: Vec<Point> = (of_storage().filter(|gap| gap.direction == direction))
                 .filter_map(|gap| {
                     let elements = gap.elements?;
-                    let tip = format!("{direction}, {} elements: {}", size_name(elements), with_interval(gap.estimate(), ""));
+                    let tip =
+                        format!("{direction}, {} elements: {}", size_name(elements), with_interval(gap.estimate(), ""));
                     Some(point(as_f64(elements), gap.estimate(), tip))
                 })
                 .collect();
@@ -174,7 +175,8 @@ fn gap_pictures(report: &Report) -> Vec<Picture> {
             chart: Chart::Lines(LineChart {
                 title: format!("Time of sigmoid over time of ReLU, {storage}"),
                 x: Axis::new("elements of each tensor", Scale::Log2),
-                y: Axis::new("sigmoid : ReLU", Scale::Linear).holding(1.0),
+                // Below 1, so that there is room for its name.
+                y: Axis::new("sigmoid : ReLU", Scale::Linear).holding(0.9),
                 lines,
                 levels: vec![Level { axis: Which::Y, at: 1.0, label: "as fast as ReLU".to_owned() }],
                 zones: zones(of_storage().filter_map(|gap| Some((gap.elements?, gap.regime)))),
@@ -185,7 +187,8 @@ fn gap_pictures(report: &Report) -> Vec<Picture> {
 }
 
 fn bandwidth_pictures(report: &Report) -> Vec<Picture> {
-    let is_plain = |row: &&Measurement| row.inputs == Inputs::Normal && !row.shader_checks && row.bytes_per_second().is_some();
+    let is_plain =
+        |row: &&Measurement| row.inputs == Inputs::Normal && !row.shader_checks && row.bytes_per_second().is_some();
     let rows: Vec<&Measurement> = report.measurements.iter().filter(is_plain).collect();
     let mut pictures = Vec::new();
     for kind in distinct(rows.iter().map(|row| (row.storage.as_str(), row.direction.as_str()))) {
@@ -195,7 +198,9 @@ fn bandwidth_pictures(report: &Report) -> Vec<Picture> {
         let mut lines = Vec::new();
         for activation in distinct(of_kind.iter().map(|row| row.activation.as_str())) {
             // The first form of an activation is its default.
-            let Some(form) = of_kind.iter().find(|row| row.activation == activation).map(|row| &row.form) else { continue };
+            let Some(form) = of_kind.iter().find(|row| row.activation == activation).map(|row| &row.form) else {
+                continue;
+            };
             let mut of_line: Vec<&Measurement> =
                 of_kind.iter().copied().filter(|row| row.activation == activation && row.form == *form).collect();
             of_line.sort_by_key(|row| row.elements);
@@ -336,19 +341,23 @@ fn crossover_pictures(report: &Report) -> Vec<Picture> {
         let ladder = report.rates.iter().find(|rate| rate.id == crossover.ladder);
         let rung_ns = ladder.and_then(Rate::derived).map(|derived| derived.rung_ps.median / 1e3);
         let op = ladder.map_or("activation", |ladder| ladder.op.as_str());
-        let points = measured.iter().map(|(k, ns)| {
-            point(f64::from(*k), *ns, format!("{k} x {op}: {}", with_interval(*ns, "ns an element")))
-        });
+        let points = measured
+            .iter()
+            .map(|(k, ns)| point(f64::from(*k), *ns, format!("{k} x {op}: {}", with_interval(*ns, "ns an element"))));
         let mut lines = vec![Line {
             label: format!("load, k x {op}, store"),
             series: SIGMOID,
             look: Look::Measured,
             points: points.collect(),
         }];
-        let mut levels =
-            vec![Level { axis: Which::Y, at: first.1.median, label: "memory alone (k = 0)".to_owned() }];
+        let mut levels = vec![Level { axis: Which::Y, at: first.1.median, label: "memory alone (k = 0)".to_owned() }];
         if let Some(rung_ns) = rung_ns {
-            let alone = |k: f64| Point { x: k, y: k * rung_ns, interval: None, tip: format!("{k} rungs: {} ns", number(k * rung_ns)) };
+            let alone = |k: f64| Point {
+                x: k,
+                y: k * rung_ns,
+                interval: None,
+                tip: format!("{k} rungs: {} ns", number(k * rung_ns)),
+            };
             let ks = measured.iter().map(|(k, _)| f64::from(*k)).filter(|k| *k > 0.0);
             lines.push(Line {
                 label: "arithmetic alone".to_owned(),
@@ -402,7 +411,8 @@ fn accuracy_pictures(report: &Report) -> Vec<Picture> {
         let lines = forms.iter().enumerate().map(|(index, (form, accuracy))| {
             let points = accuracy.by_x.iter().filter_map(|bin| {
                 let ulp = bin.max_ulp?;
-                let tip = format!("{form}, x from {} to {}: {} ULP at most", number(bin.from), number(bin.to), number(ulp));
+                let tip =
+                    format!("{form}, x from {} to {}: {} ULP at most", number(bin.from), number(bin.to), number(ulp));
                 Some(Point { x: f64::midpoint(bin.from, bin.to), y: ulp, interval: None, tip })
             });
             Line { label: (*form).to_owned(), series: 1 + index, look: Look::Computed, points: points.collect() }
@@ -411,7 +421,7 @@ fn accuracy_pictures(report: &Report) -> Vec<Picture> {
             chart: Chart::Lines(LineChart {
                 title: format!("Largest error by x, {path}"),
                 x: Axis::new("x", Scale::Linear),
-                y: Axis::new("ULP", Scale::Log10),
+                y: Axis::new("ULP", Scale::Log10).above(0.01),
                 lines: lines.collect(),
                 levels: Vec::new(),
                 zones: Vec::new(),

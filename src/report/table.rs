@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::grid::{Block, Grid};
 use super::{
-    Accuracy, BOTH, ClockKind, Comparison, DerivedCrossover, Fastest, Gap, Inputs, Measurement, Quantity,
-    Rate, Regime, Report, RunStatus, ShapeTrial, Status,
+    Accuracy, BOTH, ClockKind, Comparison, DerivedCrossover, Fastest, Gap, Inputs, Measurement, Quantity, Rate, Regime,
+    Report, RunStatus, ShapeTrial, Status,
 };
 use crate::stats::Estimate;
 use crate::storage::Storage;
@@ -17,8 +17,13 @@ const COLUMNS: usize = 100;
 #[must_use]
 pub fn summary(report: &Report) -> String {
     let mut parts = vec![head(report)];
-    let grids =
-        [measurements(&report.measurements), rates(&report.rates), gaps(&report.gaps), crossovers(report), forms(report)];
+    let grids = [
+        measurements(&report.measurements),
+        rates(&report.rates),
+        gaps(&report.gaps),
+        crossovers(report),
+        forms(report),
+    ];
     parts.extend(grids.iter().flatten().map(Grid::text));
     parts.extend(verdict(report));
     parts.push(foot(report));
