@@ -194,8 +194,9 @@ mod tests {
                 let climb = Climb::new(&gpu, Ladder::new(op, Storage::F32, words), 1000, 3).expect("room");
                 let saved = Ladder { start: Start::Saved, ..climb.ladder };
                 let from_saved = Climb::new(&gpu, saved, 1000, 3).expect("room");
+                let short = Climb::new(&gpu, Ladder { flight: 1, ..saved }, 1000, 3).expect("room");
                 for rungs in [0, 1, 15, 16, 17, 64] {
-                    for climb in [&climb, &from_saved] {
+                    for climb in [&climb, &from_saved, &short] {
                         climb.checked_at(rungs).unwrap_or_else(|error| panic!("{} of {words} words: {error}", op.name));
                     }
                 }

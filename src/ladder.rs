@@ -26,6 +26,8 @@ pub struct Ladder {
     pub factor: f32,
     /// Where the climb begins.
     pub start: Start,
+    /// Rungs that the shader's loop is unrolled by: [`FLIGHT`], or 1 where k is small and the shader has to be short.
+    pub flight: u32,
 }
 
 /// Where a climb begins.
@@ -39,13 +41,19 @@ pub enum Start {
 
 impl Ladder {
     /// The rung of nothing but the fma: the unit that other rungs are counted in, and the witness of the clock.
-    pub const FMA: Self =
-        Self { op: &ops::FMA, storage: Storage::F32, words: 1, factor: ops::FMA_FACTOR, start: Start::X };
+    pub const FMA: Self = Self {
+        op: &ops::FMA,
+        storage: Storage::F32,
+        words: 1,
+        factor: ops::FMA_FACTOR,
+        start: Start::X,
+        flight: FLIGHT,
+    };
 
     /// The ladder of an op, with the op's factor.
     #[must_use]
     pub fn new(op: &'static Op, storage: Storage, words: u32) -> Self {
-        Self { op, storage, words, factor: op.factor, start: Start::X }
+        Self { op, storage, words, factor: op.factor, start: Start::X, flight: FLIGHT }
     }
 
     /// Such as `ladder/f32/fma`.
@@ -94,9 +102,11 @@ impl Ladder {
         let _ = writeln!(
             driver,
             "    for (var n = 0u; n < params.flights; n++) {{\n{}    }}",
-            rung.repeat(FLIGHT as usize)
+            rung.repeat(self.flight as usize)
         );
-        let _ = writeln!(driver, "    for (var n = 0u; n < params.rest; n++) {{\n{rung}    }}");
+        if self.flight > 1 {
+            let _ = writeln!(driver, "    for (var n = 0u; n < params.rest; n++) {{\n{rung}    }}");
+        }
         driver.push_str(&each_word(&|w| {
             let puts: Vec<String> = (0..parts).map(|p| format!("    put(&result{w}, {p}u, v{w}{p});\n")).collect();
             format!("    var result{w}: W;\n{}    y[i{w}] = result{w};\n", puts.concat())

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Gpu, Tensor};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Role};
-use crate::ladder::{self, Ladder, Start};
+use crate::ladder::{Ladder, Start};
 
 /// How a kernel's words are spread over invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -67,7 +67,7 @@ impl<'a> Program<'a> {
                 Start::Saved => vec![true, false, false],
             },
             words_per_unit: 1,
-            arguments: [rungs / ladder::FLIGHT, rungs % ladder::FLIGHT, ladder.factor.to_bits()],
+            arguments: [rungs / ladder.flight, rungs % ladder.flight, ladder.factor.to_bits()],
         }
     }
 }

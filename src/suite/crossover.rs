@@ -84,7 +84,8 @@ impl Crossing {
             Direction::Forward => Start::X,
             Direction::Backward => Start::Saved,
         };
-        Ladder { start, ..Ladder::new(self.op(), self.storage, words) }
+        // Not unrolled: a long shader costs some drivers more than a large tensor does.
+        Ladder { start, flight: 1, ..Ladder::new(self.op(), self.storage, words) }
     }
 
     /// The yardstick of the smallest size that memory bounds.

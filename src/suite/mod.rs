@@ -473,11 +473,11 @@ impl Suite<'_> {
             }
         }
         self.report.run.spent += group.spent;
-        self.judge(gpu, &mut group, plan, index, rows)
+        self.judge(gpu, plan, index, rows)
     }
 
     /// Puts a panel's rows before the gates, finds what bounds them, and ranks shapes where that is wanted.
-    fn judge(&mut self, gpu: &Gpu, group: &mut Group<'_>, plan: &Plan, index: usize, rows: Range<usize>) -> Result<()> {
+    fn judge(&mut self, gpu: &Gpu, plan: &Plan, index: usize, rows: Range<usize>) -> Result<()> {
         let panel = &self.panels[index];
         let circumstances = Circumstances { quantum_ns: gpu.quantum_ns(), is_software: gpu.facts.is_software };
         let rows = &mut self.report.measurements[rows];
@@ -497,7 +497,9 @@ impl Suite<'_> {
         }
         if self.settings.ranks_all_shapes && self.device == 0 && regime == Some(Regime::Memory) {
             let began = Instant::now();
-            rank_shapes(gpu, group, plan, panel, rows, &mut self.report.shapes)?;
+            let most = self.settings.most_prepared.unwrap_or(u64::MAX).min(panel.elements);
+            let ranking = shapes::Ranking::new(gpu, panel.storage, most, self.settings.seed)?;
+            rank_shapes(ranking, plan, panel, rows, &mut self.report.shapes)?;
             self.report.run.spent.prepare_s += began.elapsed().as_secs_f64();
         }
         Ok(())
@@ -551,8 +553,7 @@ fn regime(
 
 /// Ranks the shapes of every default member, and notes where one is faster in another than the common one.
 fn rank_shapes(
-    gpu: &Gpu,
-    group: &mut Group<'_>,
+    mut ranking: shapes::Ranking<'_>,
     plan: &Plan,
     panel: &Panel,
     rows: &mut [Measurement],
@@ -564,8 +565,11 @@ fn rank_shapes(
         if row.status != Status::Ok || is_ranked || member.checks == ShaderChecks::Checked {
             continue;
         }
-        let mut trials = shapes::rank(gpu, group, member.kernel, panel.elements, &plan.briefly())?;
-        let time = |wanted: Shape| trials.iter().find(|trial| trial.shape == wanted).map(|trial| trial.ns);
+        let mut trials = ranking.rank(member.kernel, &plan.briefly())?;
+        // Those of the larger size stand first.
+        let compared = trials.first().map(|trial| trial.elements);
+        let at_size = trials.iter().filter(|trial| Some(trial.elements) == compared);
+        let time = |wanted: Shape| at_size.clone().find(|trial| trial.shape == wanted).map(|trial| trial.ns);
         let own = trials.iter().find(|trial| trial.chosen).map(|trial| trial.shape);
         if let Some((shape, own)) = row.shape.zip(own)
             && let Some((common_ns, own_ns)) = time(shape).zip(time(own))
@@ -579,7 +583,7 @@ fn rank_shapes(
             ));
         }
         for trial in &mut trials {
-            trial.chosen = Some(trial.shape) == row.shape;
+            trial.chosen = Some(trial.shape) == row.shape && Some(trial.elements) == compared;
         }
         shapes.extend(trials);
     }

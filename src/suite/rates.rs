@@ -38,6 +38,9 @@ const WORDS: [u32; 3] = [1, 2, 4];
 /// A shader that took so long to compile is not tried with more words.
 const LONG_COMPILATION_S: f64 = 0.5;
 
+/// A slope is a difference: beside another process, samples of a ladder have to be so many times longer.
+const PATIENCE: u32 = 8;
+
 /// Rounds that numbers of words are compared by.
 const RANKING_ROUNDS: u32 = 9;
 
@@ -190,7 +193,8 @@ impl<'gpu> Climbing<'gpu> {
         spent.prepare_s += began.elapsed().as_secs_f64();
         let members: Vec<&Workload> = workloads.iter().collect();
         let witness = self.witness.map(|witness| &witness.workload);
-        let samples = measure::measure(self.gpu, &members, witness, self.plan, *fixed)?;
+        let plan = Plan { patience: PATIENCE, ..*self.plan };
+        let samples = measure::measure(self.gpu, &members, witness, &plan, *fixed)?;
         *fixed = Some(samples.fixed);
         spent.warm_up_s += samples.warm_up.as_secs_f64();
         spent.measure_s += samples.measure.as_secs_f64();
