@@ -70,12 +70,40 @@ impl Size {
         }
     }
 
+    fn hovers(self) -> Hovers {
+        if self == Self::Narrow { Hovers::No } else { Hovers::Yes }
+    }
+
     fn ticks(self) -> [TickLimit; 2] {
         match self {
             Self::Wide => [TickLimit(8), TickLimit(6)],
             Self::Narrow => [TickLimit(5), TickLimit(5)],
             Self::Alone => [TickLimit(10), TickLimit(7)],
         }
+    }
+}
+
+/// Whether a point says its value when a pointer rests on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hovers {
+    Yes,
+    /// A telephone has no pointer that could rest.
+    No,
+}
+
+impl Hovers {
+    /// Opens the group of a point.
+    fn begin(self, class: &str, tip: &str, svg: &mut String) {
+        let title = if self == Self::Yes { format!("<title>{}</title>", escape(tip)) } else { String::new() };
+        let _ = write!(svg, r#"<g class="{class}">{title}"#);
+    }
+
+    /// Closes it, with what a pointer can hit.
+    fn end(self, (x, y): (f64, f64), svg: &mut String) {
+        if self == Self::Yes {
+            let _ = write!(svg, r#"<circle class="hit" cx="{x:.1}" cy="{y:.1}" r="9"/>"#);
+        }
+        svg.push_str("</g>");
     }
 }
 
@@ -267,7 +295,7 @@ pub fn style() -> String {
          .chart text{{fill:#3b434e}}.chart .faint{{fill:#6a7482}}.chart .heading{{fill:#16191d;font-size:15px;font-weight:600}}\
          .chart .ground{{fill:#fff}}.chart .grid{{stroke:#e3e6ea}}.chart .axis{{stroke:#98a1ac}}.chart .level{{stroke:#3b434e}}\
          .chart .zone{{fill:#6a7482;fill-opacity:.07}}.chart .halo{{paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}}\
-         .chart .marker{{stroke:#fff;stroke-width:1px}}{light}\
+         .chart .hit{{fill:none;pointer-events:all}}.chart .marker{{stroke:#fff;stroke-width:1px}}{light}\
          .chart .point:hover .marker{{stroke:currentColor;stroke-width:4px}}\
          @media screen and (prefers-color-scheme:dark){{.chart text{{fill:#c3cad3}}.chart .faint{{fill:#939daa}}.chart .heading{{fill:#eef1f4}}\
          .chart .ground{{fill:#14171b}}.chart .grid{{stroke:#2a3037}}.chart .axis{{stroke:#5d6772}}.chart .level{{stroke:#c3cad3}}\
@@ -311,7 +339,7 @@ impl LineChart {
             escape(&shortened(&self.y.label, right - 14.0, TEXT_SIZE))
         );
         for line in &self.lines {
-            line.draw(&x, &y, bottom, &mut svg);
+            line.draw(&x, &y, bottom, size.hovers(), &mut svg);
         }
         self.draw_levels(&x, &y, [left, right], [top, bottom], &mut svg);
         (bottom + 2.0 * LINE_HEIGHT + 12.0, svg)
@@ -423,7 +451,7 @@ impl LineChart {
 }
 
 impl Line {
-    fn draw(&self, x: &Ruler, y: &Ruler, bottom: f64, svg: &mut String) {
+    fn draw(&self, x: &Ruler, y: &Ruler, bottom: f64, hovers: Hovers, svg: &mut String) {
         let path: Vec<(f64, f64)> = self.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
         let _ = write!(svg, r#"<g class="{}">"#, series_class(self.series));
         if let (Look::Roof, Some(first), Some(last)) = (self.look, path.first(), path.last()) {
@@ -435,7 +463,7 @@ impl Line {
         }
         stroke(self, &path, svg);
         for (point, (at, height)) in self.points.iter().zip(&path) {
-            let _ = write!(svg, r#"<g class="point"><title>{}</title>"#, escape(&point.tip));
+            hovers.begin("point", &point.tip, svg);
             let ends = point.interval.map(|[low, high]| (y.at(low), y.at(high)));
             // One that a marker covers would only blur it.
             if let Some((low, high)) = ends.filter(|(low, high)| low - height > 5.0 || height - high > 5.0) {
@@ -448,9 +476,7 @@ impl Line {
             if self.look != Look::Computed {
                 marker(self.series, *at, *height, svg);
             }
-            // What a pointer or a finger can hit.
-            let _ =
-                write!(svg, r#"<circle cx="{at:.1}" cy="{height:.1}" r="9" fill="none" pointer-events="all"/></g>"#);
+            hovers.end((*at, *height), svg);
         }
         svg.push_str("</g>");
     }
@@ -503,7 +529,7 @@ impl DotChart {
                 (format!(r#"x="{:.1}" y="{:.1}" text-anchor="end""#, left - 12.0, middle + 4.0), middle)
             };
             let _ = write!(svg, r#"<text class="halo" {place}>{}</text>"#, escape(label));
-            row.draw(&x, height, &mut svg);
+            row.draw(&x, height, size.hovers(), &mut svg);
             middle += row_height;
         }
         (bottom + 2.0 * LINE_HEIGHT + 12.0, svg)
@@ -511,10 +537,10 @@ impl DotChart {
 }
 
 impl Dot {
-    fn draw(&self, x: &Ruler, height: f64, svg: &mut String) {
+    fn draw(&self, x: &Ruler, height: f64, hovers: Hovers, svg: &mut String) {
         let at = x.at(self.value);
         let mut end = at + 5.0;
-        let _ = write!(svg, r#"<g class="point {}"><title>{}</title>"#, series_class(self.series), escape(&self.tip));
+        hovers.begin(&format!("point {}", series_class(self.series)), &self.tip, svg);
         if let Some([low, high]) = self.interval {
             let (low, high) = (x.at(low), x.at(high));
             end = end.max(high);
@@ -525,9 +551,10 @@ impl Dot {
             );
         }
         marker(self.series, at, height, svg);
+        hovers.end((at, height), svg);
         let _ = write!(
             svg,
-            r#"<circle cx="{at:.1}" cy="{height:.1}" r="11" fill="none" pointer-events="all"/></g><text class="halo" x="{:.1}" y="{:.1}">{}</text>"#,
+            r#"<text class="halo" x="{:.1}" y="{:.1}">{}</text>"#,
             end + 7.0,
             height + 4.0,
             escape(&self.text)

@@ -12,6 +12,9 @@ use crate::text::plain;
 /// Nothing is fetched and nothing is run, whatever a report may say.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
+/// A cell longer than this is a sentence and not a figure.
+const LONG: usize = 40;
+
 /// The report in that form.
 #[must_use]
 pub fn render(report: &Report) -> String {
@@ -123,7 +126,8 @@ fn table_of(grid: &Grid) -> Markup {
                             @for row in &block.rows {
                                 tr {
                                     @for (column, cell) in row.iter().enumerate() {
-                                        @if column == 0 { th scope="row" { (plain(cell)) } } @else { td { (plain(cell)) } }
+                                        @if column == 0 { th scope="row" { (plain(cell)) } }
+                                        @else { td.words[cell.chars().count() > LONG] { (plain(cell)) } }
                                     }
                                 }
                             }

@@ -2,7 +2,7 @@
 //! the README's tables are made of these; a new part is a row of [`SECTIONS`].
 
 use super::chart::{Axis, Chart, Dot, DotChart, Level, Line, LineChart, Look, Point, Scale, Which, Zone, number};
-use crate::report::grid::Grid;
+use crate::report::grid::{Block, Grid};
 use crate::report::{Climbs, Crossover, Gap, Inputs, Measurement, Quantity, Rate, Regime, Report, Status, table};
 use crate::stats::{self, Estimate};
 
@@ -434,18 +434,21 @@ fn accuracy_pictures(report: &Report) -> Vec<Picture> {
 
 fn accuracy_grids(report: &Report) -> Vec<Grid> {
     let grid = |(path, forms): (String, Vec<(&str, &crate::report::Accuracy)>)| {
-        let rows = forms.iter().flat_map(|(form, accuracy)| {
-            accuracy.by_x.iter().map(move |bin| {
-                [
-                    format!("{form}, x from {} to {}", number(bin.from), number(bin.to)),
-                    bin.max_ulp.map(number).unwrap_or_default(),
-                    bin.mean_ulp.map(number).unwrap_or_default(),
-                ]
-            })
+        let bins = distinct(forms.iter().flat_map(|(_, accuracy)| accuracy.by_x.iter().map(|bin| (bin.from, bin.to))));
+        let rows = bins.into_iter().map(|(from, to)| {
+            let cell = |(_, accuracy): &(&str, &crate::report::Accuracy)| {
+                let bin = accuracy.by_x.iter().find(|bin| (bin.from, bin.to) == (from, to));
+                let ulp = bin.and_then(|bin| bin.max_ulp.zip(bin.mean_ulp));
+                ulp.map(|(max, mean)| format!("{} ({})", number(max), number(mean))).unwrap_or_default()
+            };
+            std::iter::once(format!("{} to {}", number(from), number(to))).chain(forms.iter().map(cell)).collect()
         });
-        let mut grid = Grid::of(["error by x", "max ULP", "mean ULP"], rows);
-        grid.header[0] = format!("{path}, error by x");
-        grid
+        let header = std::iter::once(format!("{path}: largest (mean) ULP by x"));
+        Grid {
+            header: header.chain(forms.iter().map(|(form, _)| (*form).to_owned())).collect(),
+            blocks: vec![Block { title: None, rows: rows.collect() }],
+            notes: Vec::new(),
+        }
     };
     accuracy_panels(report).into_iter().map(grid).collect()
 }
