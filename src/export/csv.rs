@@ -3,8 +3,11 @@
 use crate::report::{Inputs, Measurement, Rate, Report, table};
 use crate::stats::Estimate;
 
-/// The columns, each with what it holds of a row. A cell that does not apply is empty.
-const COLUMNS: &[(&str, fn(&Row) -> String)] = &[
+/// A column with what it holds of a row.
+type Column = (&'static str, fn(&Row) -> String);
+
+/// The columns. A cell that does not apply is empty.
+const COLUMNS: &[Column] = &[
     ("started_at", |row| row.report.run.started_at.to_string()),
     ("adapter", |row| text(&row.report.adapter.name)),
     ("driver", |row| text(format!("{} {}", row.report.adapter.driver, row.report.adapter.driver_info).trim())),

@@ -8,6 +8,7 @@
 //! The words are a table, a report (its path from the file's folder), and, if wanted, a regular expression over the names of the table's rows.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
@@ -27,59 +28,82 @@ const END: &str = "<!-- actbench:end";
 /// # Errors
 /// [`Error::Usage`] with file and line, if a marker is not understood or has no counterpart, or a report can't be read or has nothing of what is asked for.
 pub fn splice(file: &Path, text: &str) -> Result<String> {
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let mut reports: HashMap<PathBuf, Report> = HashMap::new();
+    let refuse = |index: usize, why: &str| Error::Usage(format!("{} line {}: {why}", file.display(), index + 1));
+    let mut reports = Reports { folder: file.parent().unwrap_or(Path::new("")), read: HashMap::new() };
+    let mut fence = Fence::default();
     let mut spliced = String::with_capacity(text.len());
-    // The line and the text of the marker whose end is looked for.
-    let mut open: Option<(usize, String)> = None;
-    let mut fence: Option<String> = None;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        let refuse = |why: &str| Error::Usage(format!("{} line {}: {why}", file.display(), index + 1));
+    let mut lines = text.split_inclusive('\n').enumerate();
+    while let Some((begin, line)) = lines.next() {
+        spliced.push_str(line);
         let content = line.trim();
-        if open.is_some() {
-            if content.starts_with(BEGIN) {
-                let (begin, _) = open.unwrap_or_default();
-                return Err(refuse(&format!("a table begins before that of line {begin} ends ({END} -->)")));
-            }
-            if content.starts_with(END) {
-                let (begin, generated) = open.take().unwrap_or_default();
-                let _ = begin;
-                spliced.push_str(&generated);
-                spliced.push_str(line);
-            }
+        if fence.encloses(content) {
             continue;
         }
-        spliced.push_str(line);
-        match &fence {
-            // What stands in a fence is text, such as a marker that is explained.
-            Some(mark) => {
-                if content.starts_with(mark.as_str()) && content.chars().all(|character| mark.starts_with(character)) {
-                    fence = None;
+        if content.starts_with(END) {
+            return Err(refuse(begin, "a table ends here that begins nowhere"));
+        }
+        if content.starts_with(BEGIN) {
+            let table = Marker::parse(content).and_then(|marker| marker.render(reports.get(marker.report)?));
+            let table = table.map_err(|why| refuse(begin, &why))?;
+            let marker = lines.find(|(_, line)| [BEGIN, END].iter().any(|marker| line.trim().starts_with(marker)));
+            match marker {
+                Some((_, end)) if end.trim().starts_with(END) => spliced += &format!("\n{table}\n\n{end}"),
+                Some((next, _)) => {
+                    return Err(refuse(
+                        next,
+                        &format!("a table begins before that of line {} ends ({END} -->)", begin + 1),
+                    ));
                 }
+                None => return Err(refuse(begin, &format!("the table has no end ({END} -->)"))),
             }
-            None if content.starts_with("```") || content.starts_with("~~~") => {
-                let mark = content.chars().next().unwrap_or('`');
-                fence = Some(content.chars().take_while(|character| *character == mark).collect());
-            }
-            None if content.starts_with(END) => return Err(refuse("a table ends here that begins nowhere")),
-            None if content.starts_with(BEGIN) => {
-                let marker = Marker::parse(content).map_err(|why| refuse(&why))?;
-                let path = folder.join(marker.report);
-                if !reports.contains_key(&path) {
-                    reports.insert(path.clone(), Report::read(&path).map_err(|error| refuse(&error.to_string()))?);
-                }
-                let generated = marker.render(&reports[&path]).map_err(|why| refuse(&why))?;
-                let line_break = if line.ends_with('\n') { "" } else { "\n" };
-                open = Some((index + 1, format!("{line_break}\n{generated}\n\n")));
-            }
-            None => {}
         }
     }
-    match open {
-        Some((begin, _)) => {
-            Err(Error::Usage(format!("{} line {begin}: the table has no end ({END} -->)", file.display())))
+    Ok(spliced)
+}
+
+/// The reports that markers name, each read once.
+struct Reports<'a> {
+    folder: &'a Path,
+    read: HashMap<PathBuf, Report>,
+}
+
+impl Reports<'_> {
+    fn get(&mut self, name: &str) -> std::result::Result<&Report, String> {
+        match self.read.entry(self.folder.join(name)) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(new) => {
+                let report = Report::read(new.key()).map_err(|error| error.to_string())?;
+                Ok(new.insert(report))
+            }
         }
-        None => Ok(spliced),
+    }
+}
+
+/// A fenced block, in which a marker is text that is explained.
+#[derive(Default)]
+struct Fence {
+    /// What it was opened with.
+    open: Option<String>,
+}
+
+impl Fence {
+    /// Whether a line, one after the other, is in a fenced block or begins or ends one.
+    fn encloses(&mut self, line: &str) -> bool {
+        let mark = line.chars().next().filter(|mark| "`~".contains(*mark)).unwrap_or(' ');
+        let length = line.chars().take_while(|character| *character == mark).count();
+        match &self.open {
+            Some(open) => {
+                if open.starts_with(mark) && length >= open.len() && line.trim_end_matches(mark).is_empty() {
+                    self.open = None;
+                }
+                true
+            }
+            None if mark != ' ' && length >= 3 => {
+                self.open = Some(mark.to_string().repeat(length));
+                true
+            }
+            None => false,
+        }
     }
 }
 
