@@ -58,6 +58,16 @@ struct Program<'a> {
 }
 
 impl<'a> Program<'a> {
+    fn of_kernel(kernel: &Kernel, wgsl: &'a str) -> Self {
+        Self {
+            path: kernel.path(),
+            wgsl,
+            written: kernel.tensors().iter().map(|role| role.is_written()).collect(),
+            words_per_unit: kernel.words_per_unit(),
+            arguments: [0; 3],
+        }
+    }
+
     fn of_ladder(ladder: &Ladder, wgsl: &'a str, rungs: u32) -> Self {
         Self {
             path: ladder.id(rungs),
@@ -115,19 +125,21 @@ impl Gpu {
         tensors: &[&Tensor],
     ) -> Result<Workload> {
         self.supports(&kernel)?;
-        let roles = kernel.tensors();
-        assert_eq!(roles.len(), tensors.len(), "{} takes {roles:?}", kernel.path());
-        let layout = tensors[0].layout;
-        let fits = |(role, tensor): (&Role, &&Tensor)| tensor.layout == layout.of(&kernel, *role);
-        assert!(roles.iter().zip(tensors).all(fits), "tensors of different layouts");
-        let program = Program {
-            path: kernel.path(),
-            wgsl,
-            written: roles.iter().map(|role| role.is_written()).collect(),
-            words_per_unit: kernel.words_per_unit(),
-            arguments: [0; 3],
-        };
-        self.bind_program(&program, shape, checks, tensors)
+        assert_fit(&kernel, tensors);
+        self.bind_program(&Program::of_kernel(&kernel, wgsl), shape, checks, tensors)
+    }
+
+    /// A kernel that was compiled, bound to other tensors.
+    ///
+    /// # Errors
+    /// If the device fails.
+    ///
+    /// # Panics
+    /// As [`Gpu::workload`].
+    pub fn workload_on(&self, compiled: &Workload, kernel: Kernel, tensors: &[&Tensor]) -> Result<Workload> {
+        assert_eq!(compiled.path, kernel.path(), "what was compiled is another kernel");
+        assert_fit(&kernel, tensors);
+        self.bind_tensors(compiled.pipeline.clone(), &Program::of_kernel(&kernel, ""), compiled.shape, tensors)
     }
 
     /// Compiles a ladder's own WGSL, or a text that stands in for it, and binds it to climb `rungs` rungs: `tensors` are y, x and, where the
@@ -313,6 +325,15 @@ impl Shape {
         let units = self.for_units_of(words_per_unit).words_per_invocation;
         [("workgroup_size", f64::from(self.workgroup_size)), ("units_per_invocation", f64::from(units))]
     }
+}
+
+/// That the tensors are those that the kernel asks for.
+fn assert_fit(kernel: &Kernel, tensors: &[&Tensor]) {
+    let roles = kernel.tensors();
+    assert_eq!(roles.len(), tensors.len(), "{} takes {roles:?}", kernel.path());
+    let layout = tensors[0].layout;
+    let fits = |(role, tensor): (&Role, &&Tensor)| tensor.layout == layout.of(kernel, *role);
+    assert!(roles.iter().zip(tensors).all(fits), "tensors of different layouts");
 }
 
 /// Workgroups for `words` words (or units): rows of equal length, since one dimension holds no more than 65,535 on most adapters and a

@@ -423,6 +423,9 @@ pub(crate) fn duration(ns: f64) -> String {
 /// A positive number with so many significant digits, without an exponent.
 #[must_use]
 pub fn significant(value: f64, digits: i32) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
     #[expect(clippy::cast_possible_truncation, reason = "a magnitude of a double is at most 308")]
     let magnitude = value.abs().log10().floor() as i32;
     let decimals = usize::try_from(digits - 1 - magnitude).unwrap_or(0);
