@@ -40,11 +40,12 @@ impl Estimate {
         }
         let ends = [self.low, self.high].map(|end| [end / divisor.low, end / divisor.high]);
         let ends = ends.as_flattened();
-        Some(Self {
+        let quotient = Self {
             median: self.median / divisor.median,
             low: ends.iter().copied().fold(f64::INFINITY, f64::min),
             high: ends.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        })
+        };
+        [quotient.low, quotient.high].iter().all(|end| end.is_finite()).then_some(quotient)
     }
 
     /// The mean of this, which has such a weight, and of what was measured apart from it. Its interval is as wide as that of [`Self::over`] is.
@@ -91,10 +92,10 @@ pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
     Some(Estimate { median: quantile(&sorted, 0.5)?, low: sorted[rank], high: sorted[sorted.len() - 1 - rank] })
 }
 
-/// [`over_devices`] of rounds, so many of each device one after the other; some of them gave nothing.
+/// [`over_devices`] of rounds, so many of each device one after the other; some of them gave nothing, or the quotient by a difference of 0.
 #[must_use]
 pub fn of_rounds(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> Option<Estimate> {
-    let rounds: Vec<Option<f64>> = rounds.collect();
+    let rounds: Vec<Option<f64>> = rounds.map(|round| round.filter(|value| value.is_finite())).collect();
     let per_device = if per_device == 0 { rounds.len().max(1) } else { per_device as usize };
     over_devices(rounds.chunks(per_device).map(|device| device.iter().flatten().copied().collect()))
 }

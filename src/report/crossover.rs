@@ -120,7 +120,7 @@ impl Crossover {
         let rungs_under_memory = memory_ns.over(rung_ns)?;
         let step = f64::from(last.rungs - before.rungs);
         let slopes = rounds(last, before, |last, before| (last - before) / step);
-        let slope_ns = stats::of_rounds(slopes, self.rounds_per_device)?;
+        let slope_ns = stats::of_rounds(slopes, self.rounds_per_device).filter(|slope| slope.median != 0.0)?;
         let begin_ns = self.time_ns(last)?.median - slope_ns.median * f64::from(last.rungs);
         let distance = |point: &&CrossoverPoint| (f64::from(point.rungs) / rungs_under_memory.median).ln().abs();
         let knee = self.points[1..].iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;

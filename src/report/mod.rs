@@ -7,6 +7,7 @@ mod accuracy;
 mod crossover;
 mod file;
 mod gap;
+pub mod grid;
 mod measurement;
 mod rate;
 pub mod table;

@@ -136,7 +136,8 @@ impl Rate {
             return None;
         }
         let ps = 1e3 / self.elements_as_f64();
-        let rung_ps = self.estimate(self.own.rungs_ns().map(|ns| Some(ns? * ps)))?;
+        // A rung that takes no time has no rate.
+        let rung_ps = self.estimate(self.own.rungs_ns().map(|ns| Some(ns? * ps))).filter(|rung| rung.median > 0.0)?;
         let rung_in_fma = self.in_fma(0.0)?;
         Some(DerivedRate {
             rung_ps,

@@ -60,6 +60,8 @@ pub struct Settings {
     pub max_time: Option<Duration>,
     /// Elements, at most, that shapes and the memory regime are looked for with; none where the adapter's memory is the limit.
     pub most_prepared: Option<u64>,
+    /// The shapes that directions are measured in; those of the others are found by measuring.
+    pub shapes: HashMap<Direction, Shape>,
     /// Whether the shapes of every kernel are ranked, not the yardsticks' alone.
     pub ranks_all_shapes: bool,
     /// What the user says about the run.
@@ -79,6 +81,7 @@ impl Settings {
             filter: None,
             max_time: None,
             most_prepared: None,
+            shapes: HashMap::new(),
             ranks_all_shapes: !is_quick,
             labels: BTreeMap::new(),
         }
@@ -352,7 +355,14 @@ impl Suite<'_> {
         self.step("shapes")?;
         let began = Instant::now();
         for direction in Direction::ALL {
-            if self.panels.iter().any(|panel| panel.direction == direction) {
+            if let Some(shape) = self.settings.shapes.get(&direction) {
+                let Shape { workgroup_size, words_per_invocation } = shape;
+                self.report.run.notes.push(format!(
+                    "shape of {} given beforehand: workgroups of {workgroup_size}, words an invocation: {words_per_invocation}",
+                    direction.name()
+                ));
+                self.shapes.insert(direction, *shape);
+            } else if self.panels.iter().any(|panel| panel.direction == direction) {
                 let (shape, trials) = shapes::choose(gpu, direction, most, plan, seed)?;
                 self.shapes.insert(direction, shape);
                 self.report.shapes.extend(trials);
