@@ -307,14 +307,14 @@ impl Gpu {
         Ok(taken)
     }
 
-    fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
+    pub(super) fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some("read back"), size, usage, mapped_at_creation: false };
         self.scoped(|| self.device.create_buffer(&descriptor))
             .map_err(|error| Error::Machine(format!("no memory to read results back: {error}")))
     }
 
-    fn read_bytes(
+    pub(super) fn read_bytes(
         &self,
         buffer: &wgpu::Buffer,
         offset: u64,
