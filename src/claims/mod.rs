@@ -5,10 +5,14 @@
 //! comes from the context's seed, and no sum depends on the order in which invocations run: the same seed on the same adapter gives
 //! the same result, times apart. Claims are about algorithms: nothing here enters a ratio or a rank of adapters.
 
+pub mod census;
 pub mod check;
+mod derivative;
 pub mod matmul;
+mod output;
 mod panel;
 pub mod random;
+mod range;
 pub mod text;
 
 use std::time::{Duration, Instant};
@@ -32,7 +36,7 @@ pub struct Experiment {
 }
 
 /// Every claim, in the order in which they are told.
-pub static CLAIMS: &[Experiment] = &[];
+pub static CLAIMS: &[Experiment] = &[range::RANGE, derivative::DERIVATIVE, output::OUTPUT];
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

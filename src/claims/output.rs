@@ -1,0 +1,836 @@
+//! A binary output layer: sigmoid with cross-entropy is said to be its natural choice. Measured: what it costs and how wrong it gets when both are computed
+//! from the logit at once, against sigmoid first and the logarithm behind it, and what becomes of ReLU in its place.
+
+use multiversion::multiversion;
+use rayon::prelude::*;
+
+use super::census::{Census, Tally};
+use super::range::percent;
+use super::{Context, Experiment, Findings, Panel, check};
+use crate::activation::{Activation, Direction};
+use crate::bounds::{self, Allowed, Case};
+use crate::error::{Error, Result};
+use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
+use crate::inputs::{DEFAULT_SEED, Inputs};
+use crate::kernel::{Kernel, Role};
+use crate::reference;
+use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::stats::Estimate;
+use crate::storage::{Format, Storage};
+
+/// The claim.
+pub const OUTPUT: Experiment = Experiment {
+    name: "output",
+    statement: "a binary output layer wants sigmoid with cross-entropy, and ReLU can't take its place",
+    run,
+};
+
+/// Of so many inputs, quick counts one.
+const QUICK_STRIDE: u32 = 85;
+
+/// Of so many inputs, one is compared with f64 where not every one is: prime to 2, so that every low bit is met.
+const SPARSE: usize = 4093;
+
+/// Inputs of a chunk of the comparison.
+const CHUNK: usize = 1 << 20;
+
+/// Invocations of a workgroup, four elements each.
+const WORKGROUP: usize = 256;
+
+/// A way to compute loss and gradient from a logit and a label.
+#[derive(Clone, Copy)]
+struct Way {
+    /// The second part of its function in shaders/claims/output.wgsl.
+    name: &'static str,
+    told: &'static str,
+    /// Whether its error is looked at in full for every input.
+    in_full: bool,
+    /// What it may give.
+    allowed: fn(&Input) -> [Allowed; 2],
+}
+
+const WAYS: [Way; 6] = [
+    Way { name: "fused", told: "from the logit", in_full: true, allowed: fused },
+    Way { name: "fused_log", told: "from the logit, by the built-in log", in_full: true, allowed: fused_log },
+    Way { name: "apart", told: "sigmoid, then log", in_full: true, allowed: apart },
+    Way { name: "textbook", told: "sigmoid, then both logs", in_full: false, allowed: textbook },
+    Way { name: "clamped", told: "sigmoid, then log, clamped", in_full: false, allowed: clamped },
+    Way { name: "relu", told: "ReLU, then log", in_full: false, allowed: relu },
+];
+
+/// Which of the two results.
+#[derive(Clone, Copy)]
+enum Of {
+    Loss,
+    Gradient,
+}
+
+fn run(context: &Context<'_>) -> Result<Findings> {
+    let (mut figures, mut notes) = (Vec::new(), Vec::new());
+    let mut failures = Vec::new();
+    let mut errors = Vec::new();
+    for way in &WAYS {
+        (context.progress)(way.told);
+        let found = Failures::of(context, way)?;
+        figures.extend(found.figures(way));
+        let of_way = compare(context, way)?;
+        figures.extend(of_way.figures(way));
+        failures.push(found);
+        errors.push(of_way);
+    }
+    (context.progress)("what it costs");
+    let cost = Cost::measured(context)?;
+    figures.extend(cost.figures());
+    notes.push("Losses and gradients are counted for every finite logit with either label; a gradient of 0 is one for a wrong label, where it should be 1 or -1.".to_owned());
+    if context.either(true, false) {
+        notes.push(format!("Counted is one logit in {QUICK_STRIDE}, compared with f64 one in {SPARSE}."));
+    }
+    let [fused, apart, relu] = [0, 2, 5].map(|way| &failures[way]);
+    Ok(Findings {
+        // From the logit, behind a sigmoid, and with ReLU, which is said not to work.
+        outcome: Outcome::of([fused.not_finite == 0, apart.not_finite == 0, relu.not_finite > 0]),
+        conclusion: conclusion(&failures, &errors, &cost),
+        seeds: vec![context.seed],
+        figures,
+        plots: vec![plot(context)?],
+        notes,
+    })
+}
+
+fn conclusion(failures: &[Failures], errors: &[Errors], cost: &Cost) -> String {
+    let [fused, apart, relu] = [0, 2, 5].map(|way| &failures[way]);
+    let share = |failures: &Failures| percent(failures.not_finite, failures.cases);
+    let Estimate { median, low, high } = cost.apart_over_fused;
+    format!(
+        "computed from the logit: {} of {} losses and gradients are not finite and the loss is off by {:.1} ULP at most; sigmoid and then log fails for {:.1} % and \
+         takes {median:.2} [{low:.2}, {high:.2}] times as long; with ReLU {:.1} % fail and {:.1} % of its outputs are no probabilities inside (0, 1)",
+        fused.not_finite,
+        fused.cases,
+        errors[0].loss.ulps.value,
+        share(apart),
+        share(relu),
+        relu.outside.map_or(0.0, |outside| percent(outside, relu.logits)),
+    )
+}
+
+/// The activation's functions that the ways call, and the ways.
+fn definitions() -> String {
+    let [sigmoid, relu] = ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table").wgsl);
+    [sigmoid, relu, include_str!("../../shaders/claims/output.wgsl")].join("\n")
+}
+
+/// How often a way fails.
+struct Failures {
+    /// Logits.
+    logits: u64,
+    /// Logits with labels.
+    cases: u64,
+    /// Cases whose loss or gradient is not finite: whichever fails more often.
+    not_finite: u64,
+    loss: u64,
+    gradient: u64,
+    /// Cases whose gradient is 0, though the output is as wrong as it can be.
+    dead: u64,
+    /// Outputs outside (0, 1), where that is not sigmoid's.
+    outside: Option<u64>,
+}
+
+impl Failures {
+    fn of(context: &Context<'_>, way: &Way) -> Result<Self> {
+        let mut found = Self { logits: 0, cases: 0, not_finite: 0, loss: 0, gradient: 0, dead: 0, outside: None };
+        for label in [0u8, 1] {
+            let loss = tallies(context, way, Of::Loss, label)?;
+            let gradient = tallies(context, way, Of::Gradient, label)?;
+            let both = |tallies: &[Tally; 2]| tallies[0].not_finite() + tallies[1].not_finite();
+            found.cases += loss[0].inputs + loss[1].inputs;
+            found.logits = loss[0].inputs + loss[1].inputs;
+            found.loss += both(&loss);
+            found.gradient += both(&gradient);
+            // Of the label that the sign of the logit contradicts.
+            found.dead += gradient[usize::from(label)].zeros;
+        }
+        found.not_finite = found.loss.max(found.gradient);
+        if way.name == "relu" {
+            let outputs = census(context, "fn counted(x: T) -> T { return relu_plain(x); }\n", 1.0)?;
+            let outputs = halves(context, &outputs)?;
+            found.outside = Some(outputs.iter().map(|half| half.zeros + half.ones + half.above).sum());
+        }
+        Ok(found)
+    }
+
+    fn figures(&self, way: &Way) -> Vec<Figure> {
+        let told = way.told;
+        let share = |name: &str, part: u64| {
+            Figure::new(format!("{told}: {name}"), "%", percent(part, self.cases))
+                .noted(format!("{part} of {}", self.cases))
+        };
+        let outside = self
+            .outside
+            .map(|outside| Figure::new(format!("{told}: outputs outside (0, 1)"), "%", percent(outside, self.logits)));
+        [
+            share("losses that are not finite", self.loss),
+            share("gradients that are not finite", self.gradient),
+            share("gradients of 0 for a wrong output", self.dead),
+        ]
+        .into_iter()
+        .chain(outside)
+        .collect()
+    }
+}
+
+fn census<'gpu>(context: &Context<'gpu>, counted: &str, threshold: f32) -> Result<Census<'gpu>> {
+    Census::new(context.gpu, Storage::F32, &[&definitions(), counted].concat(), "counted", threshold)
+}
+
+/// What a way gives for positive and for negative logits with a label, after it was checked.
+fn tallies(context: &Context<'_>, way: &Way, of: Of, label: u8) -> Result<[Tally; 2]> {
+    let (field, index) = match of {
+        Of::Loss => ("loss", 0),
+        Of::Gradient => ("dx", 1),
+    };
+    let name = way.name;
+    let counted = format!("fn counted(x: T) -> T {{ return output_{name}(x, T({label}.0)).{field}; }}\n");
+    let census = census(context, &counted, 0.0)?;
+    census.check(|x, _| (way.allowed)(&Input { x, label: label == 1 })[index])?;
+    halves(context, &census)
+}
+
+fn halves(context: &Context<'_>, census: &Census<'_>) -> Result<[Tally; 2]> {
+    let stride = context.either(QUICK_STRIDE, 1);
+    Ok([census.half(false, stride)?.sum(), census.half(true, stride)?.sum()])
+}
+
+/// The loss from a logit with label 0, log(1 + exp(x)), to a few units in the last place of f64 wherever that is normal.
+#[inline(always)]
+fn softplus(x: f64) -> f64 {
+    // exp(-|x|) / (1 + exp(-|x|)), of which w = z / (2 + z) follows without a second exponential; log(1 + z) = 2 atanh(w).
+    let q = reference::sigmoid(-x.abs());
+    let w = q / (2.0 - q);
+    let square = w * w;
+    let mut sum = 0.0;
+    let mut n = 37.0;
+    while n > 0.0 {
+        sum = sum * square + 1.0 / n;
+        n -= 2.0;
+    }
+    (if x > 0.0 { x } else { 0.0 }) + 2.0 * w * sum
+}
+
+/// Loss and gradient of logits of one label.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn truths(x: &[f64], is_one: bool, loss: &mut [f64], gradient: &mut [f64]) {
+    let sign = if is_one { -1.0 } else { 1.0 };
+    for ((x, loss), gradient) in x.iter().zip(loss).zip(gradient) {
+        *loss = softplus(sign * x);
+        *gradient = sign * reference::sigmoid(sign * x);
+    }
+}
+
+/// A logit with its label.
+struct Input {
+    x: f64,
+    label: bool,
+}
+
+const U: f64 = Format::F32.unit;
+
+impl Input {
+    /// The logit as it is for label 0.
+    fn s(&self) -> f64 {
+        if self.label { -self.x } else { self.x }
+    }
+
+    /// The sign of the gradient.
+    fn sign(&self) -> f64 {
+        if self.label { -1.0 } else { 1.0 }
+    }
+
+    /// The y that sigmoid may give.
+    fn y(&self) -> [f64; 2] {
+        match bounds::sigmoid_exp(&case(self.x)) {
+            Allowed::Within { lowest, highest } => [lowest, highest],
+            _ => unreachable!("finite logits have an interval"),
+        }
+    }
+
+    /// The p, y or 1 - y, whose logarithm is the loss, for any of these y.
+    fn p(&self, [lowest, highest]: [f64; 2]) -> [f64; 2] {
+        // A difference is rounded once more, in either direction.
+        if self.label { [lowest, highest] } else { [(1.0 - highest) * (1.0 - U), (1.0 - lowest) * (1.0 + U)] }
+    }
+}
+
+fn case(x: f64) -> Case {
+    Case { storage: Storage::F32, first: x, first_bits: Storage::F32.bits(x), dy: 0.0, truth: reference::sigmoid(x) }
+}
+
+fn around(value: f64, tolerance: f64) -> Allowed {
+    Allowed::Within { lowest: value - tolerance, highest: value + tolerance }
+}
+
+/// What exp(-|s|) may be off by, as a share of it.
+fn exp_share(s: f64) -> f64 {
+    U * (3.0 + 2.0 * s.abs())
+}
+
+/// log(1 + z) follows z's relative error at most, and takes a dozen roundings, each of its size or less; the sum takes one more.
+fn fused(input: &Input) -> [Allowed; 2] {
+    let loss = softplus(input.s());
+    let tail = loss - input.s().max(0.0);
+    let tolerance = tail * (exp_share(input.s()) + 12.0 * U) + loss * U + 2.0 * Format::F32.min_normal;
+    [around(loss, tolerance), fused_gradient(input)]
+}
+
+fn fused_gradient(input: &Input) -> Allowed {
+    match (bounds::sigmoid_exp(&case(input.s())), input.label) {
+        (Allowed::Within { lowest, highest }, true) => Allowed::Within { lowest: -highest, highest: -lowest },
+        (allowed, _) => allowed,
+    }
+}
+
+/// The built-in log has an absolute error of 2^-21 between 1/2 and 2; what is lost beside 1 is half a unit of it.
+fn fused_log(input: &Input) -> [Allowed; 2] {
+    let loss = softplus(input.s());
+    let tail = loss - input.s().max(0.0);
+    let tolerance = tail * exp_share(input.s()) + U + f64::powi(2.0, -21) + loss * U + Format::F32.min_normal;
+    [around(loss, tolerance), fused_gradient(input)]
+}
+
+/// -log(p) of a p within these ends: the built-in's absolute error between 1/2 and 2, 3 ULP elsewhere. Of what may be 0 or below, anything, and of a
+/// subnormal p too, which may be flushed.
+fn minus_log([lowest, highest]: [f64; 2]) -> Allowed {
+    if lowest < Format::F32.min_normal {
+        return Allowed::Anything;
+    }
+    let tolerance = |p: f64| f64::powi(2.0, -21) + 3.0 * U * p.ln().abs();
+    Allowed::Within { lowest: -highest.ln() - tolerance(highest), highest: -lowest.ln() + tolerance(lowest) }
+}
+
+/// The gradient through a y: (1 or -1) / p of the p that was computed, times y (1 - y), which is p times what is left of 1.
+fn through_y(input: &Input, y: [f64; 2], p: [f64; 2]) -> Allowed {
+    // 1 / p and y (1 - y) / p have to stay in the range that division is defined in.
+    if p[0] < 2.0 * Format::F32.min_normal {
+        return Allowed::Anything;
+    }
+    // Rounding of the quotient, of two products and two differences; a subnormal product may be flushed.
+    let share = 10.0 * U;
+    let flushed = Format::F32.min_normal / p[0];
+    let other = if input.label { [1.0 - y[1], 1.0 - y[0]] } else { y };
+    let [lowest, highest] = [other[0] * (1.0 - share) - U - flushed, other[1] * (1.0 + share) + U + flushed];
+    if input.label {
+        Allowed::Within { lowest: -highest, highest: -lowest }
+    } else {
+        Allowed::Within { lowest, highest }
+    }
+}
+
+fn apart(input: &Input) -> [Allowed; 2] {
+    let y = input.y();
+    let p = input.p(y);
+    [minus_log(p), through_y(input, y, p)]
+}
+
+/// As apart where neither y nor 1 - y may be 0: then 0 times the other logarithm is 0, and y - label is p.
+fn textbook(input: &Input) -> [Allowed; 2] {
+    let y = input.y();
+    let least = y[0].min(1.0 - y[1]);
+    if least < 1e-30 {
+        return [Allowed::Anything; 2];
+    }
+    apart(input)
+}
+
+/// As apart where the clamps do nothing; else within them.
+fn clamped(input: &Input) -> [Allowed; 2] {
+    let y = input.y();
+    let p = input.p(y);
+    let loss = if p[0] < 1e-43 {
+        // -0 or what the logarithm of a subnormal may be.
+        Allowed::Within { lowest: -1e-5, highest: 100.0 }
+    } else {
+        minus_log(p)
+    };
+    let product = y[0].max(0.0) * (1.0 - y[1]).max(0.0);
+    if product < 2e-12 {
+        return [loss, around(0.0, 1.0 + 16.0 * U)];
+    }
+    [loss, through_y(input, y, p)]
+}
+
+fn relu(input: &Input) -> [Allowed; 2] {
+    let y = reference::relu(input.x);
+    let p = input.p([y, y]);
+    let loss = minus_log(p);
+    // 0 where ReLU is; 0 times infinity does not come up, as the gradient is selected.
+    let gradient = if y < 2.0 * Format::F32.min_normal {
+        Allowed::Anything
+    } else {
+        let quotient = input.sign() / if input.label { y } else { 1.0 - y };
+        if p[0].abs() < 2.0 * Format::F32.min_normal || quotient.abs() < Format::F32.min_normal {
+            Allowed::Anything
+        } else {
+            around(quotient, quotient.abs() * 6.0 * U)
+        }
+    };
+    [loss, gradient]
+}
+
+/// How far the finite results of a way are from f64.
+struct Errors {
+    loss: Worst,
+    gradient: Worst,
+}
+
+/// The largest errors of one result, each with its logit.
+#[derive(Clone, Copy, Default)]
+struct Worst {
+    /// In ULP of the true result, where that is normal.
+    ulps: At,
+    absolute: At,
+    /// Results compared.
+    compared: u64,
+    /// Those of them that are off by half of the true result or more.
+    lost: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct At {
+    value: f64,
+    x: f64,
+}
+
+impl Worst {
+    fn add(&mut self, x: f64, actual: f64, truth: f64) {
+        let error = (actual - truth).abs();
+        if !error.is_finite() {
+            return;
+        }
+        self.compared += 1;
+        self.absolute.raise(At { value: error, x });
+        if truth.abs() >= Format::F32.min_normal {
+            self.ulps.raise(At { value: Format::F32.ulps(error, truth), x });
+            self.lost += u64::from(error >= truth.abs() / 2.0);
+        }
+    }
+
+    fn merge(&mut self, behind: &Self) {
+        self.ulps.raise(behind.ulps);
+        self.absolute.raise(behind.absolute);
+        self.compared += behind.compared;
+        self.lost += behind.lost;
+    }
+}
+
+impl At {
+    fn raise(&mut self, other: Self) {
+        if other.value > self.value {
+            *self = other;
+        }
+    }
+}
+
+impl Errors {
+    fn figures(&self, way: &Way) -> Vec<Figure> {
+        let told = way.told;
+        let of = |what: &str, worst: &Worst| {
+            let at = |at: At| format!("at logit {:e}", at.x);
+            let name = |which: &str| format!("{told}: {which} of {what}");
+            [
+                Figure::new(name("largest error, where finite,"), "ULP", worst.ulps.value).noted(at(worst.ulps)),
+                Figure::new(name("largest absolute error"), "", worst.absolute.value).noted(at(worst.absolute)),
+                Figure::new(name("share without a right digit"), "%", percent(worst.lost, worst.compared)),
+            ]
+        };
+        [of("losses", &self.loss), of("gradients", &self.gradient)].concat()
+    }
+}
+
+/// A program of pairs, bound to a chunk.
+struct Pairs {
+    first: Buffer,
+    label: Buffer,
+    loss: Buffer,
+    gradient: Buffer,
+}
+
+impl Pairs {
+    fn new(gpu: &Gpu, elements: usize) -> Result<Self> {
+        let buffer = |label| gpu.buffer(label, elements);
+        Ok(Self {
+            first: buffer("logits")?,
+            label: buffer("labels")?,
+            loss: buffer("loss")?,
+            gradient: buffer("gradient")?,
+        })
+    }
+
+    fn step(&self, gpu: &Gpu, program: &Program) -> Result<Step> {
+        let words = self.first.words / 4;
+        gpu.step(program, &[&self.loss, &self.gradient, &self.first, &self.label], &[count(words)], groups(words))
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).expect("fewer than 2^32")
+}
+
+fn groups(words: usize) -> [u32; 3] {
+    [count(words.div_ceil(WORKGROUP)), 1, 1]
+}
+
+/// The program of pairs around a function of two operands.
+fn wgsl(function: &str) -> String {
+    let glue = format!(
+        "const WORKGROUP_SIZE: u32 = {WORKGROUP}u;\nfn outputs(first: T, label: T) -> Output {{ return {function}(first, label); }}\n"
+    );
+    let pairs = include_str!("../../shaders/claims/output_pairs.wgsl");
+    [Storage::F32.wgsl(), &definitions(), &glue, pairs].join("\n")
+}
+
+fn program(gpu: &Gpu, function: &str) -> Result<Program> {
+    gpu.program(&format!("output/{function}"), &wgsl(function), &[], ShaderChecks::Trusted)
+}
+
+/// Compares every finite result of a way with f64, of all logits or of some.
+fn compare(context: &Context<'_>, way: &Way) -> Result<Errors> {
+    let gpu = context.gpu;
+    let program = program(gpu, &format!("output_{}", way.name))?;
+    let pairs = Pairs::new(gpu, CHUNK)?;
+    let run = Sequence::new(way.name, vec![pairs.step(gpu, &program)?]);
+    let in_full = way.in_full && context.either(false, true);
+    let stride = if in_full { 1 } else { SPARSE };
+    let mut errors = Errors { loss: Worst::default(), gradient: Worst::default() };
+    for is_one in [false, true] {
+        gpu.store(&pairs.label, &vec![f32::from(u8::from(is_one)); CHUNK])?;
+        for first in (0..=u32::MAX).step_by(CHUNK * stride) {
+            let logits: Vec<u32> = (0..CHUNK).map(|index| first.wrapping_add(count(index * stride))).collect();
+            gpu.store(&pairs.first, &logits)?;
+            gpu.run_sequence(&run, 1)?;
+            let (loss, gradient) = (gpu.load(&pairs.loss)?, gpu.load(&pairs.gradient)?);
+            // What wrapped around was there already.
+            let fresh = ((1_usize << 32) - first as usize).div_ceil(stride).min(CHUNK);
+            errors.add(&logits[..fresh], is_one, &loss, &gradient);
+        }
+    }
+    Ok(errors)
+}
+
+impl Errors {
+    fn add(&mut self, logits: &[u32], is_one: bool, loss: &[f32], gradient: &[f32]) {
+        const STRIP: usize = 1 << 12;
+        let strips: Vec<[Worst; 2]> =
+            (logits.par_chunks(STRIP).zip(loss.par_chunks(STRIP)).zip(gradient.par_chunks(STRIP)))
+                .map(|((logits, loss), gradient)| {
+                    let x: Vec<f64> = logits.iter().map(|bits| f64::from(f32::from_bits(*bits))).collect();
+                    let (mut true_loss, mut true_gradient) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+                    truths(&x, is_one, &mut true_loss, &mut true_gradient);
+                    let mut worst = [Worst::default(); 2];
+                    for (index, x) in x.iter().enumerate().filter(|(_, x)| x.is_finite()) {
+                        worst[0].add(*x, f64::from(loss[index]), true_loss[index]);
+                        worst[1].add(*x, f64::from(gradient[index]), true_gradient[index]);
+                    }
+                    worst
+                })
+                .collect();
+        for [loss, gradient] in &strips {
+            self.loss.merge(loss);
+            self.gradient.merge(gradient);
+        }
+    }
+}
+
+/// What loss and gradient take, by way.
+struct Cost {
+    elements: usize,
+    fused: Estimate,
+    fused_log: Estimate,
+    apart: Estimate,
+    apart_over_fused: Estimate,
+    in_one_over_fused: Estimate,
+}
+
+impl Cost {
+    fn measured(context: &Context<'_>) -> Result<Self> {
+        let gpu = context.gpu;
+        let elements: usize = if gpu.facts.is_software { 1 << 20 } else { 1 << 24 };
+        let layers = Layers::new(context, elements)?;
+        let (fused, fused_log) = (layers.one(gpu, "output_fused")?, layers.one(gpu, "output_fused_log")?);
+        let (in_one, apart) = (layers.one(gpu, "output_apart")?, layers.three(gpu)?);
+        layers.check(gpu, &fused, self::fused)?;
+        layers.check(gpu, &fused_log, self::fused_log)?;
+        layers.check(gpu, &in_one, self::apart)?;
+        layers.check(gpu, &apart, self::apart)?;
+        let panel = Panel::timed(context, &[&fused, &fused_log, &in_one, &apart])?;
+        Ok(Self {
+            elements,
+            fused: panel.ns(0),
+            fused_log: panel.ns(1),
+            apart: panel.ns(3),
+            apart_over_fused: panel.over(3, 0),
+            in_one_over_fused: panel.over(2, 0),
+        })
+    }
+}
+
+impl Cost {
+    fn figures(&self) -> Vec<Figure> {
+        let n = self.elements;
+        #[expect(clippy::cast_precision_loss, reason = "2^24 at most")]
+        let elements = n as f64;
+        let each = |name: &str, time: Estimate, bytes: f64| {
+            let Estimate { median, low, high } = time;
+            let by = |what: &dyn Fn(f64) -> f64| {
+                let (one, other) = (what(low), what(high));
+                Estimate { median: what(median), low: one.min(other), high: one.max(other) }
+            };
+            [
+                Figure::estimated(format!("{name}: time"), "ns/element", by(&|ns| ns / elements)),
+                Figure::estimated(format!("{name}: throughput"), "GB/s", by(&|ns| bytes * elements / ns))
+                    .noted(format!("{bytes} bytes an element, {n} elements")),
+            ]
+        };
+        // Logit, label, loss, gradient; apart, y is written and read twice and dy once besides.
+        let (fused, apart) = (16.0, 36.0);
+        let ratios = [
+            Figure::estimated("sigmoid, then log, in three kernels : from the logit", "x", self.apart_over_fused),
+            Figure::estimated("sigmoid, then log, in one kernel : from the logit", "x", self.in_one_over_fused),
+        ];
+        [
+            &each("from the logit", self.fused, fused)[..],
+            &each("from the logit, by the built-in log", self.fused_log, fused),
+            &each("sigmoid, then log, in three kernels", self.apart, apart),
+            &ratios,
+        ]
+        .concat()
+    }
+}
+
+/// Logits and labels, with what layers keep between them.
+struct Layers {
+    pairs: Pairs,
+    logits: Vec<f32>,
+    labels: Vec<f32>,
+    y: Buffer,
+    dy: Buffer,
+}
+
+/// Elements that are compared before they are timed.
+const CHECKED: usize = 1 << 14;
+
+impl Layers {
+    fn new(context: &Context<'_>, elements: usize) -> Result<Self> {
+        let gpu = context.gpu;
+        let sigmoid = Activation::named("sigmoid").expect("in the table");
+        let normal = |role: Role| {
+            let mut bytes = vec![0; 4 * elements];
+            Inputs::normal(context.seed).fill(sigmoid, role, Storage::F32, 0, &mut bytes);
+            bytes
+                .chunks_exact(4)
+                .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+                .collect::<Vec<_>>()
+        };
+        let logits: Vec<f32> = normal(Role::X).into_iter().map(|x| 4.0 * x).collect();
+        let labels: Vec<f32> = normal(Role::Dy).into_iter().map(|dy| f32::from(u8::from(dy > 0.0))).collect();
+        let pairs = Pairs::new(gpu, elements)?;
+        gpu.store(&pairs.first, &logits)?;
+        gpu.store(&pairs.label, &labels)?;
+        Ok(Self { pairs, logits, labels, y: gpu.buffer("y", elements)?, dy: gpu.buffer("dy", elements)? })
+    }
+
+    /// Loss and gradient in one kernel.
+    fn one(&self, gpu: &Gpu, function: &str) -> Result<Sequence> {
+        Ok(Sequence::new(function, vec![self.pairs.step(gpu, &program(gpu, function)?)?]))
+    }
+
+    /// A layer a kernel: y from the logit, loss and dy from y, the gradient from y and dy.
+    fn three(&self, gpu: &Gpu) -> Result<Sequence> {
+        let Pairs { first, label, loss, gradient } = &self.pairs;
+        let words = first.words / 4;
+        let sigmoid = Activation::named("sigmoid").expect("in the table");
+        let kernel = |direction, buffers: [&Buffer; 3], bound: usize| {
+            let kernel = Kernel::default_form(sigmoid, direction, Storage::F32).expect("a default form");
+            let program = gpu.program(&kernel.path(), &kernel.wgsl(), &[], ShaderChecks::Trusted)?;
+            gpu.step(&program, &buffers[..bound], &[count(words)], groups(words))
+        };
+        let cross_entropy = program(gpu, "cross_entropy")?;
+        Ok(Sequence::new(
+            "sigmoid, cross-entropy and the gradient of sigmoid",
+            vec![
+                kernel(Direction::Forward, [&self.y, first, first], 2)?,
+                gpu.step(&cross_entropy, &[loss, &self.dy, &self.y, label], &[count(words)], groups(words))?,
+                kernel(Direction::Backward, [gradient, &self.y, &self.dy], 3)?,
+            ],
+        ))
+    }
+
+    /// Runs it once and compares the first results with what is allowed.
+    fn check(&self, gpu: &Gpu, sequence: &Sequence, allowed: fn(&Input) -> [Allowed; 2]) -> Result<()> {
+        let nothing = vec![f32::NAN; self.logits.len()];
+        gpu.store(&self.pairs.loss, &nothing)?;
+        gpu.store(&self.pairs.gradient, &nothing)?;
+        gpu.run_sequence(sequence, 1)?;
+        let (loss, gradient): (Vec<f32>, Vec<f32>) = (gpu.load(&self.pairs.loss)?, gpu.load(&self.pairs.gradient)?);
+        if let Some(index) = loss.iter().zip(&gradient).position(|(loss, gradient)| loss.is_nan() || gradient.is_nan())
+        {
+            return Err(Error::Mismatch(format!("{}: element {index} was not computed", sequence.path)));
+        }
+        for index in 0..CHECKED.min(loss.len()) {
+            let (x, label) = (self.logits[index], self.labels[index]);
+            let allowed = allowed(&Input { x: f64::from(x), label: label == 1.0 });
+            for ((what, actual), allowed) in
+                [("loss", loss[index]), ("gradient", gradient[index])].into_iter().zip(allowed)
+            {
+                if !allowed.contains(f64::from(actual), actual.to_bits()) {
+                    let path = &sequence.path;
+                    return Err(Error::Mismatch(format!(
+                        "{path}: the {what} of logit {x:e} with label {label} is {actual:e}, which is none of {allowed:?}"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The loss of label 0 by logit.
+fn plot(context: &Context<'_>) -> Result<Plot> {
+    const MOST: u16 = 120;
+    let logits = || (0..=MOST).map(f64::from);
+    let mut series =
+        vec![Series { label: "exact".to_owned(), points: logits().map(|x| Point::new(x, softplus(x))).collect() }];
+    for way in [&WAYS[0], &WAYS[2], &WAYS[4]] {
+        let name = way.name;
+        let counted = format!("fn counted(x: T) -> T {{ return output_{name}(x, T(0.0)).loss; }}\n");
+        let census = census(context, &counted, 0.0)?;
+        let points = logits().map(|x| Ok(Point::new(x, census.results(Storage::F32.bits(x), 1)?[0])));
+        series.push(Series { label: way.told.to_owned(), points: points.collect::<Result<_>>()? });
+    }
+    Ok(Plot {
+        title: "Cross-entropy of a wrong output by its logit: where there is no point, it is infinite".to_owned(),
+        x: Axis::linear("logit, of label 0"),
+        y: Axis::linear("loss"),
+        series,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Extent;
+    use crate::gpu::Choice;
+
+    fn gpu() -> Gpu {
+        Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
+    }
+
+    #[test]
+    fn softplus_is_that_of_libm() {
+        for step in -4000..=4000 {
+            let x = f64::from(step) / 5.0;
+            let expected = x.max(0.0) + libm::log1p(libm::exp(-x.abs()));
+            let own = softplus(x);
+            assert!((own - expected).abs() <= 8.0 * f64::EPSILON * expected + 1e-320, "{x}: {own:e}, {expected:e}");
+        }
+        // Known values: ln 2, and ln(1 + e).
+        assert!((softplus(0.0) - std::f64::consts::LN_2).abs() < 2e-16);
+        assert!((softplus(1.0) - 1.313_261_687_518_222_8).abs() < 4e-16);
+        assert!((softplus(-100.0) / 3.720_075_976_020_836e-44 - 1.0).abs() < 1e-14);
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_loss() {
+        let of = |x: f64, is_one: bool| {
+            let (mut loss, mut gradient) = ([0.0], [0.0]);
+            truths(&[x], is_one, &mut loss, &mut gradient);
+            (loss[0], gradient[0])
+        };
+        for step in -200..=200 {
+            for is_one in [false, true] {
+                let (x, h) = (f64::from(step) / 8.0, 1e-4);
+                let slope = (of(x + h, is_one).0 - of(x - h, is_one).0) / (2.0 * h);
+                let (_, gradient) = of(x, is_one);
+                assert!((gradient - slope).abs() < 1e-8, "{x} {is_one}: {gradient} {slope}");
+            }
+        }
+    }
+
+    /// Every way's loss and gradient, on the adapter, by a text that may be planted.
+    fn checked(gpu: &Gpu, way: &Way, plant: impl Fn(&str) -> String) -> Result<()> {
+        for label in [0u8, 1] {
+            for (index, field) in ["loss", "dx"].into_iter().enumerate() {
+                let name = way.name;
+                let counted = format!("fn counted(x: T) -> T {{ return output_{name}(x, T({label}.0)).{field}; }}\n");
+                let definitions = plant(&[&definitions(), &counted[..]].concat());
+                let census = Census::new(gpu, Storage::F32, &definitions, "counted", 0.0)?;
+                census.check(|x, _| (way.allowed)(&Input { x, label: label == 1 })[index])?;
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_way_gives_what_is_allowed() {
+        let gpu = gpu();
+        for way in &WAYS {
+            checked(&gpu, way, str::to_owned).expect(way.name);
+        }
+    }
+
+    #[test]
+    fn planted_faults_are_found() {
+        let gpu = gpu();
+        for (way, find, replace) in [
+            (0, "2.0) * w * sum", "2.0) * w"),
+            (0, "T(1.0 / 17.0)", "T(0.0)"),
+            (0, "1.0 / 5.0", "1.0 / 6.0"),
+            (0, "max(s, T(0.0)) + log_1p", "max(x, T(0.0)) + log_1p"),
+            (0, "select(y, -y, label == T(1.0)));", "y);"),
+            (0, "log_1p(z)", "log_1p(y)"),
+            (1, "log(T(1.0) + z)", "log(T(1.0001) + z)"),
+            (1, "sigmoid_of(s, z)", "sigmoid_of(x, z)"),
+            (2, "sigmoid_from_y(y, of_y.dx)", "sigmoid_from_y(y, -of_y.dx)"),
+            (2, "select(T(1.0) - y, y, is_one)", "select(y, T(1.0) - y, is_one)"),
+            (3, "(T(1.0) - label) * log(T(1.0) - y)", "label * log(T(1.0) - y)"),
+            (4, "T(-100.0)", "T(-10.0)"),
+            (4, "(y - label) / max", "(y + label) / max"),
+            (5, "relu_from_y(y, of_y.dx)", "of_y.dx * y"),
+        ] {
+            let planted = |text: &str| {
+                let planted = text.replace(find, replace);
+                assert_ne!(planted, text, "{find}");
+                planted
+            };
+            let error = checked(&gpu, &WAYS[way], planted).err();
+            assert!(matches!(error, Some(Error::Mismatch(_))), "{find} -> {replace}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn layers_are_compared_before_they_are_timed() {
+        let gpu = gpu();
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: DEFAULT_SEED, progress: &|_| () };
+        // No multiple of a workgroup's elements.
+        let layers = Layers::new(&context, 5 * 4 * WORKGROUP + 12).expect("room");
+        let sequence = |function| layers.one(&gpu, function).expect("it compiles");
+        layers.check(&gpu, &sequence("output_fused"), fused).expect("right");
+        layers.check(&gpu, &sequence("output_apart"), apart).expect("right");
+        layers.check(&gpu, &layers.three(&gpu).expect("it compiles"), apart).expect("right");
+        assert!(layers.check(&gpu, &sequence("output_relu"), fused).is_err());
+        let wrong = Layers { logits: layers.logits.iter().map(|x| x + 0.001).collect(), ..layers };
+        assert!(wrong.check(&gpu, &wrong.one(&gpu, "output_fused").expect("it compiles"), fused).is_err());
+    }
+
+    #[test]
+    fn errors_are_counted_as_they_are() {
+        let mut errors = Errors { loss: Worst::default(), gradient: Worst::default() };
+        // Exact, one ULP off, infinite, nothing right.
+        let logits = [0.0f32, 0.0, 3.0, -3.0];
+        let ln_2 = std::f32::consts::LN_2;
+        let loss = [ln_2, f32::from_bits(ln_2.to_bits() + 1), f32::INFINITY, 0.0];
+        errors.add(&logits.map(f32::to_bits), false, &loss, &[0.5, 0.5, 0.952_574_15, 0.047_425_874]);
+        let Errors { loss, gradient } = errors;
+        assert_eq!((loss.compared, loss.lost, loss.absolute.x), (3, 1, -3.0));
+        assert!(loss.ulps.value > 1e6);
+        assert!(gradient.compared == 4 && gradient.lost == 0 && gradient.ulps.value < 1.0);
+    }
+}
