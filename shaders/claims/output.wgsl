@@ -63,8 +63,7 @@ fn log_1p(z: T) -> T {
     let w = z / (T(2.0) + z);
     let square = w * w;
     // The series of atanh(w) / w in w^2 <= 1/9; what follows is below 2^-28.
-    var sum = T(1.0 / 17.0);
-    sum = sum * square + T(1.0 / 15.0);
+    var sum = T(1.0 / 15.0);
     sum = sum * square + T(1.0 / 13.0);
     sum = sum * square + T(1.0 / 11.0);
     sum = sum * square + T(1.0 / 9.0);

@@ -5,14 +5,18 @@
 //! comes from the context's seed, and no sum depends on the order in which invocations run: the same seed on the same adapter gives
 //! the same result, times apart. Claims are about algorithms: nothing here enters a ratio or a rank of adapters.
 
+mod autoencoder;
+mod boltzmann;
 pub mod census;
 pub mod check;
 mod derivative;
+mod gates;
 pub mod matmul;
 mod output;
 mod panel;
 pub mod random;
 mod range;
+mod shallow;
 pub mod text;
 
 use std::time::{Duration, Instant};
@@ -36,7 +40,14 @@ pub struct Experiment {
 }
 
 /// Every claim, in the order in which they are told.
-pub static CLAIMS: &[Experiment] = &[range::RANGE, derivative::DERIVATIVE, output::OUTPUT];
+pub static CLAIMS: &[Experiment] = &[
+    range::RANGE,
+    derivative::DERIVATIVE,
+    output::OUTPUT,
+    gates::GATES,
+    autoencoder::AUTOENCODER,
+    boltzmann::BOLTZMANN,
+];
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
