@@ -12,7 +12,7 @@ use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::storage::Storage;
 
 /// The claim.
-pub const DERIVATIVE: Experiment = Experiment {
+pub const CLAIM: Experiment = Experiment {
     name: "derivative",
     statement: "the derivative of sigmoid is at most 0.25 and vanishes for large |x|, that of ReLU is 1 or 0",
     run,

@@ -16,7 +16,7 @@ use crate::stats::Estimate;
 use crate::storage::Storage;
 
 /// The claim.
-pub const GATES: Experiment = Experiment {
+pub const CLAIM: Experiment = Experiment {
     name: "gates",
     statement: "gates of LSTM and GRU want sigmoid: ReLU is unbounded above, which breaks what gates do",
     run,

@@ -1,6 +1,8 @@
 //! The matrix product that all nets here are made of: one WGSL text, tiled, over as many matrices at once as there are; transposed operands,
 //! and what happens to each sum before it is stored, are the caller's.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -96,7 +98,7 @@ impl Matmul {
         Self::of(gpu, a, b, name, wgsl, ShaderChecks::Checked)
     }
 
-    fn of(gpu: &Gpu, a: Layout, b: Layout, name: &str, wgsl: &str, checks: ShaderChecks) -> Result<Self> {
+    pub(super) fn of(gpu: &Gpu, a: Layout, b: Layout, name: &str, wgsl: &str, checks: ShaderChecks) -> Result<Self> {
         // 64 invocations on a tile of 32 by 32: what the nets here fill. All WebGPU devices have room for it.
         let side = 8;
         let flag = |is_so| if is_so { 1.0 } else { 0.0 };
@@ -131,29 +133,33 @@ impl Matmul {
     }
 }
 
-/// C = A B in f64, and for each element the sum of the absolute values of its terms, which its rounding errors are measured by.
+/// C = A B in f64.
 #[must_use]
-pub fn reference(sizes: Sizes, [la, lb]: [Layout; 2], a: &[f64], b: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let [rows, columns, terms] = [sizes.rows, sizes.columns, sizes.terms].map(|size| size as usize);
+pub fn product(sizes: Sizes, [la, lb]: [Layout; 2], a: &[f64], b: &[f64]) -> Vec<f64> {
+    let Sizes { rows, columns, terms, .. } = sizes;
+    let [rows, columns, terms] = [rows, columns, terms].map(|size| size as usize);
+    // Row by row, so that the loop over columns is one over neighbours.
+    let a = if la == Layout::Plain { Cow::from(a) } else { Cow::from(transposed(a, terms, rows)) };
+    let b = if lb == Layout::Plain { Cow::from(b) } else { Cow::from(transposed(b, columns, terms)) };
     let mut c = vec![0.0; sizes.elements()[2]];
-    let mut sizes_of_terms = c.clone();
-    let row_of_c = |index: usize, (c, sizes): (&mut [f64], &mut [f64])| {
-        let (matrix, row) = (index / rows, index % rows);
-        let (a, b) = (&a[matrix * rows * terms..], &b[matrix * terms * columns..]);
-        for term in 0..terms {
-            let own = a[if la == Layout::Plain { row * terms + term } else { term * rows + row }];
-            for (column, (c, size)) in c.iter_mut().zip(sizes.iter_mut()).enumerate() {
-                let product =
-                    own * b[if lb == Layout::Plain { term * columns + column } else { column * terms + term }];
-                *c += product;
-                *size += product.abs();
-            }
+    c.par_chunks_mut(columns).enumerate().for_each(|(row, c)| {
+        let b = &b[row / rows * terms * columns..];
+        for (term, a) in a[row * terms..][..terms].iter().enumerate() {
+            c.iter_mut().zip(&b[term * columns..]).for_each(|(c, b)| *c += a * b);
         }
+    });
+    c
+}
+
+/// Matrices of so many rows and columns, one behind the other, each with rows and columns exchanged.
+fn transposed(matrices: &[f64], rows: usize, columns: usize) -> Vec<f64> {
+    let exchanged = |matrix: &[f64]| -> Vec<f64> {
+        (0..columns)
+            .flat_map(|column| (0..rows).map(move |row| (row, column)))
+            .map(|(row, column)| matrix[row * columns + column])
+            .collect()
     };
-    (c.par_chunks_mut(columns).zip(sizes_of_terms.par_chunks_mut(columns)))
-        .enumerate()
-        .for_each(|(index, row)| row_of_c(index, row));
-    (c, sizes_of_terms)
+    matrices.chunks_exact(rows * columns).flat_map(exchanged).collect()
 }
 
 /// How far an f32 sum of products may be off, in any order, fused or not: a rounding for each term, and two (Higham, Accuracy and Stability of
@@ -185,6 +191,10 @@ mod tests {
         values.iter().copied().map(f64::from).collect()
     }
 
+    fn absolute(values: &[f32]) -> Vec<f64> {
+        values.iter().map(|value| f64::from(value.abs())).collect()
+    }
+
     /// The product of random matrices on the adapter, compared with f64.
     fn compared(gpu: &Gpu, product: &Matmul, sizes: Sizes) -> Result<()> {
         let [na, nb, nc] = sizes.elements();
@@ -192,9 +202,29 @@ mod tests {
         let buffers = [gpu.buffer_of("a", &a)?, gpu.buffer_of("b", &b)?, gpu.buffer_of("c", &vec![f32::NAN; nc])?];
         let step = product.step(gpu, sizes, buffers.each_ref(), &[])?;
         gpu.run_sequence(&Sequence::new("product", vec![step]), 1)?;
-        let (expected, sums) = reference(sizes, [product.a, product.b], &in_f64(&a), &in_f64(&b));
+        let layouts = [product.a, product.b];
+        let (expected, sums) = (
+            self::product(sizes, layouts, &in_f64(&a), &in_f64(&b)),
+            self::product(sizes, layouts, &absolute(&a), &absolute(&b)),
+        );
         let actual: Vec<f32> = gpu.load(&buffers[2])?;
         check::within(&format!("{sizes:?}"), &actual, &expected, |index| bound(sizes.terms, sums[index]))
+    }
+
+    #[test]
+    fn the_reference_is_the_sum_of_products() {
+        let sizes = Sizes { matrices: 2, rows: 2, columns: 3, terms: 2 };
+        // [1 2; 3 4] [1 0 2; 0 1 1] and [0 1; 1 0] [1 2 3; 4 5 6].
+        let plain =
+            ([1.0, 2.0, 3.0, 4.0, 0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 2.0, 0.0, 1.0, 1.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let exchanged =
+            ([1.0, 3.0, 2.0, 4.0, 0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0, 2.0, 1.0, 1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        let c = [1.0, 2.0, 4.0, 3.0, 4.0, 10.0, 4.0, 5.0, 6.0, 1.0, 2.0, 3.0];
+        let [p, t] = LAYOUTS;
+        assert_eq!(product(sizes, [p, p], &plain.0, &plain.1), c);
+        assert_eq!(product(sizes, [t, p], &exchanged.0, &plain.1), c);
+        assert_eq!(product(sizes, [p, t], &plain.0, &exchanged.1), c);
+        assert_eq!(product(sizes, [t, t], &exchanged.0, &exchanged.1), c);
     }
 
     const LAYOUTS: [Layout; 2] = [Layout::Plain, Layout::Transposed];

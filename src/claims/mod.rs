@@ -11,7 +11,9 @@ pub mod census;
 pub mod check;
 mod derivative;
 mod gates;
+mod gradients;
 pub mod matmul;
+pub mod net;
 mod output;
 mod panel;
 pub mod random;
@@ -41,12 +43,13 @@ pub struct Experiment {
 
 /// Every claim, in the order in which they are told.
 pub static CLAIMS: &[Experiment] = &[
-    range::RANGE,
-    derivative::DERIVATIVE,
-    output::OUTPUT,
-    gates::GATES,
-    autoencoder::AUTOENCODER,
-    boltzmann::BOLTZMANN,
+    range::CLAIM,
+    derivative::CLAIM,
+    gradients::CLAIM,
+    output::CLAIM,
+    gates::CLAIM,
+    autoencoder::CLAIM,
+    boltzmann::CLAIM,
 ];
 
 /// How much is tried.

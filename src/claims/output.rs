@@ -19,7 +19,7 @@ use crate::stats::Estimate;
 use crate::storage::{Format, Storage};
 
 /// The claim.
-pub const OUTPUT: Experiment = Experiment {
+pub const CLAIM: Experiment = Experiment {
     name: "output",
     statement: "a binary output layer wants sigmoid with cross-entropy, and ReLU can't take its place",
     run,

@@ -9,7 +9,7 @@ use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::storage::Storage;
 
 /// The claim.
-pub const RANGE: Experiment =
+pub const CLAIM: Experiment =
     Experiment { name: "range", statement: "sigmoid gives values in (0, 1), ReLU values in [0, infinity)", run };
 
 /// Of so many f32, quick looks at one.
