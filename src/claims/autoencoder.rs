@@ -16,7 +16,7 @@ use crate::stats::Estimate;
 use crate::storage::Storage;
 
 /// The claim.
-pub const CLAIM: Experiment = Experiment {
+pub(super) const CLAIM: Experiment = Experiment {
     name: "autoencoder",
     statement: "in a shallow autoencoder, whose gradients pass one layer, sigmoid still works reasonably",
     run,

@@ -18,7 +18,7 @@ use crate::stats::Estimate;
 use crate::storage::Storage;
 
 /// The claim.
-pub const CLAIM: Experiment = Experiment {
+pub(super) const CLAIM: Experiment = Experiment {
     name: "boltzmann",
     statement: "a restricted Boltzmann machine wants sigmoid, whose values are probabilities",
     run,

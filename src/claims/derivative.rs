@@ -12,7 +12,7 @@ use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::storage::Storage;
 
 /// The claim.
-pub const CLAIM: Experiment = Experiment {
+pub(super) const CLAIM: Experiment = Experiment {
     name: "derivative",
     statement: "the derivative of sigmoid is at most 0.25 and vanishes for large |x|, that of ReLU is 1 or 0",
     run,
@@ -235,6 +235,9 @@ fn plot(found: &[(&Way, Storage, Found)]) -> Plot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::Extent;
+    use crate::gpu::{Choice, Gpu};
+    use crate::report::Status;
 
     #[test]
     fn levels_are_where_the_derivative_has_them() {
@@ -256,5 +259,32 @@ mod tests {
             let step = if x > 0.0 { 4.0 * f64::from(f32::EPSILON) } else { 1e-4 * truth };
             assert!(highest - lowest < 12.0 * step + 1e-5 * truth, "{x}: {lowest:e} {highest:e}");
         }
+    }
+
+    #[test]
+    fn on_the_adapter_it_falls_under_each_level_where_it_should() {
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 1, progress: &|_| () };
+        let (claim, error) = CLAIM.examine(&context);
+        assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
+        let value = |name: &str| {
+            let figure = claim.figures.iter().find(|figure| figure.name == name);
+            figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+        };
+        for way in ["sigmoid from x in f32", "sigmoid from y in f32"] {
+            let largest = value(&format!("{way}: largest"));
+            assert!((0.25..0.250_001).contains(&largest), "{way}: {largest}");
+            for k in [3, 4, 8, 12] {
+                let x = value(&format!("{way}: under 2^-{k} from |x| ="));
+                // From y, 1 - y is a multiple of 2^-24.
+                assert!((x - exact(k)).abs() < 2e-3, "{way}, {k}: {x}, {}", exact(k));
+            }
+        }
+        // y is 1 from there on.
+        let zero = value("sigmoid from y in f32: 0 from |x| =");
+        assert!((16.6..17.4).contains(&zero), "{zero}");
+        assert_eq!(value("ReLU in f32: inputs whose derivative is neither 1 nor 0"), 0.0);
+        let (again, _) = CLAIM.examine(&context);
+        assert_eq!((&again.figures, &again.plots), (&claim.figures, &claim.plots), "the same every time");
     }
 }

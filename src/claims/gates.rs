@@ -16,7 +16,7 @@ use crate::stats::Estimate;
 use crate::storage::Storage;
 
 /// The claim.
-pub const CLAIM: Experiment = Experiment {
+pub(super) const CLAIM: Experiment = Experiment {
     name: "gates",
     statement: "gates of LSTM and GRU want sigmoid: ReLU is unbounded above, which breaks what gates do",
     run,
@@ -627,8 +627,10 @@ fn plot(cell: Cell, fates: &[Fate]) -> Plot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::Extent;
     use crate::error::Error;
     use crate::gpu::Choice;
+    use crate::report::Status;
 
     fn gpu() -> Gpu {
         Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
@@ -787,5 +789,37 @@ mod tests {
             states.expect("it runs").into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         assert_eq!(states(), states());
+    }
+
+    #[test]
+    fn sigmoid_keeps_the_state_in_bounds_and_relu_does_not() {
+        let gpu = gpu();
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 1, progress: &|_| () };
+        let (claim, error) = CLAIM.examine(&context);
+        assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
+        let figure = |name: &str| {
+            claim
+                .figures
+                .iter()
+                .find(|figure| figure.name == name)
+                .unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+        };
+        for scale in SCALES {
+            // A convex combination of numbers within 1.
+            let gru = figure(&format!("GRU, sigmoid gates, scale {scale}: largest state in f32"));
+            assert!(gru.high.is_some_and(|high| high <= 1.0), "{gru:?}");
+            // c grows by 1 a step at most.
+            let lstm = figure(&format!("LSTM, sigmoid gates, scale {scale}: largest state in f32"));
+            assert!(lstm.high.is_some_and(|high| high <= 1000.0), "{lstm:?}");
+            for cell in ["GRU", "LSTM"] {
+                assert_eq!(
+                    figure(&format!("{cell}, sigmoid gates, scale {scale}: steps until it leaves f32")).value,
+                    None
+                );
+            }
+        }
+        assert!(
+            figure("GRU, ReLU gates, scale 4: steps until it leaves f32").value.is_some_and(|steps| steps < 1000.0)
+        );
     }
 }

@@ -19,7 +19,7 @@ use crate::stats::Estimate;
 use crate::storage::{Format, Storage};
 
 /// The claim.
-pub const CLAIM: Experiment = Experiment {
+pub(super) const CLAIM: Experiment = Experiment {
     name: "output",
     statement: "a binary output layer wants sigmoid with cross-entropy, and ReLU can't take its place",
     run,
@@ -722,6 +722,7 @@ mod tests {
     use crate::claims::Extent;
     use crate::gpu::Choice;
     use crate::inputs::DEFAULT_SEED;
+    use crate::report::{Claim, Status};
 
     fn gpu() -> Gpu {
         Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
@@ -836,5 +837,35 @@ mod tests {
         assert_eq!((loss.compared, loss.lost, loss.absolute.x), (3, 1, -3.0));
         assert!(loss.ulps.value > 1e6);
         assert!(gradient.compared == 4 && gradient.lost == 0 && gradient.ulps.value < 1.0);
+    }
+
+    #[test]
+    fn the_fused_loss_is_finite_everywhere_and_the_others_are_not() {
+        let gpu = gpu();
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 1, progress: &|_| () };
+        let (claim, error) = CLAIM.examine(&context);
+        assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
+        assert_eq!(claim.outcome, Some(Outcome::HoldsOnlyWhen));
+        let value = |claim: &Claim, name: &str| {
+            let figure = claim.figures.iter().find(|figure| figure.name == name);
+            figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+        };
+        for what in ["losses that are not finite", "gradients that are not finite", "gradients of 0 for a wrong output"]
+        {
+            assert_eq!(value(&claim, &format!("from the logit: {what}")), 0.0);
+        }
+        // A quarter of all f32 is above 16.6, and wrong for one of two labels.
+        let apart = value(&claim, "sigmoid, then log: losses that are not finite");
+        assert!((10.0..30.0).contains(&apart), "{apart}");
+        assert_eq!(value(&claim, "sigmoid, then log, clamped: losses that are not finite"), 0.0);
+        assert!(value(&claim, "sigmoid, then log, clamped: gradients of 0 for a wrong output") > 10.0);
+        assert!(value(&claim, "ReLU, then log: losses that are not finite") > 40.0);
+        // Times apart, the same every time.
+        let counted = |claim: &Claim| {
+            let times = ["ns/element", "GB/s", "x"];
+            claim.figures.iter().filter(|figure| !times.contains(&figure.unit.as_str())).cloned().collect::<Vec<_>>()
+        };
+        let (again, _) = CLAIM.examine(&context);
+        assert_eq!((counted(&again), &again.plots), (counted(&claim), &claim.plots));
     }
 }

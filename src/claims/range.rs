@@ -9,7 +9,7 @@ use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::storage::Storage;
 
 /// The claim.
-pub const CLAIM: Experiment =
+pub(super) const CLAIM: Experiment =
     Experiment { name: "range", statement: "sigmoid gives values in (0, 1), ReLU values in [0, infinity)", run };
 
 /// Of so many f32, quick looks at one.
@@ -193,4 +193,36 @@ fn count(number: u64) -> f64 {
 /// A share as a percentage.
 pub(super) fn percent(part: u64, whole: u64) -> f64 {
     100.0 * count(part) / count(whole.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Extent;
+    use crate::gpu::{Choice, Gpu};
+    use crate::report::{Claim, Status};
+
+    fn value(claim: &Claim, name: &str) -> f64 {
+        let figure = claim.figures.iter().find(|figure| figure.name == name);
+        figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+    }
+
+    #[test]
+    fn sigmoid_reaches_its_ends_where_f32_rounds_to_them_and_relu_its_own_alone() {
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 1, progress: &|_| () };
+        let (claim, error) = CLAIM.examine(&context);
+        assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
+        assert_eq!(claim.outcome, Some(Outcome::HoldsOnlyWhen));
+        // 1 + z rounds to 1 from ln(2^24) on, and sigmoid itself to 1 from ln(2^25) on; exp(x) is subnormal below ln(2^-126), and 0 below ln(2^-150).
+        let one = value(&claim, "f32/sigmoid/two_sided: smallest x that gives 1");
+        assert!((16.6..17.4).contains(&one), "{one}");
+        let zero = value(&claim, "f32/sigmoid/two_sided: largest x that gives 0");
+        assert!((-104.0..-87.3).contains(&zero), "{zero}");
+        assert_eq!(value(&claim, "f32/sigmoid/two_sided: inputs that give what is not in [0, 1]"), 0.0);
+        assert_eq!(value(&claim, "f32/relu/plain: largest result"), f64::from(f32::MAX));
+        assert_eq!(value(&claim, "f32/relu/plain: inputs that give what is not in [0, infinity)"), 0.0);
+        let (again, _) = CLAIM.examine(&context);
+        assert_eq!((&again.figures, &again.plots), (&claim.figures, &claim.plots), "the same every time");
+    }
 }
