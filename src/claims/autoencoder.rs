@@ -5,7 +5,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
-use super::shallow::{arrived_at, bars_and_stripes, best_rate, by_part, error_of_mean, picks};
+use super::shallow::{arrived_at, bars_and_stripes, best_rate, by_part, error_of_mean, figure_of_steps, picks};
+use super::text::number;
 use super::{Context, Experiment, Findings, check, over_seeds};
 use crate::activation::Activation;
 use crate::error::Result;
@@ -28,7 +29,7 @@ const SIDE: u32 = 8;
 const SIZES: Sizes = Sizes { visible: 64, hidden: 32, batch: 16 };
 
 /// Learning rates that are tried on seeds of their own.
-const RATES: [f32; 8] = [0.0078125, 0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0];
+const RATES: [f32; 10] = [0.015_625, 0.031_25, 0.062_5, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
 
 /// Seeds that rates are tried on.
 const TUNING_SEEDS: u64 = 2;
@@ -135,7 +136,7 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let [sigmoid, relu] = [&trained[0], &trained[1]];
     let is_reasonable = |error: f64| error < REASONABLE * baseline;
     let mut figures = vec![Figure::new("mean picture: mean squared error", "", baseline)];
-    figures.extend(trained.iter().flat_map(Trained::figures));
+    figures.extend(trained.iter().flat_map(|trained| trained.figures(REASONABLE * baseline)));
     figures.push(match over_seeds(&sigmoid.over(relu)) {
         Some(ratio) => Figure::estimated("error of sigmoid : error of ReLU", "x", ratio),
         None => Figure::none("error of sigmoid : error of ReLU", "x", "no seed arrived with both"),
@@ -160,7 +161,7 @@ fn run(context: &Context<'_>) -> Result<Findings> {
 
 fn conclusion(sigmoid: &Trained, relu: &Trained, baseline: f64, steps: usize, arrived: usize) -> String {
     let error = |trained: &Trained| match over_seeds(&trained.arrived().collect::<Vec<_>>()) {
-        Some(Estimate { median, low, high }) => format!("{median:.3} [{low:.3}, {high:.3}]"),
+        Some(Estimate { median, low, high }) => format!("{} [{}, {}]", number(median), number(low), number(high)),
         None => "none".to_owned(),
     };
     format!(
@@ -193,7 +194,7 @@ impl Trained {
         ratios.filter(|ratio| ratio.is_finite()).collect()
     }
 
-    fn figures(&self) -> Vec<Figure> {
+    fn figures(&self, reasonable: f64) -> Vec<Figure> {
         let name = self.hidden.name();
         let arrived: Vec<f64> = self.arrived().collect();
         let failed = arrived.iter().filter(|error| !error.is_finite()).count();
@@ -205,7 +206,7 @@ impl Trained {
             )),
             None => Figure::none(format!("{name}: mean squared error"), "", "no net was trained"),
         };
-        vec![error]
+        vec![error, figure_of_steps(format!("{name}: steps to a reasonable error"), &self.courses, reasonable)]
     }
 }
 

@@ -50,12 +50,12 @@ struct Way {
 }
 
 const WAYS: [Way; 6] = [
-    Way { name: "fused", told: "from the logit", in_full: true, allowed: fused },
-    Way { name: "fused_log", told: "from the logit, by the built-in log", in_full: true, allowed: fused_log },
-    Way { name: "apart", told: "sigmoid, then log", in_full: true, allowed: apart },
-    Way { name: "textbook", told: "sigmoid, then both logs", in_full: false, allowed: textbook },
-    Way { name: "clamped", told: "sigmoid, then log, clamped", in_full: false, allowed: clamped },
-    Way { name: "relu", told: "ReLU, then log", in_full: false, allowed: relu },
+    Way { name: "fused", told: "fused", in_full: true, allowed: fused },
+    Way { name: "fused_log", told: "fused, built-in log", in_full: true, allowed: fused_log },
+    Way { name: "apart", told: "sigmoid, log", in_full: true, allowed: apart },
+    Way { name: "textbook", told: "sigmoid, both logs", in_full: false, allowed: textbook },
+    Way { name: "clamped", told: "sigmoid, clamped log", in_full: false, allowed: clamped },
+    Way { name: "relu", told: "ReLU, log", in_full: false, allowed: relu },
 ];
 
 /// Which of the two results.
@@ -81,7 +81,7 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     (context.progress)("what it costs");
     let cost = Cost::measured(context)?;
     figures.extend(cost.figures());
-    notes.push("Losses and gradients are counted for every finite logit with either label; a gradient of 0 is one for a wrong label, where it should be 1 or -1.".to_owned());
+    notes.push("Fused: from the logit, by softplus; the others: sigmoid or ReLU first. Shares are of all finite logits with either label; errors are the largest of finite results.".to_owned());
     if context.either(true, false) {
         notes.push(format!("Counted is one logit in {QUICK_STRIDE}, compared with f64 one in {SPARSE}."));
     }
@@ -160,17 +160,14 @@ impl Failures {
 
     fn figures(&self, way: &Way) -> Vec<Figure> {
         let told = way.told;
-        let share = |name: &str, part: u64| {
-            Figure::new(format!("{told}: {name}"), "%", percent(part, self.cases))
-                .noted(format!("{part} of {}", self.cases))
-        };
+        let share = |name: &str, part: u64| Figure::new(format!("{told}: {name}"), "%", percent(part, self.cases));
         let outside = self
             .outside
             .map(|outside| Figure::new(format!("{told}: outputs outside (0, 1)"), "%", percent(outside, self.logits)));
         [
-            share("losses that are not finite", self.loss),
-            share("gradients that are not finite", self.gradient),
-            share("gradients of 0 for a wrong output", self.dead),
+            share("losses not finite", self.loss),
+            share("gradients not finite", self.gradient),
+            share("wrong outputs, gradient 0", self.dead),
         ]
         .into_iter()
         .chain(outside)
@@ -433,15 +430,15 @@ impl Errors {
     fn figures(&self, way: &Way) -> Vec<Figure> {
         let told = way.told;
         let of = |what: &str, worst: &Worst| {
-            let at = |at: At| format!("at logit {:e}", at.x);
-            let name = |which: &str| format!("{told}: {which} of {what}");
+            let at = |at: At| format!("largest at {:.2}", at.x);
+            let name = |which: &str| format!("{told}: {what}, {which}");
             [
-                Figure::new(name("largest error, where finite,"), "ULP", worst.ulps.value).noted(at(worst.ulps)),
-                Figure::new(name("largest absolute error"), "", worst.absolute.value).noted(at(worst.absolute)),
-                Figure::new(name("share without a right digit"), "%", percent(worst.lost, worst.compared)),
+                Figure::new(name("error"), "ULP", worst.ulps.value).noted(at(worst.ulps)),
+                Figure::new(name("absolute error"), "", worst.absolute.value).noted(at(worst.absolute)),
+                Figure::new(name("no right digit"), "%", percent(worst.lost, worst.compared)),
             ]
         };
-        [of("losses", &self.loss), of("gradients", &self.gradient)].concat()
+        [of("loss", &self.loss), of("gradient", &self.gradient)].concat()
     }
 }
 
@@ -592,13 +589,13 @@ impl Cost {
         // Logit, label, loss, gradient; apart, y is written and read twice and dy once besides.
         let (fused, apart) = (16.0, 36.0);
         let ratios = [
-            Figure::estimated("sigmoid, then log, in three kernels : from the logit", "x", self.apart_over_fused),
-            Figure::estimated("sigmoid, then log, in one kernel : from the logit", "x", self.in_one_over_fused),
+            Figure::estimated("sigmoid, log, in three kernels : fused", "x", self.apart_over_fused),
+            Figure::estimated("sigmoid, log, in one kernel : fused", "x", self.in_one_over_fused),
         ];
         [
-            &each("from the logit", self.fused, fused)[..],
-            &each("from the logit, by the built-in log", self.fused_log, fused),
-            &each("sigmoid, then log, in three kernels", self.apart, apart),
+            &each("fused", self.fused, fused)[..],
+            &each("fused, built-in log", self.fused_log, fused),
+            &each("sigmoid, log, in three kernels", self.apart, apart),
             &ratios,
         ]
         .concat()
@@ -850,16 +847,15 @@ mod tests {
             let figure = claim.figures.iter().find(|figure| figure.name == name);
             figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
         };
-        for what in ["losses that are not finite", "gradients that are not finite", "gradients of 0 for a wrong output"]
-        {
-            assert_eq!(value(&claim, &format!("from the logit: {what}")), 0.0);
+        for what in ["losses not finite", "gradients not finite", "wrong outputs, gradient 0"] {
+            assert_eq!(value(&claim, &format!("fused: {what}")), 0.0);
         }
         // A quarter of all f32 is above 16.6, and wrong for one of two labels.
-        let apart = value(&claim, "sigmoid, then log: losses that are not finite");
+        let apart = value(&claim, "sigmoid, log: losses not finite");
         assert!((10.0..30.0).contains(&apart), "{apart}");
-        assert_eq!(value(&claim, "sigmoid, then log, clamped: losses that are not finite"), 0.0);
-        assert!(value(&claim, "sigmoid, then log, clamped: gradients of 0 for a wrong output") > 10.0);
-        assert!(value(&claim, "ReLU, then log: losses that are not finite") > 40.0);
+        assert_eq!(value(&claim, "sigmoid, clamped log: losses not finite"), 0.0);
+        assert!(value(&claim, "sigmoid, clamped log: wrong outputs, gradient 0") > 10.0);
+        assert!(value(&claim, "ReLU, log: losses not finite") > 30.0);
         // Times apart, the same every time.
         let counted = |claim: &Claim| {
             let times = ["ns/element", "GB/s", "x"];

@@ -4,6 +4,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::over_seeds;
+use crate::report::Figure;
 use crate::stats::Estimate;
 
 /// Bars and stripes (MacKay 2003, section 43.3): pictures of so many pixels a side whose rows, or whose columns, are each on or off. A pixel is on in
@@ -44,6 +45,25 @@ pub fn arrived_at(course: &[f32]) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "hundreds")]
     let count = tail.len() as f64;
     tail.iter().map(|error| f64::from(*error)).sum::<f64>() / count
+}
+
+/// Steps until the mean error of the last ten is below a level; none if it never is.
+pub fn steps_to(course: &[f32], level: f64) -> Option<f64> {
+    const WINDOW: usize = 10;
+    let mean = |errors: &[f32]| errors.iter().map(|error| f64::from(*error)).sum::<f64>() / 10.0;
+    #[expect(clippy::cast_precision_loss, reason = "thousands")]
+    let steps = |first: usize| (first + WINDOW) as f64;
+    course.windows(WINDOW).position(|errors| mean(errors) < level).map(steps)
+}
+
+/// A figure of [`steps_to`] over courses.
+pub fn figure_of_steps(name: String, courses: &[Vec<f32>], level: f64) -> Figure {
+    let steps: Vec<f64> = courses.iter().filter_map(|course| steps_to(course, level)).collect();
+    let arrived = format!("{} of {} arrive", steps.len(), courses.len());
+    match over_seeds(&steps) {
+        Some(of_those) => Figure::estimated(name, "", of_those).noted(arrived),
+        None => Figure::none(name, "", arrived),
+    }
 }
 
 /// The rate whose trainings arrived at the smallest error, by the mean over the tuning seeds; a training that failed disqualifies its rate, unless all
@@ -122,6 +142,17 @@ mod tests {
         assert!(parts[1].1.is_some_and(|estimate| estimate.high.is_nan()));
         assert_eq!(arrived_at(&[5.0, 1.0]), 1.0);
         assert!(arrived_at(&[1.0, f32::NAN]).is_nan());
+    }
+
+    #[test]
+    fn steps_are_counted_to_the_first_window_below() {
+        let course: Vec<f32> = (0..30u8).map(|step| if step < 12 { 1.0 } else { 0.0 }).collect();
+        // Of the ten up to the seventeenth step, five are 0.
+        assert_eq!(steps_to(&course, 0.51), Some(17.0));
+        assert_eq!(steps_to(&course, -1.0), None);
+        assert_eq!(steps_to(&[f32::NAN; 20], 1.0), None);
+        let never = figure_of_steps("steps".to_owned(), &[vec![1.0; 20]], 0.5);
+        assert_eq!((never.value, never.note.as_deref()), (None, Some("0 of 1 arrive")));
     }
 
     #[test]
