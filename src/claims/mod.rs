@@ -9,9 +9,11 @@ mod autoencoder;
 mod boltzmann;
 pub mod census;
 pub mod check;
+mod convergence;
 mod derivative;
 mod gates;
 mod gradients;
+mod layer_cost;
 pub mod matmul;
 pub mod net;
 mod output;
@@ -19,6 +21,7 @@ mod panel;
 pub mod random;
 mod range;
 mod shallow;
+mod sparsity;
 pub mod text;
 
 use std::time::{Duration, Instant};
@@ -29,7 +32,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::measure::Plan;
 use crate::report::{Claim, Figure, Outcome, Plot, Status};
-use crate::stats::{self, Estimate};
+use crate::stats::Estimate;
 
 /// A claim, and the experiment that tests it.
 pub struct Experiment {
@@ -46,6 +49,9 @@ pub static CLAIMS: &[Experiment] = &[
     range::CLAIM,
     derivative::CLAIM,
     gradients::CLAIM,
+    sparsity::CLAIM,
+    layer_cost::CLAIM,
+    convergence::CLAIM,
     output::CLAIM,
     gates::CLAIM,
     autoencoder::CLAIM,
@@ -173,7 +179,9 @@ pub fn over_seeds(values: &[f64]) -> Option<Estimate> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (low, high) = (*sorted.first()?, *sorted.last()?);
-    Some(Estimate { median: stats::quantile(&sorted, 0.5)?, low, high })
+    // Not by interpolation, which makes NaN of two values that are infinite.
+    let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    Some(Estimate { median, low, high })
 }
 
 #[cfg(test)]
@@ -230,5 +238,9 @@ mod tests {
     fn seeds_are_summed_up_by_their_range() {
         assert_eq!(over_seeds(&[]), None);
         assert_eq!(over_seeds(&[3.0, 1.0, 2.0]), Some(Estimate { median: 2.0, low: 1.0, high: 3.0 }));
+        assert_eq!(over_seeds(&[3.0, 1.0]), Some(Estimate { median: 2.0, low: 1.0, high: 3.0 }));
+        let infinite = f64::INFINITY;
+        let found = over_seeds(&[infinite, 1.0, infinite]);
+        assert_eq!(found, Some(Estimate { median: infinite, low: 1.0, high: infinite }));
     }
 }

@@ -1,34 +1,42 @@
 //! Sequences that are timed together, round by round, as kernels are.
 
-use std::fmt::Write as _;
-
 use super::Context;
 use crate::error::{Error, Result};
-use crate::gpu::{Sequence, Sequences};
-use crate::measure::{self, Member};
+use crate::gpu::{Sequence, Sequences, Workload};
+use crate::measure::{self, Member, Stopwatch};
 use crate::stats::{self, Estimate};
 
-/// The samples of sequences that were timed in the same rounds.
+/// The samples of what was timed in the same rounds.
 pub struct Panel {
     members: Vec<Member>,
     rounds: u32,
 }
 
 impl Panel {
-    /// Times them together.
+    /// Times sequences together.
     ///
     /// # Errors
-    /// If the device fails, or its clock gave too few times for an interval.
+    /// If the device fails; [`Error::Unsupported`] if its clock gave too few times for an interval.
     pub fn timed(context: &Context<'_>, sequences: &[&Sequence]) -> Result<Self> {
-        let samples = measure::measure(&Sequences(context.gpu), sequences, None, &context.plan(), None)?;
+        Self::on(&Sequences(context.gpu), context, sequences)
+    }
+
+    /// Times kernels of the table together.
+    ///
+    /// # Errors
+    /// As [`Self::timed`].
+    pub fn of_kernels(context: &Context<'_>, workloads: &[&Workload]) -> Result<Self> {
+        Self::on(context.gpu, context, workloads)
+    }
+
+    fn on<S: Stopwatch>(stopwatch: &S, context: &Context<'_>, works: &[&S::Work]) -> Result<Self> {
+        let samples = measure::measure(stopwatch, works, None, &context.plan(), None)?;
         let panel = Self { members: samples.members, rounds: samples.fixed.rounds };
-        for (sequence, member) in sequences.iter().zip(&panel.members) {
+        for (work, member) in works.iter().zip(&panel.members) {
             if stats::of_rounds(member.ns.iter().copied(), panel.rounds).is_none() {
-                let mut why = format!("the clock gave too few times for {}", sequence.path);
-                if let Some(reject) = member.reject {
-                    let _ = write!(why, ": {reject}");
-                }
-                return Err(Error::Unsupported(why));
+                let why = member.reject.map(|reject| format!(": {reject}")).unwrap_or_default();
+                let path = S::path(work);
+                return Err(Error::Unsupported(format!("the clock gave too few times for {path}{why}")));
             }
         }
         Ok(panel)
