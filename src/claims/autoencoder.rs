@@ -7,7 +7,7 @@ use rand_distr::StandardNormal;
 
 use super::shallow::{arrived_at, bars_and_stripes, best_rate, by_part, error_of_mean, figure_of_steps, picks};
 use super::text::number;
-use super::{Context, Experiment, Findings, check, over_seeds};
+use super::{Context, Experiment, Findings, check, count, over_seeds, to_f32};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::gpu::{Gpu, Sequence, ShaderChecks};
@@ -199,7 +199,7 @@ impl Trained {
         let failed = arrived.iter().filter(|error| !error.is_finite()).count();
         let error = match over_seeds(&arrived) {
             Some(error) => Figure::estimated(format!("{name}: mean squared error"), "", error).noted(format!(
-                "at a rate of {}; {failed} of {} nets are not finite",
+                "rate {}; {failed} of {} not finite",
                 self.rate,
                 arrived.len()
             )),
@@ -252,7 +252,7 @@ impl Training {
             let mut of_net = normal(hidden.deviation(sizes));
             of_net.extend(normal(Hidden::Sigmoid.deviation(sizes)));
             of_net.resize(sizes.weights(), 0.0);
-            rates.iter().for_each(|_| weights.extend_from_slice(&of_net));
+            weights.extend(of_net.repeat(rates.len()));
         }
         Self {
             hidden,
@@ -333,15 +333,6 @@ impl Training {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
-fn to_f32(value: f64) -> f32 {
-    value as f32
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).expect("fewer than 2^32")
-}
-
 /// More work than a workgroup has lanes, and no multiple of them.
 const CHECKED: Sizes = Sizes { visible: 16, hidden: 12, batch: 17 };
 
@@ -359,8 +350,10 @@ fn check(gpu: &Gpu, hidden: Hidden, wgsl: &str, checks: ShaderChecks) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::Extent;
     use crate::error::Error;
     use crate::gpu::Choice;
+    use crate::report::Status;
 
     fn gpu() -> Gpu {
         Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
@@ -462,5 +455,22 @@ mod tests {
         // Trained for less, it is the same up to there: the order of examples is that of the seed alone.
         let less = train(50);
         assert_eq!(twice[..50], less[..50]);
+    }
+
+    #[test]
+    fn a_shallow_net_of_sigmoid_learns() {
+        let gpu = gpu();
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 1, progress: &|_| () };
+        let (claim, error) = CLAIM.examine(&context);
+        assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
+        assert_eq!(claim.outcome, Some(Outcome::Holds));
+        assert_eq!((claim.seeds.len(), claim.figures[0].value), (8, Some(0.25)));
+        let (again, _) = CLAIM.examine(&context);
+        assert_eq!(
+            (&again.figures, &again.plots),
+            (&claim.figures, &claim.plots),
+            "the same seed gives the same result"
+        );
+        assert_ne!(CLAIM.examine(&Context { seed: 2, ..context }).0.figures, claim.figures);
     }
 }

@@ -9,7 +9,7 @@ use super::random::{self, random, uniform_of};
 use super::range::percent;
 use super::shallow::{arrived_at, bars_and_stripes, best_rate, by_part, error_of_mean, figure_of_steps, picks};
 use super::text::number;
-use super::{Context, Experiment, Findings, check, over_seeds};
+use super::{Context, Experiment, Findings, check, count, over_seeds};
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Sequence, ShaderChecks};
@@ -230,7 +230,7 @@ impl Trained {
         let arrived = self.arrived();
         let error = match over_seeds(&arrived) {
             Some(error) => Figure::estimated(format!("{name}: reconstruction error"), "", error).noted(format!(
-                "at a rate of {}; {} of {} machines are not finite",
+                "rate {}; {} of {} not finite",
                 self.rate,
                 self.failed(),
                 arrived.len()
@@ -339,7 +339,7 @@ impl Training {
             let weight = || 0.01 * random.sample::<f32, _>(StandardNormal);
             let mut of_machine: Vec<f32> = std::iter::repeat_with(weight).take(sizes.visible * sizes.hidden).collect();
             of_machine.resize(sizes.weights(), unit.bias());
-            rates.iter().for_each(|_| weights.extend_from_slice(&of_machine));
+            weights.extend(of_machine.repeat(rates.len()));
         }
         Self {
             unit,
@@ -476,10 +476,6 @@ struct Expected {
     margin: f64,
 }
 
-fn count(number: usize) -> u32 {
-    u32::try_from(number).expect("fewer than 2^32")
-}
-
 /// More work than a workgroup has lanes, and no multiple of them.
 const CHECKED: Sizes = Sizes { visible: 16, hidden: 12, batch: 17 };
 
@@ -504,7 +500,9 @@ fn check(gpu: &Gpu, unit: Unit, wgsl: &str, checks: ShaderChecks) -> Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::Extent;
     use crate::gpu::Choice;
+    use crate::report::Status;
 
     fn gpu() -> Gpu {
         Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
@@ -591,5 +589,31 @@ mod tests {
         };
         assert_eq!(train(3), train(3));
         assert_ne!(train(3), train(4));
+    }
+
+    #[test]
+    fn sigmoid_learns_and_relu_gives_no_probabilities() {
+        let gpu = gpu();
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 1, progress: &|_| () };
+        let (claim, error) = CLAIM.examine(&context);
+        assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
+        assert_eq!(claim.outcome, Some(Outcome::Holds));
+        let value = |name: &str| {
+            let figure = claim.figures.iter().find(|figure| figure.name == name);
+            figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+        };
+        let likelihood = value("sigmoid: log-likelihood of a picture");
+        assert!(
+            value("that of pixels by chance") < likelihood && likelihood < value("the most it can be"),
+            "{likelihood}"
+        );
+        assert_eq!(value("sigmoid: probabilities above 1"), 0.0);
+        assert!(value("ReLU: probabilities above 1") > 0.0);
+        let (again, _) = CLAIM.examine(&context);
+        assert_eq!(
+            (&again.figures, &again.plots),
+            (&claim.figures, &claim.plots),
+            "the same seed gives the same result"
+        );
     }
 }

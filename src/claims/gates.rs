@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
 use super::text::number;
-use super::{Context, Experiment, Findings, Panel, check, over_seeds};
+use super::{Context, Experiment, Findings, Panel, check, count, over_seeds, to_f32};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
@@ -120,6 +120,7 @@ impl Cell {
     }
 
     /// What a unit keeps, and its h, from its pre-activations and the state before: c of LSTM, h of GRU.
+    #[expect(clippy::many_single_char_names, reason = "the papers' names")]
     fn forward(self, gate: Gate, a: [f64; 4], before: f64) -> (Vec<f64>, f64) {
         match self {
             Self::Lstm => {
@@ -137,6 +138,7 @@ impl Cell {
     }
 
     /// The gradients in the pre-activations and in the state before, from those in h and (LSTM) in c.
+    #[expect(clippy::many_single_char_names, reason = "the papers' names")]
     fn backward(self, gate: Gate, kept: &[f64], a: [f64; 4], before: f64, [dh, dc]: [f64; 2]) -> ([f64; 4], f64) {
         match self {
             Self::Lstm => {
@@ -221,30 +223,30 @@ fn conclusion(costs: &[Cost], fates: &[Fate], seeds: usize) -> String {
     let relu = |cell: Cell| {
         let of_cell = || fates.iter().filter(|fate| (fate.cell, fate.gate) == (cell, Gate::Relu));
         let name = cell.name();
-        let Some((fate, at)) =
-            of_cell().filter(|fate| fate.left.len() == seeds).find_map(|fate| Some((fate, fate.left_at()?)))
-        else {
-            return format!("ReLU gates take not every {name} out of f32 at any scale");
+        let all_left = of_cell().filter(|fate| fate.left.len() == seeds);
+        let Some((fate, at)) = all_left.filter_map(|fate| Some((fate, fate.left_at()?))).next() else {
+            return format!("at no scale every {name}");
         };
         let Estimate { median, low, high } = at;
-        let below =
-            of_cell().take_while(|other| other.scale < fate.scale).map(|fate| fate.largest.high).fold(0.0, f64::max);
-        let below =
-            if below > 0.0 { format!("; at smaller scales states reach {}", number(below)) } else { String::new() };
-        let scale = fate.scale;
+        let below = of_cell().take_while(|other| other.scale < fate.scale).map(|fate| fate.largest.high);
+        let below = match below.fold(0.0, f64::max) {
+            0.0 => String::new(),
+            below => format!(", below it states reach {}", number(below)),
+        };
         format!(
-            "ReLU gates take every {name} out of f32 from scale {scale} on (there after {median:.0} [{low:.0}, {high:.0}] steps{below})"
+            "from scale {} on every {name} (there after {median:.0} [{low:.0}, {high:.0}] steps{below})",
+            fate.scale
         )
     };
     let cost = |cost: &Cost| {
         let [forward, backward] = &cost.passes;
-        format!("{} forward {:.2}, backward {:.2}", cost.cell.name(), forward.ratio.median, backward.ratio.median)
+        format!("{} {:.2} forward, {:.2} backward", cost.cell.name(), forward.ratio.median, backward.ratio.median)
     };
     format!(
-        "over {STEPS} steps and {seeds} seeds, {sigmoid}; {}; {}. Time of sigmoid : ReLU gates: {}",
+        "recurrent weights are large: ReLU gates take out of f32 {}, and {}; {sigmoid} in {STEPS} steps of {seeds} seeds. Time of sigmoid : ReLU gates: {}",
         relu(Cell::Lstm),
         relu(Cell::Gru),
-        costs.iter().map(cost).collect::<Vec<_>>().join("; ")
+        costs.iter().map(cost).collect::<Vec<_>>().join(", ")
     )
 }
 
@@ -352,10 +354,6 @@ impl Tensors {
 
 /// Units that are compared before they are timed, at either end.
 const CHECKED: usize = 4096;
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).expect("fewer than 2^32")
-}
 
 /// What the passes of a cell take, by gate.
 struct Cost {
@@ -487,8 +485,8 @@ impl Fate {
 
 /// Recurrent nets: of each seed one of each scale, driven by the same numbers.
 struct Nets {
-    nets: usize,
-    nets_per_drive: usize,
+    count: usize,
+    per_drive: usize,
     width: usize,
     steps: usize,
     /// By net, the unit before, the unit, the pre-activation.
@@ -512,18 +510,18 @@ impl Nets {
             // The forget gate's bias of 1 stands in its drive; GRU's second gate resets, and has none.
             drives.extend(normal(steps * width * 4).into_iter().map(to_f32));
         }
-        Self { nets: seeds.len() * scales.len(), nets_per_drive: scales.len(), width, steps, weights, drives }
+        Self { count: seeds.len() * scales.len(), per_drive: scales.len(), width, steps, weights, drives }
     }
 
     /// c and h by net, step and unit, computed on the device.
     fn advance(&self, gpu: &Gpu, cell: Cell, gate: Gate, wgsl: &str, checks: ShaderChecks) -> Result<Vec<f32>> {
         let drives = self.drives_of(cell);
         let (weights, drives) = (gpu.buffer_of("weights", &self.weights)?, gpu.buffer_of("drives", &drives)?);
-        let states = gpu.buffer("states", self.nets * self.steps * self.width * 2)?;
+        let states = gpu.buffer("states", self.count * self.steps * self.width * 2)?;
         let path = format!("{}/{}/recurrence", cell.name(), gate.name());
         let program = gpu.program(&path, wgsl, &[], checks)?;
-        let params = [count(self.steps), count(self.nets_per_drive)];
-        let step = gpu.step(&program, &[&states, &weights, &drives], &params, [count(self.nets), 1, 1])?;
+        let params = [count(self.steps), count(self.per_drive)];
+        let step = gpu.step(&program, &[&states, &weights, &drives], &params, [count(self.count), 1, 1])?;
         gpu.run_sequence(&Sequence::new(path, vec![step]), 1)?;
         gpu.load(&states)
     }
@@ -539,9 +537,9 @@ impl Nets {
         let Self { width, steps, .. } = *self;
         let drives = self.drives_of(cell);
         let mut states = Vec::new();
-        for net in 0..self.nets {
+        for net in 0..self.count {
             let weights = &self.weights[net * width * width * 4..];
-            let drives = &drives[net / self.nets_per_drive * steps * width * 4..];
+            let drives = &drives[net / self.per_drive * steps * width * 4..];
             let (mut c, mut h) = (vec![0.0; width], vec![0.0; width]);
             for step in 0..steps {
                 let of_state = |unit: usize, which: usize| -> f64 {
@@ -580,11 +578,6 @@ impl Nets {
         };
         of_net.chunks_exact(of_step).map(largest).collect()
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
-fn to_f32(value: f64) -> f32 {
-    value as f32
 }
 
 /// The text of recurrent nets of so many units.

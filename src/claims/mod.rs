@@ -184,6 +184,16 @@ pub fn over_seeds(values: &[f64]) -> Option<Estimate> {
     Some(Estimate { median, low, high })
 }
 
+/// A number of elements, steps or workgroups as a shader counts them.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).expect("what fits a buffer is counted in u32")
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
+fn to_f32(value: f64) -> f32 {
+    value as f32
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

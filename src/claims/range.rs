@@ -46,7 +46,7 @@ fn run(context: &Context<'_>) -> Result<Findings> {
                     }
                 }
                 Err(Error::Unsupported(reason)) => {
-                    notes.push(format!("{} was not looked at: {reason}", storage.name()))
+                    notes.push(format!("{} was not looked at: {reason}", storage.name()));
                 }
                 Err(error) => return Err(error),
             }
