@@ -566,7 +566,7 @@ mod tests {
         weights[16 + 4] = 2.0;
         let on = reference::sigmoid(2.0);
         let (likely, unlikely) = (on.ln(), (1.0 - on).ln());
-        let expected = (likely + unlikely) / 2.0 - 3.0 * std::f64::consts::LN_2;
+        let expected = f64::midpoint(likely, unlikely) - 3.0 * std::f64::consts::LN_2;
         assert!((mean_log_likelihood(sizes, &weights, &pictures) - expected).abs() < 1e-7);
         // One strong unit that ties two pixels: p(v) is the sum over that unit's two states.
         let mut weights = vec![0.0; sizes.weights()];

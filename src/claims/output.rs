@@ -1,19 +1,20 @@
 //! A binary output layer: sigmoid with cross-entropy is said to be its natural choice. Measured: what it costs and how wrong it gets when both are computed
 //! from the logit at once, against sigmoid first and the logarithm behind it, and what becomes of ReLU in its place.
 
-use multiversion::multiversion;
+mod allowed;
+mod cost;
+
 use rayon::prelude::*;
 
+use self::allowed::{Input, softplus, truths};
+use self::cost::Cost;
 use super::census::{Census, Tally};
 use super::range::percent;
-use super::{Context, Experiment, Findings, Panel, count};
-use crate::activation::{Activation, Direction};
-use crate::bounds::{self, Allowed, Case};
-use crate::error::{Error, Result};
+use super::{Context, Experiment, Findings, count};
+use crate::activation::Activation;
+use crate::bounds::Allowed;
+use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
-use crate::inputs::Inputs;
-use crate::kernel::{Kernel, Role};
-use crate::reference;
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::stats::Estimate;
 use crate::storage::{Format, Storage};
@@ -50,20 +51,16 @@ struct Way {
 }
 
 const WAYS: [Way; 6] = [
-    Way { name: "fused", told: "fused", in_full: true, allowed: fused },
-    Way { name: "fused_log", told: "fused, built-in log", in_full: true, allowed: fused_log },
-    Way { name: "apart", told: "sigmoid, log", in_full: true, allowed: apart },
-    Way { name: "textbook", told: "sigmoid, both logs", in_full: false, allowed: textbook },
-    Way { name: "clamped", told: "sigmoid, clamped log", in_full: false, allowed: clamped },
-    Way { name: "relu", told: "ReLU, log", in_full: false, allowed: relu },
+    Way { name: "fused", told: "fused", in_full: true, allowed: allowed::fused },
+    Way { name: "fused_log", told: "fused, built-in log", in_full: true, allowed: allowed::fused_log },
+    Way { name: "apart", told: "sigmoid, log", in_full: true, allowed: allowed::apart },
+    Way { name: "textbook", told: "sigmoid, both logs", in_full: false, allowed: allowed::textbook },
+    Way { name: "clamped", told: "sigmoid, clamped log", in_full: false, allowed: allowed::clamped },
+    Way { name: "relu", told: "ReLU, log", in_full: false, allowed: allowed::relu },
 ];
 
-/// Which of the two results.
-#[derive(Clone, Copy)]
-enum Of {
-    Loss,
-    Gradient,
-}
+/// The fields of what a way gives: loss and gradient.
+const FIELDS: [&str; 2] = ["loss", "dx"];
 
 fn run(context: &Context<'_>) -> Result<Findings> {
     let (mut figures, mut notes) = (Vec::new(), Vec::new());
@@ -142,8 +139,7 @@ impl Failures {
     fn of(context: &Context<'_>, way: &Way) -> Result<Self> {
         let mut found = Self { logits: 0, cases: 0, not_finite: 0, loss: 0, gradient: 0, dead: 0, outside: None };
         for label in [0u8, 1] {
-            let loss = tallies(context, way, Of::Loss, label)?;
-            let gradient = tallies(context, way, Of::Gradient, label)?;
+            let [loss, gradient] = [tallies(context, way, 0, label)?, tallies(context, way, 1, label)?];
             let both = |tallies: &[Tally; 2]| tallies[0].not_finite() + tallies[1].not_finite();
             found.cases += loss[0].inputs + loss[1].inputs;
             found.logits = loss[0].inputs + loss[1].inputs;
@@ -182,13 +178,9 @@ fn census<'gpu>(context: &Context<'gpu>, counted: &str, threshold: f32) -> Resul
     Census::new(context.gpu, Storage::F32, &[&definitions(), counted].concat(), "counted", threshold)
 }
 
-/// What a way gives for positive and for negative logits with a label, after it was checked.
-fn tallies(context: &Context<'_>, way: &Way, of: Of, label: u8) -> Result<[Tally; 2]> {
-    let (field, index) = match of {
-        Of::Loss => ("loss", 0),
-        Of::Gradient => ("dx", 1),
-    };
-    let name = way.name;
+/// One of the two fields that a way gives for positive and for negative logits with a label, after it was checked.
+fn tallies(context: &Context<'_>, way: &Way, index: usize, label: u8) -> Result<[Tally; 2]> {
+    let (name, field) = (way.name, FIELDS[index]);
     let counted = format!("fn counted(x: T) -> T {{ return output_{name}(x, T({label}.0)).{field}; }}\n");
     let census = census(context, &counted, 0.0)?;
     census.check(|x, _| (way.allowed)(&Input { x, label: label == 1 })[index])?;
@@ -198,181 +190,6 @@ fn tallies(context: &Context<'_>, way: &Way, of: Of, label: u8) -> Result<[Tally
 fn halves(context: &Context<'_>, census: &Census<'_>) -> Result<[Tally; 2]> {
     let stride = context.either(QUICK_STRIDE, 1);
     Ok([census.half(false, stride)?.sum(), census.half(true, stride)?.sum()])
-}
-
-/// The loss from a logit with label 0, log(1 + exp(x)), to a few units in the last place of f64 wherever that is normal.
-#[inline(always)]
-fn softplus(x: f64) -> f64 {
-    // exp(-|x|) / (1 + exp(-|x|)), of which w = z / (2 + z) follows without a second exponential; log(1 + z) = 2 atanh(w).
-    let q = reference::sigmoid(-x.abs());
-    let w = q / (2.0 - q);
-    let square = w * w;
-    let mut sum = 0.0;
-    let mut n = 37.0;
-    while n > 0.0 {
-        sum = sum * square + 1.0 / n;
-        n -= 2.0;
-    }
-    (if x > 0.0 { x } else { 0.0 }) + 2.0 * w * sum
-}
-
-/// Loss and gradient of logits of one label.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn truths(x: &[f64], is_one: bool, loss: &mut [f64], gradient: &mut [f64]) {
-    let sign = if is_one { -1.0 } else { 1.0 };
-    for ((x, loss), gradient) in x.iter().zip(loss).zip(gradient) {
-        *loss = softplus(sign * x);
-        *gradient = sign * reference::sigmoid(sign * x);
-    }
-}
-
-/// A logit with its label.
-struct Input {
-    x: f64,
-    label: bool,
-}
-
-const U: f64 = Format::F32.unit;
-
-impl Input {
-    /// The logit as it is for label 0.
-    fn s(&self) -> f64 {
-        if self.label { -self.x } else { self.x }
-    }
-
-    /// The sign of the gradient.
-    fn sign(&self) -> f64 {
-        if self.label { -1.0 } else { 1.0 }
-    }
-
-    /// The y that sigmoid may give.
-    fn y(&self) -> [f64; 2] {
-        match bounds::sigmoid_exp(&case(self.x)) {
-            Allowed::Within { lowest, highest } => [lowest, highest],
-            _ => unreachable!("finite logits have an interval"),
-        }
-    }
-
-    /// The p, y or 1 - y, whose logarithm is the loss, for any of these y.
-    fn p(&self, [lowest, highest]: [f64; 2]) -> [f64; 2] {
-        // A difference is rounded once more, in either direction.
-        if self.label { [lowest, highest] } else { [(1.0 - highest) * (1.0 - U), (1.0 - lowest) * (1.0 + U)] }
-    }
-}
-
-fn case(x: f64) -> Case {
-    Case { storage: Storage::F32, first: x, first_bits: Storage::F32.bits(x), dy: 0.0, truth: reference::sigmoid(x) }
-}
-
-fn around(value: f64, tolerance: f64) -> Allowed {
-    Allowed::Within { lowest: value - tolerance, highest: value + tolerance }
-}
-
-/// What exp(-|s|) may be off by, as a share of it.
-fn exp_share(s: f64) -> f64 {
-    U * (3.0 + 2.0 * s.abs())
-}
-
-/// log(1 + z) follows z's relative error at most, and takes a dozen roundings, each of its size or less; the sum takes one more.
-fn fused(input: &Input) -> [Allowed; 2] {
-    let loss = softplus(input.s());
-    let tail = loss - input.s().max(0.0);
-    let tolerance = tail * (exp_share(input.s()) + 12.0 * U) + loss * U + 2.0 * Format::F32.min_normal;
-    [around(loss, tolerance), fused_gradient(input)]
-}
-
-fn fused_gradient(input: &Input) -> Allowed {
-    match (bounds::sigmoid_exp(&case(input.s())), input.label) {
-        (Allowed::Within { lowest, highest }, true) => Allowed::Within { lowest: -highest, highest: -lowest },
-        (allowed, _) => allowed,
-    }
-}
-
-/// The built-in log has an absolute error of 2^-21 between 1/2 and 2; what is lost beside 1 is half a unit of it.
-fn fused_log(input: &Input) -> [Allowed; 2] {
-    let loss = softplus(input.s());
-    let tail = loss - input.s().max(0.0);
-    let tolerance = tail * exp_share(input.s()) + U + f64::powi(2.0, -21) + loss * U + Format::F32.min_normal;
-    [around(loss, tolerance), fused_gradient(input)]
-}
-
-/// -log(p) of a p within these ends: the built-in's absolute error between 1/2 and 2, 3 ULP elsewhere. Of what may be 0 or below, anything, and of a
-/// subnormal p too, which may be flushed.
-fn minus_log([lowest, highest]: [f64; 2]) -> Allowed {
-    if lowest < Format::F32.min_normal {
-        return Allowed::Anything;
-    }
-    let tolerance = |p: f64| f64::powi(2.0, -21) + 3.0 * U * p.ln().abs();
-    Allowed::Within { lowest: -highest.ln() - tolerance(highest), highest: -lowest.ln() + tolerance(lowest) }
-}
-
-/// The gradient through a y: (1 or -1) / p of the p that was computed, times y (1 - y), which is p times what is left of 1.
-fn through_y(input: &Input, y: [f64; 2], p: [f64; 2]) -> Allowed {
-    // 1 / p and y (1 - y) / p have to stay in the range that division is defined in.
-    if p[0] < 2.0 * Format::F32.min_normal {
-        return Allowed::Anything;
-    }
-    // Rounding of the quotient, of two products and two differences; a subnormal product may be flushed.
-    let share = 10.0 * U;
-    let flushed = Format::F32.min_normal / p[0];
-    let other = if input.label { [1.0 - y[1], 1.0 - y[0]] } else { y };
-    let [lowest, highest] = [other[0] * (1.0 - share) - U - flushed, other[1] * (1.0 + share) + U + flushed];
-    if input.label {
-        Allowed::Within { lowest: -highest, highest: -lowest }
-    } else {
-        Allowed::Within { lowest, highest }
-    }
-}
-
-fn apart(input: &Input) -> [Allowed; 2] {
-    let y = input.y();
-    let p = input.p(y);
-    [minus_log(p), through_y(input, y, p)]
-}
-
-/// As apart where neither y nor 1 - y may be 0: then 0 times the other logarithm is 0, and y - label is p.
-fn textbook(input: &Input) -> [Allowed; 2] {
-    let y = input.y();
-    let least = y[0].min(1.0 - y[1]);
-    if least < 1e-30 {
-        return [Allowed::Anything; 2];
-    }
-    apart(input)
-}
-
-/// As apart where the clamps do nothing; else within them.
-fn clamped(input: &Input) -> [Allowed; 2] {
-    let y = input.y();
-    let p = input.p(y);
-    let loss = if p[0] < 1e-43 {
-        // -0 or what the logarithm of a subnormal may be.
-        Allowed::Within { lowest: -1e-5, highest: 100.0 }
-    } else {
-        minus_log(p)
-    };
-    let product = y[0].max(0.0) * (1.0 - y[1]).max(0.0);
-    if product < 2e-12 {
-        return [loss, around(0.0, 1.0 + 16.0 * U)];
-    }
-    [loss, through_y(input, y, p)]
-}
-
-fn relu(input: &Input) -> [Allowed; 2] {
-    let y = reference::relu(input.x);
-    let p = input.p([y, y]);
-    let loss = minus_log(p);
-    // 0 where ReLU is; 0 times infinity does not come up, as the gradient is selected.
-    let gradient = if y < 2.0 * Format::F32.min_normal {
-        Allowed::Anything
-    } else {
-        let quotient = input.sign() / if input.label { y } else { 1.0 - y };
-        if p[0].abs() < 2.0 * Format::F32.min_normal || quotient.abs() < Format::F32.min_normal {
-            Allowed::Anything
-        } else {
-            around(quotient, quotient.abs() * 6.0 * U)
-        }
-    };
-    [loss, gradient]
 }
 
 /// How far the finite results of a way are from f64.
@@ -542,162 +359,6 @@ impl Errors {
     }
 }
 
-/// What loss and gradient take, by way.
-struct Cost {
-    elements: usize,
-    fused: Estimate,
-    fused_log: Estimate,
-    apart: Estimate,
-    apart_over_fused: Estimate,
-    in_one_over_fused: Estimate,
-}
-
-impl Cost {
-    fn measured(context: &Context<'_>) -> Result<Self> {
-        let gpu = context.gpu;
-        let elements: usize = if gpu.facts.is_software { 1 << 20 } else { 1 << 24 };
-        let layers = Layers::new(context, elements)?;
-        let (fused, fused_log) = (layers.one(gpu, "output_fused")?, layers.one(gpu, "output_fused_log")?);
-        let (in_one, apart) = (layers.one(gpu, "output_apart")?, layers.three(gpu)?);
-        layers.check(gpu, &fused, self::fused)?;
-        layers.check(gpu, &fused_log, self::fused_log)?;
-        layers.check(gpu, &in_one, self::apart)?;
-        layers.check(gpu, &apart, self::apart)?;
-        let panel = Panel::timed(context, &[&fused, &fused_log, &in_one, &apart])?;
-        Ok(Self {
-            elements,
-            fused: panel.ns(0),
-            fused_log: panel.ns(1),
-            apart: panel.ns(3),
-            apart_over_fused: panel.over(3, 0),
-            in_one_over_fused: panel.over(2, 0),
-        })
-    }
-}
-
-impl Cost {
-    fn figures(&self) -> Vec<Figure> {
-        let n = self.elements;
-        #[expect(clippy::cast_precision_loss, reason = "2^24 at most")]
-        let elements = n as f64;
-        let each = |name: &str, time: Estimate, bytes: f64| {
-            let Estimate { median, low, high } = time;
-            let by = |what: &dyn Fn(f64) -> f64| {
-                let (one, other) = (what(low), what(high));
-                Estimate { median: what(median), low: one.min(other), high: one.max(other) }
-            };
-            [
-                Figure::estimated(format!("{name}: time"), "ns/element", by(&|ns| ns / elements)),
-                Figure::estimated(format!("{name}: throughput"), "GB/s", by(&|ns| bytes * elements / ns))
-                    .noted(format!("{bytes} bytes an element, {n} elements")),
-            ]
-        };
-        // Logit, label, loss, gradient; apart, y is written and read twice and dy once besides.
-        let (fused, apart) = (16.0, 36.0);
-        let ratios = [
-            Figure::estimated("sigmoid, log, in three kernels : fused", "x", self.apart_over_fused),
-            Figure::estimated("sigmoid, log, in one kernel : fused", "x", self.in_one_over_fused),
-        ];
-        [
-            &each("fused", self.fused, fused)[..],
-            &each("fused, built-in log", self.fused_log, fused),
-            &each("sigmoid, log, in three kernels", self.apart, apart),
-            &ratios,
-        ]
-        .concat()
-    }
-}
-
-/// Logits and labels, with what layers keep between them.
-struct Layers {
-    pairs: Pairs,
-    logits: Vec<f32>,
-    labels: Vec<f32>,
-    y: Buffer,
-    dy: Buffer,
-}
-
-/// Elements that are compared before they are timed.
-const CHECKED: usize = 1 << 14;
-
-/// What is there before a kernel runs: no loss is below 0 by more than rounding, and no gradient beyond 1.
-const UNWRITTEN: f32 = -1e30;
-
-impl Layers {
-    fn new(context: &Context<'_>, elements: usize) -> Result<Self> {
-        let gpu = context.gpu;
-        let sigmoid = Activation::named("sigmoid").expect("in the table");
-        let normal = |role: Role| {
-            let mut bytes = vec![0; 4 * elements];
-            Inputs::normal(context.seed).fill(sigmoid, role, Storage::F32, 0, &mut bytes);
-            bytes
-                .chunks_exact(4)
-                .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
-                .collect::<Vec<_>>()
-        };
-        let logits: Vec<f32> = normal(Role::X).into_iter().map(|x| 2.0 * x).collect();
-        let labels: Vec<f32> = normal(Role::Dy).into_iter().map(|dy| f32::from(u8::from(dy > 0.0))).collect();
-        let pairs = Pairs::new(gpu, elements)?;
-        gpu.store(&pairs.first, &logits)?;
-        gpu.store(&pairs.label, &labels)?;
-        Ok(Self { pairs, logits, labels, y: gpu.buffer("y", elements)?, dy: gpu.buffer("dy", elements)? })
-    }
-
-    /// Loss and gradient in one kernel.
-    fn one(&self, gpu: &Gpu, function: &str) -> Result<Sequence> {
-        Ok(Sequence::new(function, vec![self.pairs.step(gpu, &program(gpu, function)?)?]))
-    }
-
-    /// A layer a kernel: y from the logit, loss and dy from y, the gradient from y and dy.
-    fn three(&self, gpu: &Gpu) -> Result<Sequence> {
-        let Pairs { first, label, loss, gradient } = &self.pairs;
-        let words = first.words / 4;
-        let sigmoid = Activation::named("sigmoid").expect("in the table");
-        let kernel = |direction, buffers: [&Buffer; 3], bound: usize| {
-            let kernel = Kernel::default_form(sigmoid, direction, Storage::F32).expect("a default form");
-            let program = gpu.program(&kernel.path(), &kernel.wgsl(), &[], ShaderChecks::Trusted)?;
-            gpu.step(&program, &buffers[..bound], &[count(words)], groups(words))
-        };
-        let cross_entropy = program(gpu, "cross_entropy")?;
-        Ok(Sequence::new(
-            "sigmoid, cross-entropy and the gradient of sigmoid",
-            vec![
-                kernel(Direction::Forward, [&self.y, first, first], 2)?,
-                gpu.step(&cross_entropy, &[loss, &self.dy, &self.y, label], &[count(words)], groups(words))?,
-                kernel(Direction::Backward, [gradient, &self.y, &self.dy], 3)?,
-            ],
-        ))
-    }
-
-    /// Runs it once and compares the first results with what is allowed.
-    fn check(&self, gpu: &Gpu, sequence: &Sequence, allowed: fn(&Input) -> [Allowed; 2]) -> Result<()> {
-        let nothing = vec![UNWRITTEN; self.logits.len()];
-        gpu.store(&self.pairs.loss, &nothing)?;
-        gpu.store(&self.pairs.gradient, &nothing)?;
-        gpu.run_sequence(sequence, 1)?;
-        let (loss, gradient): (Vec<f32>, Vec<f32>) = (gpu.load(&self.pairs.loss)?, gpu.load(&self.pairs.gradient)?);
-        let is_unwritten = |(loss, gradient): (&f32, &f32)| *loss == UNWRITTEN || *gradient == UNWRITTEN;
-        if let Some(index) = loss.iter().zip(&gradient).position(is_unwritten) {
-            return Err(Error::Mismatch(format!("{}: element {index} was not computed", sequence.path)));
-        }
-        for index in 0..CHECKED.min(loss.len()) {
-            let (x, label) = (self.logits[index], self.labels[index]);
-            let allowed = allowed(&Input { x: f64::from(x), label: label == 1.0 });
-            for ((what, actual), allowed) in
-                [("loss", loss[index]), ("gradient", gradient[index])].into_iter().zip(allowed)
-            {
-                if !allowed.contains(f64::from(actual), actual.to_bits()) {
-                    let path = &sequence.path;
-                    return Err(Error::Mismatch(format!(
-                        "{path}: the {what} of logit {x:e} with label {label} is {actual:e}, which is none of {allowed:?}"
-                    )));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 /// The loss of label 0 by logit.
 fn plot(context: &Context<'_>) -> Result<Plot> {
     const MOST: u16 = 120;
@@ -721,8 +382,11 @@ fn plot(context: &Context<'_>) -> Result<Plot> {
 
 #[cfg(test)]
 mod tests {
+    use super::allowed::{apart, fused};
+    use super::cost::Layers;
     use super::*;
     use crate::claims::Extent;
+    use crate::error::Error;
     use crate::gpu::Choice;
     use crate::inputs::DEFAULT_SEED;
     use crate::report::{Claim, Status};
@@ -765,7 +429,7 @@ mod tests {
     /// Every way's loss and gradient, on the adapter, by a text that may be planted.
     fn checked(gpu: &Gpu, way: &Way, plant: impl Fn(&str) -> String) -> Result<()> {
         for label in [0u8, 1] {
-            for (index, field) in ["loss", "dx"].into_iter().enumerate() {
+            for (index, field) in FIELDS.into_iter().enumerate() {
                 let name = way.name;
                 let counted = format!("fn counted(x: T) -> T {{ return output_{name}(x, T({label}.0)).{field}; }}\n");
                 let definitions = plant(&[&definitions(), &counted[..]].concat());
