@@ -11,7 +11,7 @@ use super::{Context, Experiment, Findings};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::reference;
-use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::report::{Axis, Outcome, Plot, Point, Series};
 use crate::stats::Estimate;
 use crate::storage::Storage;
 

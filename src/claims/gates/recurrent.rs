@@ -192,7 +192,7 @@ impl Nets {
 /// The text of recurrent nets of so many units.
 pub(super) fn recurrence(cell: Cell, gate: Gate, width: usize) -> String {
     let glue = format!("const WIDTH: u32 = {width}u;\n");
-    let recurrence = include_str!("../../shaders/claims/recurrence.wgsl");
+    let recurrence = include_str!("../../../shaders/claims/recurrence.wgsl");
     [&gate.wgsl(), &glue, recurrence, cell.drivers()[2]].join("\n")
 }
 
