@@ -182,10 +182,11 @@ fn conclusion(
         None => "none".to_owned(),
     };
     format!(
-        "after {steps} steps sigmoid's reconstruction error is {} (the mean picture's: {baseline:.2}) and its log-likelihood {} (chance: -11.1, at most {:.2}); with ReLU {:.1} % of \
+        "after {steps} steps sigmoid's reconstruction error is {} (the mean picture's: {baseline:.2}) and its log-likelihood {} (chance {:.1}, at most {:.2}); with ReLU {:.1} % of \
          what should be probabilities exceed 1, and the error is {}{}",
         interval(&sigmoid.arrived()),
         interval(likelihoods),
+        log_likelihood_by_chance(),
         best_log_likelihood(pictures),
         percent(relu.run.above_1.iter().sum(), relu.run.probabilities),
         interval(&relu.arrived()),
@@ -255,8 +256,13 @@ fn figures_of_likelihood(likelihoods: &[f64], pictures: usize) -> Vec<Figure> {
         None => Figure::none(name, "nat", "none was trained"),
     };
     let best = Figure::new("the most it can be", "nat", best_log_likelihood(pictures));
-    let chance = Figure::new("that of pixels by chance", "nat", -16.0 * std::f64::consts::LN_2);
+    let chance = Figure::new("that of pixels by chance", "nat", log_likelihood_by_chance());
     vec![measured, best, chance]
+}
+
+/// Of a machine that gives every picture there is the same probability.
+fn log_likelihood_by_chance() -> f64 {
+    -f64::from(SIDE * SIDE) * std::f64::consts::LN_2
 }
 
 /// Of a machine that gives all probability to these pictures alike, and none to others.
