@@ -60,8 +60,9 @@ fn cross_entropy(y: T, label: T) -> Output {
 
 // log(1 + z) of 0 <= z <= 1 within a few ULP of the result, where log(1 + z) rounds z away: 2 atanh(w) of w = z / (2 + z) <= 1/3.
 fn log_1p(z: T) -> T {
-    let w = z / (T(2.0) + z);
-    let square = w * w;
+    // 2 w, since w may be subnormal, and so flushed, where z is not.
+    let twice = (z + z) / (T(2.0) + z);
+    let square = T(0.25) * twice * twice;
     // The series of atanh(w) / w in w^2 <= 1/9; what follows is below 2^-28.
     var sum = T(1.0 / 15.0);
     sum = sum * square + T(1.0 / 13.0);
@@ -70,6 +71,5 @@ fn log_1p(z: T) -> T {
     sum = sum * square + T(1.0 / 7.0);
     sum = sum * square + T(1.0 / 5.0);
     sum = sum * square + T(1.0 / 3.0);
-    sum = sum * square;
-    return T(2.0) * w + T(2.0) * w * sum;
+    return twice + twice * (sum * square);
 }
