@@ -113,9 +113,9 @@ impl Case {
         let truths = twin.backward(&twin.forward(&inputs), last.iter().copied().map(f64::from).collect());
         let mut case =
             Self { activation: activation.name, init, depth, norms: vec![Vec::new(); seeds.len()], off: 0.0 };
-        for layer in 0..depth {
-            let dz: Vec<f32> = gpu.load(&net.dz[layer])?;
-            for (net, (dz, truth)) in dz.chunks_exact(elements).zip(truths[layer].chunks_exact(elements)).enumerate() {
+        for (buffer, truth) in net.dz.iter().zip(&truths).take(depth) {
+            let dz: Vec<f32> = gpu.load(buffer)?;
+            for (net, (dz, truth)) in dz.chunks_exact(elements).zip(truth.chunks_exact(elements)).enumerate() {
                 let (own, truth) = (norm(dz.iter().copied().map(f64::from)), norm(truth.iter().copied()));
                 case.norms[net].push(own);
                 if truth > LEAST_NORM {

@@ -194,24 +194,19 @@ impl Cost {
 }
 
 fn findings(seed: u64, costs: &[Cost]) -> Findings {
-    let is_cheaper = |cost: &Cost| cost.ratios.iter().all(|ratio| ratio.low > 1.0);
-    let ratio = |cost: &Cost| {
-        let [Estimate { median, low, high }, apart] = cost.ratios;
-        format!(
-            "{median:.2} [{low:.2}, {high:.2}] fused and {:.2} [{:.2}, {:.2}] apart at {} units",
-            apart.median, apart.low, apart.high, cost.width
-        )
+    let of_ways = |cost: &Cost| {
+        let name = |way: &str| format!("{way} at {} units", cost.width);
+        [(name("fused"), cost.ratios[0]), (name("apart"), cost.ratios[1])]
     };
-    let outcome = match Outcome::of(costs.iter().map(is_cheaper)) {
-        Outcome::DoesNotHold if costs.iter().any(|cost| cost.ratios.iter().any(|ratio| ratio.low > 1.0)) => {
-            Outcome::HoldsOnlyWhen
-        }
-        outcome => outcome,
+    let cases: Vec<(String, Estimate)> = costs.iter().flat_map(of_ways).collect();
+    let (felt, hidden): (Vec<_>, Vec<_>) = cases.iter().partition(|(_, ratio)| ratio.low > 1.0);
+    let told = |cases: &[&(String, Estimate)]| {
+        let told = |(name, ratio): &&(String, Estimate)| {
+            format!("{name} {:.2} [{:.2}, {:.2}]", ratio.median, ratio.low, ratio.high)
+        };
+        if cases.is_empty() { "nowhere".to_owned() } else { cases.iter().map(told).collect::<Vec<_>>().join(", ") }
     };
-    let told = match costs {
-        [first, .., last] => format!("{}, and {}", ratio(first), ratio(last)),
-        all => all.iter().map(ratio).collect(),
-    };
+    let rest = if hidden.is_empty() { String::new() } else { format!("; not beyond the noise: {}", told(&hidden)) };
     let percent =
         |share: Estimate| Estimate { median: 100.0 * share.median, low: 100.0 * share.low, high: 100.0 * share.high };
     let mut figures = Vec::new();
@@ -235,8 +230,8 @@ fn findings(seed: u64, costs: &[Cost]) -> Findings {
         points: costs.iter().map(|cost| Point::estimated(cost.width.into(), Some(of(cost)))).collect(),
     };
     Findings {
-        outcome,
-        conclusion: format!("sigmoid : ReLU in a whole layer is {told}"),
+        outcome: Outcome::of(cases.iter().map(|(_, ratio)| ratio.low > 1.0)),
+        conclusion: format!("sigmoid : ReLU in a whole layer is above 1: {}{rest}", told(&felt)),
         seeds: vec![seed],
         figures,
         plots: vec![
@@ -293,7 +288,7 @@ mod tests {
         assert_eq!(of(&[cost(32, 1.0, 1.2)]), Outcome::HoldsOnlyWhen);
         assert_eq!(of(&[cost(32, 1.0, 1.0), cost(512, 0.9, 1.0)]), Outcome::DoesNotHold);
         let told = findings(1, &[cost(32, 1.1, 1.2), cost(512, 1.0, 1.05)]).conclusion;
-        assert!(told.contains("1.10 [1.09, 1.11] fused and 1.20 [1.19, 1.21] apart at 32 units"), "{told}");
-        assert!(told.ends_with("at 512 units"), "{told}");
+        assert!(told.contains("above 1: fused at 32 units 1.10 [1.09, 1.11], apart at 32 units 1.20"), "{told}");
+        assert!(told.ends_with("not beyond the noise: fused at 512 units 1.00 [0.99, 1.01]"), "{told}");
     }
 }

@@ -390,26 +390,32 @@ impl Twin {
         Self { biases: biases.collect(), weights: weights.iter().map(|layer| in_f64(layer)).collect(), design }
     }
 
+    /// z of a layer, from the y below it.
+    fn sums(&self, layer: usize, below: &[f64]) -> Vec<f64> {
+        let (sizes, layouts) = self.design.forward(layer);
+        let mut z = matmul::product(sizes, layouts, below, &self.weights[layer]);
+        let units = sizes.columns as usize;
+        for (sample, z) in z.chunks_exact_mut(units).enumerate() {
+            let net = sample / self.design.batch as usize;
+            z.iter_mut().zip(&self.biases[layer][net * units..]).for_each(|(z, bias)| *z += bias);
+        }
+        z
+    }
+
     /// The inputs, then what each layer makes of them.
     #[must_use]
     pub fn forward(&self, inputs: &[f32]) -> Vec<Vec<f64>> {
         let forward = self.design.activation.forward().expect("an activation");
         let mut y = vec![in_f64(inputs)];
         for layer in 0..self.design.layers() {
-            let (sizes, layouts) = self.design.forward(layer);
-            let mut z = matmul::product(sizes, layouts, &y[layer], &self.weights[layer]);
-            let units = sizes.columns as usize;
-            for (sample, z) in z.chunks_exact_mut(units).enumerate() {
-                let net = sample / self.design.batch as usize;
-                z.iter_mut().zip(&self.biases[layer][net * units..]).for_each(|(z, bias)| *z += bias);
-            }
-            let mut made = vec![0.0; z.len()];
+            let z = self.sums(layer, &y[layer]);
             if layer + 1 == self.design.layers() {
-                made = z
+                y.push(z);
             } else {
-                forward.truths(&z, &[], &mut made)
+                let mut made = vec![0.0; z.len()];
+                forward.truths(&z, &[], &mut made);
+                y.push(made);
             }
-            y.push(made);
         }
         y
     }
@@ -476,33 +482,59 @@ fn in_f64(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }
 
+/// Small nets with their data, to be compared with their twins: whatever the user's seed, the same, so that no z is so close to 0 that rounding
+/// could put it on the other side of ReLU's corner.
+struct Small {
+    design: Design,
+    weights: Vec<Vec<f32>>,
+    biases: Vec<Vec<f32>>,
+    inputs: Vec<f32>,
+    labels: Vec<f32>,
+    rates: [f32; 2],
+    /// A gradient of the logits.
+    last: Vec<f32>,
+}
+
+impl Small {
+    /// Steps of training.
+    const STEPS: u32 = 3;
+
+    fn new(activation: &'static Activation) -> Self {
+        let design = Design { nets: 2, batch: 71, widths: vec![3, 21, 35, 18, 1], activation };
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
+        let (inputs, logits) = (design.elements(0), design.elements(design.layers()));
+        Self {
+            inputs: normal(&mut random, inputs, 1.0),
+            labels: (0..logits).map(|_| f32::from(random.random::<bool>())).collect(),
+            rates: [0.5, 0.25],
+            weights: design.draw(Init::He, &[1, 2]),
+            biases: (design.widths[1..].iter())
+                .map(|units| normal(&mut random, (design.nets * units) as usize, 0.5))
+                .collect(),
+            last: normal(&mut random, logits, 1.0),
+            design,
+        }
+    }
+}
+
 /// Compares small nets of an activation with their twins: what each layer makes, every gradient, and the losses, weights and biases of three
 /// steps of training. Sizes are odd and differ, so that no two can be mistaken for one another.
 ///
 /// # Errors
 /// [`crate::error::Error::Mismatch`] with the tensor that differs; or if the device fails.
 pub fn validate(gpu: &Gpu, activation: &'static Activation, texts: &Texts) -> Result<()> {
-    // Fixed, whatever the user's: chosen once so that no z is so close to 0 that rounding could change the side it is on.
-    let seeds = [1, 2];
-    let design = Design { nets: 2, batch: 71, widths: vec![3, 21, 35, 18, 1], activation };
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
-    let inputs = normal(&mut random, design.elements(0), 1.0);
-    let labels: Vec<f32> = (0..design.elements(4)).map(|_| f32::from(random.random::<bool>())).collect();
-    let rates = [0.5f32, 0.25];
-    let weights = design.draw(Init::He, &seeds);
-
+    let Small { design, weights, biases, inputs, labels, rates, last } = Small::new(activation);
     let net = Net::new(gpu, design.clone(), texts)?;
     net.set_weights(&weights)?;
     gpu.store(&net.y[0], &inputs)?;
     let mut twin = Twin::new(design.clone(), &weights);
-    for (buffer, biases) in net.biases.iter().zip(&mut twin.biases) {
-        let drawn = normal(&mut random, buffer.words, 0.5);
-        gpu.store(buffer, &drawn)?;
-        *biases = in_f64(&drawn);
+    for (layer, biases) in biases.iter().enumerate() {
+        gpu.store(&net.biases[layer], biases)?;
+        twin.biases[layer] = in_f64(biases);
     }
-    validate_passes(gpu, &net, &twin, &inputs, normal(&mut random, design.elements(4), 1.0))?;
+    validate_passes(gpu, &net, &twin, &inputs, &last)?;
 
-    let steps = 3;
+    let steps = Small::STEPS;
     let training = Training::new(gpu, steps, &labels, &rates)?;
     gpu.run_sequence(&net.training_step(&training)?, steps)?;
     let losses = training.losses(gpu)?;
@@ -520,10 +552,10 @@ pub fn validate(gpu: &Gpu, activation: &'static Activation, texts: &Texts) -> Re
 }
 
 /// What each layer makes, and every gradient, given that of the logits.
-fn validate_passes(gpu: &Gpu, net: &Net<'_>, twin: &Twin, inputs: &[f32], last: Vec<f32>) -> Result<()> {
+fn validate_passes(gpu: &Gpu, net: &Net<'_>, twin: &Twin, inputs: &[f32], last: &[f32]) -> Result<()> {
     let layers = net.design.layers();
     let name = net.design.activation.name;
-    gpu.store(&net.dz[layers - 1], &last)?;
+    gpu.store(&net.dz[layers - 1], last)?;
     let mut steps = net.forward()?;
     steps.extend(net.backward()?);
     let gradients: Vec<Buffer> =
@@ -533,7 +565,7 @@ fn validate_passes(gpu: &Gpu, net: &Net<'_>, twin: &Twin, inputs: &[f32], last: 
     }
     gpu.run_sequence(&Sequence::new(format!("a net with {name}"), steps), 1)?;
     let y = twin.forward(inputs);
-    let dz = twin.backward(&y, in_f64(&last));
+    let dz = twin.backward(&y, in_f64(last));
     for layer in 0..layers {
         let what = |what: &str| format!("{name}: {what} of layer {layer}");
         check::within_norm(&what("y"), &gpu.load(&net.y[layer + 1])?, &y[layer + 1], ALLOWED)?;
@@ -563,6 +595,23 @@ mod tests {
         let gpu = gpu();
         for activation in both() {
             validate(&gpu, activation, &Texts::of(activation)).expect("within bounds");
+        }
+    }
+
+    #[test]
+    fn no_z_of_the_small_nets_is_near_relus_corner() {
+        let relu = both()[0];
+        let small = Small::new(relu);
+        let mut twin = Twin::new(small.design.clone(), &small.weights);
+        twin.biases = small.biases.iter().map(|biases| in_f64(biases)).collect();
+        for step in 0..Small::STEPS {
+            let y = twin.forward(&small.inputs);
+            for (layer, below) in y[..small.design.layers() - 1].iter().enumerate() {
+                let least = twin.sums(layer, below).into_iter().fold(f64::INFINITY, |least, z| least.min(z.abs()));
+                // Sums of 35 terms of size 1 are off by 1e-6 at most.
+                assert!(least > 1e-5, "step {step}, layer {layer}: {least:e}");
+            }
+            twin.training_step(&small.inputs, &small.labels, &small.rates);
         }
     }
 

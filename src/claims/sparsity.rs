@@ -47,13 +47,12 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     (context.progress)(&format!("zeros in {DEPTH} layers of {width} units"));
     let zeros = zeros_by_layer(context, relu, width, &seeds)?;
     (context.progress)("backward from one bit an element");
-    let masked = masked(context)?;
+    let from_mask = speed_from_mask(context)?;
     let size = context.either(1024, 4096);
     (context.progress)(&format!("a matrix of {size} by {size}, with {} shares of zeros", SPARSITIES.len()));
-    let [forward, backward] =
-        [Direction::Forward, Direction::Backward].map(|direction| speeds(context, direction, size));
-    let speeds = [forward?, backward?];
-    Ok(findings(seeds, &zeros, masked, &speeds, size, width))
+    let speedups =
+        [times_as_fast(context, Direction::Forward, size)?, times_as_fast(context, Direction::Backward, size)?];
+    Ok(findings(seeds, &zeros, from_mask, &speedups, size, width))
 }
 
 /// By layer, the share of zeros among the activations, over seeds.
@@ -86,7 +85,7 @@ fn zeros_by_layer(
 }
 
 /// The speed of ReLU's backward pass from a bit an element, that from y being 1: elementwise, on a tensor in memory.
-fn masked(context: &Context<'_>) -> Result<Estimate> {
+fn speed_from_mask(context: &Context<'_>) -> Result<Estimate> {
     let elements = context.either(1 << 20, 1 << 24);
     let named = |form: &str| {
         let is_it = |kernel: &Kernel| {
@@ -197,7 +196,7 @@ impl<'gpu> Vectors<'gpu> {
         Ok(Sequence::new(name, steps))
     }
 
-    /// Both products of a small matrix, either way, against f64; and the two ways against each other, bit by bit.
+    /// Both products of a small matrix, either way, against f64.
     fn validate(gpu: &Gpu, sources: &Sources) -> Result<()> {
         // More than one strip, and no multiple of anything.
         let [rows, columns] = [ROWS_PER_STRIP + 45, 101];
@@ -222,7 +221,6 @@ impl<'gpu> Vectors<'gpu> {
                 }
             };
             let (expected, size) = (product(&x, &w, &dy), product(&absolute(&x), &absolute(&w), &absolute(&dy)));
-            let mut bits = Vec::new();
             for way in [Way::Dense, Way::Skipping] {
                 let result = if direction == Direction::Forward { &vectors.y } else { &vectors.dz };
                 gpu.store(result, &vec![f32::NAN; result.words])?;
@@ -231,11 +229,7 @@ impl<'gpu> Vectors<'gpu> {
                 gpu.run_sequence(&sequence, 1)?;
                 let actual: Vec<f32> = gpu.load(result)?;
                 check::within(&sequence.path, &actual, &expected, |index| matmul::bound(sizes.terms, size[index]))?;
-                bits.push(actual);
             }
-            // What is skipped adds zeros, which change no bit.
-            let dense: Vec<f64> = bits[0].iter().copied().map(f64::from).collect();
-            check::within("skipping against dense", &bits[1], &dense, |_| 0.0)?;
         }
         Ok(())
     }
@@ -250,8 +244,9 @@ fn sparse(random: &mut Xoshiro256PlusPlus, count: u32, percent: u32) -> Vec<f32>
     x
 }
 
-/// By share of zeros, the speed of the product that skips, the dense one's being 1.
-fn speeds(context: &Context<'_>, direction: Direction, size: u32) -> Result<Vec<Estimate>> {
+/// By share of zeros, the speed of the product that skips. 1 is that of the dense one, or of the one that skips where there is nothing to skip,
+/// whichever is faster: a compiler may make something better of a text with a branch, which is no merit of zeros.
+fn times_as_fast(context: &Context<'_>, direction: Direction, size: u32) -> Result<Vec<Estimate>> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(context.seed);
     let w = net::normal(&mut random, (size * size) as usize, 1.0);
     let dy = net::normal(&mut random, size as usize, 1.0);
@@ -264,20 +259,21 @@ fn speeds(context: &Context<'_>, direction: Direction, size: u32) -> Result<Vec<
         sequences.push(vectors.sequence(direction, Way::Skipping, x)?);
     }
     let panel = Panel::timed(context, &sequences.iter().collect::<Vec<_>>())?;
-    Ok((1..sequences.len()).map(|member| panel.over(0, member)).collect())
+    let base = usize::from(panel.over(0, 1).median > 1.0);
+    Ok((1..sequences.len()).map(|member| panel.over(base, member)).collect())
 }
 
 /// The smallest share of zeros, in percent, from which on skipping is faster, as far as its interval says; none if it never is.
 fn break_even(speeds: &[Estimate]) -> Option<u32> {
     let faster = speeds.iter().rev().take_while(|speed| speed.low > 1.0).count();
-    SPARSITIES.iter().rev().take(faster).last().copied()
+    SPARSITIES[SPARSITIES.len() - faster..].first().copied()
 }
 
 fn findings(
     seeds: Vec<u64>,
     zeros: &[Estimate],
-    masked: Estimate,
-    speeds: &[Vec<Estimate>; 2],
+    from_mask: Estimate,
+    speedups: &[Vec<Estimate>; 2],
     size: u32,
     width: u32,
 ) -> Findings {
@@ -288,8 +284,8 @@ fn findings(
     let here = nearest.expect("shares");
     let names = ["forward", "backward"];
     let pays = |speeds: &Vec<Estimate>| speeds[here].low > 1.0;
-    let outcome = match Outcome::of(speeds.iter().map(pays)) {
-        Outcome::DoesNotHold if speeds.iter().any(|speeds| break_even(speeds).is_some()) => Outcome::HoldsOnlyWhen,
+    let outcome = match Outcome::of(speedups.iter().map(pays)) {
+        Outcome::DoesNotHold if speedups.iter().any(|speeds| break_even(speeds).is_some()) => Outcome::HoldsOnlyWhen,
         outcome => outcome,
     };
     let told = |(name, speeds): (&str, &Vec<Estimate>)| {
@@ -306,14 +302,14 @@ fn findings(
         100.0 * all.median,
         100.0 * all.low,
         100.0 * all.high,
-        names.into_iter().zip(speeds).map(told).collect::<Vec<_>>().join("; ")
+        names.into_iter().zip(speedups).map(told).collect::<Vec<_>>().join("; ")
     );
     let mut figures = Vec::new();
     for (layer, share) in (1..).zip(zeros) {
         let percent = Estimate { median: 100.0 * share.median, low: 100.0 * share.low, high: 100.0 * share.high };
         figures.push(Figure::estimated(format!("zeros in layer {layer} of {DEPTH}"), "%", percent));
     }
-    for (name, speeds) in names.into_iter().zip(speeds) {
+    for (name, speeds) in names.into_iter().zip(speedups) {
         for (percent, speed) in SPARSITIES.into_iter().zip(speeds) {
             figures.push(Figure::estimated(format!("{name}, {percent} % zeros: speed of skipping"), "x dense", *speed));
         }
@@ -323,7 +319,7 @@ fn findings(
         });
     }
     let mask = "elementwise: a bit instead of 4 bytes for each saved activation";
-    figures.push(Figure::estimated("backward from a mask: speed", "x from y", masked).noted(mask));
+    figures.push(Figure::estimated("backward from a mask: speed", "x from y", from_mask).noted(mask));
     let series = |(name, speeds): (&str, &Vec<Estimate>)| Series {
         label: name.to_owned(),
         points: (SPARSITIES.into_iter().zip(speeds))
@@ -339,13 +335,14 @@ fn findings(
             title: format!("Skipping the rows of zero activations, {size} by {size}"),
             x: Axis::linear("activations that are zero (%)"),
             y: Axis::log2("speed, the dense product's being 1"),
-            series: names.into_iter().zip(speeds).map(series).collect(),
+            series: names.into_iter().zip(speedups).map(series).collect(),
         }],
         notes: vec![
             format!(
                 "zeros are counted before training, in nets of {DEPTH} layers of {width} units with He's weights, over {BATCH} normal samples; \
                  sigmoid makes none"
             ),
+            "the dense speed is that of the program that does not skip, or of the one that does at 0 % zeros where that is faster".to_owned(),
             format!(
                 "one sample and a matrix of {size} by {size}; a batch shares no zeros between its samples, so a product of matrices skips nothing \
                  this way"
@@ -373,8 +370,8 @@ mod tests {
 
     #[test]
     fn a_product_that_skips_too_much_or_sums_too_little_is_found() {
-        let gpu = gpu();
         type Text = fn(&mut Sources) -> &mut String;
+        let gpu = gpu();
         let plants: [(Text, &str, &str); 7] = [
             (|sources| &mut sources.forward, "own != 0.0", "own > 0.2"),
             (|sources| &mut sources.forward, "row < end", "row + 1u < end"),
@@ -422,15 +419,15 @@ mod tests {
             speeds_of([0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0]),
             speeds_of([0.5, 0.5, 0.5, 0.5, 0.5, 0.9, 1.5, 2.0, 3.0]),
         ];
-        let masked = Estimate { median: 1.0, low: 1.0, high: 1.0 };
+        let from_mask = Estimate { median: 1.0, low: 1.0, high: 1.0 };
         let of = |forward: &[Estimate], backward: &[Estimate]| {
-            findings(vec![1], &zeros, masked, &[forward.to_vec(), backward.to_vec()], 64, 32).outcome
+            findings(vec![1], &zeros, from_mask, &[forward.to_vec(), backward.to_vec()], 64, 32).outcome
         };
         assert_eq!(of(&at_half, &at_half), Outcome::Holds);
         assert_eq!(of(&at_half, &never), Outcome::HoldsOnlyWhen);
         assert_eq!(of(&late, &never), Outcome::HoldsOnlyWhen);
         assert_eq!(of(&never, &never), Outcome::DoesNotHold);
-        let told = findings(vec![1], &zeros, masked, &[late.clone(), never.clone()], 64, 32).conclusion;
+        let told = findings(vec![1], &zeros, from_mask, &[late.clone(), never.clone()], 64, 32).conclusion;
         assert!(told.contains("faster from 95 % on") && told.contains("faster never"), "{told}");
     }
 
