@@ -196,11 +196,7 @@ fn conclusion(found: &[(&Way, Storage, Found)]) -> String {
     let sentence = |way: &Way, found: &Found| {
         let Found { all, under, zero_from, .. } = found;
         let over = if found.is_over() {
-            format!(
-                "{:e}, over a quarter by rounding in {:.2} % of the inputs",
-                all.highest,
-                percent(all.above, all.inputs)
-            )
+            format!("{:.9} (over a quarter for {:.2} % of the inputs)", all.highest, percent(all.above, all.inputs))
         } else {
             format!("{}", all.highest)
         };
