@@ -5,14 +5,22 @@
 //! comes from the context's seed, and no sum depends on the order in which invocations run: the same seed on the same adapter gives
 //! the same result, times apart. Claims are about algorithms: nothing here enters a ratio or a rank of adapters.
 
+mod autoencoder;
+mod boltzmann;
+pub mod census;
 pub mod check;
 mod convergence;
+mod derivative;
+mod gates;
 mod gradients;
 mod layer_cost;
 pub mod matmul;
 pub mod net;
+mod output;
 mod panel;
 pub mod random;
+mod range;
+mod shallow;
 mod sparsity;
 pub mod text;
 
@@ -37,7 +45,18 @@ pub struct Experiment {
 }
 
 /// Every claim, in the order in which they are told.
-pub static CLAIMS: &[Experiment] = &[gradients::CLAIM, sparsity::CLAIM, layer_cost::CLAIM, convergence::CLAIM];
+pub static CLAIMS: &[Experiment] = &[
+    range::CLAIM,
+    derivative::CLAIM,
+    gradients::CLAIM,
+    sparsity::CLAIM,
+    layer_cost::CLAIM,
+    convergence::CLAIM,
+    output::CLAIM,
+    gates::CLAIM,
+    autoencoder::CLAIM,
+    boltzmann::CLAIM,
+];
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +182,16 @@ pub fn over_seeds(values: &[f64]) -> Option<Estimate> {
     // Not by interpolation, which makes NaN of two values that are infinite.
     let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
     Some(Estimate { median, low, high })
+}
+
+/// A number of elements, steps or workgroups as a shader counts them.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).expect("what fits a buffer is counted in u32")
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
+fn to_f32(value: f64) -> f32 {
+    value as f32
 }
 
 #[cfg(test)]
