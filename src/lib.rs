@@ -8,11 +8,14 @@
 //! [`provenance`] of the program; [`dump`] writes down what was compiled, and [`export`] shows a report as text, tables, data and a page, with [`text`]
 //! from elsewhere as nothing but text.
 //!
+//! [`claims`] puts to the test what is said of ReLU and sigmoid in nets.
+//!
 //! Out of scope: whole networks, fusion by compilers, and what a framework adds around a kernel.
 
 pub mod activation;
 pub mod behaviour;
 pub mod bounds;
+pub mod claims;
 pub mod climb;
 pub mod compare;
 pub mod doctor;

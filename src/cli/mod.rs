@@ -2,6 +2,7 @@
 
 mod baseline;
 mod behaviour;
+mod claims;
 mod compare;
 mod doctor;
 mod exhaustive;
@@ -88,6 +89,12 @@ Examples: actbench schema > report.schema.json
     /// What the adapter does where WGSL leaves it free: NaN, subnormals, rounding, the error of exp.
     #[command(after_help = "Example: actbench behaviour --adapter software --format json")]
     Behaviour(behaviour::Arguments),
+    /// Test what is said of ReLU and sigmoid in nets: gradients through depth, sparsity, convergence, and the like.
+    #[command(after_help = "\
+Examples: actbench claims --list
+          actbench claims gradients sparsity
+          actbench claims --profile full --format json --output claims.json")]
+    Claims(claims::Arguments),
 }
 
 /// Which adapter to use.
@@ -153,6 +160,7 @@ pub fn main() -> ExitCode {
         Verb::Rank(arguments) => rank::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Behaviour(arguments) => behaviour::run(&arguments),
+        Verb::Claims(arguments) => claims::run(&arguments),
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -1,17 +1,19 @@
 //! Everything that names wgpu: which adapter, its device, tensors larger than one binding, dispatch, timestamps.
 //!
 //! [`Gpu::open`] gives a device; [`Tensor`] is memory on it; [`Workload`] is a kernel bound to tensors, ready to be dispatched;
-//! [`Gpu::time`] is the one timing primitive.
+//! [`Gpu::time`] is the one timing primitive. A [`Sequence`] is any other WGSL of this crate over [`Buffer`]s, timed by the same primitive.
 
 mod adapter;
 mod clock;
+mod program;
 mod tensor;
 mod workload;
 
 use std::sync::{Arc, Mutex};
 
 pub use adapter::{AdapterFacts, Choice, adapters};
-pub use clock::{Clock, Reject, interval_ns};
+pub use clock::{Clock, Reject, Sequences, interval_ns};
+pub use program::{Buffer, Program, Sequence, Step};
 pub use tensor::{GUARD_WORDS, Layout, ReadBack, Tensor, WORD_BYTES};
 pub use workload::{ShaderChecks, Shape, Workload};
 

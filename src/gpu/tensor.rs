@@ -251,12 +251,11 @@ impl Gpu {
         });
         // Mostly it is no longer used; waiting would be for all that was submitted, by others too.
         self.poll(wgpu::PollType::Poll)?;
-        let result = match mapped.try_recv() {
-            Ok(result) => result,
-            Err(_) => {
-                self.wait()?;
-                mapped.recv().map_err(|error| failed(&error))?
-            }
+        let result = if let Ok(result) = mapped.try_recv() {
+            result
+        } else {
+            self.wait()?;
+            mapped.recv().map_err(|error| failed(&error))?
         };
         result.map_err(|error| failed(&error))?;
         let mut view = buffer.get_mapped_range_mut(0..bytes.len() as u64).map_err(|error| failed(&error))?;
@@ -308,14 +307,14 @@ impl Gpu {
         Ok(taken)
     }
 
-    fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
+    pub(super) fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some("read back"), size, usage, mapped_at_creation: false };
         self.scoped(|| self.device.create_buffer(&descriptor))
             .map_err(|error| Error::Machine(format!("no memory to read results back: {error}")))
     }
 
-    fn read_bytes(
+    pub(super) fn read_bytes(
         &self,
         buffer: &wgpu::Buffer,
         offset: u64,

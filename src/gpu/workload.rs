@@ -47,7 +47,7 @@ pub struct Workload {
 }
 
 /// What is compiled: WGSL, and what has to be known of it to bind tensors.
-struct Program<'a> {
+struct Source<'a> {
     path: String,
     wgsl: &'a str,
     /// By tensor in the order of bindings, whether it is written.
@@ -57,7 +57,7 @@ struct Program<'a> {
     arguments: [u32; 3],
 }
 
-impl<'a> Program<'a> {
+impl<'a> Source<'a> {
     fn of_kernel(kernel: &Kernel, wgsl: &'a str) -> Self {
         Self {
             path: kernel.path(),
@@ -126,7 +126,7 @@ impl Gpu {
     ) -> Result<Workload> {
         self.supports(&kernel)?;
         assert_fit(&kernel, tensors);
-        self.bind_program(&Program::of_kernel(&kernel, wgsl), shape, checks, tensors)
+        self.bind_program(&Source::of_kernel(&kernel, wgsl), shape, checks, tensors)
     }
 
     /// A kernel that was compiled, bound to other tensors.
@@ -139,7 +139,7 @@ impl Gpu {
     pub fn workload_on(&self, compiled: &Workload, kernel: Kernel, tensors: &[&Tensor]) -> Result<Workload> {
         assert_eq!(compiled.path, kernel.path(), "what was compiled is another kernel");
         assert_fit(&kernel, tensors);
-        self.bind_tensors(compiled.pipeline.clone(), &Program::of_kernel(&kernel, ""), compiled.shape, tensors)
+        self.bind_tensors(compiled.pipeline.clone(), &Source::of_kernel(&kernel, ""), compiled.shape, tensors)
     }
 
     /// Compiles a ladder's own WGSL, or a text that stands in for it, and binds it to climb `rungs` rungs: `tensors` are y, x and, where the
@@ -161,7 +161,7 @@ impl Gpu {
     ) -> Result<Workload> {
         let layout = tensors[0].layout;
         assert!(tensors.iter().all(|tensor| tensor.layout == layout), "tensors of different layouts");
-        let program = Program::of_ladder(ladder, wgsl, rungs);
+        let program = Source::of_ladder(ladder, wgsl, rungs);
         let shape = Shape { words_per_invocation: ladder.words, ..shape };
         self.bind_program(&program, shape, checks, tensors)
     }
@@ -171,13 +171,13 @@ impl Gpu {
     /// # Errors
     /// If the device fails.
     pub fn climb_on(&self, compiled: &Workload, ladder: &Ladder, rungs: u32, tensors: &[&Tensor]) -> Result<Workload> {
-        let program = Program::of_ladder(ladder, "", rungs);
+        let program = Source::of_ladder(ladder, "", rungs);
         self.bind_tensors(compiled.pipeline.clone(), &program, compiled.shape, tensors)
     }
 
     fn bind_program(
         &self,
-        program: &Program<'_>,
+        program: &Source<'_>,
         shape: Shape,
         checks: ShaderChecks,
         tensors: &[&Tensor],
@@ -193,7 +193,7 @@ impl Gpu {
     fn bind_tensors(
         &self,
         pipeline: wgpu::ComputePipeline,
-        program: &Program<'_>,
+        program: &Source<'_>,
         shape: Shape,
         tensors: &[&Tensor],
     ) -> Result<Workload> {
@@ -256,7 +256,7 @@ impl Gpu {
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("tensors"), entries: &entries })
     }
 
-    fn pipeline(&self, program: &Program<'_>, shape: Shape, checks: ShaderChecks) -> Result<wgpu::ComputePipeline> {
+    fn pipeline(&self, program: &Source<'_>, shape: Shape, checks: ShaderChecks) -> Result<wgpu::ComputePipeline> {
         let path = &program.path;
         let bind_group_layout = self.bind_group_layout(&program.written);
         let compiled = self.scoped(|| {
@@ -282,14 +282,14 @@ impl Gpu {
     }
 
     #[expect(unsafe_code, reason = "the one place where shaders are created without wgpu's run-time checks")]
-    fn shader_module(&self, label: &str, wgsl: &str, checks: ShaderChecks) -> wgpu::ShaderModule {
+    pub(super) fn shader_module(&self, label: &str, wgsl: &str, checks: ShaderChecks) -> wgpu::ShaderModule {
         let descriptor =
             wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(wgsl.into()) };
         match checks {
             ShaderChecks::Checked => self.device.create_shader_module(descriptor),
             // SAFETY: the shaders in this crate index tensors only below `params.words`, which is what was bound, and their
-            // loops end after a number of steps that is a constant, an override or a uniform. Text from elsewhere is compiled
-            // with checks.
+            // loops end after a number of steps that is a constant, an override or a uniform. Those of `claims/` index below the
+            // numbers in their uniform, which `claims` takes from the buffers it binds. Text from elsewhere is compiled with checks.
             ShaderChecks::Trusted => unsafe {
                 self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
             },
@@ -299,8 +299,12 @@ impl Gpu {
     /// The uniform of one dispatch.
     fn params(&self, words: u64, [flights, rest, factor]: [u32; 3]) -> Result<wgpu::Buffer> {
         let words = u32::try_from(words).map_err(|_| Error::Unsupported(format!("{words} words in one buffer")))?;
-        let params = [words, flights, rest, factor];
-        let bytes: &[u8] = bytemuck::cast_slice(&params);
+        Ok(self.uniform(&[words, flights, rest, factor]))
+    }
+
+    /// A uniform of these words, which are whole words of 16 bytes.
+    pub(super) fn uniform(&self, words: &[u32]) -> wgpu::Buffer {
+        let bytes: &[u8] = bytemuck::cast_slice(words);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
             size: bytes.len() as u64,
@@ -308,7 +312,7 @@ impl Gpu {
             mapped_at_creation: false,
         });
         self.queue.write_buffer(&buffer, 0, bytes);
-        Ok(buffer)
+        buffer
     }
 }
 
