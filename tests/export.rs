@@ -194,6 +194,8 @@ fn inert_text(xml: &str) -> String {
         "main",
         "footer",
         "section",
+        "article",
+        "h3",
         "h1",
         "h2",
         "p",
