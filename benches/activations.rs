@@ -100,7 +100,7 @@ fn summary(choice: &Choice) -> Result<()> {
     eprintln!();
     let mut keeper = Keeper(destination);
     let (report, error) = suite::run(&mut || Gpu::open(choice), &Settings::of(profile), None, &mut keeper)?;
-    println!("\n{}\n\n{}\n\n{}", table::head(&report), table::render(&report.measurements), table::foot(&report));
+    println!("\n{}", table::summary(&report));
     println!("report: {}", path.display());
     error.map_or(Ok(()), Err)
 }

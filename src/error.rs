@@ -54,7 +54,7 @@ fn list_of(lines: &[String]) -> String {
 pub enum Exit {
     /// Everything asked for was done and is fine.
     Fine = 0,
-    /// A validation failed.
+    /// A validation failed, or something is slower than it was.
     Failed = 1,
     /// Wrong use, or a broken file.
     Usage = 2,

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use rand::rngs::Xoshiro256PlusPlus;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt as _, SeedableRng};
 use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 
@@ -47,6 +47,15 @@ pub enum Distribution {
     /// Edge values first, then by turns uniform bit patterns, and normal values four times as wide. What is validated: faults in the
     /// tails or at subnormals show in bit patterns alone.
     Patterns,
+    /// x from one end to the other, each in a random place of its own share of the way; dy 1. To see an error by x.
+    Ramp {
+        /// Where x begins.
+        from: i32,
+        /// Where it ends.
+        to: i32,
+        /// In so many elements.
+        elements: u64,
+    },
     /// The same bits in every element.
     Bits {
         /// Of x or the saved tensor; a mask's bit is whether that is positive.
@@ -65,6 +74,7 @@ impl Distribution {
             Self::Constant => "constant",
             Self::Zeros => "zeros",
             Self::Patterns => "patterns",
+            Self::Ramp { .. } => "ramp",
             Self::Bits { .. } => "bits",
         }
     }
@@ -314,6 +324,11 @@ impl Inputs {
                 }
             }
             Distribution::Zeros => 0.0,
+            Distribution::Ramp { from, to, elements } => {
+                #[expect(clippy::cast_precision_loss, reason = "far fewer elements than 2^53")]
+                let way = (index as f64 + random.random::<f64>()) / elements as f64;
+                if role == Role::Dy { 1.0 } else { f64::from(from) + f64::from(to - from) * way }
+            }
             Distribution::Patterns => return pattern(activation, role, storage, index, random),
             Distribution::Bits { first, dy } => return if role == Role::Dy { dy } else { first },
         };

@@ -24,16 +24,36 @@ pub struct Ladder {
     pub words: u32,
     /// What f's result is multiplied with, read by the shader at run time.
     pub factor: f32,
+    /// Where the climb begins.
+    pub start: Start,
+    /// Rungs that the shader's loop is unrolled by: [`FLIGHT`], or 1 where k is small and the shader has to be short.
+    pub flight: u32,
+}
+
+/// Where a climb begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At x.
+    X,
+    /// At an element of a second tensor, as a backward pass has it: it reads the saved tensor and dy, which here is x.
+    Saved,
 }
 
 impl Ladder {
     /// The rung of nothing but the fma: the unit that other rungs are counted in, and the witness of the clock.
-    pub const FMA: Self = Self { op: &ops::FMA, storage: Storage::F32, words: 1, factor: ops::FMA_FACTOR };
+    pub const FMA: Self = Self {
+        op: &ops::FMA,
+        storage: Storage::F32,
+        words: 1,
+        factor: ops::FMA_FACTOR,
+        start: Start::X,
+        flight: FLIGHT,
+    };
 
     /// The ladder of an op, with the op's factor.
     #[must_use]
     pub fn new(op: &'static Op, storage: Storage, words: u32) -> Self {
-        Self { op, storage, words, factor: op.factor }
+        Self { op, storage, words, factor: op.factor, start: Start::X, flight: FLIGHT }
     }
 
     /// Such as `ladder/f32/fma`.
@@ -60,22 +80,33 @@ impl Ladder {
             (chains.iter()).map(|(w, p)| format!("        v{w}{p} = rung(v{w}{p}, a, x{w}{p});\n")).collect();
         let rung = rungs.concat();
         let mut driver = format!("fn rung(v: T, a: T, x: T) -> T {{\n    return fma({}, a, x);\n}}\n", self.op.wgsl);
-        driver.push_str(HEAD);
+        let (binding, from) = match self.start {
+            Start::X => ("", "word"),
+            Start::Saved => ("@group(0) @binding(3) var<storage, read> saved: array<W>;\n", "saved"),
+        };
+        driver.push_str(TENSORS);
+        driver.push_str(binding);
+        driver.push_str(MAIN);
         // A lane beyond the last word climbs with that one again.
         driver.push_str(&each_word(&|w| {
+            let saved =
+                if binding.is_empty() { String::new() } else { format!("    let saved{w} = saved[i{w}];\n") };
             format!(
-                "    let i{w} = min(first + {w}u * workgroup_size, params.words - 1u);\n    let word{w} = x[i{w}];\n"
+                "    let i{w} = min(first + {w}u * workgroup_size, params.words - 1u);\n    let word{w} = x[i{w}];\n{saved}"
             )
         }));
         for (w, p) in &chains {
-            let _ = writeln!(driver, "    let x{w}{p} = part(word{w}, {p}u);\n    var v{w}{p} = x{w}{p};");
+            let _ =
+                writeln!(driver, "    let x{w}{p} = part(word{w}, {p}u);\n    var v{w}{p} = part({from}{w}, {p}u);");
         }
         let _ = writeln!(
             driver,
             "    for (var n = 0u; n < params.flights; n++) {{\n{}    }}",
-            rung.repeat(FLIGHT as usize)
+            rung.repeat(self.flight as usize)
         );
-        let _ = writeln!(driver, "    for (var n = 0u; n < params.rest; n++) {{\n{rung}    }}");
+        if self.flight > 1 {
+            let _ = writeln!(driver, "    for (var n = 0u; n < params.rest; n++) {{\n{rung}    }}");
+        }
         driver.push_str(&each_word(&|w| {
             let puts: Vec<String> = (0..parts).map(|p| format!("    put(&result{w}, {p}u, v{w}{p});\n")).collect();
             format!("    var result{w}: W;\n{}    y[i{w}] = result{w};\n", puts.concat())
@@ -84,14 +115,14 @@ impl Ladder {
         [self.storage.wgsl(), definitions, include_str!("../shaders/drivers/words.wgsl"), &driver].join("\n")
     }
 
-    /// Where x is after so many rungs, in f64, and how far WGSL lets an implementation be off there: two roundings a rung, what it allows of
+    /// Where a climb from `start` is after so many rungs beside x, in f64, and how far WGSL lets an implementation be off there: two roundings a rung, what it allows of
     /// f, and what is left of the errors of the rungs before.
     #[must_use]
-    pub fn climb(&self, x: f64, rungs: u32) -> (f64, f64) {
+    pub fn climb(&self, start: f64, x: f64, rungs: u32) -> (f64, f64) {
         let factor = f64::from(self.factor);
         let format = self.storage.arithmetic();
         let contraction = if self.is_linear() { factor.abs() } else { CONTRACTION };
-        let (mut v, mut off) = (x, 0.0);
+        let (mut v, mut off) = (start, 0.0);
         for _ in 0..rungs {
             let f = (self.op.reference)(v, x);
             let error = self.op.error_at(self.storage, v, x);
@@ -122,11 +153,13 @@ impl Ladder {
     }
 }
 
-const HEAD: &str = "
-// y = where x is after so many rungs, climbed in registers.
+const TENSORS: &str = "
+// y = where each element is after so many rungs, climbed in registers.
 @group(0) @binding(1) var<storage, read_write> y: array<W>;
 @group(0) @binding(2) var<storage, read> x: array<W>;
+";
 
+const MAIN: &str = "
 @compute @workgroup_size(workgroup_size)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -143,8 +176,8 @@ mod tests {
 
     /// Whether a ladder that climbs fewer rungs is always outside the bound: an error as large as that may bring it closer.
     fn shows(ladder: &Ladder, rungs: u32, climbed: u32) -> bool {
-        let (end, bound) = ladder.climb(1.0, rungs);
-        (ladder.climb(1.0, climbed).0 - end).abs() > 2.0 * bound
+        let (end, bound) = ladder.climb(1.0, 1.0, rungs);
+        (ladder.climb(1.0, 1.0, climbed).0 - end).abs() > 2.0 * bound
     }
 
     #[test]
@@ -174,8 +207,8 @@ mod tests {
     fn every_ladder_is_a_shader() {
         for op in ops::OPS {
             for storage in op.storages {
-                for words in [1, 2, 4] {
-                    let wgsl = Ladder::new(op, *storage, words).wgsl();
+                for (words, start) in [(1, Start::X), (2, Start::Saved), (4, Start::X), (4, Start::Saved)] {
+                    let wgsl = Ladder { start, ..Ladder::new(op, *storage, words) }.wgsl();
                     let module = naga::front::wgsl::parse_str(&wgsl);
                     assert!(module.is_ok(), "{} of {words} words: {:?}", op.name, module.err());
                 }

@@ -57,6 +57,9 @@ pub struct Plan {
     pub max_rounds: u32,
     /// The half-width, relative to the ratio, that the pilot chooses the number of rounds for.
     pub half_width: f64,
+    /// So many times longer samples are taken where the ratios of the first rounds are unsteady, which are then thrown away: a process that comes and goes
+    /// every few milliseconds is in each of those alike. 1 where it is not worth it.
+    pub patience: u32,
     /// How much the witnesses before and behind a sample may differ, relative to the faster; none keeps every sample. A software adapter's
     /// witness tells how busy the cores are rather than how fast their clock is, and is recorded alone.
     pub witness_tolerance: Option<f64>,
@@ -71,6 +74,7 @@ impl Plan {
         min_rounds: 20,
         max_rounds: 200,
         half_width: 0.005,
+        patience: 1,
         witness_tolerance: Some(0.03),
     };
 
@@ -135,6 +139,9 @@ const MOST_DISPATCHES: u32 = 1 << 16;
 /// Rounds of the pilot, rounded up to whole turns of the orders.
 const PILOT_ROUNDS: u32 = 10;
 
+/// Ratios within rounds that vary by more than this, relative to their median, are those of a machine that does something else as well.
+const UNSTEADY: f64 = 0.1;
+
 /// The interval of a median is so many times wider than that of a mean, for normal samples: sqrt(pi / 2).
 const MEDIAN_OVER_MEAN: f64 = 1.253;
 
@@ -170,9 +177,16 @@ pub fn measure<S: Stopwatch>(
             plan.min_rounds.next_multiple_of(turn)
         }
     };
-    let warm_up = began.elapsed();
-    let members = panel.rounds(rounds)?;
-    let fixed = Fixed { dispatches, rounds };
+    let mut warm_up = began.elapsed();
+    let mut members = panel.rounds(rounds)?;
+    let mut fixed_here = Fixed { dispatches, rounds };
+    if fixed.is_none() && plan.patience > 1 && spread(&members) > UNSTEADY {
+        warm_up = began.elapsed();
+        fixed_here.dispatches = dispatches.saturating_mul(plan.patience).min(MOST_DISPATCHES);
+        let round_ns = round_ns * f64::from(plan.patience);
+        members = Panel { dispatches: fixed_here.dispatches, round_ns, ..panel }.rounds(rounds)?;
+    }
+    let fixed = fixed_here;
     Ok(Samples { fixed, members, warm_up, measure: began.elapsed().saturating_sub(warm_up) })
 }
 
@@ -195,6 +209,7 @@ pub fn rounds<S: Stopwatch>(stopwatch: &S, members: &[&S::Work], plan: &Plan, ro
 }
 
 /// A panel whose dispatches are settled.
+#[derive(Clone, Copy)]
 struct Panel<'a, S: Stopwatch> {
     stopwatch: &'a S,
     members: &'a [&'a S::Work],
@@ -267,13 +282,17 @@ impl Member {
     }
 }
 
-/// How many rounds would bring the interval of every ratio to the first member (or, of a panel of one, of its time) down to the relative
-/// half-width, judged by the spread in the pilot.
+/// How many rounds would bring the interval of every ratio down to the relative half-width, judged by the spread in the pilot.
 fn rounds_for(pilot: &[Member], half_width: f64) -> u32 {
+    whole((1.96 * MEDIAN_OVER_MEAN * spread(pilot) / half_width).powi(2))
+}
+
+/// The standard deviation, relative to its median, of the ratio to the first member that varies most (or, of a panel of one, of its time), as the
+/// quartiles have it.
+fn spread(rounds: &[Member]) -> f64 {
     let spread = |member: &Member| {
-        let reference = if pilot.len() > 1 { Some(&pilot[0].ns) } else { None };
-        let rounds = member.ns.iter().enumerate();
-        let mut ratios: Vec<f64> = rounds
+        let reference = if rounds.len() > 1 { Some(&rounds[0].ns) } else { None };
+        let mut ratios: Vec<f64> = (member.ns.iter().enumerate())
             .filter_map(|(round, ns)| Some((*ns)? / reference.map_or(Some(1.0), |first| first[round])?))
             .collect();
         ratios.sort_by(f64::total_cmp);
@@ -281,8 +300,7 @@ fn rounds_for(pilot: &[Member], half_width: f64) -> u32 {
         // 1.349 standard deviations lie between the quartiles of a normal distribution.
         Some((high? - low?) / 1.349 / median?)
     };
-    let widest = pilot.iter().skip(usize::from(pilot.len() > 1)).filter_map(spread).fold(0.0, f64::max);
-    whole((1.96 * MEDIAN_OVER_MEAN * widest / half_width).powi(2))
+    rounds.iter().skip(usize::from(rounds.len() > 1)).filter_map(spread).fold(0.0, f64::max)
 }
 
 /// The order of the members in a round: each stands everywhere equally often, and before its neighbours as often as behind them.

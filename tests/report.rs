@@ -1,17 +1,17 @@
 //! Reports as files: the schema that describes them, what is read and what is refused, and that a file is replaced whole or not at all.
 
-use std::collections::BTreeMap;
+mod fixture;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use actbench::error::{Error, Exit};
-use actbench::gpu::{AdapterFacts, Shape};
+use actbench::gpu::Shape;
 use actbench::kernel::{self, Kernel};
 use actbench::provenance::Tool;
 use actbench::report::{
-    Axis, Claim, Clock, ClockKind, Destination, Dropped, Figure, Floor, Measurement, MemoryPoint, MemoryRegime,
-    Outcome, Plot, Point, Profile, Regime, Report, Run, RunStatus, SCHEMA, SCHEMA_VERSION, Series, ShapeTrial, Spent,
+    Axis, Claim, Destination, Dropped, Figure, Measurement, Outcome, Plot, Point, Regime, Report, RunStatus, Series,
     Status, Validation, expand, json_schema, table,
 };
 use actbench::stats::Estimate;
@@ -29,46 +29,9 @@ fn report() -> Report {
     let measurements: Vec<Measurement> =
         kernel::all().zip(statuses).map(|(kernel, status)| measurement(&kernel, status)).collect();
     assert_eq!(measurements.len(), statuses.len());
-    let estimate = Estimate { median: 2.0, low: 1.5, high: 2.5 };
-    Report {
-        rates: Vec::new(),
-        claims: vec![claim()],
-        schema: SCHEMA.to_owned(),
-        schema_version: SCHEMA_VERSION.to_owned(),
-        tool: Tool::this(),
-        run: Run {
-            status: RunStatus::Interrupted,
-            reason: Some("Ctrl-C".to_owned()),
-            notes: vec!["there is no witness of the clock".to_owned()],
-            started_at: "2026-11-24T03:15:00Z".parse().expect("a time"),
-            duration_s: 12.5,
-            argv: vec!["/opt/tools/actbench".to_owned(), "run".to_owned()],
-            profile: Profile::Standard,
-            seed: u64::MAX,
-            labels: BTreeMap::from([("rack".to_owned(), "b".to_owned())]),
-            filter: Some("forward".to_owned()),
-            max_time_s: Some(60.0),
-            devices: 3,
-            spent: Spent { measure_s: 11.0, ..Spent::default() },
-        },
-        system: System { host: Some("node-7".to_owned()), ..System::of_this_machine() },
-        adapter: adapter(),
-        clock: Clock { kind: ClockKind::GpuTimestamps, period_ns: Some(1.0), quantum_ns: Some(32.0) },
-        floor: Some(Floor { dispatch_ns: estimate, submit_to_complete_ns: estimate }),
-        memory_regime: Some(MemoryRegime {
-            from_bytes: 1 << 26,
-            settled: true,
-            scan: vec![MemoryPoint { elements: 1 << 23, bytes: 1 << 26, bytes_per_second: 8.1e11 }],
-        }),
-        shapes: vec![ShapeTrial {
-            kernel: "forward/f32/copy/plain".to_owned(),
-            elements: 1 << 23,
-            shape: Shape::default(),
-            ns: estimate,
-            chosen: true,
-        }],
-        measurements,
-    }
+    let mut report = Report { measurements, claims: vec![claim()], ..fixture::report() };
+    report.derive();
+    report
 }
 
 fn claim() -> Claim {
@@ -114,27 +77,6 @@ fn measurement(kernel: &Kernel, status: Status) -> Measurement {
         measurement.dropped = Dropped { clock: 1, clock_reason: Some("the clock stood still".to_owned()), witness: 0 };
     }
     measurement
-}
-
-fn adapter() -> AdapterFacts {
-    AdapterFacts {
-        name: "Big GPU (rev. 2)".to_owned(),
-        is_software: false,
-        device_type: "discrete".to_owned(),
-        backend: "vulkan".to_owned(),
-        driver: "driver".to_owned(),
-        driver_info: "1.2".to_owned(),
-        vendor_id: 0x10de,
-        device_id: 1,
-        pci_bus_id: Some("0000:3b:00.0".to_owned()),
-        subgroup_sizes: [32, 32],
-        timestamps: true,
-        shader_f16: true,
-        max_buffer_bytes: 1 << 32,
-        max_binding_bytes: 1 << 31,
-        max_workgroup_size: 1024,
-        max_workgroups_per_dimension: 65535,
-    }
 }
 
 /// A change to a report's JSON.
@@ -305,8 +247,9 @@ fn nothing_follows_from_a_row_that_is_not_ok() {
     assert_eq!(report.measurements[1].status, Status::Invalid);
     assert_eq!(json["measurements"][1]["samples_ns"][0], json!(100.0));
     let text = table::render(&report.measurements[1..2]);
-    let line = text.lines().find(|line| line.starts_with(&report.measurements[1].id)).expect("its row");
-    assert_eq!(line.split_whitespace().skip(1).collect::<Vec<_>>(), ["launch", "invalid"]);
+    assert_eq!(text.lines().nth(1), Some("forward/f32/n=1000 (launch)"));
+    let line = text.lines().find(|line| line.starts_with("  relu/plain")).expect("its row");
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["relu/plain", "invalid"]);
 }
 
 #[test]

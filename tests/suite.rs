@@ -14,8 +14,8 @@ use actbench::report::{Destination, Profile, Report, RunStatus, Status, json_sch
 use actbench::suite::{self, Settings, Watch};
 use regex::Regex;
 
-/// Steps before the first panel: witness, shapes, floor, memory regime.
-const PREPARING: usize = 4;
+/// Steps before the first panel: witness, accuracy, shapes, floor, memory regime.
+const PREPARING: usize = 5;
 
 /// Four panels of three rows, with as little measuring as there can be.
 fn settings() -> Settings {

@@ -1,12 +1,17 @@
 //! Arguments, and the exit statuses that they end in. Data goes to stdout, everything else to stderr.
 
+mod baseline;
 mod behaviour;
 mod claims;
+mod compare;
 mod doctor;
 mod exhaustive;
 mod info;
 mod list;
+mod rank;
+mod report;
 mod run;
+mod schema;
 mod validate;
 
 use std::io::{self, Write};
@@ -20,7 +25,7 @@ use regex::Regex;
 
 /// What an activation function costs on a GPU: sigmoid against ReLU, forward and backward.
 ///
-/// `run` measures; `validate` says whether it is right, `info` and `doctor` what there is and what is missing.
+/// `run` measures, and `report` shows what it wrote; `validate` says whether it is right, `info` and `doctor` what there is and what is missing.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true, after_help = EXIT_STATUSES)]
 struct Cli {
@@ -29,8 +34,8 @@ struct Cli {
 }
 
 const EXIT_STATUSES: &str = "\
-Exit status: 0 fine, 1 a validation failed, 2 wrong use, 3 no suitable adapter, 4 the machine failed
-(device lost, out of memory, disk full), 130 interrupted.
+Exit status: 0 fine, 1 a validation failed or something is slower, 2 wrong use or a broken file,
+3 no suitable adapter, 4 the machine failed (device lost, out of memory, disk full), 130 interrupted.
 
 Example: actbench validate --adapter software --filter sigmoid";
 
@@ -54,8 +59,33 @@ Examples: actbench validate --adapter software --filter sigmoid
     #[command(after_help = "\
 Examples: actbench run
           actbench run --profile standard --label gpu=0 --output 'reports/{adapter}.json'
-          actbench run --filter 'forward/f32/.*sigmoid' --max-time 20s --dump shaders-as-compiled")]
+          actbench run --filter 'forward/f32/.*sigmoid' --max-time 20s --dump shaders-as-compiled
+          actbench run --profile standard --baseline before.json --output after.json")]
     Run(run::Arguments),
+    /// Show a report: as text, Markdown, CSV, JSON, a page with plots; renew the tables of a README.
+    #[command(after_help = "\
+Examples: actbench report some.json
+          actbench report some.json --format html --output some.html
+          actbench report some.json --format md >> \"$GITHUB_STEP_SUMMARY\"
+          actbench report some.json --plot bandwidth --output bandwidth.svg
+          actbench report --splice README.md")]
+    Report(report::Arguments),
+    /// What differs between reports, row by row, and whether it is more than chance. Exit status 1 if something is slower.
+    #[command(after_help = "\
+Examples: actbench compare before.json after.json
+          actbench compare base.json a.json b.json --threshold 5% --format md
+          actbench compare base.json new.json --require-all --format json > comparison.json")]
+    Compare(compare::Arguments),
+    /// Adapters in order of one figure: its geometric mean over the rows that all reports have.
+    #[command(after_help = "\
+Examples: actbench rank reports/*.json
+          actbench rank reports/*.json --by memory --format json")]
+    Rank(rank::Arguments),
+    /// The JSON Schema of a report.
+    #[command(after_help = "\
+Examples: actbench schema > report.schema.json
+          actbench schema --compare")]
+    Schema(schema::Arguments),
     /// What the adapter does where WGSL leaves it free: NaN, subnormals, rounding, the error of exp.
     #[command(after_help = "Example: actbench behaviour --adapter software --format json")]
     Behaviour(behaviour::Arguments),
@@ -125,6 +155,10 @@ pub fn main() -> ExitCode {
         Verb::List(arguments) => list::run(&arguments),
         Verb::Validate(arguments) => validate::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
+        Verb::Report(arguments) => report::run(&arguments),
+        Verb::Compare(arguments) => compare::run(&arguments),
+        Verb::Rank(arguments) => rank::run(&arguments),
+        Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Behaviour(arguments) => behaviour::run(&arguments),
         Verb::Claims(arguments) => claims::run(&arguments),
     };

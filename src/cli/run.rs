@@ -17,7 +17,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use regex::Regex;
 
-use super::{print, say};
+use super::{baseline, print, say};
 
 /// The report's name where none is given.
 const OUTPUT: &str = "actbench-{adapter}-{time}.json";
@@ -45,6 +45,9 @@ pub struct Arguments {
     /// Something to remember of this run, kept in the report; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     label: Vec<(String, String)>,
+    /// Open the device afresh so many times and measure on each, whatever the profile says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    devices: Option<u32>,
     /// Seed of all inputs.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
     seed: u64,
@@ -63,6 +66,8 @@ pub struct Arguments {
     /// Print the ids of the profile and measure nothing.
     #[arg(long)]
     list: bool,
+    #[command(flatten)]
+    baseline: baseline::Arguments,
 }
 
 fn duration(text: &str) -> std::result::Result<Duration, String> {
@@ -79,11 +84,15 @@ fn label(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
+    let baseline = arguments.baseline.read()?;
     let choices = arguments.choices()?;
     if arguments.list {
         return arguments.print_ids(choices.iter().all(|(_, facts)| facts.is_software));
     }
     let settings = arguments.settings();
+    if let Some(baseline) = &baseline {
+        choices.iter().try_for_each(|(_, facts)| baseline.check(facts, &settings))?;
+    }
     let dump = arguments.dump.as_ref().map(Dump::into).transpose()?;
     let outputs = arguments.outputs(&choices)?;
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -100,6 +109,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     for ((choice, facts), (path, destination)) in choices.iter().zip(&outputs) {
         say(&facts.summary());
         let mut watcher = Watcher::new(destination, &interrupted, arguments.anonymize);
+        let settings = baseline.as_ref().map_or_else(|| settings.clone(), |baseline| baseline.shaped(facts, &settings));
         let outcome = suite::run(&mut || Gpu::open(choice), &settings, dump.as_ref(), &mut watcher);
         watcher.bar.finish_and_clear();
         let (mut report, error) = outcome?;
@@ -107,7 +117,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             report.anonymize();
         }
         if path != Path::new("-") {
-            print(&summary(&report, arguments.shapes))?;
+            if let Some(grid) = table::shapes(&report.shapes).filter(|_| arguments.shapes) {
+                print(&(grid.text() + "\n\n"))?;
+            }
+            print(&table::summary(&report))?;
             say(&format!("report: {}", path.display()));
         }
         if let Some(error) = error {
@@ -117,6 +130,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         }
         if interrupted.load(Ordering::Relaxed) {
             return Ok(Exit::Interrupted);
+        }
+        if let Some(baseline) = &baseline {
+            let compared = baseline.compare(path, &report)?;
+            exit = if exit == Exit::Fine { compared } else { exit };
         }
     }
     Ok(exit)
@@ -142,6 +159,7 @@ impl Arguments {
         settings.seed = self.seed;
         settings.filter.clone_from(&self.filter);
         settings.max_time = self.max_time;
+        settings.devices = self.devices.unwrap_or(settings.devices);
         settings.ranks_all_shapes |= self.shapes;
         settings.labels = self.label.iter().cloned().collect::<BTreeMap<_, _>>();
         settings
@@ -173,25 +191,13 @@ impl Arguments {
     }
 
     fn print_ids(&self, is_software: bool) -> Result<Exit> {
-        let panels = suite::panels(self.profile, is_software, self.filter.as_ref());
-        if panels.is_empty() {
+        let ids = suite::ids(self.profile, is_software, self.filter.as_ref());
+        if ids.is_empty() {
             return Err(Error::Usage("the filter matches no row of this profile".to_owned()));
         }
-        let ids = panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements)));
-        print(&ids.collect::<Vec<_>>().join("\n"))?;
+        print(&ids.join("\n"))?;
         Ok(Exit::Fine)
     }
-}
-
-/// What is printed of a report.
-fn summary(report: &Report, shapes: bool) -> String {
-    let mut parts = vec![table::head(report), table::render(&report.measurements)];
-    parts.extend(table::rates(&report.rates));
-    if shapes {
-        parts.push(table::shapes(&report.shapes));
-    }
-    parts.push(table::foot(report));
-    parts.join("\n\n")
 }
 
 /// Shows progress and keeps the report.

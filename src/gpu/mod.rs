@@ -132,7 +132,11 @@ impl Gpu {
 
     /// Waits for one submission, or for all.
     fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        if let Err(error) = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None }) {
+        self.poll(wgpu::PollType::Wait { submission_index, timeout: None })
+    }
+
+    fn poll(&self, how: wgpu::PollType) -> Result<()> {
+        if let Err(error) = self.device.poll(how) {
             return Err(self.fault().unwrap_or_else(|| Error::Machine(format!("{}: {error}", self.facts.name))));
         }
         self.fault().map_or(Ok(()), Err)

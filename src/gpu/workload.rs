@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Gpu, Tensor};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Role};
-use crate::ladder::{self, Ladder};
+use crate::ladder::{Ladder, Start};
 
 /// How a kernel's words are spread over invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -58,13 +58,26 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
+    fn of_kernel(kernel: &Kernel, wgsl: &'a str) -> Self {
+        Self {
+            path: kernel.path(),
+            wgsl,
+            written: kernel.tensors().iter().map(|role| role.is_written()).collect(),
+            words_per_unit: kernel.words_per_unit(),
+            arguments: [0; 3],
+        }
+    }
+
     fn of_ladder(ladder: &Ladder, wgsl: &'a str, rungs: u32) -> Self {
         Self {
             path: ladder.id(rungs),
             wgsl,
-            written: vec![true, false],
+            written: match ladder.start {
+                Start::X => vec![true, false],
+                Start::Saved => vec![true, false, false],
+            },
             words_per_unit: 1,
-            arguments: [rungs / ladder::FLIGHT, rungs % ladder::FLIGHT, ladder.factor.to_bits()],
+            arguments: [rungs / ladder.flight, rungs % ladder.flight, ladder.factor.to_bits()],
         }
     }
 }
@@ -112,68 +125,54 @@ impl Gpu {
         tensors: &[&Tensor],
     ) -> Result<Workload> {
         self.supports(&kernel)?;
-        let roles = kernel.tensors();
-        assert_eq!(roles.len(), tensors.len(), "{} takes {roles:?}", kernel.path());
-        let layout = tensors[0].layout;
-        let fits = |(role, tensor): (&Role, &&Tensor)| tensor.layout == layout.of(&kernel, *role);
-        assert!(roles.iter().zip(tensors).all(fits), "tensors of different layouts");
-        let program = Source {
-            path: kernel.path(),
-            wgsl,
-            written: roles.iter().map(|role| role.is_written()).collect(),
-            words_per_unit: kernel.words_per_unit(),
-            arguments: [0; 3],
-        };
-        self.bind_program(&program, shape, checks, tensors)
+        assert_fit(&kernel, tensors);
+        self.bind_program(&Source::of_kernel(&kernel, wgsl), shape, checks, tensors)
     }
 
-    /// Compiles a ladder and binds it to climb `rungs` rungs from each element of x to y.
+    /// A kernel that was compiled, bound to other tensors.
+    ///
+    /// # Errors
+    /// If the device fails.
+    ///
+    /// # Panics
+    /// As [`Gpu::workload`].
+    pub fn workload_on(&self, compiled: &Workload, kernel: Kernel, tensors: &[&Tensor]) -> Result<Workload> {
+        assert_eq!(compiled.path, kernel.path(), "what was compiled is another kernel");
+        assert_fit(&kernel, tensors);
+        self.bind_tensors(compiled.pipeline.clone(), &Source::of_kernel(&kernel, ""), compiled.shape, tensors)
+    }
+
+    /// Compiles a ladder's own WGSL, or a text that stands in for it, and binds it to climb `rungs` rungs: `tensors` are y, x and, where the
+    /// climb begins there, the saved tensor.
     ///
     /// # Errors
     /// As [`Gpu::workload`].
     ///
     /// # Panics
     /// If the tensors have different layouts.
-    pub fn climb(&self, ladder: &Ladder, rungs: u32, shape: Shape, y: &Tensor, x: &Tensor) -> Result<Workload> {
-        self.climb_of(ladder, &ladder.wgsl(), rungs, shape, ShaderChecks::Trusted, [y, x])
-    }
-
-    /// [`Gpu::climb`] of a WGSL text that stands in for the ladder's own, always checked: how tests plant faults.
-    ///
-    /// # Errors
-    /// As [`Gpu::workload`].
-    ///
-    /// # Panics
-    /// As [`Gpu::climb`].
-    pub fn climb_of(
+    pub fn climb(
         &self,
         ladder: &Ladder,
         wgsl: &str,
         rungs: u32,
         shape: Shape,
         checks: ShaderChecks,
-        [y, x]: [&Tensor; 2],
+        tensors: &[&Tensor],
     ) -> Result<Workload> {
-        assert_eq!(y.layout, x.layout, "tensors of different layouts");
+        let layout = tensors[0].layout;
+        assert!(tensors.iter().all(|tensor| tensor.layout == layout), "tensors of different layouts");
         let program = Source::of_ladder(ladder, wgsl, rungs);
         let shape = Shape { words_per_invocation: ladder.words, ..shape };
-        self.bind_program(&program, shape, checks, &[y, x])
+        self.bind_program(&program, shape, checks, tensors)
     }
 
     /// A ladder that was compiled, bound to climb another number of rungs.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn climb_on(
-        &self,
-        compiled: &Workload,
-        ladder: &Ladder,
-        rungs: u32,
-        y: &Tensor,
-        x: &Tensor,
-    ) -> Result<Workload> {
+    pub fn climb_on(&self, compiled: &Workload, ladder: &Ladder, rungs: u32, tensors: &[&Tensor]) -> Result<Workload> {
         let program = Source::of_ladder(ladder, "", rungs);
-        self.bind_tensors(compiled.pipeline.clone(), &program, compiled.shape, &[y, x])
+        self.bind_tensors(compiled.pipeline.clone(), &program, compiled.shape, tensors)
     }
 
     fn bind_program(
@@ -330,6 +329,15 @@ impl Shape {
         let units = self.for_units_of(words_per_unit).words_per_invocation;
         [("workgroup_size", f64::from(self.workgroup_size)), ("units_per_invocation", f64::from(units))]
     }
+}
+
+/// That the tensors are those that the kernel asks for.
+fn assert_fit(kernel: &Kernel, tensors: &[&Tensor]) {
+    let roles = kernel.tensors();
+    assert_eq!(roles.len(), tensors.len(), "{} takes {roles:?}", kernel.path());
+    let layout = tensors[0].layout;
+    let fits = |(role, tensor): (&Role, &&Tensor)| tensor.layout == layout.of(kernel, *role);
+    assert!(roles.iter().zip(tensors).all(fits), "tensors of different layouts");
 }
 
 /// Workgroups for `words` words (or units): rows of equal length, since one dimension holds no more than 65,535 on most adapters and a

@@ -3,13 +3,16 @@
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
-use super::{Measurement, Report, SCHEMA, SCHEMA_VERSION};
+use super::{Crossover, Floor, Measurement, Rate, Report, Run, SCHEMA, SCHEMA_VERSION, Spent, Status};
 use crate::error::{Error, Result};
+use crate::stats::Estimate;
 
 /// The largest file that is read: a hundred times the report of a full run.
 const MOST_BYTES: u64 = 256 << 20;
@@ -17,76 +20,217 @@ const MOST_BYTES: u64 = 256 << 20;
 /// The longest part of a file name that a placeholder may give: file systems end names at 255 bytes.
 const LONGEST_SLUG: usize = 64;
 
+/// The longest complaint about a file: some quote it, and it may be long.
+const LONGEST_COMPLAINT: usize = 240;
+
+/// What a time in ns can be: no dispatch takes a millionth of one, or thirty years.
+const TIMES_NS: RangeInclusive<f64> = 1e-6..=1e18;
+
+/// What a duration in seconds can be.
+const DURATIONS_S: RangeInclusive<f64> = 0.0..=1e9;
+
+/// What a throughput in bytes a second can be.
+const THROUGHPUTS: RangeInclusive<f64> = 1e-9..=1e24;
+
 impl Report {
-    /// Reads a report. Keys that this version does not know are ignored.
+    /// Reads a report from a file, or from standard input if the path is `-`. Keys that this version does not know are ignored; a value of
+    /// an enumeration that it does not know is refused, as no minor version adds one.
     ///
     /// # Errors
     /// [`Error::Usage`] with the name of the file if it can't be read, is no report, or is one of a newer major version.
     pub fn read(path: &Path) -> Result<Self> {
-        let refuse = |why: String| Error::Usage(format!("{} {why}", path.display()));
+        let refuse = |why: String| Error::Usage(format!("{} {}", path.display(), one_line(&why)));
         let mut json = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut json))
-            .map_err(|error| refuse(format!("can't be read: {error}")))?;
+        let most = MOST_BYTES + 1;
+        let read = if path == Path::new("-") {
+            io::stdin().lock().take(most).read_to_end(&mut json)
+        } else {
+            File::open(path).and_then(|file| file.take(most).read_to_end(&mut json))
+        };
+        read.map_err(|error| refuse(format!("can't be read: {error}")))?;
         if json.len() as u64 > MOST_BYTES {
             return Err(refuse(format!("has more than {MOST_BYTES} bytes, which no report has")));
         }
         Self::from_json(&json).map_err(refuse)
     }
 
-    fn from_json(json: &[u8]) -> std::result::Result<Self, String> {
-        /// What is the same in every version.
-        #[derive(Deserialize)]
-        struct Header {
-            schema: String,
-            schema_version: String,
-        }
-        if json.trim_ascii().is_empty() {
-            return Err("is empty".to_owned());
-        }
-        let header: Header = serde_json::from_slice(json).map_err(|error| match error.classify() {
-            serde_json::error::Category::Eof => format!("is cut off: {error}"),
-            serde_json::error::Category::Data => format!("is JSON, but no report of actbench: {error}"),
-            _ => format!("is not JSON: {error}"),
-        })?;
-        if header.schema != SCHEMA {
-            return Err(format!("is of the schema \"{}\", not a report of actbench ({SCHEMA})", header.schema));
-        }
-        let version = header.schema_version;
-        let major = |version: &str| version.split_once('.').and_then(|(major, _)| major.parse::<u32>().ok());
-        if major(&version) != major(SCHEMA_VERSION) {
-            return Err(format!(
-                "is a report of schema version \"{version}\", and this actbench reads {SCHEMA_VERSION} and other minor \
-                 versions of it: use the actbench that wrote it, or a newer one"
-            ));
-        }
-        let mut report: Self = serde_json::from_slice(json).map_err(|error| format!("is a broken report: {error}"))?;
+    /// Reads several reports, on every core.
+    ///
+    /// # Errors
+    /// As [`Self::read`], of the first that can't be read.
+    pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Self>> {
+        let read: Vec<Result<Self>> = paths.par_iter().map(|path| Self::read(path)).collect();
+        read.into_iter().collect()
+    }
+
+    /// The report that JSON is.
+    ///
+    /// # Errors
+    /// What is wrong with it, to stand behind its name.
+    pub fn from_json(json: &[u8]) -> std::result::Result<Self, String> {
+        let parsed = serde_json::from_slice::<Self>(json);
+        let is_meant = |report: &Self| report.schema == SCHEMA && is_readable(&report.schema_version);
+        let mut report = match parsed {
+            Ok(report) if is_meant(&report) => report,
+            // What else it is says more than the first key that a report would have.
+            parsed => {
+                check_header(json)?;
+                parsed.map_err(|error| format!("is a broken report: {error}"))?
+            }
+        };
         report.check().map_err(|what| format!("is a broken report: {what}"))?;
-        for measurement in &mut report.measurements {
-            measurement.derived = measurement.derived();
-        }
+        report.derive();
         Ok(report)
     }
 
     /// What types can't say, and without which numbers would come out that mean nothing.
     fn check(&self) -> std::result::Result<(), String> {
-        let mut ids = HashSet::new();
-        for Measurement { id, elements, samples_ns, witness_ns, .. } in &self.measurements {
-            if !ids.insert(id) {
-                return Err(format!("{id} is in it twice"));
-            }
-            if *elements == 0 {
-                return Err(format!("{id} has no elements"));
-            }
-            if samples_ns.iter().chain(witness_ns).flatten().any(|ns| *ns <= 0.0) {
-                return Err(format!("a time of {id} is not above 0"));
-            }
-            if !witness_ns.is_empty() && witness_ns.len() != samples_ns.len() {
-                return Err(format!("{id} has {} samples, but {} witnesses", samples_ns.len(), witness_ns.len()));
-            }
+        unique(self.measurements.iter().map(|row| &row.id))?;
+        unique(self.rates.iter().map(|row| &row.id))?;
+        unique(self.crossovers.iter().map(|row| &row.id))?;
+        unique(self.accuracy.iter().map(|row| &row.kernel))?;
+        self.measurements.iter().try_for_each(check_measurement)?;
+        self.rates.iter().try_for_each(check_rate)?;
+        self.crossovers.iter().try_for_each(check_crossover)?;
+        if let Some(Floor { dispatch_ns, submit_to_complete_ns }) = &self.floor {
+            check_estimate("the floor of a dispatch", dispatch_ns)?;
+            check_estimate("the time to completion", submit_to_complete_ns)?;
+        }
+        for trial in &self.shapes {
+            check_estimate(&trial.kernel, &trial.ns)?;
+        }
+        for point in self.memory_regime.iter().flat_map(|memory| &memory.scan) {
+            within("a throughput", point.bytes_per_second, &THROUGHPUTS)?;
+        }
+        let Run { duration_s, max_time_s, spent, .. } = &self.run;
+        let Spent { open_s, prepare_s, compile_s, inputs_s, validate_s, warm_up_s, measure_s } = *spent;
+        let parts = [*duration_s, open_s, prepare_s, compile_s, inputs_s, validate_s, warm_up_s, measure_s];
+        for duration in parts.into_iter().chain(*max_time_s) {
+            within("a duration in seconds", duration, &DURATIONS_S)?;
+        }
+        for step in [self.clock.period_ns, self.clock.quantum_ns].into_iter().flatten() {
+            within("a step of the clock in ns", step, &TIMES_NS)?;
         }
         Ok(())
     }
+}
+
+/// Whether this program reads reports of a version.
+fn is_readable(version: &str) -> bool {
+    let major = |version: &str| version.split_once('.').and_then(|(major, _)| major.parse::<u32>().ok());
+    major(version) == major(SCHEMA_VERSION)
+}
+
+/// Whether JSON says of itself that it is a report of a version that this program reads.
+fn check_header(json: &[u8]) -> std::result::Result<(), String> {
+    /// What is the same in every version.
+    #[derive(Deserialize)]
+    struct Header {
+        schema: String,
+        schema_version: String,
+    }
+    if json.trim_ascii().is_empty() {
+        return Err("is empty".to_owned());
+    }
+    let Header { schema, schema_version } = serde_json::from_slice(json).map_err(|error| match error.classify() {
+        serde_json::error::Category::Eof => format!("is cut off: {error}"),
+        serde_json::error::Category::Data => format!("is JSON, but no report of actbench: {error}"),
+        _ => format!("is not JSON: {error}"),
+    })?;
+    if schema != SCHEMA {
+        return Err(format!("is of the schema \"{schema}\", not a report of actbench ({SCHEMA})"));
+    }
+    if !is_readable(&schema_version) {
+        return Err(format!(
+            "is a report of schema version \"{schema_version}\", and this actbench reads {SCHEMA_VERSION} and other minor versions \
+             of it: use the actbench that wrote it, or a newer one"
+        ));
+    }
+    Ok(())
+}
+
+fn unique<'a>(ids: impl Iterator<Item = &'a String>) -> std::result::Result<(), String> {
+    let mut seen = HashSet::new();
+    for id in ids {
+        if !seen.insert(id) {
+            return Err(format!("{id} is in it twice"));
+        }
+    }
+    Ok(())
+}
+
+fn check_measurement(row: &Measurement) -> std::result::Result<(), String> {
+    let Measurement { id, elements, samples_ns, witness_ns, validation, .. } = row;
+    if *elements == 0 {
+        return Err(format!("{id} has no elements"));
+    }
+    check_times(id, samples_ns)?;
+    check_times(id, witness_ns)?;
+    if !witness_ns.is_empty() && witness_ns.len() != samples_ns.len() {
+        return Err(format!("{id} has {} samples, but {} witnesses", samples_ns.len(), witness_ns.len()));
+    }
+    let errors = validation.iter().flat_map(|found| [found.max_ulp, found.max_share_of_bound]).flatten();
+    errors.into_iter().try_for_each(|error| within("an error", error, &(0.0..=f64::MAX)))
+}
+
+fn check_rate(row: &Rate) -> std::result::Result<(), String> {
+    let id = &row.id;
+    let climbs = [&row.own, &row.fma];
+    let samples = climbs.iter().flat_map(|climb| [&climb.once_ns, &climb.twice_ns, &climb.fourfold_ns]);
+    let mut lengths = HashSet::new();
+    for samples in samples {
+        check_times(id, samples)?;
+        lengths.insert(samples.len());
+    }
+    if lengths.len() > 1 {
+        return Err(format!("{id} has more samples of some rungs than of others"));
+    }
+    if row.status == Status::Ok && (row.elements == 0 || climbs.iter().any(|climb| climb.rungs == 0)) {
+        return Err(format!("{id} has times, but no rungs or no elements"));
+    }
+    Ok(())
+}
+
+fn check_crossover(row: &Crossover) -> std::result::Result<(), String> {
+    let id = &row.id;
+    row.points.iter().try_for_each(|point| check_times(id, &point.samples_ns))?;
+    if row.points.windows(2).any(|pair| pair[0].samples_ns.len() != pair[1].samples_ns.len()) {
+        return Err(format!("{id} has more samples of some k than of others"));
+    }
+    if row.status == Status::Ok && row.elements == 0 {
+        return Err(format!("{id} has no elements"));
+    }
+    Ok(())
+}
+
+fn check_times(id: &str, samples_ns: &[Option<f64>]) -> std::result::Result<(), String> {
+    match samples_ns.iter().flatten().find(|ns| !TIMES_NS.contains(ns)) {
+        Some(ns) if *ns <= 0.0 => Err(format!("a time of {id} is not above 0")),
+        Some(ns) => Err(format!("a time of {id} is {ns:e} ns, which no dispatch takes")),
+        None => Ok(()),
+    }
+}
+
+fn check_estimate(what: &str, Estimate { median, low, high }: &Estimate) -> std::result::Result<(), String> {
+    [low, median, high].into_iter().try_for_each(|ns| within(&format!("a time of {what} in ns"), *ns, &TIMES_NS))?;
+    if low > median || median > high {
+        return Err(format!("the interval of {what} does not hold its median"));
+    }
+    Ok(())
+}
+
+fn within(what: &str, number: f64, range: &RangeInclusive<f64>) -> std::result::Result<(), String> {
+    if range.contains(&number) { Ok(()) } else { Err(format!("{what} is {number:e}, which can't be meant")) }
+}
+
+/// A complaint on one line, without what would command a terminal, and not too long: it may quote the file.
+fn one_line(complaint: &str) -> String {
+    let mut line: String = complaint.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if let Some((end, _)) = line.char_indices().nth(LONGEST_COMPLAINT) {
+        line.truncate(end);
+        line.push_str(" ...");
+    }
+    line
 }
 
 /// Where reports are written, found to be possible before anything is measured.
@@ -137,19 +281,26 @@ impl Destination {
     /// # Errors
     /// [`Error::Machine`] if it can't be written: the disk is full. That nobody reads standard output any more is no error.
     pub fn write(&self, report: &Report) -> Result<()> {
-        let mut json = serde_json::to_vec(report).expect("string keys");
-        json.push(b'\n');
+        self.write_text(&(serde_json::to_string(report).expect("string keys") + "\n"))
+    }
+
+    /// Writes a text likewise.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_text(&self, text: &str) -> Result<()> {
+        let bytes = text.as_bytes();
         let (name, written) = match self {
             Self::Stdout => {
                 let mut stdout = io::stdout().lock();
-                let written = stdout.write_all(&json).and_then(|()| stdout.flush());
+                let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
                 let unread = written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
                 (Path::new("standard output"), if unread { Ok(()) } else { written })
             }
             Self::Stream(path) => {
-                (path.as_path(), OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(&json)))
+                (path.as_path(), OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(bytes)))
             }
-            Self::File(path) => (path.as_path(), replace(path, &json)),
+            Self::File(path) => (path.as_path(), replace(path, bytes)),
         };
         written.map_err(|error| Error::Machine(format!("{} can't be written: {error}", name.display())))
     }

@@ -123,6 +123,20 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// Its name in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Invalid => "invalid",
+            Self::Unsupported => "unsupported",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Samples that were taken and not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dropped {
@@ -222,6 +236,16 @@ impl Measurement {
         self.over_devices(rounds.map(|(own, others)| Some((*own)? / (*others)?)))
     }
 
+    /// By how many ns its time exceeds that of another member of its panel, taken within rounds; none unless both are ok.
+    #[must_use]
+    pub fn less(&self, other: &Self) -> Option<Estimate> {
+        if other.status != Status::Ok || other.rounds_per_device != self.rounds_per_device {
+            return None;
+        }
+        let rounds = self.samples_ns.iter().zip(&other.samples_ns);
+        self.over_devices(rounds.map(|(own, others)| Some((*own)? - (*others)?)))
+    }
+
     /// The median of what the rounds gave, with an interval that covers those of all devices.
     fn over_devices(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
         if self.status != Status::Ok {
@@ -253,6 +277,24 @@ impl Measurement {
     #[must_use]
     pub fn bytes_per_second(&self) -> Option<f64> {
         Some(self.derived()?.bytes_per_second)
+    }
+
+    /// Median time of one dispatch in ns; infinite where there is none, so that it is never the fastest.
+    #[must_use]
+    pub fn median_ns(&self) -> f64 {
+        self.time_ns().map_or(f64::INFINITY, |time| time.median)
+    }
+
+    /// Its elements, to divide by.
+    #[must_use]
+    pub fn elements_as_f64(&self) -> f64 {
+        as_f64(self.elements)
+    }
+
+    /// The kernel's path: its id without a size.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}/{}/{}/{}", self.direction, self.storage, self.activation, self.form)
     }
 
     /// The id of the panel: direction, storage and size.

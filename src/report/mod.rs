@@ -3,24 +3,33 @@
 //! The types here are the schema; their documentation is the schema's. Units stand at the end of a key, in base units. A number
 //! that does not exist is null; there is no NaN and no infinity.
 
+mod accuracy;
 mod claim;
+mod crossover;
 mod file;
+mod gap;
+pub mod grid;
 mod measurement;
 mod rate;
 pub mod table;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
+pub use accuracy::{Accuracy, AccuracyBin};
 pub use claim::{Axis, Claim, Figure, Outcome, Plot, Point, Scale, Series};
+pub use crossover::{Crossover, CrossoverPoint, DerivedCrossover};
 pub use file::{Destination, expand};
+pub use gap::{BOTH, Gap, Quantity};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;
 pub use measurement::{Derived, Dropped, Inputs, Measurement, Regime, Status, Validation};
 pub use rate::{Climbs, DerivedRate, Rate};
+pub use verdict::{Comparison, Fastest, Verdict};
 
 use crate::gpu::{AdapterFacts, Shape};
 use crate::provenance::Tool;
@@ -63,14 +72,25 @@ pub struct Report {
     #[serde(default)]
     pub shapes: Vec<ShapeTrial>,
     /// Every kernel at every size, those that were not measured included; the members of a panel one after the other.
-    #[serde(serialize_with = "with_derived")]
     pub measurements: Vec<Measurement>,
     /// Every op on the ladder.
-    #[serde(default, serialize_with = "with_derived_rates")]
+    #[serde(default)]
     pub rates: Vec<Rate>,
+    /// Streaming kernels by the number of activations for each element.
+    #[serde(default)]
+    pub crossovers: Vec<Crossover>,
+    /// How far each kernel is from the truth, over inputs chosen to find it wrong.
+    #[serde(default)]
+    pub accuracy: Vec<Accuracy>,
     /// What is said of ReLU and sigmoid, put to the test; part of the full profile and of `actbench claims`.
     #[serde(default)]
     pub claims: Vec<Claim>,
+    /// Sigmoid against ReLU: computed from the above on writing and again on loading.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+    /// What follows, in words; null where no figure for it is valid. Computed likewise.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
 }
 
 /// What was asked for, and how that went.
@@ -261,6 +281,22 @@ pub struct ShapeTrial {
 }
 
 impl Report {
+    /// Computes what follows from the samples: the `derived` of every row, the gaps and the verdict.
+    pub fn derive(&mut self) {
+        for measurement in &mut self.measurements {
+            measurement.derived = measurement.derived();
+        }
+        for rate in &mut self.rates {
+            rate.derived = rate.derived();
+        }
+        for crossover in &mut self.crossovers {
+            let ladder = self.rates.iter().find(|rate| rate.id == crossover.ladder);
+            crossover.derived = ladder.and_then(|ladder| crossover.derived(ladder));
+        }
+        self.gaps = gap::gaps(self);
+        self.verdict = verdict::verdict(self);
+    }
+
     /// Removes what identifies a person or a machine: the host's name, where the adapter sits, and folders in the arguments, of which whatever follows
     /// the last slash or backslash stays. What the user chose to say stays as well: labels, the filter, file names.
     pub fn anonymize(&mut self) {
@@ -280,20 +316,4 @@ impl Report {
 #[must_use]
 pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Report).to_value()
-}
-
-fn with_derived_rates<S: Serializer>(rates: &[Rate], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(rates.iter().map(|rate| {
-        let mut rate = rate.clone();
-        rate.derived = rate.derived();
-        rate
-    }))
-}
-
-fn with_derived<S: Serializer>(measurements: &[Measurement], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(measurements.iter().map(|measurement| {
-        let mut measurement = measurement.clone();
-        measurement.derived = measurement.derived();
-        measurement
-    }))
 }

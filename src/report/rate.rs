@@ -34,6 +34,9 @@ pub struct Rate {
     /// How words were spread over invocations; null where it was not dispatched.
     #[serde(default)]
     pub shape: Option<Shape>,
+    /// SHA-256 of the WGSL, in hexadecimal.
+    #[serde(default)]
+    pub wgsl_sha256: Option<String>,
     /// Dispatches in each sample.
     pub dispatches_per_sample: u32,
     /// Rounds on each freshly opened device: the samples of the first device come first.
@@ -83,17 +86,16 @@ impl Climbs {
         self.fourfold_ns.extend(&device.fourfold_ns);
     }
 
-    /// By round, the time of a rung of all elements in ns.
+    /// By round, the time of a rung of all elements in ns: the slope from k to 4 k. From k to 2 k the same noise would be a larger part of it.
     pub fn rungs_ns(&self) -> impl Iterator<Item = Option<f64>> + '_ {
-        let rungs = f64::from(self.rungs);
-        self.twice_ns.iter().zip(&self.once_ns).map(move |(twice, once)| Some(((*twice)? - (*once)?) / rungs))
+        let steps = 3.0 * f64::from(self.rungs);
+        self.fourfold_ns.iter().zip(&self.once_ns).map(move |(fourfold, once)| Some(((*fourfold)? - (*once)?) / steps))
     }
 
-    /// By round, the slope of the second half of the way over that of the first.
+    /// By round, the slope of the last two thirds of the way over that of the first.
     fn linearities(&self) -> impl Iterator<Item = Option<f64>> + '_ {
-        let rungs = f64::from(self.rungs);
-        (self.fourfold_ns.iter().zip(&self.twice_ns).zip(self.rungs_ns()))
-            .map(move |((fourfold, twice), slope)| Some(((*fourfold)? - (*twice)?) / (2.0 * rungs) / slope?))
+        (self.once_ns.iter().zip(&self.twice_ns).zip(&self.fourfold_ns))
+            .map(|((once, twice), fourfold)| Some(((*fourfold)? - (*twice)?) / 2.0 / ((*twice)? - (*once)?)))
     }
 }
 
@@ -112,6 +114,7 @@ impl Rate {
             elements: 0,
             chains: 0,
             shape: None,
+            wgsl_sha256: None,
             dispatches_per_sample: 0,
             rounds_per_device: 0,
             own: Climbs::default(),
@@ -132,9 +135,9 @@ impl Rate {
         if self.status != Status::Ok {
             return None;
         }
-        #[expect(clippy::cast_precision_loss, reason = "elements of a cache")]
-        let elements = self.elements as f64;
-        let rung_ps = self.estimate(self.own.rungs_ns().map(|ns| Some(ns? / elements * 1e3)))?;
+        let ps = 1e3 / self.elements_as_f64();
+        // A rung that takes no time has no rate.
+        let rung_ps = self.estimate(self.own.rungs_ns().map(|ns| Some(ns? * ps))).filter(|rung| rung.median > 0.0)?;
         let rung_in_fma = self.in_fma(0.0)?;
         Some(DerivedRate {
             rung_ps,
@@ -143,6 +146,12 @@ impl Rate {
             linearity: self.estimate(self.own.linearities())?,
             rungs_per_second: 1e12 / rung_ps.median,
         })
+    }
+
+    fn elements_as_f64(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "elements of a cache")]
+        let elements = self.elements as f64;
+        elements
     }
 
     fn in_fma(&self, less: f64) -> Option<Estimate> {
@@ -154,6 +163,14 @@ impl Rate {
     pub fn over(&self, other: &Self) -> Option<Estimate> {
         let pairs = self.pairs_with(other)?;
         self.estimate(pairs.map(|(own, _, others)| Some(own? / others?)))
+    }
+
+    /// By how many ps an element its rung exceeds that of another op of its panel, taken within rounds. None unless both are ok.
+    #[must_use]
+    pub fn less(&self, other: &Self) -> Option<Estimate> {
+        let ps = 1e3 / self.elements_as_f64();
+        let pairs = self.pairs_with(other)?;
+        self.estimate(pairs.map(|(own, _, others)| Some((own? - others?) * ps)))
     }
 
     /// The same without the fma in either; none unless the interval of the other's net cost excludes 0, since a quotient by what may be nothing

@@ -1,18 +1,21 @@
 //! The run: from an adapter to a report. Which kernels at which sizes, each checked on the data it is timed on, timed in panels, on
 //! one device or several that are opened afresh.
 
+mod accuracy;
+mod crossover;
 mod group;
 mod memory;
 mod panels;
 mod rates;
 mod shapes;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use regex::Regex;
 
+use crossover::Crossing;
 pub use group::Group;
 pub use memory::{floor, scan};
 pub use panels::{Member, Panel, default_kernels, panels};
@@ -28,8 +31,8 @@ use crate::kernel::Kernel;
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
 use crate::provenance::Tool;
 use crate::report::{
-    self, ClockKind, Floor, Measurement, MemoryRegime, Profile, Rate, Regime, Report, Run, RunStatus, ShapeTrial,
-    Spent, Status, Validation,
+    self, ClockKind, Floor, Measurement, MemoryRegime, Profile, Regime, Report, Run, RunStatus, ShapeTrial, Spent,
+    Status, Validation,
 };
 use crate::system::System;
 use crate::validate::Accuracy;
@@ -58,6 +61,8 @@ pub struct Settings {
     pub max_time: Option<Duration>,
     /// Elements, at most, that shapes and the memory regime are looked for with; none where the adapter's memory is the limit.
     pub most_prepared: Option<u64>,
+    /// The shapes that directions are measured in; those of the others are found by measuring.
+    pub shapes: HashMap<Direction, Shape>,
     /// Whether the shapes of every kernel are ranked, not the yardsticks' alone.
     pub ranks_all_shapes: bool,
     /// What the user says about the run.
@@ -77,6 +82,7 @@ impl Settings {
             filter: None,
             max_time: None,
             most_prepared: None,
+            shapes: HashMap::new(),
             ranks_all_shapes: !is_quick,
             labels: BTreeMap::new(),
         }
@@ -109,24 +115,28 @@ pub fn run(
 ) -> Result<(Report, Option<Error>)> {
     let began = Instant::now();
     let gpu = open()?;
-    let panels = panels(settings.profile, gpu.facts.is_software, settings.filter.as_ref());
-    let ladders = Ladders { panels: rates::panels(settings.profile, settings.filter.as_ref()), ..Ladders::default() };
-    if panels.is_empty() && ladders.panels.is_empty() {
+    let plan = Planned::new(settings.profile, gpu.facts.is_software, settings.filter.as_ref());
+    if plan.is_empty() {
         return Err(Error::Usage("the filter matches no row of this profile; `--list` prints them".to_owned()));
     }
-    let mut report = empty_report(&gpu, settings, &panels, &ladders.panels);
+    let mut report = empty_report(&gpu, settings, &plan);
     report.run.spent.open_s = began.elapsed().as_secs_f64();
+    let Planned { panels, ladders, crossings } = plan;
     let mut suite = Suite {
         settings,
         dump,
         began,
-        steps: STEPS_ONCE + settings.devices as usize * (1 + panels.len() + ladders.panels.len()) + report.claims.len(),
+        steps: STEPS_ONCE
+            + settings.devices as usize * (1 + panels.len() + ladders.len() + crossings.len())
+            + report.claims.len(),
         panels,
         watch,
         report,
         fixed: HashMap::new(),
         shapes: HashMap::new(),
-        ladders,
+        ladders: Ladders { panels: ladders, ..Ladders::default() },
+        crossings: crossings.into_iter().map(|crossing| (crossing, None)).collect(),
+        unsound: HashMap::new(),
         wrong: None,
         device: 0,
         done: 0,
@@ -134,6 +144,37 @@ pub fn run(
     let outcome = suite.on_all_devices(gpu, open);
     let error = suite.end(outcome);
     Ok((suite.report, error))
+}
+
+/// The ids of all rows of a profile that a filter matches, with the yardsticks beside them.
+#[must_use]
+pub fn ids(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Vec<String> {
+    let Planned { panels, ladders, crossings } = Planned::new(profile, is_software, filter);
+    let measured = panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements)));
+    let climbed = rates::rows(&ladders).into_iter().map(|row| row.id);
+    let crossed = crossings.iter().map(|crossing| crossing.row().id);
+    measured.chain(climbed).chain(crossed).collect()
+}
+
+/// What a run is going to measure.
+struct Planned {
+    panels: Vec<Panel>,
+    ladders: Vec<rates::Panel>,
+    crossings: Vec<Crossing>,
+}
+
+impl Planned {
+    fn new(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Self {
+        Self {
+            panels: panels(profile, is_software, filter),
+            ladders: rates::panels(profile, filter),
+            crossings: crossover::crossings(profile, filter),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.panels.is_empty() && self.ladders.is_empty() && self.crossings.is_empty()
+    }
 }
 
 /// A run on its way.
@@ -150,6 +191,10 @@ struct Suite<'a> {
     shapes: HashMap<Direction, Shape>,
     /// What is measured on ladders, and what the first device fixed of it.
     ladders: Ladders,
+    /// What is streamed with rungs on the way, and what the first device found for it.
+    crossings: Vec<(Crossing, Option<crossover::Found>)>,
+    /// By path of a kernel, what was wrong with it on inputs chosen to find it so.
+    unsound: HashMap<String, String>,
     /// The first kernel that was wrong.
     wrong: Option<Error>,
     /// Devices before this one.
@@ -166,8 +211,8 @@ struct Ladders {
     fixed: HashMap<usize, Fixed>,
 }
 
-/// Steps that are made on the first device alone: shapes, floor, memory regime.
-const STEPS_ONCE: usize = 3;
+/// Steps that are made on the first device alone: accuracy, shapes, floor, memory regime.
+const STEPS_ONCE: usize = 4;
 
 /// Why a run ends early.
 enum Stop {
@@ -225,6 +270,7 @@ impl Suite<'_> {
             Err(error) => return Err(error.into()),
         };
         if self.device == 0 {
+            self.compare(gpu)?;
             self.prepare(gpu, &plan.briefly())?;
         }
         let mut first_row = 0;
@@ -247,6 +293,7 @@ impl Suite<'_> {
             self.keep(false)?;
         }
         self.climb(gpu, &plan, witness.as_ref())?;
+        self.cross(gpu, &plan, witness.as_ref())?;
         self.device += 1;
         Ok(())
     }
@@ -259,7 +306,8 @@ impl Suite<'_> {
             let number = u32::try_from(index).expect("a few panels");
             let rows = self.report.rates.iter_mut().filter(|row| row.panel == number).collect();
             let mut fixed = self.ladders.fixed.get(&index).copied();
-            let climbing = rates::Climbing { gpu, plan, witness, seed: self.settings.seed };
+            let (seed, dump) = (self.settings.seed, self.dump);
+            let climbing = rates::Climbing { gpu, plan, witness, seed, dump };
             let wrong =
                 climbing.measure(panel, &mut self.ladders.found, &mut fixed, rows, &mut self.report.run.spent)?;
             if let Some(wrong) = wrong {
@@ -273,6 +321,53 @@ impl Suite<'_> {
         Ok(())
     }
 
+    /// The crossovers of one device: behind panels and ladders, of which they take the memory regime and the rung.
+    fn cross(&mut self, gpu: &Gpu, plan: &Plan, witness: Option<&Witness>) -> std::result::Result<(), Stop> {
+        for index in 0..self.crossings.len() {
+            let mut row = self.report.crossovers[index].clone();
+            self.step(&row.id)?;
+            let (crossing, found) = &mut self.crossings[index];
+            let shape = self.shapes.get(&crossing.direction).copied().unwrap_or_default();
+            let (seed, dump) = (self.settings.seed, self.dump);
+            let setting = crossover::Setting { gpu, plan, witness, seed, shape, dump };
+            let wrong = setting.measure(*crossing, found, &mut row, &mut self.report);
+            self.report.crossovers[index] = row;
+            if let Some(wrong) = wrong? {
+                self.wrong.get_or_insert(wrong);
+            }
+            self.keep(false)?;
+        }
+        Ok(())
+    }
+
+    /// Compares every kernel of the run, those of ladders included, over inputs chosen to find it wrong.
+    fn compare(&mut self, gpu: &Gpu) -> std::result::Result<(), Stop> {
+        self.step("accuracy")?;
+        let began = Instant::now();
+        let timed = self.panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.kernel));
+        let climbed = self.ladders.panels.iter().flat_map(rates::Panel::kernels);
+        let mut compared = HashSet::new();
+        for kernel in timed.chain(climbed) {
+            if !compared.insert(kernel.path()) {
+                continue;
+            }
+            match accuracy::of(gpu, kernel, self.settings.profile, self.settings.seed) {
+                Ok((accuracy, wrong)) => {
+                    self.report.accuracy.push(accuracy);
+                    if let Some(wrong) = wrong {
+                        self.unsound.insert(kernel.path(), wrong.to_string());
+                        self.wrong.get_or_insert(wrong);
+                    }
+                }
+                // Its rows will say so.
+                Err(Error::Unsupported(_) | Error::Compile { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.report.run.spent.validate_s += began.elapsed().as_secs_f64();
+        Ok(())
+    }
+
     /// What is found once, on the first device: shapes, floor, memory regime.
     fn prepare(&mut self, gpu: &Gpu, plan: &Plan) -> std::result::Result<(), Stop> {
         let seed = self.settings.seed;
@@ -280,7 +375,14 @@ impl Suite<'_> {
         self.step("shapes")?;
         let began = Instant::now();
         for direction in Direction::ALL {
-            if self.panels.iter().any(|panel| panel.direction == direction) {
+            if let Some(shape) = self.settings.shapes.get(&direction) {
+                let Shape { workgroup_size, words_per_invocation } = shape;
+                self.report.run.notes.push(format!(
+                    "shape of {} given beforehand: workgroups of {workgroup_size}, words an invocation: {words_per_invocation}",
+                    direction.name()
+                ));
+                self.shapes.insert(direction, *shape);
+            } else if self.panels.iter().any(|panel| panel.direction == direction) {
                 let (shape, trials) = shapes::choose(gpu, direction, most, plan, seed)?;
                 self.shapes.insert(direction, shape);
                 self.report.shapes.extend(trials);
@@ -307,6 +409,7 @@ impl Suite<'_> {
 
     fn keep(&mut self, is_last: bool) -> Result<()> {
         self.report.run.duration_s = self.began.elapsed().as_secs_f64();
+        self.report.derive();
         self.watch.keep(&self.report, is_last)
     }
 
@@ -322,8 +425,10 @@ impl Suite<'_> {
         for row in self.report.measurements.iter_mut().filter(|row| is_untouched(row)) {
             row.reason = Some(unreached.clone());
         }
-        for row in self.report.rates.iter_mut().filter(|row| row.status == Status::Skipped && row.reason.is_none()) {
-            row.reason = Some(unreached.clone());
+        let rates = self.report.rates.iter_mut().map(|row| (row.status, &mut row.reason));
+        let crossovers = self.report.crossovers.iter_mut().map(|row| (row.status, &mut row.reason));
+        for (_, reason) in rates.chain(crossovers).filter(|(status, _)| *status == Status::Skipped) {
+            reason.get_or_insert_with(|| unreached.clone());
         }
         for claim in self.report.claims.iter_mut().filter(|claim| claim.is_pending()) {
             claim.reason = Some(unreached.clone());
@@ -350,6 +455,11 @@ impl Suite<'_> {
         for (member, at) in panel.members.iter().zip(rows.clone()) {
             let row = &mut self.report.measurements[at];
             if !takes_part(row, self.device) {
+                continue;
+            }
+            if let Some(reason) = self.unsound.get(&member.kernel.path()) {
+                row.status = Status::Failed;
+                row.reason = Some(reason.clone());
                 continue;
             }
             match group.checked_workload(member.kernel, shape, member.checks, member.distribution) {
@@ -396,11 +506,11 @@ impl Suite<'_> {
             }
         }
         self.report.run.spent += group.spent;
-        self.judge(gpu, &mut group, plan, index, rows)
+        self.judge(gpu, plan, index, rows)
     }
 
     /// Puts a panel's rows before the gates, finds what bounds them, and ranks shapes where that is wanted.
-    fn judge(&mut self, gpu: &Gpu, group: &mut Group<'_>, plan: &Plan, index: usize, rows: Range<usize>) -> Result<()> {
+    fn judge(&mut self, gpu: &Gpu, plan: &Plan, index: usize, rows: Range<usize>) -> Result<()> {
         let panel = &self.panels[index];
         let circumstances = Circumstances { quantum_ns: gpu.quantum_ns(), is_software: gpu.facts.is_software };
         let rows = &mut self.report.measurements[rows];
@@ -420,7 +530,9 @@ impl Suite<'_> {
         }
         if self.settings.ranks_all_shapes && self.device == 0 && regime == Some(Regime::Memory) {
             let began = Instant::now();
-            rank_shapes(gpu, group, plan, panel, rows, &mut self.report.shapes)?;
+            let most = self.settings.most_prepared.unwrap_or(u64::MAX).min(panel.elements);
+            let ranking = shapes::Ranking::new(gpu, panel.storage, most, self.settings.seed)?;
+            rank_shapes(ranking, plan, panel, rows, &mut self.report.shapes)?;
             self.report.run.spent.prepare_s += began.elapsed().as_secs_f64();
         }
         Ok(())
@@ -474,8 +586,7 @@ fn regime(
 
 /// Ranks the shapes of every default member, and notes where one is faster in another than the common one.
 fn rank_shapes(
-    gpu: &Gpu,
-    group: &mut Group<'_>,
+    mut ranking: shapes::Ranking<'_>,
     plan: &Plan,
     panel: &Panel,
     rows: &mut [Measurement],
@@ -487,8 +598,11 @@ fn rank_shapes(
         if row.status != Status::Ok || is_ranked || member.checks == ShaderChecks::Checked {
             continue;
         }
-        let mut trials = shapes::rank(gpu, group, member.kernel, panel.elements, &plan.briefly())?;
-        let time = |wanted: Shape| trials.iter().find(|trial| trial.shape == wanted).map(|trial| trial.ns);
+        let mut trials = ranking.rank(member.kernel, &plan.briefly())?;
+        // Those of the larger size stand first.
+        let compared = trials.first().map(|trial| trial.elements);
+        let at_size = trials.iter().filter(|trial| Some(trial.elements) == compared);
+        let time = |wanted: Shape| at_size.clone().find(|trial| trial.shape == wanted).map(|trial| trial.ns);
         let own = trials.iter().find(|trial| trial.chosen).map(|trial| trial.shape);
         if let Some((shape, own)) = row.shape.zip(own)
             && let Some((common_ns, own_ns)) = time(shape).zip(time(own))
@@ -502,7 +616,7 @@ fn rank_shapes(
             ));
         }
         for trial in &mut trials {
-            trial.chosen = Some(trial.shape) == row.shape;
+            trial.chosen = Some(trial.shape) == row.shape && Some(trial.elements) == compared;
         }
         shapes.extend(trials);
     }
@@ -523,11 +637,12 @@ fn validation(accuracy: &Accuracy) -> Validation {
 #[must_use]
 pub fn report_of_claims(gpu: &Gpu, profile: Profile, seed: u64) -> Report {
     let settings = Settings { seed, ..Settings::of(profile) };
-    Report { claims: Vec::new(), ..empty_report(gpu, &settings, &[], &[]) }
+    let nothing = Planned { panels: Vec::new(), ladders: Vec::new(), crossings: Vec::new() };
+    Report { claims: Vec::new(), ..empty_report(gpu, &settings, &nothing) }
 }
 
 /// A report of every row that is planned, none of them reached.
-fn empty_report(gpu: &Gpu, settings: &Settings, panels: &[Panel], ladders: &[rates::Panel]) -> Report {
+fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
     let clock = match gpu.clock() {
         Clock::GpuTimestamps { period_ns } => {
             report::Clock { kind: ClockKind::GpuTimestamps, period_ns: Some(period_ns), quantum_ns: None }
@@ -546,13 +661,12 @@ fn empty_report(gpu: &Gpu, settings: &Settings, panels: &[Panel], ladders: &[rat
         row.wgsl_sha256 = Some(dump::wgsl_sha256(&member.kernel.wgsl()));
         row
     };
-    let mut rates: Vec<Rate> = Vec::new();
-    for (index, panel) in ladders.iter().enumerate() {
-        let has_fma = rates.iter().any(|row| row.storage == panel.storage.name());
-        rates.extend(panel.rows(index, !has_fma));
-    }
     Report {
-        rates,
+        rates: rates::rows(&plan.ladders),
+        crossovers: plan.crossings.iter().map(|crossing| crossing.row()).collect(),
+        accuracy: Vec::new(),
+        gaps: Vec::new(),
+        verdict: None,
         schema: report::SCHEMA.to_owned(),
         schema_version: report::SCHEMA_VERSION.to_owned(),
         tool: Tool::this(),
@@ -582,7 +696,8 @@ fn empty_report(gpu: &Gpu, settings: &Settings, panels: &[Panel], ladders: &[rat
         } else {
             Vec::new()
         },
-        measurements: panels
+        measurements: plan
+            .panels
             .iter()
             .flat_map(|panel| panel.members.iter().map(move |member| (panel, member)))
             .map(row)

@@ -6,8 +6,10 @@ use std::time::Instant;
 use regex::Regex;
 
 use crate::climb::Climb;
+use crate::dump::{self, Dump};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Workload};
+use crate::kernel::Kernel;
 use crate::ladder::{FLIGHT, Ladder};
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
 use crate::ops::{self, OPS, Op};
@@ -36,8 +38,11 @@ const WORDS: [u32; 3] = [1, 2, 4];
 /// A shader that took so long to compile is not tried with more words.
 const LONG_COMPILATION_S: f64 = 0.5;
 
+/// A slope is a difference: beside another process, samples of a ladder have to be so many times longer.
+const PATIENCE: u32 = 8;
+
 /// Rounds that numbers of words are compared by.
-const RANKING_ROUNDS: u32 = 7;
+const RANKING_ROUNDS: u32 = 9;
 
 /// How far the time may be from growing in proportion with the rungs.
 const LINEAR_WITHIN: f64 = 0.03;
@@ -102,13 +107,24 @@ impl Panel {
         format!("ladder/{}: {}", self.storage.name(), names.join(", "))
     }
 
-    /// Its rows, none of them reached; the first panel of a storage has the row of fma itself.
-    #[must_use]
-    pub fn rows(&self, index: usize, with_fma: bool) -> Vec<Rate> {
-        let fma = with_fma.then_some(&ops::FMA);
-        let row = |op: &'static Op| Rate::new(&Ladder::new(op, self.storage, 1), index);
-        fma.into_iter().chain(self.ops.iter().copied()).map(row).collect()
+    /// The kernels whose forms its ops are.
+    pub fn kernels(&self) -> impl Iterator<Item = Kernel> {
+        let forms = self.ops.iter().filter_map(|op| op.activation());
+        forms.map(|(activation, form)| Kernel { activation, form, storage: self.storage })
     }
+}
+
+/// The rows of all panels, none of them reached; that of fma itself stands in the first panel of its storage.
+#[must_use]
+pub fn rows(panels: &[Panel]) -> Vec<Rate> {
+    let mut rows: Vec<Rate> = Vec::new();
+    for (index, panel) in panels.iter().enumerate() {
+        let has_fma = rows.iter().any(|row| row.storage == panel.storage.name());
+        let fma = (!has_fma).then_some(&ops::FMA);
+        let row = |op: &'static Op| Rate::new(&Ladder::new(op, panel.storage, 1), index);
+        rows.extend(fma.into_iter().chain(panel.ops.iter().copied()).map(row));
+    }
+    rows
 }
 
 /// What a panel is measured with.
@@ -121,6 +137,8 @@ pub struct Climbing<'a> {
     pub witness: Option<&'a Witness>,
     /// Of x.
     pub seed: u64,
+    /// Where shaders are written down.
+    pub dump: Option<&'a Dump>,
 }
 
 impl<'gpu> Climbing<'gpu> {
@@ -175,7 +193,8 @@ impl<'gpu> Climbing<'gpu> {
         spent.prepare_s += began.elapsed().as_secs_f64();
         let members: Vec<&Workload> = workloads.iter().collect();
         let witness = self.witness.map(|witness| &witness.workload);
-        let samples = measure::measure(self.gpu, &members, witness, self.plan, *fixed)?;
+        let plan = Plan { patience: PATIENCE, ..*self.plan };
+        let samples = measure::measure(self.gpu, &members, witness, &plan, *fixed)?;
         *fixed = Some(samples.fixed);
         spent.warm_up_s += samples.warm_up.as_secs_f64();
         spent.measure_s += samples.measure.as_secs_f64();
@@ -193,6 +212,10 @@ impl<'gpu> Climbing<'gpu> {
             row.elements = workloads[0].elements;
             row.chains = climb.ladder.words * 4;
             row.shape = Some(climb.shape());
+            row.wgsl_sha256 = Some(dump::wgsl_sha256(&climb.ladder.wgsl()));
+            if let Some(dump) = self.dump {
+                climb.dump(dump, &row.id)?;
+            }
             row.dispatches_per_sample = samples.fixed.dispatches;
             row.rounds_per_device = samples.fixed.rounds;
             judge(row, self.gpu.facts.is_software);
@@ -209,23 +232,37 @@ impl<'gpu> Climbing<'gpu> {
             Some(of_fma) => of_fma.elements,
             None => self.settled_elements(ladder)?,
         };
-        let mut best: Option<(f64, Climb<'gpu>, u32)> = None;
+        let mut tried: Vec<(Climb<'gpu>, u32)> = Vec::new();
         for words in WORDS {
             let began = Instant::now();
             let climb = Climb::new(self.gpu, Ladder { words, ..ladder }, elements, self.seed)?;
             climb.checked_at(FLIGHT + 1)?;
             let compilation = began.elapsed().as_secs_f64();
-            let (rungs, rung_ns) = self.rungs_of(&climb)?;
-            if best.as_ref().is_none_or(|(fastest, ..)| rung_ns < *fastest) {
-                best = Some((rung_ns, climb, rungs));
-            }
+            let (rungs, _) = self.rungs_of(&climb)?;
+            tried.push((climb, rungs));
             if compilation > LONG_COMPILATION_S {
                 break;
             }
         }
-        let (_, climb, rungs) = best.expect("one number of words at least");
+        let (climb, rungs) = tried.swap_remove(self.fastest(&tried)?);
         found.insert(ladder.path(), Found { elements, words: climb.ladder.words, rungs });
         Ok((climb, rungs))
+    }
+
+    /// Which of several ladders has the fastest rung, by rounds in which all are timed: apart, one may meet a busy moment that the others do not.
+    fn fastest(&self, tried: &[(Climb<'_>, u32)]) -> Result<usize> {
+        let workload = |(climb, rungs): &(Climb<'_>, u32)| Ok([climb.at(*rungs)?, climb.at(4 * rungs)?]);
+        let workloads: Vec<[Workload; 2]> = tried.iter().map(workload).collect::<Result<_>>()?;
+        let members: Vec<&Workload> = workloads.iter().flatten().collect();
+        let samples = measure::rounds(self.gpu, &members, &self.plan.briefly(), RANKING_ROUNDS)?;
+        let rung_ns = |(pair, (_, rungs)): (&[measure::Member], &(Climb<'_>, u32))| {
+            let rounds = pair[1].ns.iter().zip(&pair[0].ns).filter_map(|(far, near)| Some((*far)? - (*near)?));
+            let mut slopes: Vec<f64> = rounds.map(|ns| ns / (3.0 * f64::from(*rungs))).collect();
+            slopes.sort_by(f64::total_cmp);
+            stats::quantile(&slopes, 0.5).unwrap_or(f64::INFINITY)
+        };
+        let slopes = samples.chunks_exact(2).zip(tried).map(rung_ns).enumerate();
+        Ok(slopes.min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(index, _)| index))
     }
 
     /// The elements from which on the time of a rung of an element no longer falls.

@@ -33,12 +33,54 @@ const CANDIDATES: [(u32, u32); 13] = [
 /// Rounds that candidates are ranked by.
 const RANKING_ROUNDS: u32 = 6;
 
-/// How many of the best are measured again: the fastest of many is often the luckiest.
-const MEASURED_AGAIN: usize = 3;
+/// How many of the best are measured again.
+const MEASURED_AGAIN: usize = 4;
 
-/// Elements that candidates are ranked at: past the caches, as far as is known before memory was measured.
-fn elements(gpu: &Gpu) -> u64 {
-    if gpu.facts.is_software { 1 << 22 } else { 1 << 26 }
+/// Elements that candidates are ranked at, and that the best are measured again at: past the caches, as far as is known before memory was measured. All
+/// candidates at the larger size would take a software adapter longer than the rest of its run.
+fn elements(gpu: &Gpu) -> [u64; 2] {
+    if gpu.facts.is_software { [1 << 22, 1 << 24] } else { [1 << 26, 1 << 26] }
+}
+
+/// Tensors to rank shapes on.
+pub struct Ranking<'gpu> {
+    gpu: &'gpu Gpu,
+    all: Group<'gpu>,
+    /// Larger ones for the best, where that is another size.
+    best: Option<Group<'gpu>>,
+}
+
+impl<'gpu> Ranking<'gpu> {
+    /// Tensors of at most so many elements.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if there is no room for them.
+    pub fn new(gpu: &'gpu Gpu, storage: Storage, most: u64, seed: u64) -> Result<Self> {
+        let [all, best] = elements(gpu).map(|elements| elements.min(most));
+        let group = |elements| Group::new(gpu, storage, elements, seed);
+        Ok(Self { gpu, all: group(all)?, best: (best != all).then(|| group(best)).transpose()? })
+    }
+
+    /// All candidates on one kernel, then the best of them once more: the fastest of many is often the luckiest, and caches end somewhere. The fastest of
+    /// the last is chosen.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn rank(&mut self, kernel: Kernel, plan: &Plan) -> Result<Vec<ShapeTrial>> {
+        let candidates =
+            CANDIDATES.map(|(workgroup_size, words)| Shape { workgroup_size, words_per_invocation: words });
+        let mut trials = time(self.gpu, &mut self.all, kernel, &candidates, plan, RANKING_ROUNDS)?;
+        let best: Vec<Shape> = trials.iter().take(MEASURED_AGAIN).map(|trial| trial.shape).collect();
+        let group = self.best.as_mut().unwrap_or(&mut self.all);
+        let mut again = time(self.gpu, group, kernel, &best, plan, plan.min_rounds)?;
+        if let Some(fastest) = again.first_mut() {
+            fastest.chosen = true;
+        }
+        // Of one size, the second time stands for the first.
+        trials.retain(|trial| again.iter().all(|other| (other.shape, other.elements) != (trial.shape, trial.elements)));
+        again.extend(trials);
+        Ok(again)
+    }
 }
 
 /// The shape that the kernels of a direction are measured in: the fastest for its yardstick in f32, on at most so many
@@ -48,11 +90,9 @@ fn elements(gpu: &Gpu) -> u64 {
 /// If the device fails, or has no room for the tensors.
 pub fn choose(gpu: &Gpu, direction: Direction, most: u64, plan: &Plan, seed: u64) -> Result<(Shape, Vec<ShapeTrial>)> {
     let yardstick = default_kernels(direction, Storage::F32)[0];
-    let mut elements = elements(gpu).min(most);
+    let mut elements = elements(gpu)[1].min(most);
     loop {
-        match Group::new(gpu, Storage::F32, elements, seed)
-            .and_then(|mut group| rank(gpu, &mut group, yardstick, elements, plan))
-        {
+        match Ranking::new(gpu, Storage::F32, elements, seed).and_then(|mut ranking| ranking.rank(yardstick, plan)) {
             Ok(trials) => {
                 let chosen = trials.iter().find(|trial| trial.chosen).map_or_else(Shape::default, |trial| trial.shape);
                 return Ok((chosen, trials));
@@ -63,44 +103,30 @@ pub fn choose(gpu: &Gpu, direction: Direction, most: u64, plan: &Plan, seed: u64
     }
 }
 
-/// All candidates on one kernel, and the fastest of them chosen.
-///
-/// # Errors
-/// If the device fails.
-pub fn rank(gpu: &Gpu, group: &mut Group<'_>, kernel: Kernel, elements: u64, plan: &Plan) -> Result<Vec<ShapeTrial>> {
-    let mut candidates: Vec<(Shape, Workload)> = Vec::new();
-    for (workgroup_size, words_per_invocation) in CANDIDATES {
-        let shape = Shape { workgroup_size, words_per_invocation };
-        match group.workload(kernel, shape) {
-            Ok(workload) => candidates.push((shape, workload)),
+/// Shapes on one kernel, from the fastest on. Those that the adapter can't have are left out.
+fn time(
+    gpu: &Gpu,
+    group: &mut Group<'_>,
+    kernel: Kernel,
+    shapes: &[Shape],
+    plan: &Plan,
+    rounds: u32,
+) -> Result<Vec<ShapeTrial>> {
+    let mut workloads: Vec<Workload> = Vec::new();
+    for shape in shapes {
+        match group.workload(kernel, *shape) {
+            Ok(workload) => workloads.push(workload),
             Err(Error::Unsupported(_)) => {}
             Err(error) => return Err(error),
         }
     }
-    let time = |members: &[&Workload], rounds| -> Result<Vec<Option<stats::Estimate>>> {
-        let samples = measure::rounds(gpu, members, plan, rounds)?;
-        Ok(samples
-            .iter()
-            .map(|member| stats::median_interval(&member.ns.iter().flatten().copied().collect::<Vec<_>>()))
-            .collect())
+    let samples = measure::rounds(gpu, &workloads.iter().collect::<Vec<_>>(), plan, rounds)?;
+    let trial = |(workload, member): (&Workload, &measure::Member)| {
+        let ns = stats::median_interval(&member.ns.iter().flatten().copied().collect::<Vec<_>>())?;
+        let (kernel, elements) = (kernel.path(), workload.elements);
+        Some(ShapeTrial { kernel, elements, shape: workload.shape, ns, chosen: false })
     };
-    let all: Vec<&Workload> = candidates.iter().map(|(_, workload)| workload).collect();
-    let mut timed: Vec<(Shape, &Workload, stats::Estimate)> = (candidates.iter().zip(time(&all, RANKING_ROUNDS)?))
-        .filter_map(|((shape, workload), ns)| Some((*shape, workload, ns?)))
-        .collect();
-    timed.sort_by(|(.., a), (.., b)| a.median.total_cmp(&b.median));
-    let best = timed.len().min(MEASURED_AGAIN);
-    let again: Vec<&Workload> = timed[..best].iter().map(|(_, workload, _)| *workload).collect();
-    for ((.., ns), measured) in timed.iter_mut().zip(time(&again, plan.min_rounds)?) {
-        *ns = measured.unwrap_or(*ns);
-    }
-    timed[..best].sort_by(|(.., a), (.., b)| a.median.total_cmp(&b.median));
-    let trial = |(index, (shape, _, ns)): (usize, &(Shape, &Workload, stats::Estimate))| ShapeTrial {
-        kernel: kernel.path(),
-        elements,
-        shape: *shape,
-        ns: *ns,
-        chosen: index == 0,
-    };
-    Ok(timed.iter().enumerate().map(trial).collect())
+    let mut trials: Vec<ShapeTrial> = workloads.iter().zip(&samples).filter_map(trial).collect();
+    trials.sort_by(|a, b| a.ns.median.total_cmp(&b.ns.median));
+    Ok(trials)
 }

@@ -1,0 +1,92 @@
+//! `actbench run --baseline FILE`: a report to compare with, read before anything is measured and compared with at the end.
+
+use std::path::{Path, PathBuf};
+
+use actbench::activation::Direction;
+use actbench::compare::{Comparison, Named, render};
+use actbench::error::{Error, Exit, Result};
+use actbench::gpu::AdapterFacts;
+use actbench::report::{Report, Status};
+use actbench::suite::{self, Settings};
+use clap::Args;
+
+use super::compare::{How, exit};
+use super::{print, say};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Compare with this report at the end; exit status 1 if something is slower. On its adapter, its shapes are taken over.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// A report to compare with.
+pub struct Baseline<'a> {
+    file: String,
+    report: Report,
+    how: &'a How,
+}
+
+impl Arguments {
+    /// The report that the user named, if any.
+    pub fn read(&self) -> Result<Option<Baseline<'_>>> {
+        let read = |path: &PathBuf| {
+            Ok(Baseline { file: path.display().to_string(), report: Report::read(path)?, how: &self.how })
+        };
+        self.baseline.as_ref().map(read).transpose()
+    }
+}
+
+impl Baseline<'_> {
+    /// Refuses what could not be compared at the end.
+    pub fn check(&self, facts: &AdapterFacts, settings: &Settings) -> Result<()> {
+        let Self { file, report, how } = self;
+        let refuse = |why: &str| Err(Error::Usage(format!("{file} {why}")));
+        if report.adapter.is_software != facts.is_software && !how.settings().software_against_hardware {
+            return refuse(
+                "and this adapter are software and hardware: name another --adapter, or pass --software-against-hardware",
+            );
+        }
+        let ids = suite::ids(settings.profile, facts.is_software, settings.filter.as_ref());
+        let rows = report.measurements.iter().map(|row| (&row.id, row.status));
+        let mut rows = rows.chain(report.rates.iter().map(|rate| (&rate.id, rate.status)));
+        if !rows.any(|(id, status)| status == Status::Ok && ids.contains(id)) {
+            return refuse(
+                "measured no row of those that this run is to measure: choose another --profile or --filter",
+            );
+        }
+        Ok(())
+    }
+
+    /// The settings with the shapes of the baseline, if it was measured on this adapter: the best shape is found by measuring, and two that are nearly as
+    /// good give other ratios.
+    pub fn shaped(&self, facts: &AdapterFacts, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        let adapter = &self.report.adapter;
+        if (&adapter.name, adapter.vendor_id, adapter.device_id) == (&facts.name, facts.vendor_id, facts.device_id) {
+            for direction in Direction::ALL {
+                let rows = self.report.measurements.iter().filter(|row| row.direction == direction.name());
+                let fits = |size: u32| (1..=facts.max_workgroup_size).contains(&size);
+                let shape = rows.filter_map(|row| row.shape).find(|shape| fits(shape.workgroup_size));
+                settings.shapes.extend(shape.map(|shape| (direction, shape)));
+            }
+        }
+        settings
+    }
+
+    /// Prints what a report differs in, to stdout unless the report itself is there.
+    pub fn compare(&self, path: &Path, report: &Report) -> Result<Exit> {
+        let base = Named { file: &self.file, report: &self.report };
+        let new = Named { file: &path.display().to_string(), report };
+        let comparison = Comparison::new(&base, &[new], &self.how.settings())?;
+        let text = render::text(&comparison);
+        if path == Path::new("-") {
+            say(&text);
+        } else {
+            print(&format!("\n{text}"))?;
+        }
+        exit(&comparison)
+    }
+}

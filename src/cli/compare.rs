@@ -1,0 +1,104 @@
+//! `actbench compare`
+
+use std::path::PathBuf;
+
+use actbench::compare::{Comparison, Named, Settings, Verdict, render};
+use actbench::error::{Error, Exit, Result};
+use actbench::report::Report;
+use clap::{Args, ValueEnum};
+
+use super::{print, print_json, say};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The report that the others are compared with; `-` is stdin.
+    #[arg(value_name = "BASE")]
+    base: PathBuf,
+    /// What is compared with it.
+    #[arg(value_name = "NEW", required = true)]
+    new: Vec<PathBuf>,
+    /// text, md, csv, or json: an object of the schema that `actbench schema --compare` prints.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Fail if a row was measured by one report alone.
+    #[arg(long)]
+    require_all: bool,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How reports are compared.
+#[derive(Args)]
+pub struct How {
+    /// The least change that is FASTER or SLOWER: 2% or 0.02.
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "2%")]
+    threshold: f64,
+    /// Where each report has one device: how much medians of two devices are taken to differ, as a standard deviation.
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "4%")]
+    assume_spread: f64,
+    /// Compare software adapters with hardware, too.
+    #[arg(long)]
+    software_against_hardware: bool,
+}
+
+/// How to print a comparison.
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For a pull request.
+    Md,
+    /// A line for each row and report.
+    Csv,
+    /// One JSON object.
+    Json,
+}
+
+fn share(text: &str) -> std::result::Result<f64, String> {
+    let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
+    let share = number.parse::<f64>().map_err(|_| "a share reads like 2% or 0.02".to_owned())? / unit;
+    // From what a clock resolves to ten times as much.
+    if (1e-4..=10.0).contains(&share) { Ok(share) } else { Err("a share is from 0.01% to 1000%".to_owned()) }
+}
+
+impl How {
+    pub fn settings(&self) -> Settings {
+        Settings {
+            threshold: self.threshold,
+            assumed_spread: self.assume_spread,
+            software_against_hardware: self.software_against_hardware,
+        }
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<Exit> {
+    let paths: Vec<PathBuf> = std::iter::once(&arguments.base).chain(&arguments.new).cloned().collect();
+    let reports = Report::read_all(&paths)?;
+    let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let named: Vec<Named> = files.iter().zip(&reports).map(|(file, report)| Named { file, report }).collect();
+    let (base, others) = named.split_first().expect("clap requires two");
+    let comparison = Comparison::new(base, others, &arguments.how.settings())?;
+    match arguments.format {
+        Format::Text => print(&render::text(&comparison))?,
+        Format::Md => print(&render::markdown(&comparison))?,
+        Format::Csv => print(&render::csv(&comparison)?)?,
+        Format::Json => print_json(&comparison)?,
+    }
+    let lacks = arguments.require_all && !comparison.has_all();
+    if lacks {
+        say("a row was measured by one report alone, and --require-all was given");
+    }
+    Ok(if lacks { Exit::Failed } else { exit(&comparison)? })
+}
+
+/// What a comparison ends a program with.
+///
+/// # Errors
+/// [`Error::Usage`] if no row could be judged: a comparison that compared nothing must not pass for one that found nothing.
+pub fn exit(comparison: &Comparison) -> Result<Exit> {
+    if comparison.judged == 0 {
+        let sentence = "no row of these reports can be judged; why stands beside each";
+        return Err(Error::Usage(sentence.to_owned()));
+    }
+    Ok(if comparison.count(Verdict::Slower) > 0 { Exit::Failed } else { Exit::Fine })
+}

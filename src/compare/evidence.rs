@@ -1,0 +1,452 @@
+//! How sure a difference is: a t test whose unit is the device, with the spread between devices moderated by that of all rows.
+//!
+//! Rounds on one device repeat the noise of that device and nothing else: where its tensors lie, what temperature it has and what else the
+//! machine does stays the same from round to round, and not from one device to the next. So a device counts as one observation, the
+//! logarithm of its median. Three of them say little about their own spread; all rows together say more. The variance of a row is drawn
+//! towards what the rows have in common, with as many degrees of freedom as their agreement is worth (Smyth, Statistical Applications in
+//! Genetics and Molecular Biology 3, 2004, article 3); a row that is less steady than the others keeps its own, and its few degrees of freedom
+//! (after Phipson and others, Annals of Applied Statistics 10, 2016, pages 946 to 963). Bootstrapping three devices would give two thirds of their variance and no
+//! quantile of Student's; a rank test of three against three can't go below p = 0.1.
+
+use statrs::distribution::{ContinuousCDF as _, StudentsT};
+use statrs::function::gamma::digamma;
+
+use crate::stats;
+
+/// The level of an interval, and of the correction over all rows.
+pub const LEVEL: f64 = 0.95;
+
+/// No two devices are taken for more alike than this, relative to the median: clocks have ticks, and equal medians no spread at all.
+const LEAST_SPREAD: f64 = 1e-4;
+
+/// So many degrees of freedom are as good as any number: Student's distribution is the normal one.
+const MANY: f64 = 1e4;
+
+/// The half-width of a 95 % interval in standard errors.
+const HALF_WIDTH: f64 = 1.96;
+
+/// What one report says of a quantity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    /// For each device, the logarithm of the median over its rounds.
+    logs: Vec<f64>,
+    /// The variance of such a logarithm that the noise from round to round explains, the mean over devices.
+    noise: f64,
+}
+
+impl Side {
+    /// Of rounds, so many of each device one after the other; some of them gave nothing. None if a device has too few for an interval of its own,
+    /// or a median that is not above 0.
+    #[must_use]
+    pub fn new(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> Option<Self> {
+        let rounds: Vec<Option<f64>> = rounds.collect();
+        let per_device = if per_device == 0 { rounds.len().max(1) } else { per_device as usize };
+        let (mut logs, mut noise) = (Vec::new(), 0.0);
+        for device in rounds.chunks(per_device) {
+            let kept: Vec<f64> = device.iter().flatten().copied().filter(|value| value.is_finite()).collect();
+            let median = stats::median_interval(&kept).filter(|estimate| estimate.median > 0.0)?;
+            logs.push(median.median.ln());
+            noise += (median.relative_half_width() / HALF_WIDTH).powi(2);
+        }
+        let noise = noise / count(logs.len());
+        Some(Self { logs, noise }).filter(|side| !side.logs.is_empty() && noise.is_finite())
+    }
+
+    /// How many devices there are.
+    #[must_use]
+    pub fn devices(&self) -> usize {
+        self.logs.len()
+    }
+
+    /// The geometric mean of the devices' medians.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.log().exp()
+    }
+
+    fn log(&self) -> f64 {
+        self.logs.iter().sum::<f64>() / count(self.logs.len())
+    }
+
+    fn squares(&self) -> f64 {
+        let mean = self.log();
+        self.logs.iter().map(|log| (log - mean).powi(2)).sum()
+    }
+}
+
+/// A quantity in two reports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// In the report that is compared with.
+    pub base: Side,
+    /// In the other one.
+    pub new: Side,
+}
+
+impl Pair {
+    /// The degrees of freedom of its own spread between devices.
+    fn freedom(&self) -> f64 {
+        count(self.base.devices() + self.new.devices() - 2)
+    }
+
+    /// The variance from one device to the next, alike in both reports; none if each has one device.
+    fn variance(&self) -> Option<f64> {
+        let freedom = self.freedom();
+        (freedom > 0.0).then(|| (self.base.squares() + self.new.squares()) / freedom)
+    }
+
+    /// What the noise from round to round explains of it.
+    fn noise(&self) -> f64 {
+        f64::midpoint(self.base.noise, self.new.noise)
+    }
+}
+
+/// What is known of the variance between devices before a row is looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prior {
+    variance: f64,
+    freedom: f64,
+    /// Whether a single device's noise is to be added, since the variance is not that of medians but an assumption.
+    is_assumed: bool,
+}
+
+impl Prior {
+    /// Nothing but an assumption, for reports of one device each: medians of two devices differ by this standard deviation, relative to them.
+    #[must_use]
+    pub fn assumed(spread: f64) -> Self {
+        Self { variance: spread * spread, freedom: MANY, is_assumed: true }
+    }
+
+    /// What rows of one kind have in common, from so many panels; `assumed` if no report has more than one device. Rows of a panel share their
+    /// yardstick, so that together they are taken for one when it comes to how much is known.
+    #[must_use]
+    pub fn of<'a>(rows: impl Iterator<Item = &'a Pair>, panels: usize, assumed: f64) -> Self {
+        let known: Vec<(f64, f64)> =
+            rows.filter_map(|row| Some((row.variance()?.max(LEAST_SPREAD * LEAST_SPREAD), row.freedom()))).collect();
+        if known.is_empty() {
+            return Self::assumed(assumed);
+        }
+        // Each logarithm less what it is expected to be off by, so that their mean is that of the common variance.
+        let logs: Vec<f64> =
+            known.iter().map(|(variance, d)| variance.ln() - digamma(d / 2.0) + (d / 2.0).ln()).collect();
+        let rows = count(logs.len());
+        let mean = logs.iter().sum::<f64>() / rows;
+        let scatter = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (rows - 1.0).max(1.0);
+        let by_chance = known.iter().map(|(_, d)| trigamma(d / 2.0)).sum::<f64>() / rows;
+        let own = known.iter().map(|(_, d)| *d).fold(f64::INFINITY, f64::min);
+        let most = own * count(panels.saturating_sub(1));
+        let freedom = if scatter > by_chance { 2.0 * inverse_trigamma(scatter - by_chance) } else { MANY };
+        let bias = if freedom < MANY { digamma(freedom / 2.0) - (freedom / 2.0).ln() } else { 0.0 };
+        Self { variance: (mean + bias).exp(), freedom: freedom.min(most), is_assumed: false }
+    }
+}
+
+/// What is found of a pair.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finding {
+    /// The logarithm of new over base.
+    pub log_ratio: f64,
+    /// The variance between devices that it rests on.
+    variance: f64,
+    freedom: f64,
+    standard_error: f64,
+}
+
+impl Finding {
+    /// Of a pair, given what is known of the spread between devices.
+    #[must_use]
+    pub fn new(pair: &Pair, prior: &Prior) -> Self {
+        let own = pair.freedom();
+        let least = pair.noise().max(LEAST_SPREAD * LEAST_SPREAD);
+        let (variance, freedom) = match (pair.variance(), prior.is_assumed) {
+            (None, true) => (prior.variance + pair.noise(), prior.freedom),
+            (None, false) => (prior.variance, prior.freedom),
+            // A row that is less steady than the others keeps its own spread, and the few degrees of freedom that it rests on.
+            (Some(variance), _) if variance > prior.variance || prior.freedom <= 0.0 => (variance, own),
+            (Some(variance), _) => {
+                let freedom = prior.freedom + own;
+                ((prior.freedom * prior.variance + own * variance) / freedom, freedom)
+            }
+        };
+        // Devices that happen to agree better than their own noise allows are no more alike for it.
+        let variance = variance.max(least);
+        let finding = Self { log_ratio: pair.new.log() - pair.base.log(), variance, freedom, standard_error: 0.0 };
+        Self { standard_error: finding.standard_error_with(pair.base.devices(), pair.new.devices()), ..finding }
+    }
+
+    fn standard_error_with(&self, base: usize, new: usize) -> f64 {
+        (self.variance * (count(base).recip() + count(new).recip())).sqrt()
+    }
+
+    /// The probability of a difference as large as this one or larger if there is none.
+    #[must_use]
+    pub fn p(&self) -> f64 {
+        two_sided(self.log_ratio.abs() / self.standard_error, self.freedom)
+    }
+
+    /// The interval of new over base, of this row by itself.
+    #[must_use]
+    pub fn interval(&self) -> (f64, f64) {
+        let half = self.standard_error * quantile(f64::midpoint(1.0, LEVEL), self.freedom);
+        ((self.log_ratio - half).exp(), (self.log_ratio + half).exp())
+    }
+
+    /// How many devices each report would need for a verdict, if the ratio and the spread stay what they are: `rows` are those that the correction
+    /// counts. None where a hundred are not enough.
+    #[must_use]
+    pub fn devices_for_a_verdict(&self, threshold: f64, rows: usize) -> Option<usize> {
+        let effect = self.log_ratio.abs();
+        let limit = threshold.ln_1p();
+        let is_enough = |devices: usize| {
+            let error = self.standard_error_with(devices, devices);
+            // What they add to the degrees of freedom of the row itself; what they add to those of the others is not counted.
+            let freedom = self.freedom.max(2.0 * count(devices) - 2.0);
+            if effect >= limit {
+                two_sided(effect / error, freedom) * count(rows) <= 1.0 - LEVEL
+            } else {
+                effect + error * quantile(f64::midpoint(1.0, LEVEL), freedom) <= limit
+            }
+        };
+        let numbers: Vec<usize> = (2..=100).collect();
+        numbers.get(numbers.partition_point(|devices| !is_enough(*devices))).copied()
+    }
+}
+
+/// Holm's correction: for each p what it is worth among all of them. The chance of one or more below 5 % is then at most 5 % if nothing differs, however
+/// the rows depend on each other (Scandinavian Journal of Statistics 6, 1979, pages 65 to 70).
+#[must_use]
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
+    let mut corrected = vec![0.0; p.len()];
+    let mut least: f64 = 0.0;
+    for (rank, index) in order.into_iter().enumerate() {
+        least = least.max((p[index] * count(p.len() - rank)).min(1.0));
+        corrected[index] = least;
+    }
+    corrected
+}
+
+fn two_sided(t: f64, freedom: f64) -> f64 {
+    (2.0 * student(freedom).sf(t)).min(1.0)
+}
+
+fn quantile(q: f64, freedom: f64) -> f64 {
+    student(freedom).inverse_cdf(q)
+}
+
+fn student(freedom: f64) -> StudentsT {
+    StudentsT::new(0.0, 1.0, freedom.min(MANY)).expect("degrees of freedom are above 0")
+}
+
+/// The second derivative of the logarithm of the gamma function: by recurrence to where its asymptotic series is good (Abramowitz and
+/// Stegun, 6.4.6 and 6.4.12).
+fn trigamma(x: f64) -> f64 {
+    let terms: f64 = (0..8).map(|k| (x + f64::from(k)).powi(-2)).sum();
+    let y = (x + 8.0).recip();
+    terms + y + y * y / 2.0 + y.powi(3) / 6.0 - y.powi(5) / 30.0
+}
+
+/// Where trigamma, which falls, has a value.
+fn inverse_trigamma(value: f64) -> f64 {
+    let (mut low, mut high) = (1e-6_f64, MANY / 2.0);
+    for _ in 0..100 {
+        let middle = (low * high).sqrt();
+        if trigamma(middle) > value { low = middle } else { high = middle }
+    }
+    high
+}
+
+fn count(n: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "devices and rows, far fewer than 2^53")]
+    let n = n as f64;
+    n
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::Xoshiro256PlusPlus;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    const ROUNDS: usize = 20;
+
+    #[test]
+    fn functions_have_the_values_of_the_tables() {
+        let near = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-5, "{a} is not {b}");
+        let pi_squared = std::f64::consts::PI.powi(2);
+        near(trigamma(0.5), pi_squared / 2.0);
+        near(trigamma(1.0), pi_squared / 6.0);
+        near(trigamma(2.0), pi_squared / 6.0 - 1.0);
+        for x in [0.3, 2.0, 50.0] {
+            near(inverse_trigamma(trigamma(x)), x);
+        }
+        near(quantile(0.975, 4.0), 2.776_445);
+        near(quantile(0.975, MANY), 1.960_201);
+        near(two_sided(2.776_445, 4.0), 0.05);
+        // Far out, where Holm's correction looks.
+        near(two_sided(20.0, 4.0), 3.688_311e-5);
+    }
+
+    #[test]
+    fn holm_multiplies_the_least_by_all_and_never_goes_back() {
+        assert_eq!(holm(&[]), Vec::<f64>::new());
+        assert_eq!(holm(&[0.5]), [0.5]);
+        assert_eq!(holm(&[0.04, 0.01, 0.5, 0.03]), [0.09, 0.04, 0.5, 0.09]);
+        assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_side_has_a_device_for_each_so_many_rounds() {
+        let rounds = |values: &[f64]| values.iter().map(|value| Some(*value)).collect::<Vec<_>>();
+        let of = |rounds: Vec<Option<f64>>, per_device| Side::new(rounds.into_iter(), per_device);
+        let two = of(rounds(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0]), 6).expect("two devices");
+        assert_eq!((two.devices(), two.value()), (2, 2.0));
+        assert_eq!(of(rounds(&[2.0; 12]), 0).expect("one device").devices(), 1);
+        assert_eq!(of(rounds(&[2.0; 12]), 8), None, "the second has four rounds");
+        assert_eq!(of(rounds(&[-2.0; 12]), 6), None, "no logarithm");
+        assert_eq!(of(vec![None; 12], 6), None);
+        assert_eq!(of(Vec::new(), 6), None);
+    }
+
+    /// What a machine does to a row: standard deviations of logarithms.
+    #[derive(Clone, Copy)]
+    struct Machine {
+        /// From one run to the next, beyond what its devices differ by.
+        run: f64,
+        /// From one device to the next.
+        device: f64,
+        /// Of that, what the rows of a panel share.
+        shared: f64,
+        /// From one round to the next.
+        round: f64,
+        /// How many times as unsteady every eighth row is.
+        odd: f64,
+    }
+
+    const STEADY: Machine = Machine { run: 0.0, device: 0.004, shared: 0.0, round: 0.01, odd: 1.0 };
+
+    /// A run: rows of panels of four, each with so many devices; the new one of an effect.
+    fn run(machine: Machine, rows: usize, devices: usize, effect: f64, random: &mut Xoshiro256PlusPlus) -> Vec<Side> {
+        let mut normal = || random.sample::<f64, _>(rand_distr::StandardNormal);
+        let mut sides = Vec::new();
+        let mut of_panel = vec![0.0; devices];
+        for row in 0..rows {
+            if row % 4 == 0 {
+                of_panel = (0..devices).map(|_| machine.shared.sqrt() * normal()).collect();
+            }
+            let scale = if row % 8 == 5 { machine.odd } else { 1.0 };
+            let run = machine.run * scale * normal();
+            let mut rounds = Vec::new();
+            for shared in &of_panel {
+                let device = machine.device * scale * (shared + (1.0 - machine.shared).sqrt() * normal());
+                rounds.extend((0..ROUNDS).map(|_| Some((effect + run + device + machine.round * normal()).exp())));
+            }
+            let per_device = u32::try_from(ROUNDS).expect("a few");
+            sides.push(Side::new(rounds.into_iter(), per_device).expect("rounds"));
+        }
+        sides
+    }
+
+    /// Of so many comparisons of two runs, those in which a row is called different, by the threshold or more.
+    fn crying_beyond(threshold: f64, machine: Machine, rows: usize, devices: usize, effect: f64) -> usize {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
+        (0..COMPARISONS)
+            .filter(|_| {
+                let base = run(machine, rows, devices, 0.0, &mut random);
+                let new = run(machine, rows, devices, effect, &mut random);
+                let pairs: Vec<Pair> = base.into_iter().zip(new).map(|(base, new)| Pair { base, new }).collect();
+                let prior = Prior::of(pairs.iter(), rows.div_ceil(4), 0.03);
+                let findings: Vec<Finding> = pairs.iter().map(|pair| Finding::new(pair, &prior)).collect();
+                let p: Vec<f64> = findings.iter().map(Finding::p).collect();
+                let is_beyond = |finding: &Finding| finding.log_ratio.abs() >= threshold.ln_1p();
+                holm(&p).into_iter().zip(&findings).any(|(p, finding)| p < 1.0 - LEVEL && is_beyond(finding))
+            })
+            .count()
+    }
+
+    fn crying(machine: Machine, rows: usize, devices: usize, effect: f64) -> usize {
+        crying_beyond(0.0, machine, rows, devices, effect)
+    }
+
+    const COMPARISONS: usize = 1000;
+
+    /// 5 % of the comparisons, and four standard errors.
+    const MOST_CRYING: usize = 50 + 28;
+
+    #[test]
+    fn where_nothing_differs_few_comparisons_find_something() {
+        let cases = [
+            ("steady", STEADY, 32, 3),
+            ("few rows", STEADY, 2, 3),
+            ("one panel", STEADY, 4, 3),
+            ("five devices", STEADY, 32, 5),
+            ("shared by the rows of a panel", Machine { shared: 1.0, ..STEADY }, 32, 3),
+            ("noise of rounds alone", Machine { device: 0.0, ..STEADY }, 32, 3),
+            ("every eighth row five times as unsteady", Machine { odd: 5.0, ..STEADY }, 32, 3),
+            ("one device each, within what is assumed", Machine { device: 0.02, ..STEADY }, 32, 1),
+        ];
+        for (what, machine, rows, devices) in cases {
+            let crying = crying(machine, rows, devices, 0.0);
+            assert!(crying <= MOST_CRYING, "{what}: {crying} of {COMPARISONS}");
+        }
+    }
+
+    /// The test has no way to see what changes from run to run and not within one: the threshold stands against that, as far as it goes.
+    #[test]
+    fn what_changes_between_runs_alone_is_found_and_the_threshold_stands_against_it() {
+        let machine = Machine { run: 0.004, ..STEADY };
+        let found = crying(machine, 32, 3, 0.0);
+        assert!(found > MOST_CRYING, "{found}");
+        let beyond = crying_beyond(0.02, machine, 32, 3, 0.0);
+        assert!(beyond <= MOST_CRYING, "{beyond}");
+    }
+
+    #[test]
+    fn a_real_difference_is_found() {
+        let found = crying(STEADY, 32, 3, 0.05);
+        assert!(found > 950, "{found}");
+    }
+
+    #[test]
+    fn a_single_device_is_not_sure_of_less_than_is_assumed() {
+        let found = crying(STEADY, 32, 1, 0.05);
+        assert!(found <= MOST_CRYING, "{found}");
+        let found = crying(STEADY, 32, 1, 0.2);
+        assert!(found > 950, "{found}");
+    }
+
+    #[test]
+    fn intervals_cover_as_often_as_they_say() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
+        let (mut covered, mut all) = (0, 0);
+        for _ in 0..100 {
+            let [base, new] = [0.0, 0.03].map(|effect| run(STEADY, 32, 3, effect, &mut random));
+            let pairs: Vec<Pair> = base.into_iter().zip(new).map(|(base, new)| Pair { base, new }).collect();
+            let prior = Prior::of(pairs.iter(), 8, 0.03);
+            for pair in &pairs {
+                let (low, high) = Finding::new(pair, &prior).interval();
+                covered += usize::from(low <= 0.03_f64.exp() && 0.03_f64.exp() <= high);
+                all += 1;
+            }
+        }
+        // 95 %, and four standard errors: sqrt(0.05 * 0.95 / 3200) = 0.39 %.
+        assert!(covered * 1000 >= all * 934, "{covered} of {all}");
+    }
+
+    #[test]
+    fn more_devices_are_asked_for_where_it_is_less_sure() {
+        let side = |logs: &[f64]| Side { logs: logs.to_vec(), noise: 1e-8 };
+        let finding = |base: &[f64], new: &[f64]| {
+            let pair = Pair { base: side(base), new: side(new) };
+            Finding::new(&pair, &Prior::of(std::iter::once(&pair), 1, 0.03))
+        };
+        let steady = finding(&[0.0, 0.005, -0.005], &[0.001, 0.006, -0.004]);
+        let unsteady = finding(&[0.0, 0.03, -0.03], &[0.001, 0.031, -0.029]);
+        let needed = |finding: &Finding| finding.devices_for_a_verdict(0.02, 10).expect("under a hundred");
+        assert!(needed(&steady) < needed(&unsteady), "{} {}", needed(&steady), needed(&unsteady));
+        let at_the_threshold = finding(&[0.0, 0.03, -0.03], &[0.0197, 0.0497, -0.0103]);
+        assert_eq!(at_the_threshold.devices_for_a_verdict(0.02, 10), None);
+    }
+}

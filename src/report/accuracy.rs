@@ -1,0 +1,85 @@
+//! How far each kernel is from the truth, over inputs chosen to find it wrong rather than those that it is timed on.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::Kernel;
+use crate::validate;
+
+/// A kernel against the f64 reference, over edge values, bit patterns and normal inputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Accuracy {
+    /// `direction/storage/activation/form`; unique in a report.
+    pub kernel: String,
+    /// Elements that were compared.
+    pub inputs: u64,
+    /// Elements outside of what the WGSL specification allows.
+    pub violations: u64,
+    /// Largest error in units of the last place, of those results that no step may have flushed to 0.
+    #[serde(default)]
+    pub max_ulp: Option<f64>,
+    /// x, or the saved tensor's element, of that error; null where it is no number.
+    #[serde(default)]
+    pub max_ulp_at: Option<f64>,
+    /// Mean error in units of the last place.
+    #[serde(default)]
+    pub mean_ulp: Option<f64>,
+    /// Largest error as a share of what the specification allows.
+    #[serde(default)]
+    pub max_share_of_bound: Option<f64>,
+    /// A within 3 ULP everywhere, B within what a driver's plain exp explains, C within the bound; null if it is wrong.
+    #[serde(default)]
+    pub tier: Option<char>,
+    /// What the specification allows, in a line.
+    pub bound: String,
+    /// The inputs for which it defines a result, in words.
+    pub domain: String,
+    /// Whether these are all finite inputs that the kernel can be given: a saved y is always from 0 to 1.
+    pub is_total: bool,
+    /// The error by x, where that was looked at.
+    #[serde(default)]
+    pub by_x: Vec<AccuracyBin>,
+}
+
+/// The error over a range of x.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AccuracyBin {
+    /// Lower end of the range.
+    pub from: f64,
+    /// Upper end of the range.
+    pub to: f64,
+    /// Largest error in units of the last place.
+    #[serde(default)]
+    pub max_ulp: Option<f64>,
+    /// Mean error in units of the last place.
+    #[serde(default)]
+    pub mean_ulp: Option<f64>,
+}
+
+impl Accuracy {
+    /// Of a kernel, as a comparison found it.
+    #[must_use]
+    pub fn new(kernel: &Kernel, found: &validate::Accuracy) -> Self {
+        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+        Self {
+            kernel: kernel.path(),
+            inputs: found.inputs,
+            violations: found.violations + u64::from(found.guard_broken),
+            max_ulp: finite(found.max_ulp.value),
+            max_ulp_at: finite(kernel.storage.value(found.max_ulp.first_bits)),
+            mean_ulp: finite(found.mean_ulp()),
+            max_share_of_bound: finite(found.max_share.value),
+            tier: found.tier(),
+            bound: kernel.form.bound.to_owned(),
+            domain: kernel.form.domain.to_owned(),
+            is_total: kernel.form.is_total(),
+            by_x: Vec::new(),
+        }
+    }
+
+    /// Whether it is right wherever it can be used: what a form has to be to be recommended.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.is_total && self.violations == 0
+    }
+}

@@ -1,0 +1,61 @@
+//! How far the kernels of a run are from the truth: each over edge values, bit patterns and normal inputs, and sigmoid's forms by x.
+
+use crate::activation::Saved;
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::inputs::{Distribution, Inputs};
+use crate::kernel::{Kernel, Role};
+use crate::report::{Accuracy, AccuracyBin, Profile};
+use crate::storage::Storage;
+use crate::validate::Trial;
+
+/// Elements of each comparison.
+const ELEMENTS: u64 = 1 << 20;
+const ELEMENTS_IN_QUICK: u64 = 1 << 18;
+
+/// Elements of each bin of x.
+const ELEMENTS_PER_BIN: u64 = 4096;
+
+/// x goes to either side as far as sigmoid is neither 0 nor 1, and a little farther: in f32, and in f16.
+const FARTHEST: i32 = 104;
+const FARTHEST_IN_F16: i32 = 20;
+
+/// Bins of x, an even number so that 0 is between two.
+const BINS: u64 = 52;
+
+/// One kernel, compared.
+///
+/// # Errors
+/// If the adapter can't run it, the shader does not compile, or the device fails; a result that is wrong is in the answer.
+pub fn of(gpu: &Gpu, kernel: Kernel, profile: Profile, seed: u64) -> Result<(Accuracy, Option<Error>)> {
+    let elements = if profile == Profile::Quick { ELEMENTS_IN_QUICK } else { ELEMENTS };
+    let found = Trial::new(gpu, kernel, Inputs::patterns(seed), elements).run(gpu)?;
+    let wrong = found.complaint(&kernel, seed).map(Error::Mismatch);
+    let mut accuracy = Accuracy::new(&kernel, &found);
+    if profile != Profile::Quick && wrong.is_none() && is_of_x(&kernel) {
+        accuracy.by_x = by_x(gpu, kernel, seed)?;
+    }
+    Ok((accuracy, wrong))
+}
+
+/// Whether its error depends on x: that of sigmoid's forms does, but of the one that reads y.
+fn is_of_x(kernel: &Kernel) -> bool {
+    kernel.activation.name == "sigmoid" && kernel.inputs().all(|role| role != Role::Saved(Saved::Y))
+}
+
+fn by_x(gpu: &Gpu, kernel: Kernel, seed: u64) -> Result<Vec<AccuracyBin>> {
+    let farthest = if kernel.storage == Storage::F32 { FARTHEST } else { FARTHEST_IN_F16 };
+    let elements = BINS * ELEMENTS_PER_BIN;
+    let inputs = Inputs { distribution: Distribution::Ramp { from: -farthest, to: farthest, elements }, seed };
+    let bins = Trial::new(gpu, kernel, inputs, elements).run_in_bins(gpu, BINS)?;
+    #[expect(clippy::cast_precision_loss, reason = "a handful of bins")]
+    let end = |bin: usize| f64::from(farthest) * (2.0 * bin as f64 / BINS as f64 - 1.0);
+    let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+    let bin = |(index, found): (usize, &crate::validate::Accuracy)| AccuracyBin {
+        from: end(index),
+        to: end(index + 1),
+        max_ulp: finite(found.max_ulp.value),
+        mean_ulp: finite(found.mean_ulp()),
+    };
+    Ok(bins.iter().enumerate().map(bin).collect())
+}

@@ -1,0 +1,558 @@
+//! Comparing and ranking reports: verdicts on reports made by hand, where what differs is known, and the verbs on files.
+
+mod fixture;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use actbench::activation::{Activation, Direction};
+use actbench::compare::{self, Comparison, Named, Quantity, Reason, Row, Settings, Verdict, render};
+use actbench::error::Error;
+use actbench::gpu::Shape;
+use actbench::kernel::Kernel;
+use actbench::ladder::Ladder;
+use actbench::ops::Op;
+use actbench::rank::{By, Ranking};
+use actbench::report::{Climbs, Destination, Measurement, Rate, Regime, Report, RunStatus, Status};
+use actbench::storage::Storage;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+
+const SCHEMA_FILE: &str = "schema/compare-1.schema.json";
+
+/// Set, the published schema is renewed instead of compared.
+const RENEW: &str = "ACTBENCH_RENEW_SCHEMA";
+
+const ROUNDS: usize = 20;
+
+/// What a report is made from.
+#[derive(Clone, Copy)]
+struct Made {
+    seed: u64,
+    devices: usize,
+    /// How many times as long sigmoid takes.
+    sigmoid: f64,
+    /// How many times as long everything takes, the witness with it.
+    clock: f64,
+}
+
+const PLAIN: Made = Made { seed: 1, devices: 3, sigmoid: 1.0, clock: 1.0 };
+
+/// Two directions of two sizes with yardstick, ReLU and sigmoid; ladders of fma, ReLU and sigmoid. Devices differ by 0.1 %, rounds by 0.4 %.
+fn made(made: Made) -> Report {
+    let mut report = fixture::report();
+    report.run.status = RunStatus::Complete;
+    report.run.reason = None;
+    report.run.devices = u32::try_from(made.devices).expect("a few");
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(made.seed);
+    let mut samples = |ns: f64| {
+        let mut normal = || random.sample::<f64, _>(rand_distr::StandardNormal);
+        let mut samples = Vec::new();
+        for _ in 0..made.devices {
+            let device = ns * made.clock * (1.0 + 0.001 * normal());
+            samples.extend((0..ROUNDS).map(|_| Some(device * (1.0 + 0.004 * normal()))));
+        }
+        samples
+    };
+    for elements in [1 << 20, 1 << 24] {
+        for direction in Direction::ALL {
+            for (activation, factor) in [(direction.yardstick(), 1.0), ("relu", 1.01), ("sigmoid", 1.2 * made.sigmoid)]
+            {
+                let activation = Activation::named(activation).expect("in the table");
+                let kernel = Kernel::default_form(activation, direction, Storage::F32).expect("a form");
+                let mut row = Measurement::new(&kernel, elements);
+                row.status = Status::Ok;
+                row.regime = Some(Regime::Memory);
+                row.shape = Some(Shape::default());
+                row.wgsl_sha256 = Some("ab".repeat(32));
+                row.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
+                row.samples_ns = samples(1e5 * factor);
+                row.witness_ns = vec![Some(2.5e5 * made.clock); row.samples_ns.len()];
+                report.measurements.push(row);
+            }
+        }
+    }
+    for (op, ps) in [("fma", 10.0), ("relu/plain", 20.0), ("sigmoid/two_sided", 120.0 * made.sigmoid)] {
+        let mut rate = Rate::new(&Ladder::new(Op::named(op).expect("in the table"), Storage::F32, 1), 0);
+        rate.status = Status::Ok;
+        rate.elements = 1000;
+        rate.chains = 4;
+        rate.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
+        let mut climbs = |ps: f64| Climbs {
+            rungs: 64,
+            once_ns: samples(ps * 64.0),
+            twice_ns: samples(ps * 128.0),
+            fourfold_ns: samples(ps * 256.0),
+        };
+        let own = climbs(ps);
+        let fma = climbs(10.0);
+        rate.take(&own, &fma);
+        report.rates.push(rate);
+    }
+    report.derive();
+    report
+}
+
+fn against(base: &Report, new: &Report, settings: &Settings) -> Comparison {
+    let [base, new] = [Named { file: "base.json", report: base }, Named { file: "new.json", report: new }];
+    Comparison::new(&base, &[new], settings).expect("they share rows")
+}
+
+fn compared(base: &Report, new: &Report) -> Comparison {
+    against(base, new, &Settings::default())
+}
+
+/// The rows of a quantity.
+fn rows(comparison: &Comparison, quantity: Quantity) -> impl Iterator<Item = &Row> {
+    comparison.others[0].rows.iter().filter(move |row| row.quantity == quantity)
+}
+
+#[test]
+fn what_takes_longer_is_slower_and_exchanged_faster() {
+    let (before, after) = (made(PLAIN), made(Made { seed: 2, sigmoid: 1.1, ..PLAIN }));
+    for (base, new, verdict) in [(&before, &after, Verdict::Slower), (&after, &before, Verdict::Faster)] {
+        let comparison = compared(base, new);
+        for quantity in [Quantity::Yardsticks, Quantity::FmaRungs, Quantity::SigmoidOverRelu, Quantity::NsPerElement] {
+            let mut sigmoids = 0;
+            for row in rows(&comparison, quantity) {
+                // The gap is that of sigmoid.
+                let is_changed = row.id.contains("sigmoid") || row.id.starts_with("gap/");
+                sigmoids += u32::from(is_changed);
+                assert_eq!(row.verdict == verdict, is_changed, "{row:?}");
+                assert!(is_changed || matches!(row.verdict, Verdict::Same | Verdict::Ambiguous), "{row:?}");
+            }
+            assert!(sigmoids > 0, "{quantity:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_the_same_is_called_so() {
+    let comparison = compared(&made(PLAIN), &made(Made { seed: 2, ..PLAIN }));
+    assert_eq!(comparison.count(Verdict::Faster) + comparison.count(Verdict::Slower), 0);
+    assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.verdict == Verdict::Same));
+    let itself = compared(&made(PLAIN), &made(PLAIN));
+    assert!(itself.others[0].rows.iter().all(|row| row.ratio == Some(1.0)));
+    assert!(itself.others[0].differences.is_empty(), "{:?}", itself.others[0].differences);
+}
+
+#[test]
+fn a_clock_that_changed_moves_times_and_nothing_that_is_judged() {
+    let (base, new) = (made(PLAIN), made(Made { seed: 2, clock: 1.3, ..PLAIN }));
+    let comparison = compared(&base, &new);
+    assert_eq!(comparison.count(Verdict::Slower), 0);
+    assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.verdict == Verdict::Same));
+    for row in rows(&comparison, Quantity::NsPerElement) {
+        assert_eq!((row.verdict, row.reason), (Verdict::Incomparable, Some(Reason::ClockDiffers)));
+        // Shown nevertheless.
+        assert!(row.ratio.is_some_and(|ratio| (1.25..1.35).contains(&ratio)) && row.p.is_none(), "{row:?}");
+    }
+    // A witness that did not slow down says that it is not the clock.
+    let mut slower = new;
+    slower.measurements.iter_mut().for_each(|row| row.witness_ns.fill(Some(2.5e5 * 1.01)));
+    assert!(rows(&compared(&base, &slower), Quantity::NsPerElement).all(|row| row.verdict == Verdict::Slower));
+    // Without one it is not known.
+    slower.measurements.iter_mut().for_each(|row| row.witness_ns.clear());
+    let comparison = compared(&base, &slower);
+    assert!(rows(&comparison, Quantity::NsPerElement).all(|row| row.reason == Some(Reason::NoWitness)));
+}
+
+#[test]
+fn software_is_held_against_hardware_only_if_asked() {
+    let (base, mut new) = (made(PLAIN), made(Made { seed: 2, ..PLAIN }));
+    new.adapter.is_software = true;
+    let comparison = compared(&base, &new);
+    assert_eq!(comparison.judged, 0);
+    assert!(comparison.others[0].rows.iter().all(|row| row.reason == Some(Reason::SoftwareAgainstHardware)));
+    let asked = against(&base, &new, &Settings { software_against_hardware: true, ..Settings::default() });
+    assert!(asked.judged > 0);
+}
+
+#[test]
+fn other_adapters_are_judged_by_what_has_no_clock_in_it() {
+    let (base, mut new) = (made(PLAIN), made(Made { seed: 2, ..PLAIN }));
+    new.adapter.name = "Another GPU".to_owned();
+    new.measurements.iter_mut().for_each(|row| row.shape = Some(Shape { workgroup_size: 64, words_per_invocation: 4 }));
+    let comparison = compared(&base, &new);
+    assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.verdict == Verdict::Same));
+    assert!(rows(&comparison, Quantity::NsPerElement).all(|row| row.reason == Some(Reason::OtherAdapter)));
+    // On one adapter, the shape is not a property of it.
+    new.adapter.name.clone_from(&base.adapter.name);
+    let comparison = compared(&base, &new);
+    assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.reason == Some(Reason::OtherShape)));
+    assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.changed == ["shape"]));
+}
+
+#[test]
+fn rows_of_one_report_are_listed() {
+    let (base, mut new) = (made(PLAIN), made(Made { seed: 2, ..PLAIN }));
+    let gone = new.measurements.remove(1).id;
+    let failed = new.measurements[1].id.clone();
+    new.measurements[1].status = Status::Failed;
+    new.measurements[1].reason = Some("3 wrong results".to_owned());
+    new.measurements[4].id += "/checked";
+    let added = new.measurements[4].id.clone();
+    new.derive();
+    let comparison = compared(&base, &new);
+    let other = &comparison.others[0];
+    assert!(other.only_base.contains(&gone) && other.only_base.contains(&failed), "{:?}", other.only_base);
+    assert_eq!(other.only_new, [added]);
+    assert!(!comparison.has_all());
+    let row = other.rows.iter().find(|row| row.id == failed).expect("a row of both");
+    assert_eq!((row.verdict, row.reason), (Verdict::Incomparable, Some(Reason::NotMeasured)));
+    assert_eq!(row.next.as_deref(), Some("new: it is failed: 3 wrong results"));
+    assert!(compared(&base, &base).has_all());
+}
+
+#[test]
+fn reports_that_share_nothing_are_refused_with_both_names() {
+    let (base, mut new) = (made(PLAIN), made(PLAIN));
+    new.measurements.iter_mut().for_each(|row| row.id += "/checked");
+    new.rates.clear();
+    new.derive();
+    let [base, new] = [Named { file: "base.json", report: &base }, Named { file: "new.json", report: &new }];
+    match Comparison::new(&base, &[new], &Settings::default()) {
+        Err(Error::Usage(text)) => assert!(text.starts_with("base.json and new.json share no row"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_differs_is_told_the_adapter_first() {
+    let (base, mut new) = (made(PLAIN), made(PLAIN));
+    new.adapter.driver_info = "1.3".to_owned();
+    new.run.seed = 7;
+    new.tool.git_revision = Some("f".repeat(40));
+    new.measurements.iter_mut().filter(|row| row.activation == "sigmoid").for_each(|row| {
+        row.wgsl_sha256 = Some("cd".repeat(32));
+    });
+    let comparison = compared(&base, &new);
+    let other = &comparison.others[0];
+    let told: Vec<&str> = other.differences.iter().map(|difference| difference.what.as_str()).collect();
+    let expected = [
+        "driver's version",
+        "git revision",
+        "seed",
+        "shader of backward/f32/sigmoid/from_y",
+        "shader of forward/f32/sigmoid/two_sided",
+    ];
+    assert_eq!(told, expected);
+    assert!(
+        other
+            .rows
+            .iter()
+            .filter(|row| row.id.contains("/sigmoid/") && !row.id.contains("ladder"))
+            .all(|row| row.changed == ["shader"])
+    );
+    let text = render::text(&comparison);
+    let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part:?} is missing in:\n{text}"));
+    assert!(place("driver's version: 1.2 -> 1.3") < place("time in yardsticks"), "{text}");
+}
+
+#[test]
+fn one_device_each_is_ambiguous_unless_the_effect_is_large() {
+    let one = Made { devices: 1, ..PLAIN };
+    let base = made(one);
+    let comparison = compared(&base, &made(Made { seed: 2, sigmoid: 1.05, ..one }));
+    for row in rows(&comparison, Quantity::Yardsticks) {
+        assert_eq!(row.verdict, Verdict::Ambiguous, "{row:?}");
+        assert!(row.next.as_ref().is_some_and(|next| next.contains("devices")), "{row:?}");
+    }
+    let text = render::text(&comparison);
+    assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains("4 % are assumed"), "{text}");
+    let comparison = compared(&base, &made(Made { seed: 2, sigmoid: 1.5, ..one }));
+    let sigmoids = rows(&comparison, Quantity::Yardsticks).filter(|row| row.id.contains("sigmoid"));
+    assert!(sigmoids.map(|row| row.verdict).all(|verdict| verdict == Verdict::Slower));
+}
+
+#[test]
+fn several_reports_share_one_correction() {
+    let base = made(PLAIN);
+    let others: Vec<Report> = (2..5).map(|seed| made(Made { seed, ..PLAIN })).collect();
+    let alone = compared(&base, &others[0]);
+    let names = ["a.json", "b.json", "c.json"];
+    let named: Vec<Named> = names.iter().zip(&others).map(|(file, report)| Named { file, report }).collect();
+    let base = Named { file: "base.json", report: &base };
+    let together = Comparison::new(&base, &named, &Settings::default()).expect("rows");
+    assert_eq!(together.judged, 3 * alone.judged);
+    let files: Vec<&str> = together.others.iter().map(|other| other.new.file.as_str()).collect();
+    assert_eq!(files, names);
+    for (one, of_three) in alone.others[0].rows.iter().zip(&together.others[0].rows) {
+        assert_eq!(one.p, of_three.p);
+        assert!(one.p_holm <= of_three.p_holm, "{one:?} {of_three:?}");
+    }
+}
+
+#[test]
+fn the_published_schema_is_that_of_the_types_and_describes_a_comparison() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA_FILE);
+    let current = serde_json::to_string_pretty(&compare::json_schema()).expect("string keys") + "\n";
+    if std::env::var_os(RENEW).is_some() {
+        fs::write(&path, &current).expect("written");
+    }
+    let published = fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
+    assert!(
+        published == current,
+        "{SCHEMA_FILE} is not that of src/compare. Renew it: {RENEW}=1 cargo test --release --test compare published"
+    );
+    let validator = jsonschema::validator_for(&compare::json_schema()).expect("a schema");
+    let mut new = made(Made { seed: 2, sigmoid: 1.1, ..PLAIN });
+    new.measurements.pop();
+    let json = serde_json::to_value(compared(&made(PLAIN), &new)).expect("string keys");
+    let errors: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
+    assert_eq!(errors, Vec::<String>::new());
+    assert_eq!(json["others"][0]["rows"][1]["verdict"], "slower");
+}
+
+#[test]
+fn texts_fit_and_escape_what_reports_say() {
+    let mut new = made(Made { seed: 2, sigmoid: 1.1, ..PLAIN });
+    new.adapter.driver_info = "\u{1b}[2J | <script>\n`x`".to_owned();
+    let comparison = compared(&made(PLAIN), &new);
+    let text = render::text(&comparison);
+    let table: Vec<&str> =
+        text.lines().filter(|line| line.contains("ward/f32/n=") || line.starts_with("ladder/")).collect();
+    assert!(table.len() > 20 && table.iter().all(|line| line.chars().count() <= 100), "{text}");
+    let markdown = render::markdown(&comparison);
+    assert!(markdown.contains("| `1.2` ->") || markdown.contains("`1.2` -> "), "{markdown}");
+    assert!(!text.contains('\u{1b}') && !markdown.contains('\u{1b}'));
+    assert!(!markdown.contains("<script>") && !markdown.contains(" | \\<"), "{markdown}");
+    let csv = render::csv(&comparison).expect("in memory");
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let verdicts: Vec<String> = reader.records().map(|record| record.expect("a record")[13].to_owned()).collect();
+    assert_eq!(verdicts.len(), comparison.others[0].rows.len());
+    assert!(verdicts.contains(&"slower".to_owned()) && verdicts.contains(&"same".to_owned()), "{verdicts:?}");
+}
+
+/// A report of its own speed: everything takes so many times as long.
+fn as_slow_as(factor: f64, name: &str) -> Report {
+    let mut report = made(Made { clock: factor, ..PLAIN });
+    name.clone_into(&mut report.adapter.name);
+    report
+}
+
+#[test]
+fn ranks_are_by_geometric_mean_over_what_all_have_and_software_is_apart() {
+    let (fast, mut slow, mut software) =
+        (as_slow_as(1.0, "fast"), as_slow_as(2.0, "slow"), as_slow_as(4.0, "software"));
+    software.adapter.is_software = true;
+    // What one lacks counts for none.
+    let lacking = slow.measurements.iter().position(|row| row.activation == "copy").expect("a row");
+    slow.measurements.remove(lacking);
+    let reports = [("slow.json", &slow), ("software.json", &software), ("fast.json", &fast)];
+    let ranking = Ranking::new(By::Memory, &reports).expect("rows");
+    let files: Vec<&str> = ranking.hardware.places.iter().map(|place| place.file.as_str()).collect();
+    assert_eq!(files, ["fast.json", "slow.json"]);
+    assert_eq!((ranking.hardware.rows.len(), ranking.hardware.left_out), (3, 1));
+    let [first, second] = &ranking.hardware.places[..] else { panic!("{ranking:?}") };
+    assert!((first.mean / second.mean - 2.0).abs() < 0.02 && (second.of_best - 0.5).abs() < 0.01, "{ranking:?}");
+    assert_eq!(ranking.software.places.len(), 1);
+    assert_eq!(ranking.software.rows.len(), 4);
+    let text = ranking.render();
+    assert!(
+        text.contains("software adapters, which run on the CPU") && text.contains("over 3 rows that all have"),
+        "{text}"
+    );
+    // Of a ratio the least is best, and the clock is in none.
+    let gap =
+        Ranking::new(By::Gap, &[("a.json", &made(Made { sigmoid: 1.5, ..PLAIN })), ("b.json", &fast)]).expect("rows");
+    assert_eq!(gap.hardware.places[0].file, "b.json");
+    let sigmoid = Ranking::new(By::Sigmoid, &reports[..1]).expect("rows");
+    assert!((sigmoid.hardware.places[0].mean / (1e12 / 240.0) - 1.0).abs() < 0.02, "{sigmoid:?}");
+}
+
+#[test]
+fn a_report_without_a_row_of_the_figure_is_named() {
+    let mut empty = made(PLAIN);
+    empty.rates.clear();
+    empty.derive();
+    for by in [By::Sigmoid, By::Gap] {
+        let error = Ranking::new(by, &[("full.json", &made(PLAIN)), ("empty.json", &empty)]).expect_err("no row");
+        assert!(error.to_string().starts_with("empty.json has no row to rank by"), "{error}");
+    }
+}
+
+/// Files of reports in a folder of their own.
+struct Files {
+    folder: tempfile::TempDir,
+}
+
+impl Files {
+    fn new(reports: &[(&str, &Report)]) -> Self {
+        let files = Self { folder: tempfile::tempdir().expect("a folder") };
+        for (name, report) in reports {
+            let written = Destination::prepare(&files.path(name)).and_then(|destination| destination.write(report));
+            written.expect("written");
+        }
+        files
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `actbench` in that folder.
+    fn actbench(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_actbench"));
+        command.current_dir(self.folder.path()).args(arguments.split_whitespace()).stdin(Stdio::null());
+        // Mesa complains if there is none.
+        command.env("XDG_RUNTIME_DIR", self.folder.path());
+        command
+    }
+
+    /// What it prints to stdout and to stderr, ending with a status.
+    #[track_caller]
+    fn ends(&self, arguments: &str, status: i32) -> (String, String) {
+        ends(&mut self.actbench(arguments), status)
+    }
+}
+
+#[track_caller]
+fn ends(command: &mut Command, status: i32) -> (String, String) {
+    let Output { status: ended, stdout, stderr } = command.output().expect("actbench starts");
+    let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
+    assert_eq!(ended.code(), Some(status), "{command:?}\n{stdout}\n{stderr}");
+    (stdout, stderr)
+}
+
+#[test]
+fn compare_ends_with_1_for_regressions_alone() {
+    let slower = made(Made { seed: 2, sigmoid: 1.1, ..PLAIN });
+    let mut partial = made(Made { seed: 3, ..PLAIN });
+    partial.rates.clear();
+    let mut software = made(PLAIN);
+    software.adapter.is_software = true;
+    let reports =
+        [("base.json", &made(PLAIN)), ("slow.json", &slower), ("part.json", &partial), ("cpu.json", &software)];
+    let files = Files::new(&reports);
+    let (text, _) = files.ends("compare base.json slow.json", 1);
+    assert!(text.contains("SLOWER") && text.contains("base base.json") && text.contains("new  slow.json"), "{text}");
+    files.ends("compare slow.json base.json", 0);
+    files.ends("compare base.json base.json --format md", 0);
+    files.ends("compare base.json base.json slow.json --format csv", 1);
+    // Smaller than what is asked for.
+    files.ends("compare base.json slow.json --threshold 20%", 0);
+    let (text, _) = files.ends("compare base.json part.json", 0);
+    assert!(text.contains("Only in base: 3 rows\n  ladder/f32: fma relu/plain sigmoid/two_sided"), "{text}");
+    let (_, complaint) = files.ends("compare base.json part.json --require-all", 1);
+    assert!(complaint.contains("--require-all"), "{complaint}");
+    files.ends("compare base.json slow.json --require-all", 1);
+    let (text, complaint) = files.ends("compare base.json cpu.json", 2);
+    assert!(
+        text.contains("software_against_hardware") && complaint.contains("no row of these reports can be judged"),
+        "{text}"
+    );
+    files.ends("compare base.json cpu.json --software-against-hardware", 0);
+    for wrong in [
+        "compare base.json",
+        "compare base.json slow.json --threshold 0",
+        "compare base.json slow.json --threshold fast",
+    ] {
+        files.ends(wrong, 2);
+    }
+}
+
+#[test]
+fn compare_prints_an_object_of_its_schema() {
+    let files = Files::new(&[("base.json", &made(PLAIN)), ("new.json", &made(Made { seed: 2, ..PLAIN }))]);
+    let (json, _) = files.ends("compare base.json new.json --format json", 0);
+    let (schema, _) = files.ends("schema --compare", 0);
+    let [json, schema] = [json, schema].map(|text| serde_json::from_str::<Value>(&text).expect("JSON"));
+    assert!(jsonschema::is_valid(&schema, &json));
+    assert_eq!(json["schema"], compare::SCHEMA);
+    let (schema, _) = files.ends("schema", 0);
+    let schema = serde_json::from_str::<Value>(&schema).expect("JSON");
+    let report = serde_json::from_slice::<Value>(&fs::read(files.path("base.json")).expect("read")).expect("JSON");
+    assert!(jsonschema::is_valid(&schema, &report));
+}
+
+#[test]
+fn a_report_may_come_through_stdin() {
+    let files = Files::new(&[("base.json", &made(PLAIN))]);
+    let mut command = files.actbench("compare base.json -");
+    command.stdin(fs::File::open(files.path("base.json")).expect("a file"));
+    let (text, _) = ends(&mut command, 0);
+    assert!(text.contains("new  -:"), "{text}");
+    let (_, complaint) = files.ends("compare base.json -", 2);
+    assert!(complaint.contains("error: - is empty"), "{complaint}");
+}
+
+#[test]
+fn files_that_are_no_reports_are_named_in_one_sentence() {
+    let files = Files::new(&[("good.json", &made(PLAIN))]);
+    let whole = fs::read_to_string(files.path("good.json")).expect("text");
+    let newer = whole.replacen("\"schema_version\":\"1.0\"", "\"schema_version\":\"2.0\"", 1);
+    let nan = whole.replacen("\"duration_s\":12.5", "\"duration_s\":NaN", 1);
+    let twice = whole.replacen("n=16777216", "n=1048576", 1);
+    let nested = whole.replacen("\"schema\":", &format!("\"x\":{},\"schema\":", "[".repeat(100_000)), 1);
+    let other_suite = whole.replace("f32", "f16");
+    let cases: [(&str, &str, &str); 9] = [
+        ("empty.json", "", "is empty"),
+        ("cut.json", &whole[..whole.len() / 2], "is cut off"),
+        ("other.json", r#"{"context": {}, "benchmarks": []}"#, "no report of actbench"),
+        ("newer.json", &newer, "schema version \"2.0\""),
+        ("nan.json", &nan, "is not JSON"),
+        ("twice.json", &twice, "is in it twice"),
+        ("deep.json", &nested, "recursion limit exceeded"),
+        ("binary.json", "\u{7f}ELF\0\0", "is not JSON"),
+        ("suite.json", &other_suite, "share no row"),
+    ];
+    fs::create_dir(files.path("folder")).expect("made");
+    fs::File::create(files.path("large.json")).and_then(|file| file.set_len((256 << 20) + 1)).expect("a sparse file");
+    for (name, text, _) in cases {
+        fs::write(files.path(name), text).expect("written");
+    }
+    let others =
+        [("folder", "", "can't be read"), ("nosuch.json", "", "can't be read"), ("large.json", "", "has more than")];
+    for (name, _, complaint) in cases.into_iter().chain(others) {
+        let mut verbs = vec![format!("compare good.json {name}"), format!("compare {name} good.json")];
+        if name != "suite.json" {
+            verbs.extend([format!("rank good.json {name}"), format!("run --baseline {name}")]);
+        }
+        for arguments in verbs {
+            let (stdout, stderr) = files.ends(&arguments, 2);
+            let lines: Vec<&str> = stderr.lines().filter(|line| line.contains("error: ")).collect();
+            assert!(
+                lines.len() == 1 && lines[0].contains(name) && lines[0].contains(complaint),
+                "{arguments}: {stderr}"
+            );
+            assert_eq!(stdout, "", "{arguments}");
+        }
+    }
+}
+
+#[test]
+fn output_that_nobody_reads_ends_quietly() {
+    let files = Files::new(&[("base.json", &made(PLAIN))]);
+    for arguments in
+        ["compare base.json base.json", "compare base.json base.json --format json", "rank base.json", "schema"]
+    {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = files.actbench(arguments).stdout(Stdio::from(writer)).stderr(Stdio::piped()).spawn();
+        let Output { status, stderr, .. } =
+            output.and_then(std::process::Child::wait_with_output).expect("actbench starts");
+        assert_eq!((status.code(), String::from_utf8_lossy(&stderr).as_ref()), (Some(0), ""), "{arguments}");
+    }
+}
+
+#[test]
+fn a_run_is_compared_with_its_baseline_in_the_same_shapes() {
+    let files = Files::new(&[]);
+    let run = "run --filter ^forward/f32/n=4096/ --seed 3";
+    files.ends(&format!("{run} --output base.json"), 0);
+    let command = &mut files.actbench(&format!("{run} --output new.json --baseline base.json"));
+    let Output { status, stdout, stderr } = command.output().expect("actbench starts");
+    let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
+    assert!(stdout.contains("base base.json") && stdout.contains("time in yardsticks"), "{stdout}{stderr}");
+    // Whether the machine was as busy in both is not known here; that the status says what the table says is.
+    let is_slower = !stdout.contains(" 0 SLOWER");
+    assert_eq!(status.code(), Some(i32::from(is_slower)), "{stdout}{stderr}");
+    let [base, new] = ["base.json", "new.json"].map(|name| Report::read(&files.path(name)).expect("a report"));
+    assert_eq!(base.measurements[0].shape, new.measurements[0].shape);
+    assert!(new.shapes.is_empty() && !base.shapes.is_empty());
+    let (_, stderr) = files.ends("run --filter backward/f32/n=4096/ --baseline base.json", 2);
+    assert!(stderr.contains("base.json measured no row of those"), "{stderr}");
+}

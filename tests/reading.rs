@@ -1,0 +1,360 @@
+//! Reports that were damaged, by hand or by chance: whatever a file holds, reading it ends in one sentence or in a report from which every number that
+//! follows is one.
+//!
+//! `PROPTEST_CASES=1000000 cargo test --release --test reading` makes a million of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use actbench::compare::{Comparison, Named, Settings, render};
+use actbench::rank::{By, Ranking};
+use actbench::report::{Report, table};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use serde_json::{Value, json};
+
+/// A real report, of lavapipe on two devices, with a crossover beside it, which takes a memory-bound size to measure.
+static WHOLE: LazyLock<Value> = LazyLock::new(|| {
+    let mut json: Value = serde_json::from_slice(include_bytes!("data/report.json")).expect("JSON");
+    let samples = |us: f64| (0..20).map(|round| json!(1e3 * us + f64::from(round % 7))).collect::<Vec<_>>();
+    let point = |rungs: u32, us: f64| json!({"rungs": rungs, "samples_ns": samples(us)});
+    json["crossovers"] = json!([{
+        "id": "crossover/forward/f32", "direction": "forward", "storage": "f32", "status": "ok",
+        "ladder": "ladder/f32/sigmoid/two_sided", "elements": 1 << 20, "bytes": 1 << 23,
+        "dispatches_per_sample": 2, "rounds_per_device": 10,
+        "points": [point(0, 400.0), point(1, 500.0), point(2, 800.0), point(4, 1500.0)]
+    }]);
+    json
+});
+
+static BASE: LazyLock<Report> = LazyLock::new(|| Report::from_json(WHOLE.to_string().as_bytes()).expect("a report"));
+
+/// A number of cases that continuous integration has time for, unless `PROPTEST_CASES` says another.
+fn config() -> Config {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000);
+    Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() }
+}
+
+/// Something that happens to a JSON value in a report.
+#[derive(Clone, Debug)]
+struct Damage {
+    /// Which value, counted through the tree and round.
+    place: usize,
+    change: Change,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Remove,
+    Replace(Value),
+    /// Takes the place of another value, counted likewise.
+    Copy(usize),
+    /// An array's elements again, so many times; an object in an array of its own.
+    Repeat(usize),
+    /// An array's first elements alone.
+    Truncate(usize),
+    /// A number, so many times as large.
+    Scale(f64),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    (any::<usize>(), change()).prop_map(|(place, change)| Damage { place, change })
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        Just(Change::Remove),
+        value().prop_map(Change::Replace),
+        value().prop_map(Change::Replace),
+        any::<usize>().prop_map(Change::Copy),
+        (0..20usize).prop_map(Change::Repeat),
+        (0..30usize).prop_map(Change::Truncate),
+        prop::sample::select(vec![-1.0, 0.0, 1e-300, 1e-12, 1e-3, 1.0 + 1e-9, 1e3, 1e12, 1e300])
+            .prop_map(Change::Scale),
+    ]
+}
+
+/// Values that nobody expects, and some that everybody does.
+fn value() -> impl Strategy<Value = Value> {
+    prop::sample::select(vec![
+        Value::Null,
+        json!(true),
+        json!(0),
+        json!(-0.0),
+        json!(1),
+        json!(-1),
+        json!(1e308),
+        json!(-1e308),
+        json!(5e-324),
+        json!(1e-6),
+        json!(1e18),
+        json!((1u64 << 53) + 1),
+        json!(u64::MAX),
+        json!(i64::MIN),
+        json!(u32::MAX),
+        json!(0.1),
+        json!(""),
+        json!("ok"),
+        json!("memory"),
+        json!("copy"),
+        json!("2026-11-24T03:15:00Z"),
+        json!("\u{1b}[31m|`<script>\n\u{202e}NaN"),
+        json!("x".repeat(3000)),
+        json!([]),
+        json!({}),
+        json!([null, null, null, null, null, null, null]),
+        json!([1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
+        json!([1e18, 1e-6, 1e18, 1e-6, 1e18, 1e-6, 1e18]),
+        json!([[[[[[[[[[]]]]]]]]]]),
+    ])
+}
+
+fn count(json: &Value) -> usize {
+    1 + match json {
+        Value::Array(elements) => elements.iter().map(count).sum(),
+        Value::Object(members) => members.values().map(count).sum(),
+        _ => 0,
+    }
+}
+
+/// The value at a place, its parents coming first.
+fn at<'a>(json: &'a mut Value, place: &mut usize) -> Option<&'a mut Value> {
+    if *place == 0 {
+        return Some(json);
+    }
+    *place -= 1;
+    match json {
+        Value::Array(elements) => elements.iter_mut().find_map(|element| at(element, place)),
+        Value::Object(members) => members.values_mut().find_map(|member| at(member, place)),
+        _ => None,
+    }
+}
+
+fn apply(json: &mut Value, Damage { place, change }: &Damage) {
+    let values = count(json);
+    let copied = match change {
+        Change::Copy(from) => at(json, &mut (from % values)).cloned(),
+        _ => None,
+    };
+    let Some(value) = at(json, &mut (place % values)) else { return };
+    match change {
+        // Where the place is an object or an array, its last member goes.
+        Change::Remove => match value {
+            Value::Array(elements) => drop(elements.pop()),
+            Value::Object(members) => {
+                let last = members.keys().next_back().cloned();
+                last.map(|key| members.remove(&key));
+            }
+            other => *other = Value::Null,
+        },
+        Change::Replace(new) => *value = new.clone(),
+        Change::Copy(_) => *value = copied.expect("a place in the tree"),
+        Change::Repeat(times) => match value {
+            Value::Array(elements) => *elements = elements.repeat(*times),
+            other => *other = Value::Array(vec![other.clone(); *times]),
+        },
+        Change::Truncate(length) => {
+            if let Value::Array(elements) = value {
+                elements.truncate(*length);
+            }
+        }
+        Change::Scale(factor) => {
+            if let Some(number) = value.as_f64() {
+                *value = json!(number * factor);
+            }
+        }
+    }
+}
+
+/// Reads, and does with what was read whatever can be done with a report.
+fn survives(json: &[u8]) {
+    let report = match Report::from_json(json) {
+        Ok(report) => report,
+        Err(complaint) => {
+            assert!(!complaint.is_empty());
+            return;
+        }
+    };
+    all_is_number(&table::summary(&report));
+    table::shapes(&report.shapes);
+    let written = serde_json::to_vec(&report).expect("string keys");
+    if let Err(complaint) = Report::from_json(&written) {
+        panic!("what was read can't be read once written: {complaint}");
+    }
+    let names = ["base.json", "new.json"];
+    for [base, new] in [[&*BASE, &report], [&report, &*BASE], [&report, &report]] {
+        let [base, new] = [Named { file: names[0], report: base }, Named { file: names[1], report: new }];
+        match Comparison::new(&base, &[new], &Settings::default()) {
+            Ok(comparison) => {
+                for text in [render::text(&comparison), render::markdown(&comparison)] {
+                    all_is_number(&text);
+                    assert!(!text.contains('\u{1b}'), "{text}");
+                }
+                all_is_number(&render::csv(&comparison).expect("in memory"));
+                for row in comparison.others.iter().flat_map(|other| &other.rows) {
+                    let numbers = [row.base, row.new, row.ratio, row.low, row.high, row.p, row.p_holm];
+                    assert!(numbers.into_iter().flatten().all(f64::is_finite), "{row:?}");
+                }
+            }
+            Err(error) => assert!(error.to_string().contains("new.json"), "{error}"),
+        }
+    }
+    for by in [By::Memory, By::Sigmoid, By::Gap] {
+        match Ranking::new(by, &[(names[0], &*BASE), (names[1], &report)]) {
+            Ok(ranking) => all_is_number(&ranking.render()),
+            Err(error) => assert!(error.to_string().contains(".json"), "{error}"),
+        }
+    }
+}
+
+/// No word of a text is a number that is none.
+fn all_is_number(text: &str) {
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    // The text that damage puts into names ends so.
+    let found = words.filter(|word| ["NaN", "inf"].contains(word)).count();
+    let planted = text.matches("\u{202e}NaN").count();
+    assert!(found <= planted, "{text}");
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn damage_to_values_is_survived(damages in prop::collection::vec(damage(), 1..6)) {
+        let mut json = WHOLE.clone();
+        for damage in &damages {
+            apply(&mut json, damage);
+        }
+        survives(json.to_string().as_bytes());
+    }
+
+    #[test]
+    fn damage_to_bytes_is_survived(
+        places in prop::collection::vec((any::<usize>(), any::<u8>(), 0..4u8), 1..6),
+        ends in prop::option::of(any::<usize>()),
+    ) {
+        const TOKENS: [&str; 8] = ["NaN", "1e999", "-0", "\"", "{", "]", "null", "\\u0000"];
+        static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| WHOLE.to_string().into_bytes());
+        let mut json = BYTES.clone();
+        for (place, byte, kind) in places {
+            let place = place % json.len().max(1);
+            match kind {
+                0 => json[place] = byte,
+                // Of digits, other digits: most of what is changed so can still be read.
+                1 => {
+                    let digits = json[place..].iter_mut().find(|byte| byte.is_ascii_digit());
+                    digits.into_iter().for_each(|digit| *digit = b'0' + byte % 10);
+                }
+                2 => drop(json.drain(place..(place + usize::from(byte)).min(json.len()))),
+                _ => {
+                    let token = TOKENS[usize::from(byte) % TOKENS.len()];
+                    json.splice(place..place, token.bytes());
+                }
+            }
+            if json.is_empty() {
+                break;
+            }
+        }
+        if let Some(end) = ends {
+            json.truncate(end % (json.len() + 1));
+        }
+        survives(&json);
+    }
+}
+
+#[test]
+fn what_the_tests_damage_is_a_report_in_which_everything_follows() {
+    let report = &*BASE;
+    assert!(report.measurements.iter().all(|row| row.derived().is_some()));
+    assert!(report.rates.iter().all(|row| row.derived().is_some()));
+    assert!(report.crossovers[0].derived(&report.rates[2]).is_some(), "{:?}", report.rates[2].id);
+    assert!(!report.gaps.is_empty() && report.verdict.is_some());
+    survives(WHOLE.to_string().as_bytes());
+}
+
+/// What reading takes is a multiple of what is read, whatever that is.
+#[test]
+fn reading_takes_memory_in_proportion() {
+    let many = |element: &str| format!("[{}{element}]", format!("{element},").repeat((1 << 20) / element.len()));
+    let whole = WHOLE.to_string();
+    let with = |key: &str, array: String| {
+        let mut json = WHOLE.clone();
+        *json.pointer_mut(key).expect("a place") = json!("PLACE");
+        json.to_string().replacen("\"PLACE\"", &array, 1)
+    };
+    for json in [
+        whole,
+        with("/measurements/0/samples_ns", many("1")),
+        with("/measurements/0/witness_ns", many("null")),
+        with("/run/notes", many("\"\"")),
+        with("/run/argv", many("\"\"")),
+        with("/measurements", many("{}")),
+        with("/weather", many("[]")),
+        many("[]"),
+        "[".repeat(1 << 20),
+        "{\"a\":".repeat(1 << 18),
+    ] {
+        let allocated = allocation_counter::measure(|| drop(Report::from_json(json.as_bytes())));
+        let most = 64 * json.len() as u64 + (1 << 20);
+        assert!(allocated.bytes_max <= most, "{} bytes for {}", allocated.bytes_max, json.len());
+    }
+}
+
+/// What reading a file says.
+fn refusal(path: &Path) -> String {
+    Report::read(path).map(|_| ()).expect_err("no report").to_string()
+}
+
+#[test]
+fn numbers_out_of_range_are_refused_by_name() {
+    let cases: [(&str, Value, &str); 12] = [
+        ("/measurements/0/samples_ns/0", json!(1e308), "is 1e308 ns, which no dispatch takes"),
+        ("/measurements/0/samples_ns/0", json!(5e-324), "is 5e-324 ns, which no dispatch takes"),
+        ("/measurements/0/witness_ns/0", json!(1e300), "which no dispatch takes"),
+        ("/rates/0/own/once_ns/0", json!(1e19), "which no dispatch takes"),
+        ("/rates/0/own/rungs", json!(0), "has times, but no rungs or no elements"),
+        ("/rates/0/own/twice_ns", json!([1.0]), "has more samples of some rungs than of others"),
+        ("/crossovers/0/points/0/samples_ns", json!([1.0]), "has more samples of some k than of others"),
+        ("/floor/dispatch_ns/median", json!(0.0), "which can't be meant"),
+        ("/floor/dispatch_ns/low", json!(1e15), "does not hold its median"),
+        ("/run/duration_s", json!(-1.0), "a duration in seconds is -1e0"),
+        ("/clock/period_ns", json!(1e300), "a step of the clock in ns is 1e300"),
+        ("/rates/1/id", WHOLE["rates"][0]["id"].clone(), "is in it twice"),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    let path: PathBuf = folder.path().join("some.json");
+    for (place, value, complaint) in cases {
+        let mut json = WHOLE.clone();
+        *json.pointer_mut(place).unwrap_or_else(|| panic!("{place} is in a report")) = value;
+        std::fs::write(&path, json.to_string()).expect("written");
+        let refusal = refusal(&path);
+        assert!(refusal.contains(complaint) && refusal.starts_with(&path.display().to_string()), "{refusal}");
+    }
+}
+
+#[test]
+fn a_complaint_is_one_short_line_whatever_it_quotes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("some.json");
+    for status in ["line\nline\u{1b}[2J".to_owned(), "x".repeat(1 << 16)] {
+        let mut json = WHOLE.clone();
+        json["measurements"][0]["status"] = json!(status);
+        std::fs::write(&path, json.to_string()).expect("written");
+        let refusal = refusal(&path);
+        assert!(refusal.contains("unknown variant"), "{refusal}");
+        assert!(
+            refusal.len() < path.display().to_string().len() + 300 && !refusal.contains(['\n', '\u{1b}']),
+            "{refusal}"
+        );
+    }
+}
+
+/// Beyond 2^53 not every integer is a double: what other readers make of one is theirs, here it stays.
+#[test]
+fn large_integers_come_back_as_they_were() {
+    let mut json = WHOLE.clone();
+    json["run"]["seed"] = json!(u64::MAX);
+    json["measurements"][0]["bytes"] = json!((1u64 << 53) + 1);
+    let read = Report::from_json(json.to_string().as_bytes()).expect("a report");
+    assert_eq!((read.run.seed, read.measurements[0].bytes), (u64::MAX, (1 << 53) + 1));
+}
