@@ -93,7 +93,7 @@ mod tests {
     fn in_markdown_nothing_is_markup() {
         assert_eq!(markdown("_a_"), r"\_a\_");
         assert_eq!(markdown("from_y [x](javascript:1) <b> `c` a|b"), r"from_y \[x\](javascript:1) \<b\> \`c\` a\|b");
-        assert_eq!(markdown("[x]: javascript:1 [1](a) [1][b] [1]: c"), r"\[x\]: javascript:1 [1\](a) [1\][b] [1\]: c");
+        assert_eq!(markdown("[x]: javascript:1 [1](a) [1][b] [1]: c"), r"\[x\]: javascript:1 [1\](a) [1\]\[b] [1\]: c");
         assert_eq!(markdown("1.22 [1.21, 1.24]"), "1.22 [1.21, 1.24]");
         assert_eq!(
             markdown("@all see https://example.org or www.example.org\nnow"),

@@ -21,6 +21,7 @@ use actbench::report::{
     Accuracy, AccuracyBin, Climbs, Crossover, CrossoverPoint, Destination, Measurement, Rate, Regime, Report,
     RunStatus, Status,
 };
+use actbench::report::{Axis as PlotAxis, Claim, Figure, Outcome, Plot, Point as PlotPoint, Series};
 use actbench::storage::Storage;
 use actbench::validate;
 use serde_json::{Value, json};
@@ -121,8 +122,43 @@ fn report() -> Report {
         let kernel = kernel(direction, activation, form);
         report.accuracy.push(Accuracy::new(&kernel, &validate::Accuracy::default()));
     }
+    report.claims.push(claim());
     report.derive();
     report
+}
+
+/// A claim with two plots, one of them over an axis of powers of ten.
+fn claim() -> Claim {
+    let series = |label: &str, factor: f64| {
+        let point = |x: f64| PlotPoint {
+            low: Some(factor * x * 0.9),
+            high: Some(factor * x * 1.1),
+            ..PlotPoint::new(x, factor * x)
+        };
+        Series {
+            label: label.to_owned(),
+            points: vec![point(1.0), point(2.0), PlotPoint::new(4.0, f64::NAN), point(8.0)],
+        }
+    };
+    let plot = |title: &str, y: PlotAxis| Plot {
+        title: title.to_owned(),
+        x: PlotAxis::log2("layers"),
+        y,
+        series: vec![series("sigmoid", 0.25), series("relu", 1.0)],
+    };
+    Claim {
+        name: "gradients".to_owned(),
+        statement: "gradients of a deep net of sigmoids vanish".to_owned(),
+        status: Status::Ok,
+        reason: None,
+        outcome: Some(Outcome::HoldsOnlyWhen),
+        conclusion: Some("by a factor of 0.25 [0.2, 0.3] a layer".to_owned()),
+        seeds: vec![1, 2, 3],
+        figures: vec![Figure::new("factor", "a layer", 0.25), Figure::none("depth", "layers", "it was not reached")],
+        plots: vec![plot("norm by depth", PlotAxis::log10("norm")), plot("loss", PlotAxis::linear("loss"))],
+        notes: vec!["a note on the claim".to_owned()],
+        duration_s: 1.5,
+    }
 }
 
 fn render(report: &Report, format: &str) -> String {
@@ -158,6 +194,8 @@ fn inert_text(xml: &str) -> String {
         "main",
         "footer",
         "section",
+        "article",
+        "h3",
         "h1",
         "h2",
         "p",
@@ -300,6 +338,10 @@ fn a_page_is_well_formed_and_has_each_section_once() {
         "sigmoid/two_sided: 12 [12, 12] rungs of fma",
         "forward, 2^24 elements: 1.5 [1.5, 1.5]",
         "k* = 2.2",
+        "gradients: holds only when",
+        "by a factor of 0.25 [0.2, 0.3] a layer",
+        "sigmoid, layers 8: 2 [1.8, 2.2]",
+        "Seeds: 1, 2, 3",
         "the reason of naive, with a \"quote\" and a | bar",
         "no reason",
     ] {
@@ -379,7 +421,8 @@ fn no_text_of_a_report_is_more_than_text_elsewhere() {
 #[test]
 fn text_is_what_run_prints() {
     let text = render(&report(), "text");
-    assert_eq!(text.trim_end(), actbench::report::table::summary(&report()));
+    assert!(text.starts_with(&actbench::report::table::summary(&report())), "{text}");
+    assert!(text.contains("gradients  holds only when  by a factor of 0.25"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }
 
@@ -497,6 +540,7 @@ fn a_picture_by_itself_is_named_by_its_section_or_its_key() {
         "ladder",
         "crossover",
         "forms",
+        "claims/gradients/2",
         "crossover/forward/f32",
     ] {
         let svg = export::plot(&report, name).unwrap_or_else(|error| panic!("{name}: {error}"));

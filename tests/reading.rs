@@ -10,7 +10,8 @@ use actbench::compare::{Comparison, Named, Settings, render};
 use actbench::rank::{By, Ranking};
 use actbench::report::{Report, table};
 use proptest::prelude::*;
-use proptest::test_runner::Config;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 /// A real report, of lavapipe on two devices, with a crossover beside it, which takes a memory-bound size to measure.
@@ -63,14 +64,13 @@ fn damage() -> impl Strategy<Value = Damage> {
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        Just(Change::Remove),
-        value().prop_map(Change::Replace),
-        value().prop_map(Change::Replace),
-        any::<usize>().prop_map(Change::Copy),
-        (0..20usize).prop_map(Change::Repeat),
-        (0..30usize).prop_map(Change::Truncate),
-        prop::sample::select(vec![-1.0, 0.0, 1e-300, 1e-12, 1e-3, 1.0 + 1e-9, 1e3, 1e12, 1e300])
-            .prop_map(Change::Scale),
+        2 => Just(Change::Remove),
+        4 => value().prop_map(Change::Replace),
+        2 => any::<usize>().prop_map(Change::Copy),
+        2 => (0..20usize).prop_map(Change::Repeat),
+        2 => (0..30usize).prop_map(Change::Truncate),
+        // Most values are samples: what is still a time is read, and much follows from it.
+        8 => prop::sample::select(vec![-1.0, 0.0, 1e-300, 1e-12, 1e-3, 0.5, 1.0 + 1e-9, 2.0, 1e3, 1e12]).prop_map(Change::Scale),
     ]
 }
 
@@ -150,7 +150,10 @@ fn apply(json: &mut Value, Damage { place, change }: &Damage) {
         Change::Replace(new) => *value = new.clone(),
         Change::Copy(_) => *value = copied.expect("a place in the tree"),
         Change::Repeat(times) => match value {
-            Value::Array(elements) => *elements = vec![elements.clone(); *times].concat(),
+            Value::Array(elements) => {
+                let all = elements.len() * times;
+                *elements = elements.iter().cycle().take(all).cloned().collect();
+            }
             other => *other = Value::Array(vec![other.clone(); *times]),
         },
         Change::Truncate(length) => {
@@ -176,7 +179,7 @@ fn survives(json: &[u8]) {
         }
     };
     all_is_number(&table::summary(&report));
-    table::shapes(&report.shapes);
+    all_is_number(&table::shapes(&report.shapes));
     let written = serde_json::to_vec(&report).expect("string keys");
     if let Err(complaint) = Report::from_json(&written) {
         panic!("what was read can't be read once written: {complaint}");
@@ -220,7 +223,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn damage_to_values_is_survived(damages in prop::collection::vec(damage(), 1..6)) {
+    fn damage_to_values_is_survived(damages in prop::collection::vec(damage(), 1..4)) {
         let mut json = WHOLE.clone();
         for damage in &damages {
             apply(&mut json, damage);
@@ -243,7 +246,9 @@ proptest! {
                 // Of digits, other digits: most of what is changed so can still be read.
                 1 => {
                     let digits = json[place..].iter_mut().find(|byte| byte.is_ascii_digit());
-                    digits.into_iter().for_each(|digit| *digit = b'0' + byte % 10);
+                    if let Some(digit) = digits {
+                        *digit = b'0' + byte % 10;
+                    }
                 }
                 2 => drop(json.drain(place..(place + usize::from(byte)).min(json.len()))),
                 _ => {
@@ -260,6 +265,23 @@ proptest! {
         }
         survives(&json);
     }
+}
+
+/// Damage that is always refused would show nothing of what follows.
+#[test]
+fn much_of_what_is_damaged_is_read() {
+    let mut runner = TestRunner::deterministic();
+    let damages = prop::collection::vec(damage(), 1..4);
+    let read = (0..400).filter(|_| {
+        let mut json = WHOLE.clone();
+        let damages = damages.new_tree(&mut runner).expect("a value").current();
+        for damage in &damages {
+            apply(&mut json, damage);
+        }
+        Report::from_json(json.to_string().as_bytes()).is_ok_and(|report| report != *BASE)
+    });
+    let read = read.count();
+    assert!(read >= 80, "{read} of 400");
 }
 
 #[test]
@@ -279,7 +301,11 @@ fn reading_takes_memory_in_proportion() {
     let whole = WHOLE.to_string();
     let with = |key: &str, array: String| {
         let mut json = WHOLE.clone();
-        *json.pointer_mut(key).expect("a place") = json!("PLACE");
+        match json.pointer_mut(key) {
+            Some(value) => *value = json!("PLACE"),
+            // A key that nobody knows.
+            None => json[&key[1..]] = json!("PLACE"),
+        }
         json.to_string().replacen("\"PLACE\"", &array, 1)
     };
     for json in [

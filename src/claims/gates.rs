@@ -235,9 +235,10 @@ fn conclusion(costs: &[Cost], fates: &[Fate], seeds: usize) -> String {
             fate.scale
         )
     };
+    let ratio = |Estimate { median, low, high }: Estimate| format!("{median:.2} [{low:.2}, {high:.2}]");
     let cost = |cost: &Cost| {
         let [forward, backward] = &cost.passes;
-        format!("{} {:.2} forward, {:.2} backward", cost.cell.name(), forward.ratio.median, backward.ratio.median)
+        format!("{} {} forward, {} backward", cost.cell.name(), ratio(forward.ratio), ratio(backward.ratio))
     };
     format!(
         "recurrent weights are large: ReLU gates take out of f32 {}, and {}; {sigmoid} in {STEPS} steps of {seeds} seeds. Time of sigmoid : ReLU gates: {}",

@@ -104,17 +104,18 @@ impl Pair {
 /// What is known of the variance between devices before a row is looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prior {
+    /// What the rows have in common, and the degrees of freedom that this is worth: 0 where no row says anything.
     variance: f64,
     freedom: f64,
-    /// Whether a single device's noise is to be added, since the variance is not that of medians but an assumption.
-    is_assumed: bool,
+    /// What is assumed of a row of which neither report has a second device, beyond the noise of its rounds.
+    assumed: f64,
 }
 
 impl Prior {
     /// Nothing but an assumption, for reports of one device each: medians of two devices differ by this standard deviation, relative to them.
     #[must_use]
     pub fn assumed(spread: f64) -> Self {
-        Self { variance: spread * spread, freedom: MANY, is_assumed: true }
+        Self { variance: 0.0, freedom: 0.0, assumed: spread * spread }
     }
 
     /// What rows of one kind have in common, from so many panels; `assumed` if no report has more than one device. Rows of a panel share their
@@ -137,7 +138,7 @@ impl Prior {
         let most = own * count(panels.saturating_sub(1));
         let freedom = if scatter > by_chance { 2.0 * inverse_trigamma(scatter - by_chance) } else { MANY };
         let bias = if freedom < MANY { digamma(freedom / 2.0) - (freedom / 2.0).ln() } else { 0.0 };
-        Self { variance: (mean + bias).exp(), freedom: freedom.min(most), is_assumed: false }
+        Self { variance: (mean + bias).exp(), freedom: freedom.min(most), ..Self::assumed(assumed) }
     }
 }
 
@@ -158,12 +159,11 @@ impl Finding {
     pub fn new(pair: &Pair, prior: &Prior) -> Self {
         let own = pair.freedom();
         let least = pair.noise().max(LEAST_SPREAD * LEAST_SPREAD);
-        let (variance, freedom) = match (pair.variance(), prior.is_assumed) {
-            (None, true) => (prior.variance + pair.noise(), prior.freedom),
-            (None, false) => (prior.variance, prior.freedom),
+        let (variance, freedom) = match pair.variance() {
+            None => (prior.assumed + pair.noise(), MANY),
             // A row that is less steady than the others keeps its own spread, and the few degrees of freedom that it rests on.
-            (Some(variance), _) if variance > prior.variance || prior.freedom <= 0.0 => (variance, own),
-            (Some(variance), _) => {
+            Some(variance) if variance > prior.variance || prior.freedom <= 0.0 => (variance, own),
+            Some(variance) => {
                 let freedom = prior.freedom + own;
                 ((prior.freedom * prior.variance + own * variance) / freedom, freedom)
             }

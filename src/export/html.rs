@@ -4,7 +4,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{self, Size};
-use super::section::{SECTIONS, Section};
+use super::claim;
+use super::section::{CLAIMS, Picture, SECTIONS, Section};
 use crate::report::grid::Grid;
 use crate::report::{Report, RunStatus, table};
 use crate::text::plain;
@@ -34,7 +35,9 @@ pub fn render(report: &Report) -> String {
                 header { (head(report)) }
                 main {
                     (verdict(report))
-                    @for section in SECTIONS { (part(section, report)) }
+                    @for section in SECTIONS {
+                        @if section.name == CLAIMS { (claims(section, report)) } @else { (part(section, report)) }
+                    }
                     (provenance(report))
                 }
                 footer { p { "Written by " (plain(&report.tool.name)) " " (plain(&report.tool.version)) ". Hover over a point to see its value." } }
@@ -89,21 +92,60 @@ fn part(section: &Section, report: &Report) -> Markup {
             section id=(section.name) {
                 h2 { (section.title) }
                 p.meaning { (section.meaning) }
-                @if !pictures.is_empty() {
-                    div.pictures {
-                        @for picture in &pictures {
-                            figure {
-                                figcaption { (plain(picture.chart.title())) }
-                                (PreEscaped(picture.chart.svg(Size::Wide)))
-                                (PreEscaped(picture.chart.svg(Size::Narrow)))
-                            }
-                        }
-                    }
-                }
+                (pictures_of(&pictures))
                 @if !grids.is_empty() {
                     details open[section.name == "gaps"] {
                         summary { "The figures" }
                         @for grid in &grids { (table_of(grid)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn pictures_of(pictures: &[Picture]) -> Markup {
+    html! {
+        @if !pictures.is_empty() {
+            div.pictures {
+                @for picture in pictures {
+                    figure {
+                        figcaption { (plain(picture.chart.title())) }
+                        (PreEscaped(picture.chart.svg(Size::Wide)))
+                        (PreEscaped(picture.chart.svg(Size::Narrow)))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Claim by claim: what is said, what became of it, and what shows that.
+fn claims(section: &Section, report: &Report) -> Markup {
+    html! {
+        @if !report.claims.is_empty() {
+            section id=(section.name) {
+                h2 { (section.title) }
+                p.meaning { (section.meaning) }
+                @for claim in &report.claims {
+                    article {
+                        h3 { (plain(&claim.name)) ": " (claim::outcome(claim)) }
+                        p.statement { (plain(&claim.statement)) }
+                        p { (plain(claim::because(claim))) }
+                        (pictures_of(&claim::pictures_of(claim)))
+                        @let grids = claim::grids_of(claim);
+                        @if !grids.is_empty() {
+                            details {
+                                summary { "The figures" }
+                                @for grid in &grids { (table_of(grid)) }
+                            }
+                        }
+                        @if !claim.notes.is_empty() {
+                            ul.notes { @for note in &claim.notes { li { (plain(note)) } } }
+                        }
+                        @if !claim.seeds.is_empty() {
+                            p.facts { "Seeds: " (claim.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")) }
+                        }
                     }
                 }
             }

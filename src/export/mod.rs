@@ -4,6 +4,7 @@
 //! them, [`chart`] draws, [`splice`] keeps the tables of a README true.
 
 pub mod chart;
+mod claim;
 mod csv;
 mod gbench;
 mod html;
@@ -11,6 +12,7 @@ mod markdown;
 pub mod section;
 pub mod splice;
 
+use crate::claims;
 use crate::error::{Error, Result};
 use crate::report::{Report, table};
 use crate::text::plain;
@@ -45,7 +47,9 @@ impl Format {
 }
 
 fn text(report: &Report) -> String {
-    plain(&table::summary(report)).into_owned() + "\n"
+    let claims = (!report.claims.is_empty()).then(|| claims::text::table(&report.claims));
+    let parts = [Some(table::summary(report)), claims];
+    plain(&parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")).into_owned() + "\n"
 }
 
 fn json(report: &Report) -> String {

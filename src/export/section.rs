@@ -2,6 +2,7 @@
 //! the README's tables are made of these; a new part is a row of [`SECTIONS`].
 
 use super::chart::{Axis, Chart, Dot, DotChart, Level, Line, LineChart, Look, Point, Scale, Which, Zone, number};
+use super::claim;
 use crate::report::grid::{Block, Grid};
 use crate::report::{Climbs, Crossover, Gap, Inputs, Measurement, Quantity, Rate, Regime, Report, Status, table};
 use crate::stats::{self, Estimate};
@@ -29,6 +30,9 @@ pub struct Picture {
     /// The picture.
     pub chart: Chart,
 }
+
+/// The name of the part that a page shows claim by claim.
+pub(super) const CLAIMS: &str = "claims";
 
 /// All parts.
 pub static SECTIONS: &[Section] = &[
@@ -84,6 +88,14 @@ pub static SECTIONS: &[Section] = &[
                   everywhere, B within what a driver's plain exp explains, C within the bound.",
         pictures: accuracy_pictures,
         grids: |report| table::forms(report).into_iter().chain(accuracy_grids(report)).collect(),
+    },
+    Section {
+        name: CLAIMS,
+        title: "Claims, put to the test",
+        meaning: "What is said of ReLU and sigmoid, and what became of it here. These are experiments about algorithms: each names its seeds, and none takes part in \
+                  comparing or ranking adapters.",
+        pictures: claim::pictures,
+        grids: |report| claim::grid(report).into_iter().collect(),
     },
     Section {
         name: "shapes",
