@@ -150,7 +150,7 @@ fn apply(json: &mut Value, Damage { place, change }: &Damage) {
         Change::Replace(new) => *value = new.clone(),
         Change::Copy(_) => *value = copied.expect("a place in the tree"),
         Change::Repeat(times) => match value {
-            Value::Array(elements) => *elements = elements.repeat(*times),
+            Value::Array(elements) => *elements = vec![elements.clone(); *times].concat(),
             other => *other = Value::Array(vec![other.clone(); *times]),
         },
         Change::Truncate(length) => {

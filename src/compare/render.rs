@@ -216,7 +216,7 @@ fn reasons(other: &Other, threshold: f64, layout: &Layout) -> Option<String> {
         };
         match same
             .iter_mut()
-            .find(|(verdict, known, known_next, _)| (*verdict, *known, &*known_next) == (row.verdict, reason, &next))
+            .find(|(verdict, known, known_next, _)| (*verdict, *known, known_next) == (row.verdict, reason, &next))
         {
             Some((.., ids)) => ids.push(&row.id),
             None => same.push((row.verdict, reason, next, vec![&row.id])),

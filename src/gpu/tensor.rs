@@ -251,12 +251,11 @@ impl Gpu {
         });
         // Mostly it is no longer used; waiting would be for all that was submitted, by others too.
         self.poll(wgpu::PollType::Poll)?;
-        let result = match mapped.try_recv() {
-            Ok(result) => result,
-            Err(_) => {
-                self.wait()?;
-                mapped.recv().map_err(|error| failed(&error))?
-            }
+        let result = if let Ok(result) = mapped.try_recv() {
+            result
+        } else {
+            self.wait()?;
+            mapped.recv().map_err(|error| failed(&error))?
         };
         result.map_err(|error| failed(&error))?;
         let mut view = buffer.get_mapped_range_mut(0..bytes.len() as u64).map_err(|error| failed(&error))?;
