@@ -1,58 +1,47 @@
-//! One figure, three times: sigmoid : relu, forward in f32 in the memory regime, each time on a device opened afresh.
+//! One figure, three times: sigmoid : relu, forward in f32 in the memory regime, as a standard run measures it: shape and all, on three devices opened afresh.
 //!
 //! `cargo run --release --example repeatability -- [RUNS]`
 
-use std::time::Duration;
-
-use actbench::activation::Direction;
 use actbench::error::Result;
-use actbench::gpu::{Choice, Gpu, ShaderChecks, Shape};
-use actbench::inputs::Distribution;
-use actbench::measure::{self, Plan};
-use actbench::stats;
-use actbench::storage::Storage;
-use actbench::suite::{self, Group};
-use actbench::witness::Witness;
+use actbench::gpu::{Choice, Gpu};
+use actbench::report::{Profile, Quantity, Report};
+use actbench::suite::{self, Settings, Watch};
+use regex::Regex;
 
 fn main() -> Result<()> {
     let runs: u32 = std::env::args().nth(1).map_or(3, |text| text.parse().expect("a number of runs"));
+    let choice = Choice::from_environment(Choice::Default);
+    let facts = choice.facts()?;
+    println!("{}", facts.summary());
+    let elements = if facts.is_software { 1 << 24 } else { 1 << 26 };
+    let rows = Regex::new(&format!("^forward/f32/n={elements}/(relu/plain|sigmoid/two_sided)$")).expect("a pattern");
+    let settings = Settings { filter: Some(rows), ranks_all_shapes: false, ..Settings::of(Profile::Standard) };
     let mut medians = Vec::new();
     for run in 1..=runs {
-        let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
-        if run == 1 {
-            println!("{}", gpu.facts.summary());
-        }
-        let elements = if gpu.facts.is_software { 1 << 24 } else { 1 << 26 };
-        let plan = Plan { panel: Duration::from_secs(15), ..Plan::STANDARD };
-        let plan = if gpu.facts.is_software { plan.on_software() } else { plan };
-        let witness = Witness::new(&gpu, 1)?;
-        let mut group = Group::new(&gpu, Storage::F32, elements, 1)?;
-        let workloads = suite::default_kernels(Direction::Forward, Storage::F32)
-            .into_iter()
-            .map(|kernel| {
-                let checked =
-                    group.checked_workload(kernel, Shape::default(), ShaderChecks::Trusted, Distribution::Normal)?;
-                Ok((kernel.activation.name, checked.0))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let members: Vec<_> = workloads.iter().map(|(_, workload)| workload).collect();
-        let samples = measure::measure(&gpu, &members, Some(&witness.workload), &plan, None)?;
-        let of = |name: &str| {
-            let at = workloads.iter().position(|(activation, _)| *activation == name).expect("a default kernel");
-            &samples.members[at].ns
-        };
-        let rounds = of("sigmoid").iter().zip(of("relu"));
-        let ratios: Vec<f64> = rounds.filter_map(|(sigmoid, relu)| Some((*sigmoid)? / (*relu)?)).collect();
-        let ratio = stats::median_interval(&ratios).expect("samples");
+        let (report, error) = suite::run(&mut || Gpu::open(&choice), &settings, None, &mut Unwatched)?;
+        error.map_or(Ok(()), Err)?;
+        let gap = report.gaps.iter().find(|gap| gap.quantity == Quantity::Stream).expect("both were measured");
+        let row = &report.measurements[0];
         println!(
-            "run {run}: sigmoid : relu, forward f32, {elements} elements: {:.3} [{:.3}, {:.3}] in {} rounds",
-            ratio.median, ratio.low, ratio.high, samples.fixed.rounds
+            "run {run}: sigmoid : relu {:.3} [{:.3}, {:.3}], {} rounds on each of {} devices, {:?}",
+            gap.value, gap.low, gap.high, row.rounds_per_device, report.run.devices, row.shape
         );
-        medians.push(ratio.median);
+        medians.push(gap.value);
     }
-    medians.sort_by(f64::total_cmp);
-    if let (Some(lowest), Some(highest)) = (medians.first(), medians.last()) {
-        println!("the highest median is {:.1} % above the lowest", 100.0 * (highest / lowest - 1.0));
-    }
+    let [low, high] = [f64::min, f64::max].map(|end| medians.iter().copied().reduce(end).expect("a run"));
+    println!("the highest is {:.1} % above the lowest", 100.0 * (high / low - 1.0));
     Ok(())
+}
+
+/// Nobody watches, and nothing is kept.
+struct Unwatched;
+
+impl Watch for Unwatched {
+    fn step(&mut self, _what: &str, _done: usize, _of: usize) -> bool {
+        true
+    }
+
+    fn keep(&mut self, _report: &Report, _is_last: bool) -> Result<()> {
+        Ok(())
+    }
 }

@@ -3,7 +3,7 @@
 //! Adding an activation is one file in `shaders/activations/` and one row here; tests, validation and benchmarks follow.
 //! The WGSL function of a form is named `{activation}_{form}`.
 
-use crate::bounds::{self, Allowed, Case};
+use crate::bounds::{self, Allowed, Case, Reach, Span};
 use crate::reference::{self, of_each, of_each_pair};
 use crate::storage::Storage;
 
@@ -31,9 +31,9 @@ pub struct Form {
     pub storages: &'static [Storage],
     /// What it may return for one input.
     pub allowed: fn(&Case) -> Allowed,
-    /// How far every allowed interval reaches at least around a truth that no step may flush; none where even the truth may be wrong. A comparison
-    /// that knows it need not look closer at most elements.
-    pub least: Option<Reach>,
+    /// How far the allowed intervals of some inputs all reach at least, around truths that no step may flush; none where even the truth may be
+    /// wrong. A comparison that knows it need not look closer at most elements.
+    pub least: Option<fn(&Span) -> Reach>,
     /// `allowed` in a line, in the symbols of [`crate::bounds`].
     pub bound: &'static str,
     /// The inputs for which WGSL defines a result.
@@ -114,7 +114,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             storages: &Storage::ALL,
             allowed: bounds::add,
-            least: Some(Reach::relative(0.5)),
+            least: Some(bounds::add_reach),
             bound: "1 ulp, either direction",
             domain: EVERY_FINITE,
         }],
@@ -129,7 +129,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: |x, y| of_each(reference::relu, x, y), kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::relu,
-                least: Some(Reach::NOTHING),
+                least: Some(bounds::no_reach),
                 bound: "exact; a subnormal x may be 0",
                 domain: EVERY_FINITE,
             },
@@ -138,7 +138,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: |x, y| of_each(reference::relu, x, y), kind: ForwardKind::WithMask },
                 storages: &Storage::ALL,
                 allowed: bounds::relu,
-                least: Some(Reach::NOTHING),
+                least: Some(bounds::no_reach),
                 bound: "exact; a subnormal x may be 0, its bit either",
                 domain: EVERY_FINITE,
             },
@@ -150,7 +150,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
-                least: Some(Reach::NOTHING),
+                least: Some(bounds::no_reach),
                 bound: "exact; 0 where the saved element is subnormal is allowed",
                 domain: EVERY_FINITE,
             },
@@ -162,7 +162,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
-                least: Some(Reach::NOTHING),
+                least: Some(bounds::no_reach),
                 bound: "exact; 0 where the saved element is subnormal is allowed",
                 domain: EVERY_FINITE,
             },
@@ -174,7 +174,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
-                least: Some(Reach::NOTHING),
+                least: Some(bounds::no_reach),
                 bound: "exact",
                 domain: EVERY_FINITE,
             },
@@ -190,7 +190,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_exp,
-                least: Some(Reach::relative(3.5)),
+                least: Some(bounds::sigmoid_exp_reach),
                 bound: "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)",
                 domain: EVERY_FINITE,
             },
@@ -199,7 +199,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_naive,
-                least: Some(Reach::relative(3.5)),
+                least: Some(bounds::sigmoid_exp_reach),
                 bound: "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)",
                 domain: "x >= -87.3365; f16_native: x >= -9.7040",
             },
@@ -208,7 +208,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_exp2,
-                least: Some(Reach::relative(3.5)),
+                least: Some(bounds::sigmoid_exp2_reach),
                 bound: "u S (C (3 + 4.1|x|) + 3.5); f16_native: C (1 + 4.2|x|)",
                 domain: EVERY_FINITE,
             },
@@ -217,7 +217,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_tanh,
-                least: Some(Reach { relative: 0.0, absolute: 5e-6 }),
+                least: Some(bounds::sigmoid_tanh_reach),
                 bound: "absolute: half of tanh's own, the worse of 1e-5 and that of sinh / cosh, and 2 u",
                 domain: "|x| <= 176.0; f16_native: |x| <= 20.7",
             },
@@ -226,7 +226,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
                 storages: F32_ARITHMETIC,
                 allowed: bounds::sigmoid_poly,
-                least: Some(Reach::relative(3.5)),
+                least: Some(bounds::sigmoid_poly_reach),
                 bound: "u S (C (4 + 2|x|) + 3.5)",
                 domain: EVERY_FINITE,
             },
@@ -238,7 +238,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_from_y,
-                least: Some(Reach::relative(3.0)),
+                least: Some(bounds::sigmoid_from_y_reach),
                 bound: "3 u |dx|",
                 domain: EVERY_Y,
             },
@@ -250,30 +250,13 @@ pub static ACTIVATIONS: &[Activation] = &[
                 },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_from_x,
-                least: Some(Reach::relative(10.0)),
+                least: Some(bounds::sigmoid_from_x_reach),
                 bound: "u |dx| ((3 + 2|x|) tanh(|x|/2) + 10); f16_native: (1 + 2|x|)",
                 domain: EVERY_FINITE,
             },
         ],
     },
 ];
-
-/// A distance from a true value: `relative` u |truth| with the u of the arithmetic, and `absolute`.
-#[derive(Clone, Copy, Debug)]
-pub struct Reach {
-    /// In u |truth|.
-    pub relative: f64,
-    /// In the unit of the result.
-    pub absolute: f64,
-}
-
-impl Reach {
-    const NOTHING: Self = Self::relative(0.0);
-
-    const fn relative(relative: f64) -> Self {
-        Self { relative, absolute: 0.0 }
-    }
-}
 
 impl Form {
     /// Whether a result is defined for every finite input that the form can be given: a saved y is one that a forward pass has written.
@@ -285,11 +268,12 @@ impl Form {
     /// `least` with the u of the format in memory: where results are rounded to f16 behind f32 arithmetic, that rounding alone may take an ULP,
     /// which is at least half of u |truth|.
     #[must_use]
-    pub fn least(&self, storage: Storage) -> Option<Reach> {
-        match storage {
-            Storage::F32 | Storage::F16Native => self.least,
-            Storage::F16 => self.least.map(|least| Reach { relative: least.relative.min(0.5), ..least }),
-        }
+    pub fn least(&self, span: &Span) -> Option<Reach> {
+        let least = self.least?(span);
+        Some(match span.storage {
+            Storage::F32 | Storage::F16Native => least,
+            Storage::F16 => Reach { relative: least.relative.min(0.5), ..least },
+        })
     }
 }
 

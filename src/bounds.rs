@@ -11,8 +11,11 @@
 //! Both sigmoid forms pass exp's relative error on by the factor C, add one rounding of 1 + z and one division:
 //! |y - S| <= u S (C (3 + 2|x|) + 3.5), and higher-order terms. METHODOLOGY.md derives each.
 
+use std::f64::consts::{LN_2, LOG2_E};
+
 use serde::{Deserialize, Serialize};
 
+use crate::reference;
 use crate::storage::{Format, Storage};
 
 /// One input of a kernel, with the true result.
@@ -63,6 +66,48 @@ impl Allowed {
     }
 }
 
+/// What is known of many inputs of a kernel: between which x, or saved elements, all that are finite lie.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// How the elements lie in memory and are computed with.
+    pub storage: Storage,
+    /// The least |x|.
+    pub least_magnitude: f64,
+    /// The largest x; 0 if all are negative.
+    pub largest: f64,
+}
+
+impl Span {
+    /// The least C.
+    fn least_complement(&self) -> f64 {
+        reference::sigmoid(-self.largest)
+    }
+}
+
+/// A distance from a true value: `relative` u |truth| with the u of the arithmetic, and `absolute`.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    /// In u |truth|.
+    pub relative: f64,
+    /// In the unit of the result.
+    pub absolute: f64,
+}
+
+impl Reach {
+    /// None at all.
+    pub const NOTHING: Self = Self::relative(0.0);
+
+    const fn relative(relative: f64) -> Self {
+        Self { relative, absolute: 0.0 }
+    }
+}
+
+/// Where results are exact.
+#[must_use]
+pub fn no_reach(_: &Span) -> Reach {
+    Reach::NOTHING
+}
+
 /// copy: the bits of x, whatever they mean.
 #[must_use]
 pub fn copy(case: &Case) -> Allowed {
@@ -79,6 +124,12 @@ pub fn add(case: &Case) -> Allowed {
     let flushed = |value: f64| if format.is_subnormal(value) { value.abs() } else { 0.0 };
     let flush = flushed(case.first) + flushed(case.dy) + flushed(case.truth);
     within(case, format.ulp(case.truth) + flush + conversion_of_inputs(case), false)
+}
+
+/// Of [`add`].
+#[must_use]
+pub fn add_reach(_: &Span) -> Reach {
+    Reach::relative(0.5)
 }
 
 /// relu: exactly x or 0; a subnormal x may be flushed, or may pass as it is although negative (D3D's rule for max).
@@ -110,14 +161,20 @@ pub fn relu_backward(case: &Case) -> Allowed {
 /// sigmoid two-sided by exp(): exp's relative error of 3 + 2|x| ULP (f16: 1 + 2|x|) reaches the result by the factor C.
 #[must_use]
 pub fn sigmoid_exp(case: &Case) -> Allowed {
-    sigmoid_with(case, exp_ulps(case))
+    sigmoid_with(case, exp_ulps(case.storage, case.first))
+}
+
+/// Of [`sigmoid_exp`] and [`sigmoid_naive`].
+#[must_use]
+pub fn sigmoid_exp_reach(span: &Span) -> Reach {
+    sigmoid_reach_with(span, exp_ulps(span.storage, span.least_magnitude))
 }
 
 /// sigmoid as 1 / (1 + exp(-x)): as two-sided, while the denominator is one by which WGSL defines division.
 #[must_use]
 pub fn sigmoid_naive(case: &Case) -> Allowed {
     // The denominator reaches 1 / min_normal where x = ln(min_normal).
-    if case.first < case.storage.arithmetic().min_normal.ln() {
+    if case.first < case.storage.arithmetic().ln_min_normal {
         return Allowed::Anything;
     }
     sigmoid_exp(case)
@@ -127,15 +184,36 @@ pub fn sigmoid_naive(case: &Case) -> Allowed {
 /// |x| ULP of the result, and the rounding of log2(e) itself as many times |x| as it is off in units.
 #[must_use]
 pub fn sigmoid_exp2(case: &Case) -> Allowed {
-    let (constant, off) = if case.storage.arithmetic() == Format::F32 { (3.0, 0.17) } else { (1.0, 0.23) };
-    sigmoid_with(case, constant + (2.0 * std::f64::consts::LOG2_E + 1.0 + off) * case.first.abs())
+    sigmoid_with(case, exp2_ulps(case.storage, case.first))
+}
+
+/// Of [`sigmoid_exp2`].
+#[must_use]
+pub fn sigmoid_exp2_reach(span: &Span) -> Reach {
+    sigmoid_reach_with(span, exp2_ulps(span.storage, span.least_magnitude))
+}
+
+/// ULP by which exp2(-|x| log2(e)) may be off from exp(-|x|).
+fn exp2_ulps(storage: Storage, x: f64) -> f64 {
+    let (constant, off) = if storage.arithmetic() == Format::F32 { (3.0, 0.17) } else { (1.0, 0.23) };
+    constant + (2.0 * LOG2_E + 1.0 + off) * x.abs()
 }
 
 /// sigmoid two-sided by the polynomial exponential. Its own error is below 4 ULP; but WGSL lets a compiler reassociate, and one that
 /// joins the two parts of ln(2) again loses up to 1.5 |x| ULP, so the bound is no better than that of exp.
 #[must_use]
 pub fn sigmoid_poly(case: &Case) -> Allowed {
-    sigmoid_with(case, 4.0 + 2.0 * case.first.abs())
+    sigmoid_with(case, poly_ulps(case.first))
+}
+
+/// Of [`sigmoid_poly`].
+#[must_use]
+pub fn sigmoid_poly_reach(span: &Span) -> Reach {
+    sigmoid_reach_with(span, poly_ulps(span.least_magnitude))
+}
+
+fn poly_ulps(x: f64) -> f64 {
+    4.0 + 2.0 * x.abs()
 }
 
 /// sigmoid as tanh(x/2)/2 + 1/2: an absolute error, half of tanh's, and the roundings of a product and a sum. tanh may err by the worse of
@@ -144,13 +222,23 @@ pub fn sigmoid_poly(case: &Case) -> Allowed {
 pub fn sigmoid_tanh(case: &Case) -> Allowed {
     let format = case.storage.arithmetic();
     let t = case.first.abs() / 2.0;
-    if !case.first.is_finite() || t > (2.0 / format.min_normal).ln() {
+    if !case.first.is_finite() || t > LN_2 - format.ln_min_normal {
         return Allowed::Anything;
     }
-    let constant = if format == Format::F32 { 3.0 } else { 1.0 };
-    let inherited = format.unit * (2.0 * (constant + 2.0 * t) + 4.5);
+    let inherited = tanh_inherits(case.storage, t);
     let of_tanh = 1e-5f64.max(inherited * higher_orders(inherited));
     within(case, of_tanh / 2.0 + 2.0 * format.unit, false)
+}
+
+/// Of [`sigmoid_tanh`].
+#[must_use]
+pub fn sigmoid_tanh_reach(span: &Span) -> Reach {
+    Reach { relative: 0.0, absolute: 1e-5f64.max(tanh_inherits(span.storage, span.least_magnitude / 2.0)) / 2.0 }
+}
+
+/// What tanh(t), t >= 0, inherits from exp by sinh / cosh.
+fn tanh_inherits(storage: Storage, t: f64) -> f64 {
+    storage.arithmetic().unit * (2.0 * exp_ulps(storage, t) + 4.5)
 }
 
 /// A two-sided sigmoid whose exponential is off by at most so many ULP.
@@ -167,10 +255,15 @@ fn sigmoid_with(case: &Case, exp_ulps: f64) -> Allowed {
     within(case, tolerance, case.truth < 2.0 * format.min_normal)
 }
 
+/// The least reach of [`sigmoid_with`], by the ULP that belong to the least |x|.
+fn sigmoid_reach_with(span: &Span, exp_ulps: f64) -> Reach {
+    Reach::relative(span.least_complement() * exp_ulps + 3.5)
+}
+
 /// ULP by which exp(-|x|) may be off.
-fn exp_ulps(case: &Case) -> f64 {
-    let constant = if case.storage.arithmetic() == Format::F32 { 3.0 } else { 1.0 };
-    constant + 2.0 * case.first.abs()
+fn exp_ulps(storage: Storage, x: f64) -> f64 {
+    let constant = if storage.arithmetic() == Format::F32 { 3.0 } else { 1.0 };
+    constant + 2.0 * x.abs()
 }
 
 /// sigmoid backward from x, dy (z / (1 + z)^2): exp's error reaches the result by the factor tanh(|x|/2); the rest are the roundings of
@@ -181,13 +274,20 @@ pub fn sigmoid_from_x(case: &Case) -> Allowed {
         return Allowed::Anything;
     }
     let format = case.storage.arithmetic();
-    let exp_ulps = exp_ulps(case);
+    let exp_ulps = exp_ulps(case.storage, case.first);
     let relative = format.unit * (exp_ulps * (case.first.abs() / 2.0).tanh() + 10.0);
     let tolerance = case.truth.abs() * relative * higher_orders(format.unit * (exp_ulps + 10.0));
     let subnormal = ((exp_ulps + 10.0) * format.smallest()).min(format.min_normal) * (1.0 + case.dy.abs());
     // z / (1 + z)^2 is at least z / 4.
-    let derivative_may_be_subnormal = case.first.abs() > -(8.0 * format.min_normal).ln();
+    let derivative_may_be_subnormal = case.first.abs() > -3.0 * LN_2 - format.ln_min_normal;
     within(case, tolerance + subnormal, derivative_may_be_subnormal || case.truth.abs() < 2.0 * format.min_normal)
+}
+
+/// Of [`sigmoid_from_x`].
+#[must_use]
+pub fn sigmoid_from_x_reach(span: &Span) -> Reach {
+    let Span { storage, least_magnitude, .. } = *span;
+    Reach::relative(exp_ulps(storage, least_magnitude) * (least_magnitude / 2.0).tanh() + 10.0)
 }
 
 /// sigmoid backward from y: three roundings of dy (y (1 - y)), by whole subnormal numbers where y (1 - y) or the result is one, which may
@@ -203,6 +303,12 @@ pub fn sigmoid_from_y(case: &Case) -> Allowed {
     let smallest_step = case.truth.abs().min(case.first * (1.0 - case.first));
     let tolerance = (case.truth.abs() * relative + subnormal) * higher_orders(relative);
     within(case, tolerance, smallest_step < 2.0 * format.min_normal)
+}
+
+/// Of [`sigmoid_from_y`].
+#[must_use]
+pub fn sigmoid_from_y_reach(_: &Span) -> Reach {
+    Reach::relative(3.0)
 }
 
 /// Second and higher orders of a first-order relative error.
@@ -245,7 +351,7 @@ fn within(case: &Case, tolerance: f64, may_be_flushed: bool) -> Allowed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference;
+    use crate::activation::Saved;
 
     fn forward(storage: Storage, x: f64) -> Case {
         let bits = storage.bits(x);
@@ -310,7 +416,6 @@ mod tests {
         let mut checked = 0;
         for kernel in kernel::all() {
             let storage = kernel.storage;
-            let Some(least) = kernel.form.least(storage) else { continue };
             let count = 50_000;
             let read = |role: Role| {
                 let mut bytes = vec![0; count * storage.element_size()];
@@ -328,17 +433,83 @@ mod tests {
                 if !first.is_finite() || !dy.is_finite() {
                     continue;
                 }
+                // Of this input alone, of some around it, and of all.
+                let spans = [(1.0, 1.0), (0.99, 1.02), (0.5, 4.0), (0.0, f64::INFINITY)].map(|(least, largest)| {
+                    let (least_magnitude, largest) = (first.abs() * least, first.max(0.0) * largest);
+                    Span { storage, least_magnitude, largest: if largest.is_nan() { f64::INFINITY } else { largest } }
+                });
+                let Some(least) = spans.map(|span| kernel.form.least(&span)).into_iter().collect::<Option<Vec<_>>>()
+                else {
+                    continue;
+                };
                 assert!(allowed.contains(truth, first_bits), "{}: {case:?} {allowed:?}", kernel.path());
                 let smallest = storage.memory().min_normal * dy.abs().max(1.0);
                 if let (Allowed::Within { lowest, highest }, true) = (allowed, truth.abs() >= smallest) {
-                    let reach = least.relative * storage.memory().unit * truth.abs() + least.absolute;
-                    assert!(highest - truth >= reach * (1.0 - 1e-9), "{}: {case:?}", kernel.path());
-                    assert!(truth - lowest >= reach * (1.0 - 1e-9), "{}: {case:?}", kernel.path());
+                    for least in least {
+                        let reach = least.relative * storage.memory().unit * truth.abs() + least.absolute;
+                        assert!(highest - truth >= reach, "{}: {case:?} {least:?}", kernel.path());
+                        assert!(truth - lowest >= reach, "{}: {case:?} {least:?}", kernel.path());
+                    }
                     checked += 1;
                 }
             }
         }
         assert!(checked > 200_000, "{checked}");
+    }
+
+    /// What a look at the corners of a strip with one truth rests on.
+    #[test]
+    fn around_one_truth_no_interval_narrows_as_x_grows_or_dy_shrinks() {
+        use crate::activation::Direction;
+        use crate::kernel::{self, Role};
+
+        let mut checked = 0;
+        let reads_x = |kernel: &kernel::Kernel| {
+            kernel.activation.forward().is_some()
+                && kernel.inputs().any(|role| role == Role::X || role == Role::Saved(Saved::X))
+        };
+        for kernel in kernel::all().filter(reads_x) {
+            let storage = kernel.storage;
+            let backward = kernel.direction() == Direction::Backward;
+            let dys: Vec<f64> =
+                if backward { (-12..=3).map(|exponent| 2f64.powi(exponent)).collect() } else { vec![1.0] };
+            let reach = |x: f64, dy: f64| {
+                let first_bits = storage.bits(x);
+                let truth = kernel.form.pass.truth(x, dy);
+                match (kernel.form.allowed)(&Case { storage, first: x, first_bits, dy, truth }) {
+                    Allowed::Within { lowest, highest } => {
+                        Some([truth - lowest, highest - truth].map(|reach| reach / dy))
+                    }
+                    Allowed::Anything => Some([f64::INFINITY; 2]),
+                    Allowed::Bits(_) | Allowed::OneOf(..) => None,
+                }
+            };
+            for sign in [0, 1u32 << (8 * storage.element_size() - 1)] {
+                // Every exponent, some of its numbers.
+                let steps = if storage == Storage::F32 { 0x0007_fff1 } else { 0x71 };
+                let xs: Vec<f64> = (sign..sign + storage.bits(storage.memory().max))
+                    .step_by(steps)
+                    .map(|bits| storage.value(bits))
+                    .collect();
+                for pair in xs.windows(2) {
+                    let truth = kernel.form.pass.truth(pair[0], 1.0);
+                    if truth != kernel.form.pass.truth(pair[1], 1.0) || truth < storage.memory().min_normal {
+                        continue;
+                    }
+                    for (index, dy) in dys.iter().enumerate() {
+                        let (Some(here), Some(farther)) = (reach(pair[0], *dy), reach(pair[1], *dy)) else { continue };
+                        let smaller =
+                            dys[..index].last().and_then(|dy| reach(pair[0], *dy)).unwrap_or([f64::INFINITY; 2]);
+                        for side in 0..2 {
+                            let what = || format!("{} at {:e}, {dy}", kernel.path(), pair[0]);
+                            assert!(farther[side] >= here[side] && smaller[side] >= here[side], "{}", what());
+                        }
+                        checked += 1;
+                    }
+                }
+            }
+        }
+        assert!(checked > 10_000, "{checked}");
     }
 
     #[test]

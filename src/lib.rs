@@ -5,18 +5,23 @@
 //! kernels; [`validate`] checks every element against the f64 [`mod@reference`] within the [`bounds`] of the WGSL specification,
 //! and [`sweep`] does so for every input there is; [`behaviour`] reports what an adapter does where that leaves it free; [`measure`] takes samples and [`stats`] summarises them;
 //! [`suite`] puts it all together, with the [`gates`] that a time has to pass, and a [`report`] keeps it, with the [`system`] and the
-//! [`provenance`] of the program; [`dump`] writes down what was compiled.
+//! [`provenance`] of the program; [`dump`] writes down what was compiled, and [`export`] shows a report as text, tables, data and a page, with [`text`]
+//! from elsewhere as nothing but text.
+//!
+//! [`claims`] puts to the test what is said of ReLU and sigmoid in nets.
 //!
 //! Out of scope: whole networks, fusion by compilers, and what a framework adds around a kernel.
 
 pub mod activation;
 pub mod behaviour;
 pub mod bounds;
+pub mod claims;
 pub mod climb;
 pub mod compare;
 pub mod doctor;
 pub mod dump;
 pub mod error;
+pub mod export;
 pub mod gates;
 pub mod gpu;
 pub mod inputs;
@@ -33,5 +38,6 @@ pub mod storage;
 pub mod suite;
 pub mod sweep;
 pub mod system;
+pub mod text;
 pub mod validate;
 pub mod witness;

@@ -12,14 +12,25 @@ pub struct Format {
     pub min_normal: f64,
     /// Largest finite number.
     pub max: f64,
+    /// Logarithm of `min_normal`: the x at which exp(x) leaves the normal numbers.
+    pub ln_min_normal: f64,
 }
 
 impl Format {
     /// IEEE binary32.
-    pub const F32: Self =
-        Self { unit: f32::EPSILON as f64, min_normal: f32::MIN_POSITIVE as f64, max: f32::MAX as f64 };
+    pub const F32: Self = Self {
+        unit: f32::EPSILON as f64,
+        min_normal: f32::MIN_POSITIVE as f64,
+        max: f32::MAX as f64,
+        ln_min_normal: -126.0 * std::f64::consts::LN_2,
+    };
     /// IEEE binary16.
-    pub const F16: Self = Self { unit: 9.765_625e-4, min_normal: 6.103_515_625e-5, max: 65504.0 };
+    pub const F16: Self = Self {
+        unit: 9.765_625e-4,
+        min_normal: 6.103_515_625e-5,
+        max: 65504.0,
+        ln_min_normal: -14.0 * std::f64::consts::LN_2,
+    };
 
     /// Whether `value` is nonzero and smaller than every normal number.
     #[must_use]
@@ -219,6 +230,8 @@ fn rounded_to<E: Elements>(values: &[f64]) -> Vec<u8> {
 pub(crate) trait Elements {
     const SIZE: usize;
     const MEMORY: Format;
+    /// All bits but that of the sign.
+    const MAGNITUDE: u32;
     fn bits(bytes: &[u8], index: usize) -> u32;
     fn value(bits: u32) -> f64;
     /// Writes the elements nearest to `values`.
@@ -234,6 +247,7 @@ pub(crate) enum F16Elements {}
 impl Elements for F32Elements {
     const SIZE: usize = 4;
     const MEMORY: Format = Format::F32;
+    const MAGNITUDE: u32 = 0x7fff_ffff;
 
     #[inline(always)]
     fn bits(bytes: &[u8], index: usize) -> u32 {
@@ -258,6 +272,7 @@ impl Elements for F32Elements {
 impl Elements for F16Elements {
     const SIZE: usize = 2;
     const MEMORY: Format = Format::F16;
+    const MAGNITUDE: u32 = 0x7fff;
 
     #[inline(always)]
     fn bits(bytes: &[u8], index: usize) -> u32 {
@@ -320,6 +335,14 @@ mod tests {
             let mut bytes = Vec::new();
             Storage::F16.push(&mut bytes, bits);
             assert_eq!(Storage::F16.element(&bytes, 0), bits);
+        }
+    }
+
+    #[test]
+    fn exp_leaves_the_normal_numbers_at_the_logarithm_of_the_smallest() {
+        for format in [Format::F32, Format::F16] {
+            let logarithm = format.min_normal.ln();
+            assert!((format.ln_min_normal - logarithm).abs() <= 1e-15 * logarithm.abs(), "{}", format.ln_min_normal);
         }
     }
 

@@ -6,8 +6,8 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::activation::{Pass, Reach};
-use crate::bounds::{Allowed, Case};
+use crate::activation::Pass;
+use crate::bounds::{Allowed, Case, Reach, Span};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
 use crate::inputs::{Distribution, Inputs};
@@ -16,9 +16,6 @@ use crate::storage::{self, Elements, F16Elements, F32Elements, Storage};
 
 /// Elements that one thread compares at a time. Results are merged in the order of elements, so that sums do not depend on threads.
 pub(crate) const STRIP: usize = 1 << 14;
-
-/// ULP that a driver's plain exp explains at x = 0; 1.2 |x| more elsewhere.
-const PLAIN_EXP_ULPS: f64 = 6.0;
 
 /// Elements that are looked at together before each by itself.
 pub(crate) const BLOCK: usize = 64;
@@ -56,6 +53,12 @@ fn counts<E: Elements>(case: &Case) -> bool {
     // Infinite and NaN inputs have no true result.
     let finite = case.first.is_finite() & case.dy.is_finite();
     finite & derivative_is_normal & !may_be_flushed(case.first) & !may_be_flushed(case.dy)
+}
+
+/// ULP that a driver's plain exp explains.
+#[inline(always)]
+fn plain_exp_explains(magnitude_of_x: f64) -> f64 {
+    6.0 + 1.2 * magnitude_of_x
 }
 
 /// A largest value, with the inputs it was found at.
@@ -120,6 +123,15 @@ impl Accuracy {
 
     /// Adds one element.
     fn add<E: Elements>(&mut self, element: &Element, allowed: Allowed, backward: bool) {
+        self.judge::<E>(element, allowed, backward);
+        let error = (E::value(element.actual_bits) - element.case.truth).abs();
+        if error.is_finite() {
+            self.count::<E>(element, E::MEMORY.ulps(error, element.case.truth));
+        }
+    }
+
+    /// Whether an element is right, and the share of its bound that it takes.
+    fn judge<E: Elements>(&mut self, element: &Element, allowed: Allowed, backward: bool) {
         let Element { index, case, dy_bits, actual_bits } = *element;
         let Case { storage, first_bits, truth, .. } = case;
         let value = E::value(actual_bits);
@@ -132,12 +144,7 @@ impl Accuracy {
             self.first_violation.get_or_insert(violation);
         }
         let error = (value - truth).abs();
-        if !error.is_finite() || !counts::<E>(&case) {
-            return;
-        }
-        let ulps = E::MEMORY.ulps(error, truth);
-        self.count::<E>(element, ulps);
-        if let Allowed::Within { lowest, highest } = allowed {
+        if let (Allowed::Within { lowest, highest }, true) = (allowed, error.is_finite() && counts::<E>(&case)) {
             let reach = if value < truth { truth - lowest } else { highest - truth };
             self.max_share.raise(Extreme { value: error / reach, first_bits, dy_bits });
         }
@@ -156,16 +163,18 @@ impl Accuracy {
         (close && case.first.is_finite() && case.dy.is_finite()).then(|| E::MEMORY.ulps(error, case.truth))
     }
 
-    /// Adds a block of elements if each of them is close, and says whether it did. Arrays and selections instead of branches, so that it is
-    /// compiled to vector instructions: most of a sweep's time is spent here.
+    /// Counts the errors of a block of elements, and says which of them have to be judged each by itself: those of `far` that are not 0. Arrays and
+    /// selections instead of branches, so that it is compiled to vector instructions: most of a sweep's time is spent here.
     #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
     #[inline(always)]
-    fn add_close_block<E: Elements>(&mut self, least: Option<Reach>, block: &Block) -> bool {
-        let Some(Reach { relative, absolute }) = least else { return false };
+    fn count_block<E: Elements>(&mut self, least: Option<Reach>, block: &Block) -> [u64; BLOCK] {
+        let any_is_close = least.is_some();
+        let Reach { relative, absolute } = least.unwrap_or(Reach::NOTHING);
         let known = self.max_share.value.min(1.0);
         let (relative, absolute) = (relative * E::MEMORY.unit * known, absolute * known);
         let (smallest, largest) = (E::MEMORY.min_normal, f64::MAX);
-        let (mut ulps, mut close, mut counted) = ([0.0; BLOCK], [0u64; BLOCK], [0u64; BLOCK]);
+        let (mut ulps, mut far, mut counted, mut exceeding) =
+            ([0.0; BLOCK], [0u64; BLOCK], [0u64; BLOCK], [0u64; BLOCK]);
         for index in 0..BLOCK {
             let (first, dy, truth) = (block.first[index].abs(), block.dy[index].abs(), block.truth[index].abs());
             let error = (block.actual[index] - block.truth[index]).abs();
@@ -175,9 +184,11 @@ impl Accuracy {
             let scale = if dy > 1.0 { dy } else { 1.0 };
             let counts = finite & unflushed & (truth >= smallest * scale);
             let near = counts & (error <= relative * truth + absolute);
-            close[index] = u64::from(finite & (near | (error == 0.0)));
-            counted[index] = u64::from(counts);
+            far[index] = u64::from(!(any_is_close & finite & (near | (error == 0.0))));
+            let counts = counts & (error <= largest);
             ulps[index] = if counts { E::MEMORY.ulps(error, truth) } else { 0.0 };
+            counted[index] = u64::from(counts);
+            exceeding[index] = u64::from(ulps[index] > plain_exp_explains(first));
         }
         // Running sums and maxima in lanes, for the same reason.
         let (mut sums, mut maxima) = ([0.0; 4], [0.0; 4]);
@@ -187,18 +198,16 @@ impl Accuracy {
                 maxima[lane] = if four[lane] > maxima[lane] { four[lane] } else { maxima[lane] };
             }
         }
-        let max = maxima.into_iter().fold(0.0, f64::max);
-        if close.iter().sum::<u64>() < BLOCK as u64 || max > PLAIN_EXP_ULPS {
-            return false;
-        }
         self.ulp_sum += sums.iter().sum::<f64>();
         self.ulp_count += counted.iter().sum::<u64>();
+        self.exceeds_plain_exp |= exceeding.iter().sum::<u64>() > 0;
+        let max = maxima.into_iter().fold(0.0, f64::max);
         if max > self.max_ulp.value {
             let at = ulps.iter().position(|ulps| *ulps == max).unwrap_or_default();
             let (first_bits, dy_bits) = (block.first_bits[at], block.dy_bits[at]);
             self.max_ulp = Extreme { value: max, first_bits, dy_bits };
         }
-        true
+        far
     }
 
     /// Counts an error in ULP, where it means something.
@@ -207,7 +216,7 @@ impl Accuracy {
         if counts::<E>(&element.case) {
             let Element { case: Case { first_bits, .. }, dy_bits, .. } = *element;
             self.max_ulp.raise(Extreme { value: ulps, first_bits, dy_bits });
-            self.exceeds_plain_exp |= ulps > PLAIN_EXP_ULPS + 1.2 * element.case.first.abs();
+            self.exceeds_plain_exp |= ulps > plain_exp_explains(element.case.first.abs());
             self.ulp_sum += ulps;
             self.ulp_count += 1;
         }
@@ -224,6 +233,20 @@ impl Accuracy {
         self.ulp_count += behind.ulp_count;
         self.exceeds_plain_exp |= behind.exceeds_plain_exp;
         self.guard_broken |= behind.guard_broken;
+    }
+
+    /// Of two elements: whether this one is right, as far off in ULP as `other`, and takes no larger share of its bound.
+    pub(crate) fn is_no_worse_than(&self, other: &Self) -> bool {
+        let is_as_far_off = (self.ulp_count, self.ulp_sum) == (other.ulp_count, other.ulp_sum);
+        self.violations == 0 && is_as_far_off && self.max_share.value <= other.max_share.value
+    }
+
+    /// What was found in one element, found in so many.
+    pub(crate) fn times(&self, elements: u64) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 elements")]
+        let ulp_sum = self.ulp_sum * elements as f64;
+        let (inputs, violations) = (self.inputs * elements, self.violations * elements);
+        Self { inputs, violations, ulp_sum, ulp_count: self.ulp_count * elements, ..*self }
     }
 
     /// What is wrong, with everything that is needed to see it again; nothing if all is right.
@@ -352,7 +375,7 @@ fn compare_as<E: Elements>(
         Element { index: start + index as u64, case, dy_bits, actual_bits: E::bits(actual, index) }
     };
     let form = kernel.form;
-    let least = form.least(storage);
+    let least = form.least(&span::<E>(storage, &first[range.start * E::SIZE..range.end * E::SIZE]));
     let (backward, packs_pairs) = (!dy.is_empty(), kernel.packs_pairs());
     let mut found = Accuracy { inputs: range.len() as u64, ..Accuracy::default() };
     found.max_share.value = known_share;
@@ -377,22 +400,45 @@ fn compare_as<E: Elements>(
             }
         } else {
             let end = range.end.min(index + BLOCK);
-            let is_close = end - index == BLOCK && {
+            if end - index == BLOCK {
                 let block = Block::of::<E>(index, first, dy, actual, &truths[index - range.start..]);
-                found.add_close_block::<E>(least, &block)
-            };
-            if !is_close {
-                for element in (index..end).map(&element) {
-                    match found.close::<E>(least, &element) {
-                        Some(ulps) => found.count::<E>(&element, ulps),
-                        None => found.add::<E>(&element, (form.allowed)(&element.case), backward),
+                let far = found.count_block::<E>(least, &block);
+                if far.iter().sum::<u64>() > 0 {
+                    for element in (index..end).zip(far).filter(|(_, far)| *far > 0).map(|(index, _)| element(index)) {
+                        found.judge::<E>(&element, (form.allowed)(&element.case), backward);
                     }
                 }
+            } else {
+                (index..end).map(&element).for_each(|element| {
+                    found.add::<E>(&element, (form.allowed)(&element.case), backward);
+                });
             }
             index = end;
         }
     }
     found
+}
+
+/// Between which inputs a range of them lies.
+pub(crate) fn span_of(storage: Storage, first: &[u8]) -> Span {
+    match storage {
+        Storage::F32 => span::<F32Elements>(storage, first),
+        Storage::F16 | Storage::F16Native => span::<F16Elements>(storage, first),
+    }
+}
+
+#[inline(always)]
+fn span<E: Elements>(storage: Storage, first: &[u8]) -> Span {
+    let (mut least, mut largest) = (E::MAGNITUDE, 0);
+    for index in 0..first.len() / E::SIZE {
+        let bits = E::bits(first, index);
+        least = least.min(bits & E::MAGNITUDE);
+        // The sign is the highest bit.
+        largest = largest.max(if bits <= E::MAGNITUDE { bits } else { 0 });
+    }
+    // NaN is no number, and infinity then as good a bound as any.
+    let value = |bits: u32| E::value(bits).min(f64::INFINITY);
+    Span { storage, least_magnitude: value(least), largest: value(largest) }
 }
 
 /// What [`compare_with`] finds, shares of a bound excepted, in a range whose every element is the truth rounded to nearest.
@@ -413,19 +459,14 @@ fn nearest_as<E: Elements>(
     nearest: &[u8],
 ) -> Accuracy {
     let mut found = Accuracy { inputs: range.len() as u64, ..Accuracy::default() };
-    // Every error is small enough, however large: what is wanted is their sum and maximum.
-    let any = Some(Reach { relative: 0.0, absolute: f64::INFINITY });
-    found.max_share.value = 1.0;
     let mut at = 0;
     while at < truths.len() {
         let end = truths.len().min(at + BLOCK);
         let of_block = &first[(range.start + at) * E::SIZE..(range.start + end) * E::SIZE];
         let in_block = &nearest[at * E::SIZE..end * E::SIZE];
-        let is_added = end - at == BLOCK && {
-            let block = Block::of::<E>(0, of_block, &[], in_block, &truths[at..]);
-            found.add_close_block::<E>(any, &block)
-        };
-        if !is_added {
+        if end - at == BLOCK {
+            found.count_block::<E>(None, &Block::of::<E>(0, of_block, &[], in_block, &truths[at..]));
+        } else {
             for (index, truth) in truths[at..end].iter().enumerate() {
                 let first_bits = E::bits(of_block, index);
                 let case = Case { storage, first: E::value(first_bits), first_bits, dy: 0.0, truth: *truth };
@@ -436,7 +477,6 @@ fn nearest_as<E: Elements>(
         }
         at = end;
     }
-    found.max_share.value = 0.0;
     found
 }
 

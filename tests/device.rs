@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actbench::activation::{Activation, Direction};
 use actbench::error::{Error, Exit, Result};
-use actbench::gpu::{Choice, Gpu, Layout, Reject, ShaderChecks, Shape, Tensor, Workload};
+use actbench::gpu::{Choice, Gpu, Layout, Reject, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload};
 use actbench::inputs::Inputs;
 use actbench::kernel::Kernel;
 use actbench::measure::{self, Plan};
@@ -102,6 +102,10 @@ fn moving_tensors_to_and_from_a_lost_device_fails() {
     fails_on_a_lost_device(|gpu, _, tensors| gpu.read(&tensors[0], |_, _| panic!("nothing can be read")));
     fails_on_a_lost_device(|gpu, _, tensors| gpu.guards_are_intact(&tensors[0]));
     fails_on_a_lost_device(|gpu, _, tensors| {
+        gpu.write(&tensors[1], &vec![0; usize::try_from(tensors[1].layout.bytes()).expect("few")])?;
+        gpu.wait()
+    });
+    fails_on_a_lost_device(|gpu, _, tensors| {
         let mut read_backs = vec![gpu.read_back(&tensors[0])?];
         gpu.begin_read(&mut read_backs[0], &tensors[0]);
         gpu.end_reads(&mut read_backs, |_| panic!("nothing can be read"))
@@ -132,6 +136,33 @@ fn results_read_where_they_lie_are_those_that_are_copied() {
             gpu.read(&y, same).expect("the device works");
         }
         assert!(gpu.guards_are_intact(&y).expect("the device works"));
+    }
+}
+
+#[test]
+fn inputs_written_where_they_lie_are_those_that_are_copied() {
+    let gpu = gpu();
+    let layout = gpu.layout(100_003, 4);
+    for input in [gpu.tensor("x", layout), gpu.input_tensor("x", layout)] {
+        let x = input.expect("room");
+        let y = ["first y", "second y"].map(|label| gpu.tensor(label, layout).expect("room"));
+        let shape = Shape::default();
+        let first = gpu.workload(relu(), shape, ShaderChecks::Trusted, &[&y[0], &x]).expect("it compiles");
+        let second = gpu.workload_on(&first, relu(), &[&y[1], &x]).expect("it is bound");
+        // The second input is written while the first may still be read.
+        for (workload, value) in [(&first, 1.0f32), (&second, 2.0)] {
+            let elements = usize::try_from(layout.words() * WORD_BYTES / 4).expect("few");
+            gpu.write(&x, &value.to_le_bytes().repeat(elements)).expect("the device works");
+            gpu.start(workload);
+        }
+        for (y, value) in y.iter().zip([1.0f32, 2.0]) {
+            gpu.read(y, |_, read| {
+                assert!(read.chunks_exact(4).all(|element| element == value.to_le_bytes()), "{value}");
+                Ok(())
+            })
+            .expect("the device works");
+        }
+        assert!(gpu.guards_are_intact(&x).expect("the device works"));
     }
 }
 

@@ -141,6 +141,7 @@ const PLAN: Plan = Plan {
     min_rounds: 20,
     max_rounds: 200,
     half_width: 0.005,
+    patience: 1,
     witness_tolerance: Some(0.03),
 };
 
@@ -163,6 +164,41 @@ fn rounds_with_a_gap(samples: &Samples) -> Vec<usize> {
 fn dropped(samples: &Samples) -> (u32, u32) {
     let sum = |of: fn(&measure::Member) -> u32| samples.members.iter().map(of).sum();
     (sum(|member| member.dropped_by_clock), sum(|member| member.dropped_by_witness))
+}
+
+#[test]
+fn samples_are_longer_beside_a_process_that_comes_and_goes() {
+    let patient = Plan { patience: 8, witness_tolerance: None, ..exactly(20) };
+    // For 3 ms of every 6 another process has one of two cores: a pass takes twice as long for as much of it as meets that.
+    let busy_ns = |from: f64, ns: f64| {
+        let (mut now, mut rest, mut busy) = (from, ns, 0.0);
+        while rest > 0.0 {
+            let in_turn = now % 6e6;
+            let is_busy = in_turn < 3e6;
+            let turn = if is_busy { 3e6 - in_turn } else { 6e6 - in_turn };
+            let done = rest.min(if is_busy { turn / 2.0 } else { turn });
+            busy += if is_busy { done } else { 0.0 };
+            now += if is_busy { 2.0 * done } else { done } + 1.0;
+            rest -= done;
+        }
+        ns + busy
+    };
+    let quiet = || fake(3, |pass| Ok(pass.ns * 1.01f64.powf(pass.normal)));
+    let beside = || fake(3, |pass| Ok(busy_ns(pass.now_ns, pass.ns)));
+    let patient = Plan { sample: Duration::from_millis(2), ..patient };
+    let dispatches = |plan| {
+        let members = [&COPY, &SIGMOID];
+        [samples(&quiet(), &members, plan), samples(&beside(), &members, plan)].map(|samples| samples.fixed.dispatches)
+    };
+    let hasty = Plan { patience: 1, ..patient };
+    let [steady, unsteady] = dispatches(&hasty);
+    assert_eq!(dispatches(&patient), [steady, 8 * unsteady]);
+    let unsteady = samples(&beside(), &[&COPY, &SIGMOID], &patient);
+    // The first rounds are thrown away, and no later device takes longer ones than the first has fixed.
+    assert_eq!(unsteady.members[0].ns.len(), 20);
+    let fixed = Fixed { dispatches: 7, rounds: 20 };
+    let next = measure::measure(&beside(), &[&COPY, &SIGMOID], None, &patient, Some(fixed)).expect("the device works");
+    assert_eq!(next.fixed, fixed);
 }
 
 #[test]
@@ -493,7 +529,11 @@ fn is_invalid(row: &Measurement, yardstick: &Measurement, why: &str) {
     assert!(row.over(yardstick).is_none() && yardstick.over(row).is_none());
     assert!(!row.samples_ns.is_empty(), "the samples stay");
     let text = table::render(std::slice::from_ref(row));
-    assert_eq!(text.lines().nth(1).expect("its row").split_whitespace().nth(1), Some("invalid"), "{text}");
+    assert_eq!(
+        text.lines().nth(2).expect("its row, under its panel's").split_whitespace().nth(1),
+        Some("invalid"),
+        "{text}"
+    );
     assert!(text.contains(reason), "{text}");
 }
 

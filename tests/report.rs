@@ -11,8 +11,10 @@ use actbench::gpu::Shape;
 use actbench::kernel::{self, Kernel};
 use actbench::provenance::Tool;
 use actbench::report::{
-    Destination, Dropped, Measurement, Regime, Report, RunStatus, Status, Validation, expand, json_schema, table,
+    Axis, Claim, Destination, Dropped, Figure, Measurement, Outcome, Plot, Point, Regime, Report, RunStatus, Series,
+    Status, Validation, expand, json_schema, table,
 };
+use actbench::stats::Estimate;
 use actbench::system::System;
 use serde_json::{Value, json};
 
@@ -27,9 +29,33 @@ fn report() -> Report {
     let measurements: Vec<Measurement> =
         kernel::all().zip(statuses).map(|(kernel, status)| measurement(&kernel, status)).collect();
     assert_eq!(measurements.len(), statuses.len());
-    let mut report = Report { measurements, ..fixture::report() };
+    let mut report = Report { measurements, claims: vec![claim()], ..fixture::report() };
     report.derive();
     report
+}
+
+fn claim() -> Claim {
+    Claim {
+        name: "gradients".to_owned(),
+        statement: "gradients vanish through layers of sigmoid".to_owned(),
+        status: Status::Ok,
+        reason: None,
+        outcome: Some(Outcome::HoldsOnlyWhen),
+        conclusion: Some("there are more than 8 layers".to_owned()),
+        seeds: vec![42, u64::MAX],
+        figures: vec![
+            Figure::estimated("decay", "a layer", Estimate { median: 0.25, low: 0.2, high: 1.0 / 3.0 }).noted("of 5"),
+            Figure::new("loss", "", f64::NAN),
+        ],
+        plots: vec![Plot {
+            title: "gradient by layer".to_owned(),
+            x: Axis::linear("layer"),
+            y: Axis::log10("norm"),
+            series: vec![Series { label: "sigmoid".to_owned(), points: vec![Point::new(1.0, f64::INFINITY)] }],
+        }],
+        notes: vec!["one seed never arrived".to_owned()],
+        duration_s: 1.5,
+    }
 }
 
 fn measurement(kernel: &Kernel, status: Status) -> Measurement {

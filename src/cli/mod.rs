@@ -2,12 +2,14 @@
 
 mod baseline;
 mod behaviour;
+mod claims;
 mod compare;
 mod doctor;
 mod exhaustive;
 mod info;
 mod list;
 mod rank;
+mod report;
 mod run;
 mod schema;
 mod validate;
@@ -23,7 +25,7 @@ use regex::Regex;
 
 /// What an activation function costs on a GPU: sigmoid against ReLU, forward and backward.
 ///
-/// `run` measures; `validate` says whether it is right, `info` and `doctor` what there is and what is missing.
+/// `run` measures, and `report` shows what it wrote; `validate` says whether it is right, `info` and `doctor` what there is and what is missing.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true, after_help = EXIT_STATUSES)]
 struct Cli {
@@ -60,6 +62,14 @@ Examples: actbench run
           actbench run --filter 'forward/f32/.*sigmoid' --max-time 20s --dump shaders-as-compiled
           actbench run --profile standard --baseline before.json --output after.json")]
     Run(run::Arguments),
+    /// Show a report: as text, Markdown, CSV, JSON, a page with plots; renew the tables of a README.
+    #[command(after_help = "\
+Examples: actbench report some.json
+          actbench report some.json --format html --output some.html
+          actbench report some.json --format md >> \"$GITHUB_STEP_SUMMARY\"
+          actbench report some.json --plot bandwidth --output bandwidth.svg
+          actbench report --splice README.md")]
+    Report(report::Arguments),
     /// What differs between reports, row by row, and whether it is more than chance. Exit status 1 if something is slower.
     #[command(after_help = "\
 Examples: actbench compare before.json after.json
@@ -79,6 +89,12 @@ Examples: actbench schema > report.schema.json
     /// What the adapter does where WGSL leaves it free: NaN, subnormals, rounding, the error of exp.
     #[command(after_help = "Example: actbench behaviour --adapter software --format json")]
     Behaviour(behaviour::Arguments),
+    /// Test what is said of ReLU and sigmoid in nets: gradients through depth, sparsity, convergence, and the like.
+    #[command(after_help = "\
+Examples: actbench claims --list
+          actbench claims gradients sparsity
+          actbench claims --profile full --format json --output claims.json")]
+    Claims(claims::Arguments),
 }
 
 /// Which adapter to use.
@@ -139,10 +155,12 @@ pub fn main() -> ExitCode {
         Verb::List(arguments) => list::run(&arguments),
         Verb::Validate(arguments) => validate::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
+        Verb::Report(arguments) => report::run(&arguments),
         Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Rank(arguments) => rank::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Behaviour(arguments) => behaviour::run(&arguments),
+        Verb::Claims(arguments) => claims::run(&arguments),
     };
     match outcome {
         Ok(exit) => exit.into(),

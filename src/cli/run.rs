@@ -117,8 +117,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             report.anonymize();
         }
         if path != Path::new("-") {
-            if arguments.shapes {
-                print(&(table::shapes(&report.shapes) + "\n\n"))?;
+            if let Some(grid) = table::shapes(&report.shapes).filter(|_| arguments.shapes) {
+                print(&(grid.text() + "\n\n"))?;
             }
             print(&table::summary(&report))?;
             say(&format!("report: {}", path.display()));

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{Gpu, Workload};
+use super::{Gpu, Sequence, Workload};
 use crate::error::{Error, Result};
 use crate::measure::Stopwatch;
 
@@ -126,6 +126,24 @@ impl Timer {
     }
 }
 
+/// What a pass consists of.
+trait Recorded {
+    /// Records it so many times.
+    fn record(&self, pass: &mut wgpu::ComputePass<'_>, times: u32);
+}
+
+impl Recorded for Workload {
+    fn record(&self, pass: &mut wgpu::ComputePass<'_>, times: u32) {
+        self.encode(pass, times);
+    }
+}
+
+impl Recorded for Sequence {
+    fn record(&self, pass: &mut wgpu::ComputePass<'_>, times: u32) {
+        self.encode(pass, times);
+    }
+}
+
 impl Stopwatch for Gpu {
     type Work = Workload;
 
@@ -135,19 +153,7 @@ impl Stopwatch for Gpu {
         per_submission: usize,
         times: &mut Vec<std::result::Result<f64, Reject>>,
     ) -> Result<()> {
-        // It guards no data that a panic could have left half done.
-        let _taken = self.clock.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let per_submission = per_submission.clamp(1, PASSES as usize);
-        // Whole submissions, as many as there are queries for.
-        for batch in passes.chunks(PASSES as usize / per_submission * per_submission) {
-            match (&self.clock.queries, self.clock.clock) {
-                (Some(queries), Clock::GpuTimestamps { period_ns }) => {
-                    self.time_by_timestamps(queries, period_ns, batch, per_submission, times)?;
-                }
-                _ => self.time_by_wall(batch, times)?,
-            }
-        }
-        Ok(())
+        self.time_passes(passes, per_submission, times)
     }
 
     fn quantum_ns(&self) -> Option<f64> {
@@ -166,6 +172,34 @@ impl Stopwatch for Gpu {
     }
 }
 
+/// The device as the stopwatch of sequences: the same queries, the same clock.
+pub struct Sequences<'gpu>(pub &'gpu Gpu);
+
+impl Stopwatch for Sequences<'_> {
+    type Work = Sequence;
+
+    fn time(
+        &self,
+        passes: &[(&Sequence, u32)],
+        per_submission: usize,
+        times: &mut Vec<std::result::Result<f64, Reject>>,
+    ) -> Result<()> {
+        self.0.time_passes(passes, per_submission, times)
+    }
+
+    fn quantum_ns(&self) -> Option<f64> {
+        self.0.quantum_ns()
+    }
+
+    fn name(&self) -> &str {
+        &self.0.facts.name
+    }
+
+    fn path(work: &Sequence) -> &str {
+        &work.path
+    }
+}
+
 impl Gpu {
     /// Times passes, each a workload and how often it is dispatched: one time in ns per pass, or why there is none. One thread at a time:
     /// others wait.
@@ -178,11 +212,32 @@ impl Gpu {
         Ok(times)
     }
 
-    fn time_by_timestamps(
+    fn time_passes<W: Recorded>(
+        &self,
+        passes: &[(&W, u32)],
+        per_submission: usize,
+        times: &mut Vec<std::result::Result<f64, Reject>>,
+    ) -> Result<()> {
+        // It guards no data that a panic could have left half done.
+        let _taken = self.clock.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let per_submission = per_submission.clamp(1, PASSES as usize);
+        // Whole submissions, as many as there are queries for.
+        for batch in passes.chunks(PASSES as usize / per_submission * per_submission) {
+            match (&self.clock.queries, self.clock.clock) {
+                (Some(queries), Clock::GpuTimestamps { period_ns }) => {
+                    self.time_by_timestamps(queries, period_ns, batch, per_submission, times)?;
+                }
+                _ => self.time_by_wall(batch, times)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn time_by_timestamps<W: Recorded>(
         &self,
         queries: &Queries,
         period_ns: f64,
-        passes: &[(&Workload, u32)],
+        passes: &[(&W, u32)],
         per_submission: usize,
         times: &mut Vec<std::result::Result<f64, Reject>>,
     ) -> Result<()> {
@@ -190,7 +245,7 @@ impl Gpu {
         let mut count = 0;
         for passes in passes.chunks(per_submission) {
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            for (workload, dispatches) in passes {
+            for (work, dispatches) in passes {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                     label: Some("timed"),
                     timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
@@ -199,7 +254,7 @@ impl Gpu {
                         end_of_pass_write_index: Some(count + 1),
                     }),
                 });
-                workload.encode(&mut pass, *dispatches);
+                work.record(&mut pass, *dispatches);
                 drop(pass);
                 count += 2;
             }
@@ -238,15 +293,15 @@ impl Gpu {
         Ok(())
     }
 
-    fn time_by_wall(
+    fn time_by_wall<W: Recorded>(
         &self,
-        passes: &[(&Workload, u32)],
+        passes: &[(&W, u32)],
         times: &mut Vec<std::result::Result<f64, Reject>>,
     ) -> Result<()> {
-        for (workload, dispatches) in passes {
+        for (work, dispatches) in passes {
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            workload.encode(&mut pass, *dispatches);
+            work.record(&mut pass, *dispatches);
             drop(pass);
             let commands = encoder.finish();
             let submitted = Instant::now();

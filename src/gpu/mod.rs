@@ -1,17 +1,19 @@
 //! Everything that names wgpu: which adapter, its device, tensors larger than one binding, dispatch, timestamps.
 //!
 //! [`Gpu::open`] gives a device; [`Tensor`] is memory on it; [`Workload`] is a kernel bound to tensors, ready to be dispatched;
-//! [`Gpu::time`] is the one timing primitive.
+//! [`Gpu::time`] is the one timing primitive. A [`Sequence`] is any other WGSL of this crate over [`Buffer`]s, timed by the same primitive.
 
 mod adapter;
 mod clock;
+mod program;
 mod tensor;
 mod workload;
 
 use std::sync::{Arc, Mutex};
 
 pub use adapter::{AdapterFacts, Choice, adapters};
-pub use clock::{Clock, Reject, interval_ns};
+pub use clock::{Clock, Reject, Sequences, interval_ns};
+pub use program::{Buffer, Program, Sequence, Step};
 pub use tensor::{GUARD_WORDS, Layout, ReadBack, Tensor, WORD_BYTES};
 pub use workload::{ShaderChecks, Shape, Workload};
 
@@ -130,7 +132,11 @@ impl Gpu {
 
     /// Waits for one submission, or for all.
     fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        if let Err(error) = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None }) {
+        self.poll(wgpu::PollType::Wait { submission_index, timeout: None })
+    }
+
+    fn poll(&self, how: wgpu::PollType) -> Result<()> {
+        if let Err(error) = self.device.poll(how) {
             return Err(self.fault().unwrap_or_else(|| Error::Machine(format!("{}: {error}", self.facts.name))));
         }
         self.fault().map_or(Ok(()), Err)

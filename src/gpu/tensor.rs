@@ -112,9 +112,21 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::tensor`].
     pub fn result_tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
+        self.tensor_for(self.if_mappable(wgpu::BufferUsages::MAP_READ), label, layout)
+    }
+
+    /// A tensor as [`Gpu::tensor`] makes it, which [`Gpu::write`] writes where it lies if the device can map it: for inputs of streams.
+    ///
+    /// # Errors
+    /// As [`Gpu::tensor`].
+    pub fn input_tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
+        self.tensor_for(self.if_mappable(wgpu::BufferUsages::MAP_WRITE), label, layout)
+    }
+
+    /// The usage, if the device can map what shaders see, else none.
+    fn if_mappable(&self, usage: wgpu::BufferUsages) -> wgpu::BufferUsages {
         let can_map = self.device.features().contains(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS);
-        let usage = if can_map { wgpu::BufferUsages::MAP_READ } else { wgpu::BufferUsages::empty() };
-        self.tensor_for(usage, label, layout)
+        if can_map { usage } else { wgpu::BufferUsages::empty() }
     }
 
     fn tensor_for(&self, usage: wgpu::BufferUsages, label: &str, layout: Layout) -> Result<Tensor> {
@@ -218,14 +230,39 @@ impl Gpu {
         Ok(intact)
     }
 
-    /// Writes the whole of a tensor of one piece, padding included, without waiting: for streams of small tensors. What is submitted later
-    /// sees it.
-    pub fn write(&self, tensor: &Tensor, bytes: &[u8]) {
+    /// Writes the whole of a tensor of one piece, padding included: for streams of small tensors. What is submitted later sees it. Waits only if
+    /// the tensor can be mapped, until what was submitted before no longer uses it.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn write(&self, tensor: &Tensor, bytes: &[u8]) -> Result<()> {
         assert!(tensor.buffers.len() <= 1, "a tensor of one buffer");
         assert_eq!(bytes.len() as u64, tensor.layout.words() * WORD_BYTES, "whole words");
-        if let Some(buffer) = tensor.buffers.first() {
+        let Some(buffer) = tensor.buffers.first() else { return Ok(()) };
+        if !buffer.usage().contains(wgpu::BufferUsages::MAP_WRITE) {
             self.queue.write_buffer(buffer, 0, bytes);
+            return Ok(());
         }
+        let failed = |error: &dyn std::fmt::Display| Error::Machine(format!("writing inputs failed: {error}"));
+        let (sender, mapped) = mpsc::channel();
+        buffer.map_async(wgpu::MapMode::Write, 0..bytes.len() as u64, move |result| {
+            // The receiver is gone only if waiting failed, and then nobody asks.
+            let _ = sender.send(result);
+        });
+        // Mostly it is no longer used; waiting would be for all that was submitted, by others too.
+        self.poll(wgpu::PollType::Poll)?;
+        let result = if let Ok(result) = mapped.try_recv() {
+            result
+        } else {
+            self.wait()?;
+            mapped.recv().map_err(|error| failed(&error))?
+        };
+        result.map_err(|error| failed(&error))?;
+        let mut view = buffer.get_mapped_range_mut(0..bytes.len() as u64).map_err(|error| failed(&error))?;
+        view.copy_from_slice(bytes);
+        drop(view);
+        buffer.unmap();
+        Ok(())
     }
 
     /// What it takes to read a tensor of one piece back: memory of its own, but for a tensor that the device can map.
@@ -270,14 +307,14 @@ impl Gpu {
         Ok(taken)
     }
 
-    fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
+    pub(super) fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some("read back"), size, usage, mapped_at_creation: false };
         self.scoped(|| self.device.create_buffer(&descriptor))
             .map_err(|error| Error::Machine(format!("no memory to read results back: {error}")))
     }
 
-    fn read_bytes(
+    pub(super) fn read_bytes(
         &self,
         buffer: &wgpu::Buffer,
         offset: u64,

@@ -47,7 +47,7 @@ pub struct Workload {
 }
 
 /// What is compiled: WGSL, and what has to be known of it to bind tensors.
-struct Program<'a> {
+struct Source<'a> {
     path: String,
     wgsl: &'a str,
     /// By tensor in the order of bindings, whether it is written.
@@ -57,7 +57,17 @@ struct Program<'a> {
     arguments: [u32; 3],
 }
 
-impl<'a> Program<'a> {
+impl<'a> Source<'a> {
+    fn of_kernel(kernel: &Kernel, wgsl: &'a str) -> Self {
+        Self {
+            path: kernel.path(),
+            wgsl,
+            written: kernel.tensors().iter().map(|role| role.is_written()).collect(),
+            words_per_unit: kernel.words_per_unit(),
+            arguments: [0; 3],
+        }
+    }
+
     fn of_ladder(ladder: &Ladder, wgsl: &'a str, rungs: u32) -> Self {
         Self {
             path: ladder.id(rungs),
@@ -115,19 +125,21 @@ impl Gpu {
         tensors: &[&Tensor],
     ) -> Result<Workload> {
         self.supports(&kernel)?;
-        let roles = kernel.tensors();
-        assert_eq!(roles.len(), tensors.len(), "{} takes {roles:?}", kernel.path());
-        let layout = tensors[0].layout;
-        let fits = |(role, tensor): (&Role, &&Tensor)| tensor.layout == layout.of(&kernel, *role);
-        assert!(roles.iter().zip(tensors).all(fits), "tensors of different layouts");
-        let program = Program {
-            path: kernel.path(),
-            wgsl,
-            written: roles.iter().map(|role| role.is_written()).collect(),
-            words_per_unit: kernel.words_per_unit(),
-            arguments: [0; 3],
-        };
-        self.bind_program(&program, shape, checks, tensors)
+        assert_fit(&kernel, tensors);
+        self.bind_program(&Source::of_kernel(&kernel, wgsl), shape, checks, tensors)
+    }
+
+    /// A kernel that was compiled, bound to other tensors.
+    ///
+    /// # Errors
+    /// If the device fails.
+    ///
+    /// # Panics
+    /// As [`Gpu::workload`].
+    pub fn workload_on(&self, compiled: &Workload, kernel: Kernel, tensors: &[&Tensor]) -> Result<Workload> {
+        assert_eq!(compiled.path, kernel.path(), "what was compiled is another kernel");
+        assert_fit(&kernel, tensors);
+        self.bind_tensors(compiled.pipeline.clone(), &Source::of_kernel(&kernel, ""), compiled.shape, tensors)
     }
 
     /// Compiles a ladder's own WGSL, or a text that stands in for it, and binds it to climb `rungs` rungs: `tensors` are y, x and, where the
@@ -149,7 +161,7 @@ impl Gpu {
     ) -> Result<Workload> {
         let layout = tensors[0].layout;
         assert!(tensors.iter().all(|tensor| tensor.layout == layout), "tensors of different layouts");
-        let program = Program::of_ladder(ladder, wgsl, rungs);
+        let program = Source::of_ladder(ladder, wgsl, rungs);
         let shape = Shape { words_per_invocation: ladder.words, ..shape };
         self.bind_program(&program, shape, checks, tensors)
     }
@@ -159,13 +171,13 @@ impl Gpu {
     /// # Errors
     /// If the device fails.
     pub fn climb_on(&self, compiled: &Workload, ladder: &Ladder, rungs: u32, tensors: &[&Tensor]) -> Result<Workload> {
-        let program = Program::of_ladder(ladder, "", rungs);
+        let program = Source::of_ladder(ladder, "", rungs);
         self.bind_tensors(compiled.pipeline.clone(), &program, compiled.shape, tensors)
     }
 
     fn bind_program(
         &self,
-        program: &Program<'_>,
+        program: &Source<'_>,
         shape: Shape,
         checks: ShaderChecks,
         tensors: &[&Tensor],
@@ -181,7 +193,7 @@ impl Gpu {
     fn bind_tensors(
         &self,
         pipeline: wgpu::ComputePipeline,
-        program: &Program<'_>,
+        program: &Source<'_>,
         shape: Shape,
         tensors: &[&Tensor],
     ) -> Result<Workload> {
@@ -244,7 +256,7 @@ impl Gpu {
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("tensors"), entries: &entries })
     }
 
-    fn pipeline(&self, program: &Program<'_>, shape: Shape, checks: ShaderChecks) -> Result<wgpu::ComputePipeline> {
+    fn pipeline(&self, program: &Source<'_>, shape: Shape, checks: ShaderChecks) -> Result<wgpu::ComputePipeline> {
         let path = &program.path;
         let bind_group_layout = self.bind_group_layout(&program.written);
         let compiled = self.scoped(|| {
@@ -270,14 +282,14 @@ impl Gpu {
     }
 
     #[expect(unsafe_code, reason = "the one place where shaders are created without wgpu's run-time checks")]
-    fn shader_module(&self, label: &str, wgsl: &str, checks: ShaderChecks) -> wgpu::ShaderModule {
+    pub(super) fn shader_module(&self, label: &str, wgsl: &str, checks: ShaderChecks) -> wgpu::ShaderModule {
         let descriptor =
             wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(wgsl.into()) };
         match checks {
             ShaderChecks::Checked => self.device.create_shader_module(descriptor),
             // SAFETY: the shaders in this crate index tensors only below `params.words`, which is what was bound, and their
-            // loops end after a number of steps that is a constant, an override or a uniform. Text from elsewhere is compiled
-            // with checks.
+            // loops end after a number of steps that is a constant, an override or a uniform. Those of `claims/` index below the
+            // numbers in their uniform, which `claims` takes from the buffers it binds. Text from elsewhere is compiled with checks.
             ShaderChecks::Trusted => unsafe {
                 self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
             },
@@ -287,8 +299,12 @@ impl Gpu {
     /// The uniform of one dispatch.
     fn params(&self, words: u64, [flights, rest, factor]: [u32; 3]) -> Result<wgpu::Buffer> {
         let words = u32::try_from(words).map_err(|_| Error::Unsupported(format!("{words} words in one buffer")))?;
-        let params = [words, flights, rest, factor];
-        let bytes: &[u8] = bytemuck::cast_slice(&params);
+        Ok(self.uniform(&[words, flights, rest, factor]))
+    }
+
+    /// A uniform of these words, which are whole words of 16 bytes.
+    pub(super) fn uniform(&self, words: &[u32]) -> wgpu::Buffer {
+        let bytes: &[u8] = bytemuck::cast_slice(words);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
             size: bytes.len() as u64,
@@ -296,7 +312,7 @@ impl Gpu {
             mapped_at_creation: false,
         });
         self.queue.write_buffer(&buffer, 0, bytes);
-        Ok(buffer)
+        buffer
     }
 }
 
@@ -313,6 +329,15 @@ impl Shape {
         let units = self.for_units_of(words_per_unit).words_per_invocation;
         [("workgroup_size", f64::from(self.workgroup_size)), ("units_per_invocation", f64::from(units))]
     }
+}
+
+/// That the tensors are those that the kernel asks for.
+fn assert_fit(kernel: &Kernel, tensors: &[&Tensor]) {
+    let roles = kernel.tensors();
+    assert_eq!(roles.len(), tensors.len(), "{} takes {roles:?}", kernel.path());
+    let layout = tensors[0].layout;
+    let fits = |(role, tensor): (&Role, &&Tensor)| tensor.layout == layout.of(kernel, *role);
+    assert!(roles.iter().zip(tensors).all(fits), "tensors of different layouts");
 }
 
 /// Workgroups for `words` words (or units): rows of equal length, since one dimension holds no more than 65,535 on most adapters and a

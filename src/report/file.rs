@@ -281,19 +281,26 @@ impl Destination {
     /// # Errors
     /// [`Error::Machine`] if it can't be written: the disk is full. That nobody reads standard output any more is no error.
     pub fn write(&self, report: &Report) -> Result<()> {
-        let mut json = serde_json::to_vec(report).expect("string keys");
-        json.push(b'\n');
+        self.write_text(&(serde_json::to_string(report).expect("string keys") + "\n"))
+    }
+
+    /// Writes a text likewise.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_text(&self, text: &str) -> Result<()> {
+        let bytes = text.as_bytes();
         let (name, written) = match self {
             Self::Stdout => {
                 let mut stdout = io::stdout().lock();
-                let written = stdout.write_all(&json).and_then(|()| stdout.flush());
+                let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
                 let unread = written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
                 (Path::new("standard output"), if unread { Ok(()) } else { written })
             }
             Self::Stream(path) => {
-                (path.as_path(), OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(&json)))
+                (path.as_path(), OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(bytes)))
             }
-            Self::File(path) => (path.as_path(), replace(path, &json)),
+            Self::File(path) => (path.as_path(), replace(path, bytes)),
         };
         written.map_err(|error| Error::Machine(format!("{} can't be written: {error}", name.display())))
     }

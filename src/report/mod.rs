@@ -4,9 +4,11 @@
 //! that does not exist is null; there is no NaN and no infinity.
 
 mod accuracy;
+mod claim;
 mod crossover;
 mod file;
 mod gap;
+pub mod grid;
 mod measurement;
 mod rate;
 pub mod table;
@@ -19,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use accuracy::{Accuracy, AccuracyBin};
+pub use claim::{Axis, Claim, Figure, Outcome, Plot, Point, Scale, Series};
 pub use crossover::{Crossover, CrossoverPoint, DerivedCrossover};
 pub use file::{Destination, expand};
 pub use gap::{BOTH, Gap, Quantity};
@@ -79,6 +82,9 @@ pub struct Report {
     /// How far each kernel is from the truth, over inputs chosen to find it wrong.
     #[serde(default)]
     pub accuracy: Vec<Accuracy>,
+    /// What is said of ReLU and sigmoid, put to the test; part of the full profile and of `actbench claims`.
+    #[serde(default)]
+    pub claims: Vec<Claim>,
     /// Sigmoid against ReLU: computed from the above on writing and again on loading.
     #[serde(default)]
     pub gaps: Vec<Gap>,

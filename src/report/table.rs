@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, Table, presets};
-
+use super::grid::{Block, Grid};
 use super::{
-    Accuracy, BOTH, ClockKind, Comparison, Crossover, DerivedCrossover, Fastest, Gap, Inputs, Measurement, Quantity,
-    Rate, Regime, Report, RunStatus, ShapeTrial, Status,
+    Accuracy, BOTH, ClockKind, Comparison, DerivedCrossover, Fastest, Gap, Inputs, Measurement, Quantity, Rate, Regime,
+    Report, RunStatus, ShapeTrial, Status,
 };
 use crate::stats::Estimate;
 use crate::storage::Storage;
@@ -18,13 +17,14 @@ const COLUMNS: usize = 100;
 #[must_use]
 pub fn summary(report: &Report) -> String {
     let mut parts = vec![head(report)];
-    if !report.measurements.is_empty() {
-        parts.push(render(&report.measurements));
-    }
-    parts.extend(rates(&report.rates));
-    parts.extend(gaps(&report.gaps));
-    parts.extend(crossovers(report));
-    parts.extend(forms(report));
+    let grids = [
+        measurements(&report.measurements),
+        rates(&report.rates),
+        gaps(&report.gaps),
+        crossovers(report),
+        forms(report),
+    ];
+    parts.extend(grids.iter().flatten().map(Grid::text));
     parts.extend(verdict(report));
     parts.push(foot(report));
     wrapped(&parts.join("\n\n"))
@@ -105,66 +105,53 @@ pub fn foot(report: &Report) -> String {
 
 /// The ladder: what a rung of each op takes. None where nothing was climbed.
 #[must_use]
-pub fn rates(rates: &[Rate]) -> Option<String> {
-    if rates.is_empty() {
-        return None;
-    }
-    let mut table = plain_table(["ladder", "chains", "ps a rung", "in fma rungs", "net of fma", "G rungs/s"]);
-    let storages = Storage::ALL.map(Storage::name);
-    for storage in storages.into_iter().filter(|storage| rates.iter().any(|rate| rate.storage == *storage)) {
-        table.add_row([format!("ladder/{storage}")]);
-        for rate in rates.iter().filter(|rate| rate.storage == storage) {
-            let derived = rate.derived();
-            table.add_row([
-                format!("  {}", rate.op),
-                if rate.chains > 0 { rate.chains.to_string() } else { String::new() },
-                match rate.status {
-                    Status::Ok => derived.map(|derived| significant(derived.rung_ps.median, 3)).unwrap_or_default(),
-                    status => format!("{status:?}").to_lowercase(),
-                },
-                derived.map(|derived| ratio(derived.rung_in_fma)).unwrap_or_default(),
-                derived.map(|derived| ratio(derived.net_in_fma)).unwrap_or_default(),
-                derived.map(|derived| significant(derived.rungs_per_second / 1e9, 3)).unwrap_or_default(),
-            ]);
-        }
-        table.add_row([""]);
-    }
-    let mut text = lines_of(&table);
-    for rate in rates {
-        if let (true, Some(reason)) = (rate.status != Status::Ok, &rate.reason) {
-            let _ = write!(text, "\n{}: {reason}", rate.id);
-        }
-        for note in &rate.notes {
-            let _ = write!(text, "\n{}: {note}", rate.id);
+pub fn rates(rates: &[Rate]) -> Option<Grid> {
+    let mut grid = Grid::new(["ladder", "chains", "ps a rung", "in fma rungs", "net of fma", "G rungs/s"]);
+    let row = |rate: &Rate| {
+        let derived = rate.derived();
+        vec![
+            rate.op.clone(),
+            if rate.chains > 0 { rate.chains.to_string() } else { String::new() },
+            match rate.status {
+                Status::Ok => derived.map(|derived| significant(derived.rung_ps.median, 3)).unwrap_or_default(),
+                status => status.name().to_owned(),
+            },
+            derived.map(|derived| ratio(derived.rung_in_fma)).unwrap_or_default(),
+            derived.map(|derived| ratio(derived.net_in_fma)).unwrap_or_default(),
+            derived.map(|derived| significant(derived.rungs_per_second / 1e9, 3)).unwrap_or_default(),
+        ]
+    };
+    for storage in Storage::ALL.map(Storage::name) {
+        let rows: Vec<_> = rates.iter().filter(|rate| rate.storage == storage).map(row).collect();
+        if !rows.is_empty() {
+            grid.blocks.push(Block { title: Some(format!("ladder/{storage}")), rows });
         }
     }
-    Some(text)
+    grid.notes = reasons(rates.iter().map(|rate| (rate.id.as_str(), rate.status, rate.reason.as_deref())));
+    grid.notes.extend(notes(rates.iter().map(|rate| (rate.id.as_str(), &rate.notes[..]))));
+    grid.filled()
 }
 
 /// Sigmoid : ReLU by size, and in registers. None where nothing was measured of both.
 #[must_use]
-pub fn gaps(gaps: &[Gap]) -> Option<String> {
-    let mut text = String::new();
+pub fn gaps(gaps: &[Gap]) -> Option<Grid> {
     let by_size: Vec<&Gap> = gaps.iter().filter(|gap| gap.elements.is_some()).collect();
-    if !by_size.is_empty() {
-        let mut table = plain_table(["sigmoid : relu", "regime", "forward", "backward", "both", "hidden, forward"]);
-        for size in by_size.chunk_by(|a, b| (&a.storage, a.elements) == (&b.storage, b.elements)) {
-            let find = |quantity, direction: &str| {
-                size.iter().find(|gap| gap.quantity == quantity && gap.direction == direction).map(|gap| gap.estimate())
-            };
-            let stream = |direction: &str| find(Quantity::Stream, direction).map(ratio).unwrap_or_default();
-            let regime = size.iter().find_map(|gap| gap.regime).map(Regime::name);
-            table.add_row([
-                format!("{}/n={}", size[0].storage, size[0].elements.unwrap_or_default()),
-                regime.unwrap_or_default().to_owned(),
-                stream("forward"),
-                stream("backward"),
-                stream(BOTH),
-                find(Quantity::Hidden, "forward").map(percent).unwrap_or_default(),
-            ]);
-        }
-        text = lines_of(&table);
-    }
+    let rows = by_size.chunk_by(|a, b| (&a.storage, a.elements) == (&b.storage, b.elements)).map(|size| {
+        let find = |quantity, direction: &str| {
+            size.iter().find(|gap| gap.quantity == quantity && gap.direction == direction).map(|gap| gap.estimate())
+        };
+        let stream = |direction: &str| find(Quantity::Stream, direction).map(ratio).unwrap_or_default();
+        let regime = size.iter().find_map(|gap| gap.regime).map(Regime::name);
+        [
+            format!("{}/n={}", size[0].storage, size[0].elements.unwrap_or_default()),
+            regime.unwrap_or_default().to_owned(),
+            stream("forward"),
+            stream("backward"),
+            stream(BOTH),
+            find(Quantity::Hidden, "forward").map(percent).unwrap_or_default(),
+        ]
+    });
+    let mut grid = Grid::of(["sigmoid : relu", "regime", "forward", "backward", "both", "hidden, forward"], rows);
     for whole in gaps.iter().filter(|gap| gap.quantity == Quantity::Rung) {
         let is_net = |gap: &&Gap| {
             gap.quantity == Quantity::RungNet && gap.storage == whole.storage && gap.direction == whole.direction
@@ -174,43 +161,36 @@ pub fn gaps(gaps: &[Gap]) -> Option<String> {
             None => "no net ratio, since relu's own cost may be nothing".to_owned(),
         };
         let Gap { direction, storage, .. } = whole;
-        let _ =
-            write!(text, "\nin registers, {direction} {storage}: {} in whole rungs; {net}", ratio(whole.estimate()));
+        let whole = ratio(whole.estimate());
+        grid.notes.push(format!("in registers, {direction} {storage}: {whole} in whole rungs; {net}"));
     }
-    Some(text.trim_start().to_owned()).filter(|text| !text.is_empty())
+    grid.filled()
 }
 
 /// Where streaming kernels leave memory speed. None where no crossover was planned.
 #[must_use]
-pub fn crossovers(report: &Report) -> Option<String> {
-    if report.crossovers.is_empty() {
-        return None;
-    }
-    let mut table =
-        plain_table(["k activations an element", "elements", "k*", "bend", "knee penalty", "rung : ladder's"]);
-    for row in &report.crossovers {
+pub fn crossovers(report: &Report) -> Option<Grid> {
+    let rows = report.crossovers.iter().map(|row| {
         let ladder = report.rates.iter().find(|rate| rate.id == row.ladder);
         let derived = ladder.and_then(|ladder| row.derived(ladder));
-        table.add_row([
+        [
             row.id.clone(),
             row.elements.to_string(),
             match (row.status, derived) {
                 (Status::Ok, Some(derived)) => ratio(derived.rungs_under_memory),
-                (status, _) => format!("{status:?}").to_lowercase(),
+                (status, _) => status.name().to_owned(),
             },
             derived.map(|derived| format!("{:.2}", derived.bend_rungs)).unwrap_or_default(),
             derived.map(knee).unwrap_or_default(),
             derived.map(|derived| ratio(derived.rung_over_ladder)).unwrap_or_default(),
-        ]);
-    }
-    let mut text = lines_of(&table);
-    for Crossover { id, status, reason, notes, .. } in &report.crossovers {
-        let reason = reason.iter().filter(|_| *status != Status::Ok);
-        for sentence in reason.chain(notes) {
-            let _ = write!(text, "\n{id}: {sentence}");
-        }
-    }
-    Some(text)
+        ]
+    });
+    let mut grid =
+        Grid::of(["k activations an element", "elements", "k*", "bend", "knee penalty", "rung : ladder's"], rows);
+    let rows = || report.crossovers.iter();
+    grid.notes = reasons(rows().map(|row| (row.id.as_str(), row.status, row.reason.as_deref())));
+    grid.notes.extend(notes(rows().map(|row| (row.id.as_str(), &row.notes[..]))));
+    grid.filled()
 }
 
 fn knee(derived: DerivedCrossover) -> String {
@@ -220,10 +200,10 @@ fn knee(derived: DerivedCrossover) -> String {
 
 /// Forms side by side: time, what a backward pass needs saved, and accuracy. None where only default forms were measured.
 #[must_use]
-pub fn forms(report: &Report) -> Option<String> {
-    let mut table =
-        plain_table(["form", "saved B", "of yardstick", "fma rungs", "max ULP", "mean", "bound", "tier", "every x"]);
-    let (mut has_others, mut group) = (false, String::new());
+pub fn forms(report: &Report) -> Option<Grid> {
+    let mut grid =
+        Grid::new(["form", "saved B", "of yardstick", "fma rungs", "max ULP", "mean", "bound", "tier", "every x"]);
+    let mut has_others = false;
     let mut compared: Vec<&Accuracy> = report.accuracy.iter().collect();
     let of_group = |path: &str| path.splitn(3, '/').take(2).map(str::to_owned).collect::<Vec<_>>();
     compared.sort_by_key(|accuracy| of_group(&accuracy.kernel));
@@ -234,12 +214,12 @@ pub fn forms(report: &Report) -> Option<String> {
         let row = largest_row(report, accuracy);
         let share = row.and_then(|row| yardstick_of(report, row)?.over(row));
         has_others |= activation == "sigmoid" && form == "exp2";
-        if group != format!("{direction}/{storage}") {
-            group = format!("{direction}/{storage}");
-            table.add_row([group.clone()]);
+        let group = Some(format!("{direction}/{storage}"));
+        if grid.blocks.last().is_none_or(|block| block.title != group) {
+            grid.blocks.push(Block { title: group, rows: Vec::new() });
         }
-        table.add_row([
-            format!("  {activation}/{form}"),
+        let cells = vec![
+            format!("{activation}/{form}"),
             row.filter(|row| row.direction == "backward").map(saved_bytes).unwrap_or_default(),
             share.map(|share| format!("{:.0} %", 100.0 * share.median)).unwrap_or_default(),
             rung.map(|rung| format!("{:.2}", rung.median)).unwrap_or_default(),
@@ -248,12 +228,10 @@ pub fn forms(report: &Report) -> Option<String> {
             accuracy.max_share_of_bound.map(|share| format!("{share:.2}")).unwrap_or_default(),
             accuracy.tier.map(String::from).unwrap_or_default(),
             if accuracy.is_total { "yes" } else { "no" }.to_owned(),
-        ]);
+        ];
+        grid.blocks.last_mut().expect("one was pushed").rows.push(cells);
     }
-    has_others.then(|| {
-        let packing = packing_costs(report);
-        [lines_of(&table), packing].join("\n").trim_end().to_owned()
-    })
+    has_others.then(|| Grid { notes: packing_costs(report), ..grid })
 }
 
 /// Bytes an element that the forward pass keeps for this backward pass.
@@ -285,8 +263,8 @@ fn yardstick_of<'a>(report: &'a Report, row: &Measurement) -> Option<&'a Measure
 }
 
 /// What writing a mask costs beside y, and what reading it gains, at the largest size.
-fn packing_costs(report: &Report) -> String {
-    let mut text = String::new();
+fn packing_costs(report: &Report) -> Vec<String> {
+    let mut sentences = Vec::new();
     let masks = report.measurements.iter().filter(|row| row.form.ends_with("_mask") && is_plain(row));
     let masks: Vec<&Measurement> = masks.collect();
     for storage in Storage::ALL.map(Storage::name) {
@@ -302,10 +280,10 @@ fn packing_costs(report: &Report) -> String {
             let Some(ratio) = report.measurements.iter().find(is_other).and_then(|peer| row.over(peer)) else {
                 continue;
             };
-            let _ = writeln!(text, "{}: {what} {} times as long", row.id, self::ratio(ratio));
+            sentences.push(format!("{}: {what} {} times as long", row.id, self::ratio(ratio)));
         }
     }
-    text
+    sentences
 }
 
 /// What follows, in words. None where nothing does.
@@ -329,77 +307,89 @@ pub fn verdict(report: &Report) -> Option<String> {
     Some(text)
 }
 
-/// Every shape that was tried, by kernel and from the fastest on.
+/// Every shape that was tried, by kernel and from the fastest on. None where the default had to do.
 #[must_use]
-pub fn shapes(trials: &[ShapeTrial]) -> String {
-    let mut table = plain_table(["kernel and size", "workgroup", "words", "ns/dispatch", "of the fastest", ""]);
-    let key = |trial: &ShapeTrial| (trial.kernel.clone(), trial.elements);
-    for kernel in trials.chunk_by(|a, b| key(a) == key(b)) {
+pub fn shapes(trials: &[ShapeTrial]) -> Option<Grid> {
+    let mut grid = Grid::new(["kernel and size", "workgroup", "words", "ns/dispatch", "of the fastest", ""]);
+    for kernel in trials.chunk_by(|a, b| (&a.kernel, a.elements) == (&b.kernel, b.elements)) {
         let fastest = kernel.iter().map(|trial| trial.ns.median).fold(f64::INFINITY, f64::min);
-        for trial in kernel {
-            table.add_row([
+        let row = |trial: &ShapeTrial| {
+            vec![
                 format!("{} n={}", trial.kernel, trial.elements),
                 trial.shape.workgroup_size.to_string(),
                 trial.shape.words_per_invocation.to_string(),
                 significant(trial.ns.median, 4),
                 format!("{:.0} %", 100.0 * fastest / trial.ns.median),
                 if trial.chosen { "chosen" } else { "" }.to_owned(),
-            ]);
-        }
-        table.add_row([""]);
+            ]
+        };
+        grid.blocks.push(Block { title: None, rows: kernel.iter().map(row).collect() });
     }
-    lines_of(&table)
+    grid.filled()
 }
 
-/// The measurements as a table of at most 100 columns, a block per panel: its id and what bounds it, then its members.
+/// The measurements, a block per panel: its id and what bounds it, then its members. None where there are none.
 #[must_use]
-pub fn render(measurements: &[Measurement]) -> String {
-    let mut table = plain_table(["kernel", "ns/element", "GB/s", "of yardstick", "sigmoid : relu"]);
+pub fn measurements(measurements: &[Measurement]) -> Option<Grid> {
+    let mut grid = Grid::new(["kernel", "ns/element", "GB/s", "of yardstick", "sigmoid : relu"]);
     for panel in measurements.chunk_by(|a, b| a.group() == b.group()) {
         let regime = panel.iter().find_map(|member| member.regime).map(|regime| format!(" ({})", regime.name()));
-        table.add_row([format!("{}{}", panel[0].group(), regime.unwrap_or_default())]);
-        for member in panel {
+        let title = format!("{}{}", panel[0].group(), regime.unwrap_or_default());
+        let rows = panel.iter().map(|member| {
             let share = panel.first().filter(|yardstick| yardstick.id != member.id).and_then(|y| y.over(member));
-            let relu = || panel.iter().find(|other| other.activation == "relu" && is_alike(other, member));
-            let gap = (member.activation == "sigmoid").then(relu).flatten().and_then(|relu| member.over(relu));
-            table.add_row([
-                format!("  {}", member.id[member.group().len()..].trim_start_matches('/')),
+            vec![
+                member.id[member.group().len()..].trim_start_matches('/').to_owned(),
                 match member.status {
                     Status::Ok => member.ns_per_element().map(|ns| significant(ns, 3)).unwrap_or_default(),
-                    status => format!("{status:?}").to_lowercase(),
+                    status => status.name().to_owned(),
                 },
                 member.bytes_per_second().map(|rate| significant(rate / 1e9, 3)).unwrap_or_default(),
                 share.map(percent).unwrap_or_default(),
-                gap.map(ratio).unwrap_or_default(),
-            ]);
-        }
-        table.add_row([""]);
+                over_relu(member, panel).map(ratio).unwrap_or_default(),
+            ]
+        });
+        grid.blocks.push(Block { title: Some(title), rows: rows.collect() });
     }
-    let mut text = lines_of(&table);
-    // Many rows may have one reason.
+    grid.notes = reasons(measurements.iter().map(|row| (row.id.as_str(), row.status, row.reason.as_deref())));
+    grid.notes.extend(notes(measurements.iter().map(|row| (row.id.as_str(), &row.notes[..]))));
+    grid.filled()
+}
+
+/// The measurements as a table of at most 100 columns.
+#[must_use]
+pub fn render(measurements: &[Measurement]) -> String {
+    self::measurements(measurements).map(|grid| grid.text()).unwrap_or_default()
+}
+
+/// Time of a sigmoid over that of the ReLU of its panel; none of other rows.
+pub(crate) fn over_relu(member: &Measurement, panel: &[Measurement]) -> Option<Estimate> {
+    let relu = || panel.iter().find(|other| other.activation == "relu" && is_alike(other, member));
+    (member.activation == "sigmoid").then(relu).flatten().and_then(|relu| member.over(relu))
+}
+
+/// Why rows have no figures, once for all that have one reason: id, status and reason of each.
+fn reasons<'a>(rows: impl Iterator<Item = (&'a str, Status, Option<&'a str>)>) -> Vec<String> {
     let mut reasons: Vec<(&str, Status, Vec<&str>)> = Vec::new();
-    for member in measurements.iter().filter(|member| member.status != Status::Ok) {
-        let reason = member.reason.as_deref().unwrap_or("no reason was given");
-        match reasons.iter_mut().find(|(other, status, _)| (*other, *status) == (reason, member.status)) {
-            Some((.., ids)) => ids.push(&member.id),
-            None => reasons.push((reason, member.status, vec![&member.id])),
+    for (id, status, reason) in rows.filter(|(_, status, _)| *status != Status::Ok) {
+        let reason = reason.unwrap_or("no reason was given");
+        match reasons.iter_mut().find(|(other, of, _)| (*other, *of) == (reason, status)) {
+            Some((.., ids)) => ids.push(id),
+            None => reasons.push((reason, status, vec![id])),
         }
     }
-    for (reason, status, ids) in reasons {
-        let status = format!("{status:?}").to_lowercase();
+    let sentence = |(reason, status, ids): (&str, Status, Vec<&str>)| {
         let rows = match ids[..] {
-            [id] => id.to_owned(),
-            [first, ..] => format!("{first} and {} more", ids.len() - 1),
-            [] => unreachable!("a reason has a row"),
+            [first, _, ..] => format!("{first} and {} more", ids.len() - 1),
+            _ => ids.concat(),
         };
-        let _ = write!(text, "\n{rows}: {status}: {reason}");
-    }
-    for member in measurements {
-        for note in &member.notes {
-            let _ = write!(text, "\n{}: {note}", member.id);
-        }
-    }
-    text
+        format!("{rows}: {}: {reason}", status.name())
+    };
+    reasons.into_iter().map(sentence).collect()
+}
+
+/// What a reader of rows should know: id and notes of each.
+fn notes<'a>(rows: impl Iterator<Item = (&'a str, &'a [String])>) -> Vec<String> {
+    rows.flat_map(|(id, notes)| notes.iter().map(move |note| format!("{id}: {note}"))).collect()
 }
 
 /// Whether a row is one of normal inputs without run-time checks.
@@ -416,32 +406,11 @@ fn is_yardstick(path: &str) -> bool {
     path.ends_with("/copy/plain") || path.ends_with("/add/plain")
 }
 
-fn plain_table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(header);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    if let Some(first) = table.column_mut(0) {
-        first.set_padding((0, 1));
-    }
-    table
-}
-
-fn lines_of(table: &Table) -> String {
-    let mut text = String::new();
-    for line in table.lines() {
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text.trim_end().to_owned()
-}
-
-fn counted(count: u64, what: &str) -> String {
+pub(crate) fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn duration(ns: f64) -> String {
+pub(crate) fn duration(ns: f64) -> String {
     if ns < 1e3 {
         format!("{} ns", significant(ns, 3))
     } else if ns < 1e6 {
@@ -464,17 +433,17 @@ pub fn significant(value: f64, digits: i32) -> String {
 }
 
 /// [`significant`] of a number that may be 0.
-fn significant_or_0(value: f64, digits: i32) -> String {
+pub(crate) fn significant_or_0(value: f64, digits: i32) -> String {
     if value == 0.0 { "0".to_owned() } else { significant(value, digits) }
 }
 
 /// A share with its interval, in percent.
-pub(super) fn percent(share: Estimate) -> String {
+pub(crate) fn percent(share: Estimate) -> String {
     format!("{:.0} % [{:.0}, {:.0}]", share.median * 100.0, share.low * 100.0, share.high * 100.0)
 }
 
 /// A ratio with its interval.
-pub(super) fn ratio(ratio: Estimate) -> String {
+pub(crate) fn ratio(ratio: Estimate) -> String {
     format!("{:.2} [{:.2}, {:.2}]", ratio.median, ratio.low, ratio.high)
 }
 

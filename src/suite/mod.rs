@@ -21,6 +21,7 @@ pub use memory::{floor, scan};
 pub use panels::{Member, Panel, default_kernels, panels};
 
 use crate::activation::Direction;
+use crate::claims::{self, CLAIMS};
 use crate::dump::{self, Dump};
 use crate::error::{Error, Result};
 use crate::gates::{self, Circumstances};
@@ -125,7 +126,9 @@ pub fn run(
         settings,
         dump,
         began,
-        steps: STEPS_ONCE + settings.devices as usize * (1 + panels.len() + ladders.len() + crossings.len()),
+        steps: STEPS_ONCE
+            + settings.devices as usize * (1 + panels.len() + ladders.len() + crossings.len())
+            + report.claims.len(),
         panels,
         watch,
         report,
@@ -226,13 +229,30 @@ impl From<Error> for Stop {
 
 impl Suite<'_> {
     fn on_all_devices(&mut self, first: Gpu, open: &mut dyn FnMut() -> Result<Gpu>) -> std::result::Result<(), Stop> {
-        self.on_device(&first)?;
-        drop(first);
+        let mut gpu = first;
+        self.on_device(&gpu)?;
         for _ in 1..self.settings.devices {
+            drop(gpu);
             let began = Instant::now();
-            let gpu = open()?;
+            gpu = open()?;
             self.report.run.spent.open_s += began.elapsed().as_secs_f64();
             self.on_device(&gpu)?;
+        }
+        self.test_claims(&gpu)
+    }
+
+    /// The claims that were planned, on the last device.
+    fn test_claims(&mut self, gpu: &Gpu) -> std::result::Result<(), Stop> {
+        for (index, experiment) in CLAIMS.iter().enumerate().take(self.report.claims.len()) {
+            self.step(&format!("claim: {}", experiment.name))?;
+            let context =
+                claims::Context { gpu, extent: claims::Extent::on(gpu), seed: self.settings.seed, progress: &|_| () };
+            let (claim, error) = experiment.examine(&context);
+            self.report.claims[index] = claim;
+            if let Some(error) = error {
+                return Err(error.into());
+            }
+            self.keep(false)?;
         }
         Ok(())
     }
@@ -409,6 +429,9 @@ impl Suite<'_> {
         let crossovers = self.report.crossovers.iter_mut().map(|row| (row.status, &mut row.reason));
         for (_, reason) in rates.chain(crossovers).filter(|(status, _)| *status == Status::Skipped) {
             reason.get_or_insert_with(|| unreached.clone());
+        }
+        for claim in self.report.claims.iter_mut().filter(|claim| claim.is_pending()) {
+            claim.reason = Some(unreached.clone());
         }
         self.report.run.status = status;
         self.report.run.reason = reason;
@@ -610,6 +633,14 @@ fn validation(accuracy: &Accuracy) -> Validation {
     }
 }
 
+/// A report without a row, for claims.
+#[must_use]
+pub fn report_of_claims(gpu: &Gpu, profile: Profile, seed: u64) -> Report {
+    let settings = Settings { seed, ..Settings::of(profile) };
+    let nothing = Planned { panels: Vec::new(), ladders: Vec::new(), crossings: Vec::new() };
+    Report { claims: Vec::new(), ..empty_report(gpu, &settings, &nothing) }
+}
+
 /// A report of every row that is planned, none of them reached.
 fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
     let clock = match gpu.clock() {
@@ -660,6 +691,11 @@ fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
         floor: None,
         memory_regime: None,
         shapes: Vec::new(),
+        claims: if settings.profile == Profile::Full && settings.filter.is_none() {
+            CLAIMS.iter().map(claims::Experiment::pending).collect()
+        } else {
+            Vec::new()
+        },
         measurements: plan
             .panels
             .iter()

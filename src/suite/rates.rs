@@ -261,8 +261,8 @@ impl<'gpu> Climbing<'gpu> {
             slopes.sort_by(f64::total_cmp);
             stats::quantile(&slopes, 0.5).unwrap_or(f64::INFINITY)
         };
-        let medians = samples.chunks_exact(2).zip(tried).map(rung_ns).enumerate();
-        Ok(medians.min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(index, _)| index))
+        let slopes = samples.chunks_exact(2).zip(tried).map(rung_ns).enumerate();
+        Ok(slopes.min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(index, _)| index))
     }
 
     /// The elements from which on the time of a rung of an element no longer falls.

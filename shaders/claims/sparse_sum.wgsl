@@ -1,0 +1,21 @@
+// y = the strips' sums, added in the order of the strips.
+struct Params {
+    strips: u32,
+    columns: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read> sums: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= params.columns {
+        return;
+    }
+    var sum = 0.0;
+    for (var strip = 0u; strip < params.strips; strip++) {
+        sum += sums[strip * params.columns + id.x];
+    }
+    y[id.x] = sum;
+}

@@ -1,0 +1,625 @@
+//! A restricted Boltzmann machine: its units are on with a probability, which sigmoid gives. Trained by one step of contrastive divergence on bars and
+//! stripes; and what becomes of it when ReLU takes that place.
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+use rand_distr::StandardNormal;
+
+use super::random::{self, random, uniform_of};
+use super::range::percent;
+use super::shallow::{arrived_at, bars_and_stripes, best_rate, by_part, error_of_mean, figure_of_steps, picks};
+use super::text::number;
+use super::{Context, Experiment, Findings, check, count, over_seeds};
+use crate::activation::Activation;
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Sequence, ShaderChecks};
+use crate::reference;
+use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::stats::Estimate;
+use crate::storage::Storage;
+
+/// The claim.
+pub(super) const CLAIM: Experiment = Experiment {
+    name: "boltzmann",
+    statement: "a restricted Boltzmann machine wants sigmoid, whose values are probabilities",
+    run,
+};
+
+/// Pixels a side: few enough that the sum over all pictures, 2^16, can be taken.
+const SIDE: u32 = 4;
+
+const SIZES: Sizes = Sizes { visible: 16, hidden: 16, batch: 10 };
+
+/// Learning rates that are tried on seeds of their own.
+const RATES: [f32; 6] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
+
+/// Seeds that rates are tried on.
+const TUNING_SEEDS: u64 = 2;
+
+/// Steps of a dispatch: drivers end what runs for seconds.
+const STEPS_AT_ONCE: usize = 200;
+
+/// It works if its error ends below so much of that of the mean picture.
+const WORKS: f64 = 0.5;
+
+/// Of a machine and its batches; all but the batch in fours.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    visible: usize,
+    hidden: usize,
+    batch: usize,
+}
+
+impl Sizes {
+    /// Weights and biases of a machine.
+    fn weights(self) -> usize {
+        self.visible * self.hidden + self.hidden + self.visible
+    }
+
+    /// Probabilities of a step: of hidden units twice, of visible ones once.
+    fn probabilities(self) -> usize {
+        self.batch * (2 * self.hidden + self.visible)
+    }
+}
+
+/// What makes a probability of a unit's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Sigmoid,
+    Relu,
+}
+
+impl Unit {
+    const BOTH: [Self; 2] = [Self::Sigmoid, Self::Relu];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sigmoid => "sigmoid",
+            Self::Relu => "ReLU",
+        }
+    }
+
+    fn probability(self, x: f64) -> f64 {
+        match self {
+            Self::Sigmoid => reference::sigmoid(x),
+            Self::Relu => reference::relu(x),
+        }
+    }
+
+    /// The bias to begin with: that of a probability of 1/2.
+    fn bias(self) -> f32 {
+        match self {
+            Self::Sigmoid => 0.0,
+            Self::Relu => 0.5,
+        }
+    }
+
+    fn wgsl(self, sizes: Sizes) -> String {
+        let function = match self {
+            Self::Sigmoid => "sigmoid_two_sided",
+            Self::Relu => "relu_plain",
+        };
+        let Sizes { visible, hidden, batch } = sizes;
+        let glue = format!(
+            "const VISIBLE: u32 = {visible}u;\nconst HIDDEN: u32 = {hidden}u;\nconst BATCH: u32 = {batch}u;\n\
+             fn probability(x: T) -> T {{ return {function}(x); }}\n"
+        );
+        let [sigmoid, relu] = ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table").wgsl);
+        let machine = include_str!("../../shaders/claims/boltzmann.wgsl");
+        [Storage::F32.wgsl(), sigmoid, relu, random::WGSL, &glue, machine].join("\n")
+    }
+}
+
+fn run(context: &Context<'_>) -> Result<Findings> {
+    let pictures = bars_and_stripes(SIDE);
+    let baseline = error_of_mean(&pictures);
+    let steps = context.either(2000, 20_000);
+    let mut seeds = context.seeds(context.either(8, 32) + TUNING_SEEDS);
+    let tuning = seeds.split_off(seeds.len() - usize::try_from(TUNING_SEEDS).expect("a few"));
+    let mut trained = Vec::new();
+    for unit in Unit::BOTH {
+        (context.progress)(&format!(
+            "units of {}: learning rates, then {steps} steps of {} seeds",
+            unit.name(),
+            seeds.len()
+        ));
+        check(context.gpu, unit, &unit.wgsl(CHECKED), ShaderChecks::Trusted)?;
+        let train = |seeds: &[u64], rates: &[f32]| {
+            Training::new(unit, SIZES, &pictures, seeds, rates, steps).run(
+                context.gpu,
+                &unit.wgsl(SIZES),
+                ShaderChecks::Trusted,
+            )
+        };
+        let tried = train(&tuning, &RATES)?;
+        let rate = match unit {
+            Unit::Sigmoid => likeliest_rate(&tried.weights, &pictures),
+            Unit::Relu => best_rate(&tried.errors, &RATES),
+        };
+        trained.push(Trained { unit, rate, run: train(&seeds, &[rate])? });
+    }
+    let [sigmoid, relu] = [&trained[0], &trained[1]];
+    (context.progress)("the likelihood of all pictures");
+    let likelihoods: Vec<f64> =
+        sigmoid.run.weights.iter().map(|weights| mean_log_likelihood(SIZES, weights, &pictures)).collect();
+    let mut figures = vec![Figure::new("mean picture: mean squared error", "", baseline)];
+    figures.extend(trained.iter().flat_map(|trained| trained.figures(WORKS * baseline)));
+    figures.extend(figures_of_likelihood(&likelihoods, pictures.len()));
+    // Sigmoid works, and ReLU gives no probabilities, by seed.
+    let works = sigmoid.run.errors.iter().map(|course| arrived_at(course) < WORKS * baseline);
+    let breaks = relu.run.above_1.iter().zip(&relu.run.nan).map(|(above, nan)| above + nan > 0);
+    Ok(Findings {
+        outcome: Outcome::of(works.chain(breaks)),
+        conclusion: conclusion(sigmoid, relu, baseline, &likelihoods, pictures.len(), steps),
+        seeds,
+        figures,
+        plots: vec![plot(&trained)],
+        notes: vec![
+            format!(
+                "{} bars and stripes of {SIDE} by {SIDE} pixels, {} hidden units, batches of {}; the learning rate is the best of {} on {TUNING_SEEDS} other seeds: of sigmoid by likelihood, of ReLU, which has none, by error. \
+                 It works if the error ends below {WORKS} of that of the mean picture.",
+                pictures.len(),
+                SIZES.hidden,
+                SIZES.batch,
+                RATES.len()
+            ),
+            "A unit of ReLU begins with a bias of 1/2, that of a probability of 1/2; one whose value is above 1 is on for certain, which is no sample of it."
+                .to_owned(),
+        ],
+    })
+}
+
+fn conclusion(
+    sigmoid: &Trained,
+    relu: &Trained,
+    baseline: f64,
+    likelihoods: &[f64],
+    pictures: usize,
+    steps: usize,
+) -> String {
+    let interval = |values: &[f64]| match over_seeds(values) {
+        Some(Estimate { median, low, high }) => format!("{} [{}, {}]", number(median), number(low), number(high)),
+        None => "none".to_owned(),
+    };
+    format!(
+        "after {steps} steps sigmoid's reconstruction error is {} (the mean picture's: {baseline:.2}) and its log-likelihood {} (chance {:.1}, at most {:.2}); with ReLU {:.1} % of \
+         what should be probabilities exceed 1, and the error is {}{}",
+        interval(&sigmoid.arrived()),
+        interval(likelihoods),
+        log_likelihood_by_chance(),
+        best_log_likelihood(pictures),
+        percent(relu.run.above_1.iter().sum(), relu.run.probabilities),
+        interval(&relu.arrived()),
+        match relu.failed() {
+            0 => String::new(),
+            failed => format!(" ({failed} of {} machines left f32)", relu.run.errors.len()),
+        }
+    )
+}
+
+/// What became of the machines of a unit.
+struct Trained {
+    unit: Unit,
+    rate: f32,
+    run: Run,
+}
+
+/// What a training gave, by machine.
+struct Run {
+    /// The error by step.
+    errors: Vec<Vec<f32>>,
+    /// Probabilities above 1, and those that are no numbers, in all steps.
+    above_1: Vec<u64>,
+    nan: Vec<u64>,
+    /// Probabilities of all machines and steps.
+    probabilities: u64,
+    /// The weights at the end.
+    weights: Vec<Vec<f32>>,
+}
+
+impl Trained {
+    fn arrived(&self) -> Vec<f64> {
+        self.run.errors.iter().map(|course| arrived_at(course)).collect()
+    }
+
+    fn failed(&self) -> usize {
+        self.arrived().iter().filter(|error| !error.is_finite()).count()
+    }
+
+    fn figures(&self, works: f64) -> Vec<Figure> {
+        let name = self.unit.name();
+        let arrived = self.arrived();
+        let error = match over_seeds(&arrived) {
+            Some(error) => Figure::estimated(format!("{name}: reconstruction error"), "", error).noted(format!(
+                "rate {}; {} of {} not finite",
+                self.rate,
+                self.failed(),
+                arrived.len()
+            )),
+            None => Figure::none(format!("{name}: reconstruction error"), "", "none was trained"),
+        };
+        let of_all = self.run.probabilities;
+        let share = |what: &str, counts: &[u64]| {
+            let count = counts.iter().sum();
+            Figure::new(format!("{name}: probabilities {what}"), "%", percent(count, of_all))
+                .noted(format!("{count} of {of_all}"))
+        };
+        let steps = figure_of_steps(format!("{name}: steps until it works"), &self.run.errors, works);
+        vec![error, steps, share("above 1", &self.run.above_1), share("that are no numbers", &self.run.nan)]
+    }
+}
+
+fn figures_of_likelihood(likelihoods: &[f64], pictures: usize) -> Vec<Figure> {
+    let name = "sigmoid: log-likelihood of a picture";
+    let measured = match over_seeds(likelihoods) {
+        Some(likelihood) => Figure::estimated(name, "nat", likelihood).noted("exact"),
+        None => Figure::none(name, "nat", "none was trained"),
+    };
+    let best = Figure::new("the most it can be", "nat", best_log_likelihood(pictures));
+    let chance = Figure::new("that of pixels by chance", "nat", log_likelihood_by_chance());
+    vec![measured, best, chance]
+}
+
+/// Of a machine that gives every picture there is the same probability.
+fn log_likelihood_by_chance() -> f64 {
+    -f64::from(SIDE * SIDE) * std::f64::consts::LN_2
+}
+
+/// Of a machine that gives all probability to these pictures alike, and none to others.
+fn best_log_likelihood(pictures: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "tens")]
+    let pictures = pictures as f64;
+    -pictures.ln()
+}
+
+/// The rate with the largest likelihood over the tuning seeds; machines are by seed and rate.
+fn likeliest_rate(machines: &[Vec<f32>], pictures: &[Vec<f32>]) -> f32 {
+    let likelihoods: Vec<f64> = machines.iter().map(|weights| mean_log_likelihood(SIZES, weights, pictures)).collect();
+    let of_rate = |rate: usize| likelihoods.iter().skip(rate).step_by(RATES.len()).sum::<f64>();
+    // The likelihood of weights that are not finite is NaN, which is less than any.
+    let finite = (0..RATES.len()).filter(|rate| of_rate(*rate).is_finite());
+    finite.max_by(|a, b| of_rate(*a).total_cmp(&of_rate(*b))).map_or(RATES[0], |rate| RATES[rate])
+}
+
+/// The mean log-likelihood of pictures, exactly: a picture's unnormalised probability is exp(c v) times the product of 1 + exp(b + v W) over hidden
+/// units, and the sum of it is taken over every picture there is.
+fn mean_log_likelihood(sizes: Sizes, weights: &[f32], pictures: &[Vec<f32>]) -> f64 {
+    let Sizes { visible, hidden, .. } = sizes;
+    let w: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
+    let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
+    let log_of = |is_on: &dyn Fn(usize) -> bool| {
+        let on: Vec<usize> = (0..visible).filter(|v| is_on(*v)).collect();
+        let bias: f64 = on.iter().map(|v| w[visible * hidden + hidden + v]).sum();
+        let of_unit = |unit: usize| {
+            let input: f64 = on.iter().map(|v| w[v * hidden + unit]).sum();
+            softplus(w[visible * hidden + unit] + input)
+        };
+        bias + (0..hidden).map(of_unit).sum::<f64>()
+    };
+    let all: Vec<f64> = (0..1_u32 << visible).map(|picture| log_of(&|v| picture >> v & 1 == 1)).collect();
+    let largest = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let log_of_sum = largest + all.iter().map(|log| (log - largest).exp()).sum::<f64>().ln();
+    #[expect(clippy::cast_precision_loss, reason = "tens")]
+    let count = pictures.len() as f64;
+    pictures.iter().map(|picture| log_of(&|v| picture[v] == 1.0) - log_of_sum).sum::<f64>() / count
+}
+
+fn plot(trained: &[Trained]) -> Plot {
+    let line = |trained: &Trained| Series {
+        label: format!("units of {}", trained.unit.name()),
+        points: by_part(&trained.run.errors, 40)
+            .into_iter()
+            .map(|(step, error)| Point::estimated(step, error))
+            .collect(),
+    };
+    Plot {
+        title: "Reconstruction error of restricted Boltzmann machines over steps".to_owned(),
+        x: Axis::linear("step"),
+        y: Axis::linear("mean squared error"),
+        series: trained.iter().map(line).collect(),
+    }
+}
+
+/// Machines to be trained: of each seed one of each rate.
+struct Training {
+    unit: Unit,
+    sizes: Sizes,
+    steps: usize,
+    rates: Vec<f32>,
+    seeds: Vec<u64>,
+    /// By machine.
+    weights: Vec<f32>,
+    patterns: Vec<f32>,
+    picks: Vec<u32>,
+}
+
+/// Words of what a step found, as in the shader.
+const FOUND_WORDS: usize = 4;
+
+impl Training {
+    fn new(unit: Unit, sizes: Sizes, pictures: &[Vec<f32>], seeds: &[u64], rates: &[f32], steps: usize) -> Self {
+        let mut weights = Vec::new();
+        for seed in seeds {
+            let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
+            // Hinton's practical guide (2010), section 8: normal, 0.01.
+            let weight = || 0.01 * random.sample::<f32, _>(StandardNormal);
+            let mut of_machine: Vec<f32> = std::iter::repeat_with(weight).take(sizes.visible * sizes.hidden).collect();
+            of_machine.resize(sizes.weights(), unit.bias());
+            weights.extend(of_machine.repeat(rates.len()));
+        }
+        Self {
+            unit,
+            sizes,
+            steps,
+            rates: rates.to_vec(),
+            seeds: seeds.to_vec(),
+            weights,
+            patterns: pictures.concat(),
+            picks: seeds.iter().flat_map(|seed| picks(*seed, steps * sizes.batch, pictures.len())).collect(),
+        }
+    }
+
+    fn machines(&self) -> usize {
+        self.seeds.len() * self.rates.len()
+    }
+
+    /// The key of a seed's random numbers.
+    fn key(seed: u64) -> [u32; 2] {
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+        let halves = [seed as u32, (seed >> 32) as u32];
+        halves
+    }
+
+    /// Trains all machines on the device.
+    fn run(&self, gpu: &Gpu, wgsl: &str, checks: ShaderChecks) -> Result<Run> {
+        let path = format!("boltzmann/{}", self.unit.name());
+        let program = gpu.program(&path, wgsl, &[], checks)?;
+        let keys: Vec<u32> = self.seeds.iter().flat_map(|seed| Self::key(*seed)).collect();
+        let weights = gpu.buffer_of("weights", &self.weights)?;
+        let found = gpu.buffer("found", self.machines() * self.steps * FOUND_WORDS)?;
+        let rates = gpu.buffer_of("rates", &self.rates.repeat(self.seeds.len()))?;
+        let keys = gpu.buffer_of("keys", &keys)?;
+        let (patterns, picks) = (gpu.buffer_of("patterns", &self.patterns)?, gpu.buffer_of("picks", &self.picks)?);
+        let buffers = [&weights, &found, &rates, &keys, &patterns, &picks];
+        for first in (0..self.steps).step_by(STEPS_AT_ONCE) {
+            let steps = STEPS_AT_ONCE.min(self.steps - first);
+            let params = [first, steps, self.steps, self.rates.len()].map(count);
+            let step = gpu.step(&program, &buffers, &params, [count(self.machines()), 1, 1])?;
+            gpu.run_sequence(&Sequence::new(path.clone(), vec![step]), 1)?;
+        }
+        let found: Vec<u32> = gpu.load(&found)?;
+        let of_machines = || found.chunks_exact(self.steps * FOUND_WORDS);
+        let counts = |word: usize| {
+            let sum = |steps: &[u32]| steps.iter().skip(word).step_by(FOUND_WORDS).map(|count| u64::from(*count)).sum();
+            of_machines().map(sum).collect::<Vec<u64>>()
+        };
+        let errors = |steps: &[u32]| steps.iter().step_by(FOUND_WORDS).map(|bits| f32::from_bits(*bits)).collect();
+        Ok(Run {
+            errors: of_machines().map(errors).collect(),
+            above_1: counts(1),
+            nan: counts(2),
+            probabilities: (self.machines() * self.steps * self.sizes.probabilities()) as u64,
+            weights: gpu.load::<f32>(&weights)?.chunks_exact(self.sizes.weights()).map(<[f32]>::to_vec).collect(),
+        })
+    }
+
+    /// The same in f64, with the same random numbers.
+    fn run_in_f64(&self) -> Expected {
+        let mut expected =
+            Expected { errors: Vec::new(), weights: Vec::new(), above_1: Vec::new(), margin: f64::INFINITY };
+        for machine in 0..self.machines() {
+            self.train_in_f64(machine, &mut expected);
+        }
+        expected
+    }
+
+    fn train_in_f64(&self, machine: usize, expected: &mut Expected) {
+        let Sizes { visible, hidden, batch } = self.sizes;
+        let matrix = visible * hidden;
+        let seed = machine / self.rates.len();
+        let key = Self::key(self.seeds[seed]);
+        let rate = f64::from(self.rates[machine % self.rates.len()]);
+        let of_machine = &self.weights[machine * self.sizes.weights()..][..self.sizes.weights()];
+        let mut w: Vec<f64> = of_machine.iter().map(|weight| f64::from(*weight)).collect();
+        let mut above_1 = 0;
+        for step in 0..self.steps {
+            let mut gradient = vec![0.0; w.len()];
+            let mut squares = 0.0;
+            for example in 0..batch {
+                let picked = self.picks[(seed * self.steps + step) * batch + example] as usize;
+                let v0: Vec<f64> = self.patterns[picked * visible..][..visible].iter().map(|x| f64::from(*x)).collect();
+                let hidden_of = |v: &[f64]| -> Vec<f64> {
+                    let input = |unit: usize| (0..visible).map(|at| v[at] * w[at * hidden + unit]).sum::<f64>();
+                    (0..hidden).map(|unit| self.unit.probability(w[matrix + unit] + input(unit))).collect()
+                };
+                let mut sample = |p: &[f64], stream: u32| -> Vec<f64> {
+                    let units = p.len();
+                    let is_on = |(unit, p): (usize, &f64)| {
+                        let word = (example * units + unit) / 4;
+                        let uniform = f64::from(Self::uniform(word, unit % 4, step, stream, key));
+                        expected.margin = expected.margin.min((uniform - p).abs());
+                        if uniform < *p { 1.0 } else { 0.0 }
+                    };
+                    p.iter().enumerate().map(is_on).collect()
+                };
+                let p0 = hidden_of(&v0);
+                let on = sample(&p0, 0);
+                let input = |at: usize| (0..hidden).map(|unit| on[unit] * w[at * hidden + unit]).sum::<f64>();
+                let pv: Vec<f64> =
+                    (0..visible).map(|at| self.unit.probability(w[matrix + hidden + at] + input(at))).collect();
+                let v1 = sample(&pv, 1);
+                let p1 = hidden_of(&v1);
+                above_1 += [&p0, &pv, &p1].into_iter().flatten().filter(|p| **p > 1.0).count() as u64;
+                squares += v0.iter().zip(&pv).map(|(v, p)| (v - p).powi(2)).sum::<f64>();
+                for unit in 0..hidden {
+                    gradient[matrix + unit] += p0[unit] - p1[unit];
+                    (0..visible).for_each(|at| gradient[at * hidden + unit] += v0[at] * p0[unit] - v1[at] * p1[unit]);
+                }
+                (0..visible).for_each(|at| gradient[matrix + hidden + at] += v0[at] - v1[at]);
+            }
+            #[expect(clippy::cast_precision_loss, reason = "tens")]
+            let (batch, pixels) = (batch as f64, (batch * visible) as f64);
+            expected.errors.push(squares / pixels);
+            w.iter_mut().zip(&gradient).for_each(|(w, gradient)| *w += rate / batch * gradient);
+        }
+        expected.above_1.push(above_1);
+        expected.weights.extend(w);
+    }
+
+    /// The uniform number of one of the four units of a word.
+    fn uniform(word: usize, unit: usize, step: usize, stream: u32, key: [u32; 2]) -> f32 {
+        let counter = 4 * count(word) + 2 * stream + count(unit / 2);
+        uniform_of(random([counter, count(step)], key)[unit % 2])
+    }
+}
+
+/// What a training has to give.
+struct Expected {
+    errors: Vec<f64>,
+    weights: Vec<f64>,
+    above_1: Vec<u64>,
+    /// The least distance of a probability from the random number that it was compared with: a probability that is farther off samples otherwise.
+    margin: f64,
+}
+
+/// More work than a workgroup has lanes, and no multiple of them.
+const CHECKED: Sizes = Sizes { visible: 16, hidden: 12, batch: 17 };
+
+/// How far a probability may be off in the few steps of the check.
+const CHECKED_OFF: f64 = 1e-5;
+
+/// Compares a few steps of a few small machines with f64, sample by sample.
+fn check(gpu: &Gpu, unit: Unit, wgsl: &str, checks: ShaderChecks) -> Result<()> {
+    let training = Training::new(unit, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.25, 1.0], 4);
+    let run = training.run(gpu, wgsl, checks)?;
+    let expected = training.run_in_f64();
+    let what = |of: &str| format!("{of} of Boltzmann machines with units of {}", unit.name());
+    check::within(&what("errors"), &run.errors.concat(), &expected.errors, |_| CHECKED_OFF)?;
+    check::within(&what("weights"), &run.weights.concat(), &expected.weights, |_| CHECKED_OFF)?;
+    if run.above_1 == expected.above_1 && run.nan.iter().all(|nan| *nan == 0) {
+        return Ok(());
+    }
+    let (above, expected) = (run.above_1, expected.above_1);
+    Err(Error::Mismatch(format!("{}: {above:?} above 1 instead of {expected:?}", what("probabilities"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Extent;
+    use crate::gpu::Choice;
+    use crate::report::Status;
+
+    fn gpu() -> Gpu {
+        Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
+    }
+
+    #[test]
+    fn training_on_the_adapter_is_that_in_f64() {
+        let gpu = gpu();
+        for unit in Unit::BOTH {
+            check(&gpu, unit, &unit.wgsl(CHECKED), ShaderChecks::Trusted).expect("right");
+        }
+    }
+
+    #[test]
+    fn no_sample_of_the_check_hangs_on_a_rounding() {
+        for unit in Unit::BOTH {
+            let expected = Training::new(unit, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.25, 1.0], 4).run_in_f64();
+            assert!(expected.margin > CHECKED_OFF, "{unit:?}: {:e}", expected.margin);
+            // Both are seen: probabilities above 1 and below.
+            assert_eq!(expected.above_1.iter().sum::<u64>() > 0, unit == Unit::Relu);
+        }
+    }
+
+    #[test]
+    fn planted_faults_are_found() {
+        let gpu = gpu();
+        for (unit, find, replace) in [
+            (Unit::Sigmoid, "return sigmoid_two_sided(x)", "return sigmoid_two_sided(x * 1.01)"),
+            (Unit::Sigmoid, "OF_VISIBLE: u32 = 1u", "OF_VISIBLE: u32 = 0u"),
+            (Unit::Sigmoid, "4u * word + 2u * stream", "2u * word + stream"),
+            (Unit::Sigmoid, "uniform_of(second.x), uniform_of(second.y)", "uniform_of(first.x), uniform_of(first.y)"),
+            (Unit::Sigmoid, "+ 1u, step)", "+ 1u, 0u)"),
+            (Unit::Sigmoid, "keys[seed], at, lane", "keys[0], at, lane"),
+            (Unit::Sigmoid, "hidden_of_reconstruction(machine * MACHINE, lane);", "p1[lane] = p0[lane];"),
+            (Unit::Relu, "weights[machine + i] += rate", "weights[machine + i] -= rate"),
+            (Unit::Relu, "weights[machine + MATRIX + i] += rate * difference;", ""),
+            (Unit::Relu, "weights[machine + MATRIX + HIDDEN_WORDS + i] += rate * difference;", ""),
+            (Unit::Relu, "bits > vec4<u32>(0x3f800000u)", "bits > vec4<u32>(0x3f900000u)"),
+            (Unit::Relu, "sum.above_1 += counts_above_1[i]", "sum.above_1 = counts_above_1[i]"),
+            (Unit::Relu, "rates[machine]", "rates[0]"),
+            (Unit::Sigmoid, "v1[visible][v % 4u] * p1[hidden]", "v1[visible][v % 4u] * p0[hidden]"),
+            (Unit::Sigmoid, "machine / params.machines_per_seed", "machine % 2u"),
+        ] {
+            let own = unit.wgsl(CHECKED);
+            let planted = own.replacen(find, replace, 1);
+            assert_ne!(own, planted, "{find}");
+            let error = check(&gpu, unit, &planted, ShaderChecks::Checked).err();
+            assert!(matches!(error, Some(Error::Mismatch(_))), "{find} -> {replace}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn the_likelihood_is_that_of_known_machines() {
+        let sizes = Sizes { visible: 4, hidden: 4, batch: 1 };
+        let pictures = bars_and_stripes(2);
+        // Without weights every picture is as likely as any other.
+        let chance = mean_log_likelihood(sizes, &vec![0.0; sizes.weights()], &pictures);
+        assert!((chance + 4.0 * std::f64::consts::LN_2).abs() < 1e-12, "{chance}");
+        // With visible biases alone, pixels are independent.
+        let mut weights = vec![0.0; sizes.weights()];
+        weights[16 + 4] = 2.0;
+        let on = reference::sigmoid(2.0);
+        let (likely, unlikely) = (on.ln(), (1.0 - on).ln());
+        let expected = f64::midpoint(likely, unlikely) - 3.0 * std::f64::consts::LN_2;
+        assert!((mean_log_likelihood(sizes, &weights, &pictures) - expected).abs() < 1e-7);
+        // One strong unit that ties two pixels: p(v) is the sum over that unit's two states.
+        let mut weights = vec![0.0; sizes.weights()];
+        (weights[0], weights[4]) = (3.0, 3.0);
+        let unnormalised = |a: f64, b: f64| 1.0 + (3.0 * a + 3.0 * b).exp();
+        let sum: f64 = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)].iter().map(|(a, b)| unnormalised(*a, *b)).sum();
+        let picture = vec![vec![1.0, 1.0, 0.0, 1.0]];
+        let expected = (unnormalised(1.0, 1.0) / sum / 4.0).ln();
+        assert!((mean_log_likelihood(sizes, &weights, &picture) - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bits() {
+        let gpu = gpu();
+        let train = |seed: u64| {
+            let training =
+                Training::new(Unit::Sigmoid, CHECKED, &bars_and_stripes(4), &[seed], &[0.1], STEPS_AT_ONCE + 30);
+            let run = training.run(&gpu, &Unit::Sigmoid.wgsl(CHECKED), ShaderChecks::Trusted).expect("it runs");
+            run.errors.concat().into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        assert_eq!(train(3), train(3));
+        assert_ne!(train(3), train(4));
+    }
+
+    #[test]
+    fn sigmoid_learns_and_relu_gives_no_probabilities() {
+        let gpu = gpu();
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 1, progress: &|_| () };
+        let (claim, error) = CLAIM.examine(&context);
+        assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
+        assert_eq!(claim.outcome, Some(Outcome::Holds));
+        let value = |name: &str| {
+            let figure = claim.figures.iter().find(|figure| figure.name == name);
+            figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+        };
+        let likelihood = value("sigmoid: log-likelihood of a picture");
+        assert!(
+            value("that of pixels by chance") < likelihood && likelihood < value("the most it can be"),
+            "{likelihood}"
+        );
+        assert_eq!(value("sigmoid: probabilities above 1"), 0.0);
+        assert!(value("ReLU: probabilities above 1") > 0.0);
+        let (again, _) = CLAIM.examine(&context);
+        assert_eq!(
+            (&again.figures, &again.plots),
+            (&claim.figures, &claim.plots),
+            "the same seed gives the same result"
+        );
+    }
+}

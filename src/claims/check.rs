@@ -1,0 +1,75 @@
+//! Results of an experiment's programs against the CPU in f64.
+
+use crate::error::{Error, Result};
+
+/// Whether every element is within its bound of what it should be.
+///
+/// # Errors
+/// [`Error::Mismatch`] with the first that is not, or with how many there are if that differs.
+pub fn within(what: &str, actual: &[f32], expected: &[f64], bound: impl Fn(usize) -> f64) -> Result<()> {
+    if actual.len() != expected.len() {
+        return Err(Error::Mismatch(format!("{what}: {} elements instead of {}", actual.len(), expected.len())));
+    }
+    for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        let (off, allowed) = ((f64::from(*actual) - expected).abs(), bound(index));
+        // Written so that NaN is out of bounds.
+        let is_within = off <= allowed;
+        if !is_within {
+            return Err(Error::Mismatch(format!(
+                "{what}: element {index} is {actual:e} ({:#010x}) instead of {expected:e} within {allowed:e}",
+                actual.to_bits()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a tensor is what it should be by norm: the norm of the difference is at most such a share of the norm of what is expected.
+///
+/// # Errors
+/// [`Error::Mismatch`] if not.
+pub fn within_norm(what: &str, actual: &[f32], expected: &[f64], share: f64) -> Result<()> {
+    if actual.len() != expected.len() {
+        return Err(Error::Mismatch(format!("{what}: {} elements instead of {}", actual.len(), expected.len())));
+    }
+    let difference = norm(actual.iter().zip(expected).map(|(actual, expected)| f64::from(*actual) - expected));
+    let size = norm(expected.iter().copied());
+    let is_within = difference <= share * size;
+    if is_within {
+        return Ok(());
+    }
+    Err(Error::Mismatch(format!(
+        "{what}: differs from f64 by {difference:e}, its norm being {size:e}, of which {share:e} is allowed"
+    )))
+}
+
+/// The Euclidean norm.
+pub fn norm(elements: impl Iterator<Item = f64>) -> f64 {
+    elements.map(|element| element * element).sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_out_of_bounds_is_found() {
+        let fine = [1.0, 2.0, 3.0];
+        assert!(within("x", &fine, &[1.0, 2.1, 3.0], |_| 0.11).is_ok());
+        assert!(within("x", &fine, &[1.0, 2.1, 3.0], |index| [0.0, 0.09, 0.0][index]).is_err());
+        assert!(within("x", &fine, &[1.0, 2.0], |_| 1.0).is_err());
+        for wrong in [f32::NAN, f32::INFINITY] {
+            assert!(within("x", &[wrong], &[1.0], |_| 1e9).is_err());
+            assert!(within_norm("x", &[wrong, 1.0], &[1.0, 1.0], 0.5).is_err());
+        }
+        assert!(within("x", &[1.0], &[f64::NAN], |_| 1e9).is_err());
+    }
+
+    #[test]
+    fn norms_are_compared_as_shares() {
+        assert!(within_norm("x", &[3.0, 4.05], &[3.0, 4.0], 0.0101).is_ok());
+        assert!(within_norm("x", &[3.0, 4.05], &[3.0, 4.0], 0.0099).is_err());
+        assert!(within_norm("x", &[0.0], &[0.0], 0.0).is_ok());
+        assert!(within_norm("x", &[1.0], &[1.0, 0.0], 1.0).is_err());
+    }
+}

@@ -1,0 +1,423 @@
+//! Convergence: the same net trained with sigmoid and with ReLU on two spirals, by depth: steps and seconds to a loss.
+
+use std::f64::consts::{LN_2, TAU};
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+
+use super::net::{self, Design, Init, Net, Texts, Training};
+use super::{Context, Experiment, Findings, Panel, over_seeds};
+use crate::activation::Activation;
+use crate::error::Result;
+use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::stats::Estimate;
+
+pub(super) const CLAIM: Experiment =
+    Experiment { name: "convergence", statement: "deep nets converge faster with ReLU than with sigmoid", run };
+
+/// Seeds of weights and data.
+const SEEDS: usize = 5;
+
+/// Learning rates that each activation and depth may choose from: the best for one is not the best for the other.
+const RATES: [f32; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
+
+/// The loss to arrive at: half of that of guessing, ln 2.
+const TARGET: f64 = LN_2 / 2.0;
+
+/// Turns of a spiral.
+const TURNS: f64 = 1.0;
+
+/// Points of a curve, at most.
+const POINTS: usize = 100;
+
+/// How much is trained.
+#[derive(Clone, Copy)]
+struct Size {
+    width: u32,
+    samples: u32,
+    steps: u32,
+}
+
+/// A learning rate of a net and depth: what came of each seed.
+#[derive(Clone, Debug)]
+struct Trial {
+    rate: f32,
+    /// By seed, the loss before each step.
+    losses: Vec<Vec<f64>>,
+}
+
+/// What came of an activation at a depth, at its best rate.
+struct Trained {
+    activation: &'static str,
+    depth: usize,
+    best: Trial,
+    /// Of one net.
+    ns_per_step: Estimate,
+}
+
+fn run(context: &Context<'_>) -> Result<Findings> {
+    let activations = ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table"));
+    for activation in activations {
+        net::validate(context.gpu, activation, &Texts::of(activation))?;
+    }
+    let size =
+        context.either(Size { width: 32, samples: 128, steps: 200 }, Size { width: 128, samples: 256, steps: 1000 });
+    let depths = context.either(&[2, 8][..], &[2, 4, 8, 16]);
+    let seeds = context.seeds(SEEDS as u64);
+    let mut trained = Vec::new();
+    for depth in depths {
+        (context.progress)(&format!(
+            "{depth} layers of {} units: {SEEDS} seeds at {} rates, {} steps with each activation",
+            size.width,
+            RATES.len(),
+            size.steps
+        ));
+        let mut trials = Vec::new();
+        for activation in activations {
+            trials.push(best(train(context, activation, *depth, size, &seeds)?));
+        }
+        let times = times(context, activations, *depth, size)?;
+        for ((activation, best), ns_per_step) in activations.into_iter().zip(trials).zip(times) {
+            trained.push(Trained { activation: activation.name, depth: *depth, best, ns_per_step });
+        }
+    }
+    Ok(findings(seeds, &trained, size))
+}
+
+/// Two spirals, one the other turned by half: points and labels, of mean 0 and of size 1.
+fn spirals(samples: u32, seed: u64) -> (Vec<f32>, Vec<f32>) {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(1 << 33));
+    let (mut points, mut labels) = (Vec::new(), Vec::new());
+    for sample in 0..samples {
+        let arm = sample % 2;
+        let along: f64 = random.random_range(0.1..1.0);
+        let angle = TAU * (TURNS * along + f64::from(arm) / 2.0);
+        #[expect(clippy::cast_possible_truncation, reason = "rounded to f32, which is meant")]
+        points.extend([1.6 * along * angle.cos(), 1.6 * along * angle.sin()].map(|place| place as f32));
+        labels.push(f32::from(arm == 1));
+    }
+    (points, labels)
+}
+
+/// A net of so many hidden layers and one logit, so many at once.
+fn design(activation: &'static Activation, depth: usize, size: Size, nets: usize) -> Design {
+    let mut widths = vec![size.width; depth + 2];
+    (widths[0], widths[depth + 1]) = (2, 1);
+    Design { nets: u32::try_from(nets).expect("dozens"), batch: size.samples, widths, activation }
+}
+
+/// The initialisation that is meant for an activation.
+fn init(activation: &Activation) -> Init {
+    if activation.name == "relu" { Init::He } else { Init::Xavier }
+}
+
+/// Trains every seed at every rate, all at once.
+fn train(
+    context: &Context<'_>,
+    activation: &'static Activation,
+    depth: usize,
+    size: Size,
+    seeds: &[u64],
+) -> Result<Vec<Trial>> {
+    let gpu = context.gpu;
+    let repeated = seeds.repeat(RATES.len());
+    let design = design(activation, depth, size, repeated.len());
+    let rates: Vec<f32> = RATES.iter().flat_map(|rate| vec![*rate; seeds.len()]).collect();
+    let data: Vec<_> = repeated.iter().map(|seed| spirals(size.samples, *seed)).collect();
+    let points: Vec<f32> = data.iter().flat_map(|(points, _)| points).copied().collect();
+    let labels: Vec<f32> = data.iter().flat_map(|(_, labels)| labels).copied().collect();
+    let net = Net::new(gpu, design.clone(), &Texts::of(activation))?;
+    net.set_weights(&design.draw(init(activation), &repeated))?;
+    gpu.store(&net.y[0], &points)?;
+    let training = Training::new(gpu, size.steps, &labels, &rates)?;
+    gpu.run_sequence(&net.training_step(&training)?, size.steps)?;
+    let losses: Vec<Vec<f64>> =
+        training.losses(gpu)?.into_iter().map(|losses| losses.into_iter().map(f64::from).collect()).collect();
+    let of_rate = |(rate, losses): (&f32, &[Vec<f64>])| Trial { rate: *rate, losses: losses.to_vec() };
+    Ok(RATES.iter().zip(losses.chunks_exact(seeds.len())).map(of_rate).collect())
+}
+
+/// The time of a training step of one net with each activation, in the same rounds.
+fn times(
+    context: &Context<'_>,
+    activations: [&'static Activation; 2],
+    depth: usize,
+    size: Size,
+) -> Result<[Estimate; 2]> {
+    let (points, labels) = spirals(size.samples, context.seed);
+    let mut nets = Vec::new();
+    let mut sequences = Vec::new();
+    for activation in activations {
+        let design = design(activation, depth, size, 1);
+        let net = Net::new(context.gpu, design.clone(), &Texts::of(activation))?;
+        net.set_weights(&design.draw(init(activation), &[context.seed]))?;
+        context.gpu.store(&net.y[0], &points)?;
+        // A rate of 0, so that the step that is timed stays the same.
+        let training = Training::new(context.gpu, 1, &labels, &[0.0])?;
+        sequences.push(net.training_step(&training)?);
+        nets.push((net, training));
+    }
+    let panel = Panel::timed(context, &sequences.iter().collect::<Vec<_>>())?;
+    Ok([panel.ns(0), panel.ns(1)])
+}
+
+/// By seed that arrived, the step from which on the loss stays at or below the target.
+fn arrivals(trial: &Trial) -> Vec<f64> {
+    let arrival = |losses: &Vec<f64>| {
+        let below = losses.iter().rev().take_while(|loss| **loss <= TARGET).count();
+        #[expect(clippy::cast_precision_loss, reason = "thousands of steps")]
+        let step = (losses.len() - below) as f64;
+        (below > 0).then_some(step)
+    };
+    trial.losses.iter().filter_map(arrival).collect()
+}
+
+impl Trial {
+    /// Seeds of which some loss was no number.
+    fn diverged(&self) -> usize {
+        self.losses.iter().filter(|losses| losses.iter().any(|loss| !loss.is_finite())).count()
+    }
+
+    /// The last losses; one that is no number counts as infinite, so that it is never dropped.
+    fn last(&self) -> Estimate {
+        let last = |losses: &Vec<f64>| losses.last().copied().filter(|loss| loss.is_finite()).unwrap_or(f64::INFINITY);
+        over_seeds(&self.losses.iter().map(last).collect::<Vec<_>>()).expect("seeds")
+    }
+}
+
+/// The trial in which most seeds arrive, then the one with the fewest steps in the median, then the one with the lowest last loss.
+fn best(trials: Vec<Trial>) -> Trial {
+    let key = |trial: &Trial| {
+        let arrived = arrivals(trial);
+        let steps = over_seeds(&arrived).map_or(f64::INFINITY, |steps| steps.median);
+        (arrived.len(), -steps, -trial.last().median)
+    };
+    let better = |a: &Trial, b: &Trial| {
+        let ((count_a, steps_a, loss_a), (count_b, steps_b, loss_b)) = (key(a), key(b));
+        count_a.cmp(&count_b).then(steps_a.total_cmp(&steps_b)).then(loss_a.total_cmp(&loss_b))
+    };
+    trials.into_iter().max_by(better).expect("a rate at least")
+}
+
+impl Trained {
+    fn name(&self) -> String {
+        format!("{}, {} layers", self.activation, self.depth)
+    }
+
+    fn steps(&self) -> Option<Estimate> {
+        over_seeds(&arrivals(&self.best))
+    }
+
+    fn seconds(&self) -> Option<Estimate> {
+        let each = |steps: f64| steps * self.ns_per_step.median / 1e9;
+        self.steps().map(|steps| Estimate { median: each(steps.median), low: each(steps.low), high: each(steps.high) })
+    }
+
+    /// Whether it converges faster than another: in more seeds, or in as many and always in fewer steps.
+    fn is_faster_than(&self, other: &Self) -> bool {
+        let (own, others) = (arrivals(&self.best).len(), arrivals(&other.best).len());
+        match (self.steps(), other.steps()) {
+            (Some(own_steps), Some(others_steps)) => own > others || own == others && own_steps.high < others_steps.low,
+            (own_steps, _) => own_steps.is_some() && own > others,
+        }
+    }
+
+    fn told(&self) -> String {
+        let arrived = arrivals(&self.best).len();
+        match (self.steps(), self.seconds()) {
+            (Some(steps), Some(seconds)) => format!(
+                "{} in {:.0} [{:.0}, {:.0}] steps, {} s ({arrived} of {SEEDS} seeds)",
+                self.activation,
+                steps.median,
+                steps.low,
+                steps.high,
+                super::text::number(seconds.median)
+            ),
+            _ => format!("{} in none of {SEEDS} seeds (loss {:.2})", self.activation, self.best.last().median),
+        }
+    }
+}
+
+fn findings(seeds: Vec<u64>, trained: &[Trained], size: Size) -> Findings {
+    let pairs = || trained.chunks_exact(2).map(|pair| (&pair[0], &pair[1]));
+    let told =
+        |(sigmoid, relu): (&Trained, &Trained)| format!("{} layers: {}, {}", relu.depth, relu.told(), sigmoid.told());
+    Findings {
+        outcome: Outcome::of(pairs().map(|(sigmoid, relu)| relu.is_faster_than(sigmoid))),
+        conclusion: format!(
+            "to a loss of {TARGET:.2} within {} steps; {}",
+            size.steps,
+            pairs().map(told).collect::<Vec<_>>().join("; ")
+        ),
+        seeds,
+        figures: trained.iter().flat_map(|trained| figures(trained, size)).collect(),
+        plots: pairs().map(|(sigmoid, relu)| plot(sigmoid, relu, size)).collect(),
+        notes: vec![
+            format!(
+                "two spirals of {TURNS} turn, {} samples at once, layers of {} units, plain gradient descent; He's weights for ReLU, Xavier's for \
+                 sigmoid; of the learning rates {RATES:?} each has the one by which most seeds arrive, then the fastest, chosen on the same seeds",
+                size.samples, size.width
+            ),
+            "a seed arrives with the step from which on its loss stays there; intervals are the range of the seeds that do; a seed whose loss is \
+             no number counts as one that does not"
+                .to_owned(),
+        ],
+    }
+}
+
+fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
+    let of = |what: &str| format!("{}: {what}", trained.name());
+    let (arrived, diverged) = (arrivals(&trained.best).len(), trained.best.diverged());
+    let mut note = format!("learning rate {}", trained.best.rate);
+    if [RATES[0], RATES[RATES.len() - 1]].contains(&trained.best.rate) {
+        note += ", at the end of those tried";
+    }
+    if diverged > 0 {
+        note += &format!("; {diverged} diverged");
+    }
+    let arrived = f64::from(u32::try_from(arrived).expect("a handful"));
+    let count = Figure::new(of("seeds that arrive"), &format!("of {SEEDS}"), arrived).noted(note);
+    let estimated = |what: &str, unit: &str, estimate: Option<Estimate>| {
+        let missing = || Figure::none(of(what), unit, format!("no seed arrives within {} steps", size.steps));
+        estimate.map_or_else(missing, |estimate| Figure::estimated(of(what), unit, estimate))
+    };
+    let us = trained.ns_per_step;
+    let us = Estimate { median: us.median / 1e3, low: us.low / 1e3, high: us.high / 1e3 };
+    vec![
+        count,
+        estimated("steps", "", trained.steps()),
+        estimated("seconds", "s", trained.seconds()),
+        Figure::estimated(of("a step of one net"), "us", us),
+        Figure::estimated(of("loss after the last step"), "", trained.best.last()),
+    ]
+}
+
+fn plot(sigmoid: &Trained, relu: &Trained, size: Size) -> Plot {
+    let steps = size.steps as usize;
+    let series = |trained: &Trained| {
+        let point = |step: usize| {
+            let losses: Vec<f64> = trained.best.losses.iter().map(|losses| losses[step]).collect();
+            let is_whole = losses.iter().all(|loss| loss.is_finite());
+            #[expect(clippy::cast_precision_loss, reason = "thousands of steps")]
+            Point::estimated(step as f64, over_seeds(&losses).filter(|_| is_whole))
+        };
+        Series {
+            label: format!("{}, rate {}", trained.activation, trained.best.rate),
+            points: (0..steps).step_by(steps.div_ceil(POINTS)).map(point).collect(),
+        }
+    };
+    Plot {
+        title: format!("Loss by step, {} layers of {} units, {SEEDS} seeds", relu.depth, size.width),
+        x: Axis::linear("step"),
+        y: Axis::log10("loss"),
+        series: vec![series(sigmoid), series(relu)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Extent;
+    use crate::gpu::{Choice, Gpu};
+
+    /// Seeds that arrive at these steps, of 100; 0 is one that never does, and 101 one that diverges.
+    fn trial(rate: f32, arrivals: &[usize]) -> Trial {
+        let losses = |at: &usize| match *at {
+            0 => vec![0.7; 100],
+            101 => vec![0.7, f64::NAN].into_iter().chain(vec![f64::NAN; 98]).collect(),
+            at => (0..100).map(|step| if step < at { 0.7 } else { 0.1 }).collect(),
+        };
+        Trial { rate, losses: arrivals.iter().map(losses).collect() }
+    }
+
+    fn trained(activation: &'static str, arrivals: &[usize]) -> Trained {
+        let ns_per_step = Estimate { median: 1e6, low: 9e5, high: 2e6 };
+        Trained { activation, depth: 8, best: trial(0.3, arrivals), ns_per_step }
+    }
+
+    #[test]
+    fn the_best_rate_is_the_one_by_which_most_arrive_then_the_fastest() {
+        let chosen = |trials: &[(f32, &[usize])]| {
+            best(trials.iter().map(|(rate, arrivals)| trial(*rate, arrivals)).collect()).rate
+        };
+        assert_eq!(chosen(&[(0.1, &[90, 90, 90]), (1.0, &[5, 5, 0])]), 0.1);
+        assert_eq!(chosen(&[(0.1, &[90, 90, 90]), (1.0, &[50, 5, 99])]), 1.0);
+        // None arrives, and one diverges: the one whose losses are numbers.
+        assert_eq!(chosen(&[(0.1, &[0, 0, 0]), (1.0, &[101, 101, 0])]), 0.1);
+    }
+
+    #[test]
+    fn a_loss_that_only_passes_the_target_has_not_arrived() {
+        let mut once = trial(0.1, &[50]);
+        assert_eq!(arrivals(&once), [50.0]);
+        once.losses[0][80] = 0.5;
+        assert_eq!(arrivals(&once), [81.0]);
+        once.losses[0][99] = f64::NAN;
+        assert!(arrivals(&once).is_empty());
+    }
+
+    #[test]
+    fn faster_is_in_more_seeds_or_always_in_fewer_steps() {
+        let is_faster =
+            |relu: &[usize], sigmoid: &[usize]| trained("relu", relu).is_faster_than(&trained("sigmoid", sigmoid));
+        assert!(is_faster(&[10, 20, 30], &[40, 50, 60]));
+        assert!(!is_faster(&[10, 20, 45], &[40, 50, 60]));
+        assert!(is_faster(&[90, 90, 90], &[5, 0, 0]));
+        assert!(!is_faster(&[5, 0, 0], &[90, 90, 0]));
+        assert!(is_faster(&[90, 0, 0], &[0, 101, 0]));
+        assert!(!is_faster(&[0, 0, 0], &[0, 0, 0]));
+    }
+
+    #[test]
+    fn seeds_that_never_arrive_or_diverge_are_told() {
+        let size = Size { width: 32, samples: 128, steps: 100 };
+        let found = findings(vec![1, 2, 3], &[trained("sigmoid", &[0, 101, 0]), trained("relu", &[10, 0, 30])], size);
+        assert_eq!(found.outcome, Outcome::Holds);
+        assert!(
+            found.conclusion.contains("relu in 20 [10, 30] steps, 0.0200 s (2 of 5 seeds)"),
+            "{}",
+            found.conclusion
+        );
+        assert!(found.conclusion.contains("sigmoid in none"), "{}", found.conclusion);
+        let named = |name: &str| found.figures.iter().find(|figure| figure.name == name).expect("there");
+        let count = named("sigmoid, 8 layers: seeds that arrive");
+        assert_eq!((count.value, count.note.as_deref()), (Some(0.0), Some("learning rate 0.3; 1 diverged")));
+        assert_eq!(named("sigmoid, 8 layers: steps").value, None);
+        // The range of the last losses is open where one is no number.
+        assert_eq!(named("sigmoid, 8 layers: loss after the last step").high, None);
+        let curve = &found.plots[0].series[0].points;
+        assert!(curve[0].y.is_some() && curve[1].y.is_none());
+    }
+
+    #[test]
+    fn spirals_are_two_apart() {
+        let (points, labels) = spirals(1000, 5);
+        assert_eq!(labels.iter().filter(|label| **label == 1.0).count(), 500);
+        assert_eq!(spirals(1000, 5), spirals(1000, 5));
+        // No point of one is near one of the other.
+        let point = |index: usize| [points[2 * index], points[2 * index + 1]].map(f64::from);
+        for one in (0..1000).filter(|index| labels[*index] == 0.0).map(point) {
+            for other in (0..1000).filter(|index| labels[*index] == 1.0).map(point) {
+                assert!((one[0] - other[0]).hypot(one[1] - other[1]) > 0.1);
+            }
+        }
+    }
+
+    #[test]
+    fn training_repeats_by_seed() {
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 1, progress: &|_| () };
+        let relu = Activation::named("relu").expect("in the table");
+        let size = Size { width: 16, samples: 32, steps: 20 };
+        let losses = |seeds: &[u64]| {
+            let trials = train(&context, relu, 3, size, seeds).expect("the device works");
+            trials.into_iter().map(|trial| trial.losses).collect::<Vec<_>>()
+        };
+        let first = losses(&[1, 2]);
+        assert_eq!(losses(&[1, 2]), first);
+        assert_eq!((first.len(), first[0].len(), first[0][0].len()), (RATES.len(), 2, 20));
+        // A net does not depend on those beside it.
+        assert_eq!(losses(&[2, 1])[3][0], first[3][1]);
+        assert_ne!(first[0][0], first[0][1]);
+    }
+}

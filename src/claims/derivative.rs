@@ -1,0 +1,294 @@
+//! Derivative: that of sigmoid is said to be at most a quarter, that of ReLU 1 or 0. Every input is counted, and where the first falls under each power
+//! of two is looked for.
+
+use super::census::{Census, Half, Tally, Which};
+use super::range::percent;
+use super::{Context, Experiment, Findings};
+use crate::activation::Activation;
+use crate::bounds::{self, Allowed, Case};
+use crate::error::{Error, Result};
+use crate::reference;
+use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::storage::Storage;
+
+/// The claim.
+pub(super) const CLAIM: Experiment = Experiment {
+    name: "derivative",
+    statement: "the derivative of sigmoid is at most 0.25 and vanishes for large |x|, that of ReLU is 1 or 0",
+    run,
+};
+
+/// Of so many f32, quick looks at one.
+const QUICK_STRIDE: u32 = 17;
+
+/// The largest a derivative of sigmoid may be.
+const QUARTER: f32 = 0.25;
+
+/// Of f32 it is told from which |x| on the derivative stays under these 2^-k; the plot has every k.
+const TOLD: [i32; 6] = [3, 4, 8, 12, 16, 24];
+
+/// A derivative, by the WGSL that gives it for a dy of 1.
+struct Way {
+    name: &'static str,
+    /// The activation whose functions it calls.
+    activation: &'static str,
+    wgsl: &'static str,
+    allowed: fn(&Case) -> Allowed,
+}
+
+const WAYS: [Way; 3] = [
+    Way {
+        name: "sigmoid from x",
+        activation: "sigmoid",
+        wgsl: "fn derivative(x: T) -> T { return sigmoid_from_x(x, T(1.0)); }\n",
+        allowed: |case| bounds::sigmoid_from_x(&Case { truth: reference::sigmoid_derivative(case.first), ..*case }),
+    },
+    Way {
+        name: "sigmoid from y",
+        activation: "sigmoid",
+        wgsl: "fn derivative(x: T) -> T { return sigmoid_from_y(T(as_stored(sigmoid_two_sided(x))), T(1.0)); }\n",
+        allowed: from_rounded_y,
+    },
+    Way {
+        name: "ReLU",
+        activation: "relu",
+        wgsl: "fn derivative(x: T) -> T { return relu_from_x(x, T(1.0)); }\n",
+        allowed: |case| bounds::relu_backward(&Case { truth: reference::relu_backward(case.first, 1.0), ..*case }),
+    },
+];
+
+/// What a way gave in a storage.
+struct Found {
+    path: String,
+    all: Tally,
+    largest_at: Option<f64>,
+    /// The smallest x > 0 from which on the derivative stays under 2^-k, by k.
+    under: Vec<(i32, f64)>,
+    /// The smallest x > 0 from which on it is 0.
+    zero_from: Option<f64>,
+}
+
+impl Found {
+    /// Whether some sigmoid' exceeds a quarter.
+    fn is_over(&self) -> bool {
+        !self.under.is_empty() && self.all.above > 0
+    }
+}
+
+fn run(context: &Context<'_>) -> Result<Findings> {
+    let mut notes = Vec::new();
+    let mut found: Vec<(&Way, Storage, Found)> = Vec::new();
+    for storage in Storage::ALL {
+        for way in &WAYS {
+            (context.progress)(&format!("{} in {}", way.name, storage.name()));
+            match examine(context, way, storage) {
+                Ok(of_way) => found.push((way, storage, of_way)),
+                Err(Error::Unsupported(reason)) => {
+                    notes.push(format!("{} in {} was not looked at: {reason}", way.name, storage.name()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    if context.either(true, false) {
+        notes
+            .push(format!("Of f32, one input in {QUICK_STRIDE} was looked at, and every one where a level is passed."));
+    }
+    notes.push("From y: 1 - y of the y that is stored, so that its digits are those that y has left.".to_owned());
+    let is_relu = |way: &Way| way.activation == "relu";
+    let quarter = |all: &Tally| all.above == 0 && all.negative == 0 && all.not_finite() == 0;
+    let cases = found.iter().map(
+        |(way, _, Found { all, .. })| {
+            if is_relu(way) { all.zeros + all.ones == all.inputs } else { quarter(all) }
+        },
+    );
+    Ok(Findings {
+        outcome: Outcome::of(cases),
+        conclusion: conclusion(&found),
+        seeds: Vec::new(),
+        figures: found.iter().flat_map(|(way, storage, found)| figures(found, *storage, is_relu(way))).collect(),
+        plots: vec![plot(&found)],
+        notes,
+    })
+}
+
+fn examine(context: &Context<'_>, way: &Way, storage: Storage) -> Result<Found> {
+    let activation = Activation::named(way.activation).expect("in the table");
+    let definitions = [activation.wgsl, way.wgsl].concat();
+    let census = Census::new(context.gpu, storage, &definitions, "derivative", QUARTER)?;
+    census.check(|x, first_bits| (way.allowed)(&Case { storage, first: x, first_bits, dy: 1.0, truth: 0.0 }))?;
+    let stride = context.either(QUICK_STRIDE, 1);
+    let (positive, negative) = (census.half(false, stride)?, census.half(true, stride)?);
+    let all = positive.sum().and(&negative.sum());
+    let largest_at = census.find(Which::First, &positive, |tally| tally.highest >= all.highest)?;
+    if way.activation == "relu" {
+        return Ok(Found { path: path(way, storage), all, largest_at, under: Vec::new(), zero_from: None });
+    }
+    let most = -storage.memory().smallest().log2();
+    let mut under = Vec::new();
+    #[expect(clippy::cast_possible_truncation, reason = "at most 149")]
+    for k in 2..=most as i32 {
+        let level = f64::powi(2.0, -k);
+        under.extend(behind(&census, &positive, storage, |tally| tally.highest >= level)?.map(|x| (k, x)));
+    }
+    let zero_from = behind(&census, &positive, storage, |tally| tally.highest > 0.0)?;
+    Ok(Found { path: path(way, storage), all, largest_at, under, zero_from })
+}
+
+fn path(way: &Way, storage: Storage) -> String {
+    format!("{} in {}", way.name, storage.name())
+}
+
+/// The x behind the last one that has something; none if all have.
+fn behind(census: &Census<'_>, half: &Half, storage: Storage, has: impl Fn(&Tally) -> bool) -> Result<Option<f64>> {
+    let next = |x: f64| storage.value(storage.bits(x) + 1);
+    Ok(census.find(Which::Last, half, has)?.map(next).filter(|x| x.is_finite()))
+}
+
+/// y (1 - y) of any y that sigmoid may give.
+fn from_rounded_y(case: &Case) -> Allowed {
+    let y = Case { truth: reference::sigmoid(case.first), dy: 0.0, ..*case };
+    let Allowed::Within { lowest, highest } = bounds::sigmoid_exp(&y) else { return Allowed::Anything };
+    let ends = [lowest.max(0.0), highest];
+    let mut all = (f64::INFINITY, f64::NEG_INFINITY);
+    // It rises until y = 1/2 and falls behind it.
+    let top = (ends[0] <= 0.5 && 0.5 <= ends[1]).then_some(0.5);
+    for y in ends.into_iter().chain(top) {
+        let of_y = Case { first: y, truth: reference::sigmoid_from_y(y, 1.0), ..*case };
+        let Allowed::Within { lowest, highest } = bounds::sigmoid_from_y(&of_y) else { return Allowed::Anything };
+        all = (all.0.min(lowest), all.1.max(highest));
+    }
+    Allowed::Within { lowest: all.0, highest: all.1 }
+}
+
+fn figures(found: &Found, storage: Storage, is_relu: bool) -> Vec<Figure> {
+    let Found { path, all, largest_at, under, zero_from } = found;
+    if is_relu {
+        let other = all.inputs - all.zeros - all.ones;
+        return vec![
+            Figure::new(format!("{path}: inputs whose derivative is 1"), "%", percent(all.ones, all.inputs)),
+            Figure::new(format!("{path}: inputs whose derivative is neither 1 nor 0"), "%", percent(other, all.inputs)),
+        ];
+    }
+    let at = largest_at.map(|x| format!("first at {x:.3e}")).unwrap_or_default();
+    let mut figures = vec![
+        Figure::new(format!("{path}: largest"), "", all.highest).noted(format!("{:.9}, {at}", all.highest)),
+        Figure::new(format!("{path}: inputs above 0.25"), "%", percent(all.above, all.inputs))
+            .noted(format!("{} of {}", all.above, all.inputs)),
+    ];
+    for (k, x) in under.iter().filter(|(k, _)| storage == Storage::F32 && TOLD.contains(k)) {
+        let exact = format!("exactly: {:.3}", exact(*k));
+        figures.push(Figure::new(format!("{path}: under 2^-{k} from |x| ="), "", *x).noted(exact));
+    }
+    figures.push(match zero_from {
+        Some(x) => Figure::new(format!("{path}: 0 from |x| ="), "", *x),
+        None => Figure::none(format!("{path}: 0 from |x| ="), "", "it never is"),
+    });
+    figures
+}
+
+/// The x > 0 where sigmoid' is 2^-k: 1 / (4 cosh(x/2)^2) = 2^-k.
+fn exact(k: i32) -> f64 {
+    2.0 * f64::powf(2.0, f64::from(k) / 2.0 - 1.0).acosh()
+}
+
+fn conclusion(found: &[(&Way, Storage, Found)]) -> String {
+    let sentence = |way: &Way, found: &Found| {
+        let Found { all, under, zero_from, .. } = found;
+        let over = if found.is_over() {
+            format!("{:.9} (over a quarter for {:.2} % of the inputs)", all.highest, percent(all.above, all.inputs))
+        } else {
+            format!("{}", all.highest)
+        };
+        let level = under.iter().find(|(k, _)| *k == 24).map(|(_, x)| format!(", under 2^-24 from |x| = {x:.2}"));
+        let zero = zero_from.map(|x| format!(", exactly 0 from {x:.2}"));
+        format!("{} at most {over}{}{}", way.name, level.unwrap_or_default(), zero.unwrap_or_default())
+    };
+    let of_f32 = found.iter().filter(|(_, storage, _)| *storage == Storage::F32);
+    let sigmoid = of_f32.clone().filter(|(way, ..)| way.activation == "sigmoid");
+    let relu = of_f32.filter(|(way, ..)| way.activation == "relu");
+    let sigmoid = sigmoid.map(|(way, _, found)| sentence(way, found));
+    let relu = relu.map(|(_, _, Found { all, .. })| {
+        let other = all.inputs - all.zeros - all.ones;
+        if other == 0 {
+            "ReLU's is 1 or 0 everywhere".to_owned()
+        } else {
+            format!("ReLU's is neither 1 nor 0 for {other} inputs")
+        }
+    });
+    let condition = if found.iter().any(|(_, _, found)| found.is_over()) { "a rounding is allowed for; " } else { "" };
+    format!("{condition}in f32: {}", sigmoid.chain(relu).collect::<Vec<_>>().join("; "))
+}
+
+fn plot(found: &[(&Way, Storage, Found)]) -> Plot {
+    let lines = found.iter().filter(|(_, _, found)| !found.under.is_empty());
+    let measured = lines.map(|(_, _, Found { path, under, .. })| Series {
+        label: path.clone(),
+        points: under.iter().map(|(k, x)| Point::new(*x, f64::powi(2.0, -k))).collect(),
+    });
+    let levels = (2..=149).map(|k| Point::new(exact(k), f64::powi(2.0, -k)));
+    let truth = Series { label: "exact".to_owned(), points: levels.collect() };
+    Plot {
+        title: "From which x on the derivative of sigmoid stays under a level".to_owned(),
+        x: Axis::linear("x"),
+        y: Axis::log2("level"),
+        series: std::iter::once(truth).chain(measured).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Extent;
+    use crate::gpu::{Choice, Gpu};
+    use crate::report::Status;
+
+    #[test]
+    fn levels_are_where_the_derivative_has_them() {
+        assert_eq!(exact(2), 0.0);
+        for k in 3..150 {
+            let derivative = reference::sigmoid_derivative(exact(k));
+            assert!((derivative * f64::powi(2.0, k) - 1.0).abs() < 1e-12, "{k}: {derivative:e}");
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_from_a_rounded_y_holds_the_truth_and_no_more_than_it_must() {
+        for x in [-80.0, -5.0, -0.1, 0.0, 1e-3, 2.0, 8.0, 16.0, 17.0, 40.0] {
+            let case = Case { storage: Storage::F32, first: x, first_bits: Storage::F32.bits(x), dy: 1.0, truth: 0.0 };
+            let Allowed::Within { lowest, highest } = from_rounded_y(&case) else { panic!("{x}") };
+            let truth = reference::sigmoid_derivative(x);
+            assert!(lowest <= truth && truth <= highest, "{x}: {lowest:e} {truth:e} {highest:e}");
+            // The digits of 1 - y are those that y has left.
+            let step = if x > 0.0 { 4.0 * f64::from(f32::EPSILON) } else { 1e-4 * truth };
+            assert!(highest - lowest < 12.0 * step + 1e-5 * truth, "{x}: {lowest:e} {highest:e}");
+        }
+    }
+
+    #[test]
+    fn on_the_adapter_it_falls_under_each_level_where_it_should() {
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 1, progress: &|_| () };
+        let (claim, error) = CLAIM.examine(&context);
+        assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
+        let value = |name: &str| {
+            let figure = claim.figures.iter().find(|figure| figure.name == name);
+            figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+        };
+        for way in ["sigmoid from x in f32", "sigmoid from y in f32"] {
+            let largest = value(&format!("{way}: largest"));
+            assert!((0.25..0.250_001).contains(&largest), "{way}: {largest}");
+            for k in [3, 4, 8, 12] {
+                let x = value(&format!("{way}: under 2^-{k} from |x| ="));
+                // From y, 1 - y is a multiple of 2^-24.
+                assert!((x - exact(k)).abs() < 2e-3, "{way}, {k}: {x}, {}", exact(k));
+            }
+        }
+        // y is 1 from there on.
+        let zero = value("sigmoid from y in f32: 0 from |x| =");
+        assert!((16.6..17.4).contains(&zero), "{zero}");
+        assert_eq!(value("ReLU in f32: inputs whose derivative is neither 1 nor 0"), 0.0);
+        let (again, _) = CLAIM.examine(&context);
+        assert_eq!((&again.figures, &again.plots), (&claim.figures, &claim.plots), "the same every time");
+    }
+}

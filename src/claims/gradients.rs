@@ -1,0 +1,278 @@
+//! Gradients through depth: what a layer leaves of a gradient's norm on its way back, with sigmoid and with ReLU.
+
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+
+use super::check::norm;
+use super::net::{self, Design, Init, Net, Texts, Twin};
+use super::text::number;
+use super::{Context, Experiment, Findings, over_seeds};
+use crate::activation::Activation;
+use crate::error::{Error, Result};
+use crate::gpu::Sequence;
+use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::stats::Estimate;
+
+pub(super) const CLAIM: Experiment = Experiment {
+    name: "gradients",
+    statement: "through many layers gradients vanish with sigmoid, and ReLU preserves them better",
+    run,
+};
+
+/// Seeds of each case.
+const SEEDS: u64 = 5;
+
+/// Samples that gradients are taken of.
+const BATCH: u32 = 64;
+
+/// What a norm may differ by from f64: rounding puts some z on the other side of ReLU's corner, and each takes a term of the norm with it.
+const ALLOWED: f64 = 0.01;
+
+/// Norms below this are no basis for a ratio: their elements come near the smallest normal f32, 1.2e-38.
+const LEAST_NORM: f64 = 1e-30;
+
+/// Nets of one activation, initialisation and depth, as many as there are seeds.
+struct Case {
+    activation: &'static str,
+    init: Init,
+    depth: usize,
+    /// By seed, and by layer from the input on.
+    norms: Vec<Vec<f64>>,
+    /// The largest difference of a norm from f64, as a share of it.
+    off: f64,
+}
+
+fn run(context: &Context<'_>) -> Result<Findings> {
+    let activations = ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table"));
+    for activation in activations {
+        net::validate(context.gpu, activation, &Texts::of(activation))?;
+    }
+    let width = context.either(32, 256);
+    let depths = context.either(&[2, 8, 16][..], &[2, 4, 8, 16, 32, 64]);
+    let seeds = context.seeds(SEEDS);
+    let mut cases = Vec::new();
+    for depth in depths {
+        (context.progress)(&format!("{depth} layers of {width} units"));
+        for init in [Init::Xavier, Init::He] {
+            for activation in activations {
+                cases.push(Case::measured(context, activation, init, width, *depth, &seeds)?);
+            }
+        }
+    }
+    let deepest = *depths.last().expect("a depth");
+    Ok(Findings {
+        outcome: Outcome::of(pairs(&cases).map(|(sigmoid, relu)| sigmoid.kept().high < relu.kept().low)),
+        conclusion: conclusion(&cases, deepest),
+        seeds,
+        figures: figures(&cases),
+        plots: vec![plot(&cases, deepest, width)],
+        notes: vec![format!(
+            "nets of equal layers of {width} units, {BATCH} normal samples, a normal gradient at the last layer; the norm is that of the \
+             gradient of a layer's sums, before its activation, all samples together; intervals are the range of {SEEDS} seeds"
+        )],
+    })
+}
+
+impl Case {
+    fn measured(
+        context: &Context<'_>,
+        activation: &'static Activation,
+        init: Init,
+        width: u32,
+        depth: usize,
+        seeds: &[u64],
+    ) -> Result<Self> {
+        let gpu = context.gpu;
+        // The layers whose gradients are looked at, and a last one, without activation, that they come from.
+        let design = Design {
+            nets: u32::try_from(seeds.len()).expect("a handful"),
+            batch: BATCH,
+            widths: vec![width; depth + 2],
+            activation,
+        };
+        let weights = design.draw(init, seeds);
+        let elements = (BATCH * width) as usize;
+        let drawn: Vec<Vec<f32>> = seeds
+            .iter()
+            .map(|seed| {
+                net::normal(&mut Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(1 << 32)), 2 * elements, 1.0)
+            })
+            .collect();
+        let inputs: Vec<f32> = drawn.iter().flat_map(|drawn| &drawn[..elements]).copied().collect();
+        let last: Vec<f32> = drawn.iter().flat_map(|drawn| &drawn[elements..]).copied().collect();
+
+        let net = Net::new(gpu, design.clone(), &Texts::of(activation))?;
+        net.set_weights(&weights)?;
+        gpu.store(&net.y[0], &inputs)?;
+        gpu.store(&net.dz[depth], &last)?;
+        let mut steps = net.forward()?;
+        steps.extend(net.backward()?);
+        gpu.run_sequence(&Sequence::new("gradients through depth", steps), 1)?;
+
+        let twin = Twin::new(design, &weights);
+        let truths = twin.backward(&twin.forward(&inputs), last.iter().copied().map(f64::from).collect());
+        let mut case =
+            Self { activation: activation.name, init, depth, norms: vec![Vec::new(); seeds.len()], off: 0.0 };
+        for (buffer, truth) in net.dz.iter().zip(&truths).take(depth) {
+            let dz: Vec<f32> = gpu.load(buffer)?;
+            for (net, (dz, truth)) in dz.chunks_exact(elements).zip(truth.chunks_exact(elements)).enumerate() {
+                let (own, truth) = (norm(dz.iter().copied().map(f64::from)), norm(truth.iter().copied()));
+                case.norms[net].push(own);
+                if truth > LEAST_NORM {
+                    case.off = case.off.max((own / truth - 1.0).abs());
+                }
+            }
+        }
+        let is_close = case.off <= ALLOWED;
+        if is_close {
+            return Ok(case);
+        }
+        let off = case.off;
+        Err(Error::Mismatch(format!("{}: a norm is off by {off:e} of that in f64", case.name())))
+    }
+
+    fn name(&self) -> String {
+        format!("{}, {}, {} layers", self.activation, self.init.name(), self.depth)
+    }
+
+    /// What a layer leaves of the norm, in the geometric mean over the layers from the last one to the lowest whose norm f32 still holds.
+    fn kept(&self) -> Estimate {
+        let kept = |norms: &Vec<f64>| {
+            let last = norms.len() - 1;
+            let lowest = norms.iter().position(|norm| *norm > LEAST_NORM).unwrap_or(last);
+            let layers = u32::try_from(last - lowest).expect("dozens");
+            // A gradient that is gone behind the first layer leaves nothing.
+            if layers == 0 { 0.0 } else { (norms[lowest] / norms[last]).powf(1.0 / f64::from(layers)) }
+        };
+        over_seeds(&self.norms.iter().map(kept).collect::<Vec<_>>()).expect("seeds")
+    }
+
+    /// What all layers leave.
+    fn left(&self) -> Estimate {
+        over_seeds(&self.norms.iter().map(|norms| norms[0] / norms[norms.len() - 1]).collect::<Vec<_>>())
+            .expect("seeds")
+    }
+
+    /// Layers, from the input on, whose gradient is zero in f32 in some seed.
+    fn gone(&self) -> usize {
+        self.norms.iter().map(|norms| norms.iter().filter(|norm| **norm == 0.0).count()).max().unwrap_or(0)
+    }
+}
+
+/// Sigmoid and ReLU of the same initialisation and depth.
+fn pairs(cases: &[Case]) -> impl Iterator<Item = (&Case, &Case)> {
+    cases.chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
+}
+
+fn conclusion(cases: &[Case], deepest: usize) -> String {
+    let of =
+        |init: Init| pairs(cases).find(|(sigmoid, _)| sigmoid.init == init && sigmoid.depth == deepest).expect("tried");
+    let kept = |case: &Case| {
+        let Estimate { median, low, high } = case.kept();
+        format!("{median:.2} [{low:.2}, {high:.2}]")
+    };
+    let ((xavier, relu_of_xavier), (he, relu)) = (of(Init::Xavier), of(Init::He));
+    let ratio = relu.left().median / he.left().median;
+    let against = if ratio.is_finite() {
+        format!("after {deepest} layers {} times as much is left", number(ratio))
+    } else {
+        format!("after {deepest} layers f32 holds nothing of sigmoid's")
+    };
+    format!(
+        "a layer keeps {} of the gradient's norm with sigmoid and {} with ReLU (He; Xavier: {} and {}): {against}",
+        kept(he),
+        kept(relu),
+        kept(xavier),
+        kept(relu_of_xavier)
+    )
+}
+
+fn figures(cases: &[Case]) -> Vec<Figure> {
+    let mut figures: Vec<Figure> = Vec::new();
+    for case in cases {
+        let left = case.left();
+        let mut note =
+            format!("all {} leave {} [{}, {}]", case.depth, number(left.median), number(left.low), number(left.high));
+        if case.gone() > 0 {
+            note += &format!("; the lowest {} are zero in f32", case.gone());
+        }
+        figures.push(Figure::estimated(format!("{}: a layer keeps", case.name()), "", case.kept()).noted(note));
+    }
+    let off = cases.iter().map(|case| case.off).fold(0.0, f64::max);
+    figures.push(Figure::new("largest difference of a norm from f64", "%", 100.0 * off));
+    figures
+}
+
+fn plot(cases: &[Case], deepest: usize, width: u32) -> Plot {
+    let series = |case: &Case| {
+        let point = |layer: usize| {
+            let shares: Vec<f64> = case.norms.iter().map(|norms| norms[layer] / norms[deepest - 1]).collect();
+            #[expect(clippy::cast_precision_loss, reason = "dozens of layers")]
+            let x = (layer + 1) as f64;
+            // A logarithmic axis has no zero.
+            Point::estimated(x, over_seeds(&shares).filter(|share| share.low > 0.0))
+        };
+        Series {
+            label: format!("{}, {}", case.activation, case.init.name()),
+            points: (0..deepest).map(point).collect(),
+        }
+    };
+    Plot {
+        title: format!("Gradient by layer, {deepest} layers of {width} units"),
+        x: Axis::linear("layer, from the input"),
+        y: Axis::log10("norm of the gradient, over that at the last layer"),
+        series: cases.iter().filter(|case| case.depth == deepest).map(series).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Extent;
+    use crate::gpu::{Choice, Gpu};
+    use crate::report::Status;
+
+    fn case(norms: &[&[f64]]) -> Case {
+        let norms: Vec<Vec<f64>> = norms.iter().map(|norms| norms.to_vec()).collect();
+        Case { activation: "relu", init: Init::He, depth: norms[0].len(), norms, off: 0.0 }
+    }
+
+    #[test]
+    fn a_layer_keeps_the_geometric_mean() {
+        let halves = case(&[&[1.0, 2.0, 4.0, 8.0], &[1.0, 1.0, 1.0, 1.0], &[27.0, 9.0, 3.0, 1.0]]);
+        let kept = halves.kept();
+        assert!((kept.low - 0.5).abs() < 1e-12 && kept.median == 1.0 && (kept.high - 3.0).abs() < 1e-12, "{kept:?}");
+        assert_eq!(halves.left(), Estimate { median: 1.0, low: 0.125, high: 27.0 });
+    }
+
+    #[test]
+    fn what_f32_no_longer_holds_is_counted_and_left_out_of_the_mean() {
+        let gone = case(&[&[0.0, 0.0, 1e-36, 1e-20, 1e-10, 1.0]]);
+        assert!((gone.kept().median / 1e-10 - 1.0).abs() < 1e-9, "{:?}", gone.kept());
+        assert_eq!((gone.gone(), gone.left().median), (2, 0.0));
+        assert_eq!(case(&[&[0.0, 0.0, 1.0]]).kept().median, 0.0);
+    }
+
+    #[test]
+    fn sigmoid_loses_a_factor_of_four_and_relu_nothing() {
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 3, progress: &|_| () };
+        let (claim, error) = CLAIM.examine(&context);
+        assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
+        assert_eq!(claim.outcome, Some(Outcome::Holds));
+        let kept = |name: &str| {
+            let figure = claim.figures.iter().find(|figure| figure.name == format!("{name}: a layer keeps"));
+            figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+        };
+        // sigma' is at most 1/4; a product with Xavier's weights of equal widths keeps the norm, one with He's makes it sqrt(2) times as large;
+        // ReLU passes half of the squares.
+        assert!((0.15..0.25).contains(&kept("sigmoid, Xavier, 16 layers")));
+        assert!((0.2..0.36).contains(&kept("sigmoid, He, 16 layers")));
+        assert!((0.6..0.8).contains(&kept("relu, Xavier, 16 layers")));
+        assert!((0.85..1.15).contains(&kept("relu, He, 16 layers")));
+        let (again, _) = CLAIM.examine(&context);
+        assert_eq!(again.figures, claim.figures, "the same seed gives the same result");
+        let other = Context { seed: 4, ..context };
+        assert_ne!(CLAIM.examine(&other).0.figures, claim.figures);
+    }
+}

@@ -1,0 +1,294 @@
+//! What an activation costs in a layer: a product with its bias and nothing, ReLU or sigmoid behind it, in the product's own kernel or in one of
+//! its own.
+
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+
+use super::matmul::{Layout, Matmul, Sizes};
+use super::net::{self, Texts};
+use super::{Context, Experiment, Findings, Panel, check};
+use crate::activation::{Activation, Direction};
+use crate::error::Result;
+use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Shape};
+use crate::kernel::Kernel;
+use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::stats::Estimate;
+use crate::storage::Storage;
+
+pub(super) const CLAIM: Experiment = Experiment {
+    name: "layer_cost",
+    statement: "ReLU's comparison is cheaper than sigmoid's exponential, and so is a layer that has it",
+    run,
+};
+
+/// Samples of a batch.
+const BATCH: u32 = 128;
+
+/// Of the norm of y, what it may differ by from f64 in the check: the product's 2^-24 for each of its terms, in the worst case, and what WGSL
+/// allows sigmoid, 20 ULP for the z there are.
+const ALLOWED: f64 = 1e-5;
+
+/// How an activation is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// In the product's epilogue.
+    Fused,
+    /// By a kernel of its own behind the product, as the table has it.
+    Apart,
+}
+
+/// The members of a panel, in its order: nothing first.
+const MEMBERS: [(&str, Way); 5] = [
+    ("copy", Way::Fused),
+    ("relu", Way::Fused),
+    ("sigmoid", Way::Fused),
+    ("relu", Way::Apart),
+    ("sigmoid", Way::Apart),
+];
+
+fn run(context: &Context<'_>) -> Result<Findings> {
+    for (name, _) in &MEMBERS[1..3] {
+        let activation = Activation::named(name).expect("in the table");
+        net::validate(context.gpu, activation, &Texts::of(activation))?;
+    }
+    let programs = Programs::compile(context.gpu)?;
+    programs.validate(context.gpu)?;
+    let widths = context.either(&[32, 128, 512][..], &[64, 256, 1024, 4096]);
+    let mut costs = Vec::new();
+    for width in widths {
+        (context.progress)(&format!("layers of {width} units"));
+        costs.push(Cost::measured(context, &programs, *width)?);
+    }
+    Ok(findings(context.seed, &costs))
+}
+
+/// Every program that the members are made of.
+struct Programs {
+    /// Fused with nothing, ReLU, sigmoid.
+    layers: [Matmul; 3],
+    /// Kernels of the table: ReLU, sigmoid.
+    elementwise: [Program; 2],
+}
+
+/// The tensors of a layer of equal inputs and units.
+struct Layer {
+    width: u32,
+    x: Buffer,
+    w: Buffer,
+    bias: Buffer,
+    z: Buffer,
+    y: Buffer,
+}
+
+impl Programs {
+    fn compile(gpu: &Gpu) -> Result<Self> {
+        let named = |name: &str| Activation::named(name).expect("in the table");
+        let layer = |name: &str| {
+            let wgsl = net::layer(named(name));
+            Matmul::of(
+                gpu,
+                Layout::Plain,
+                Layout::Transposed,
+                &format!("a layer with {name}"),
+                &wgsl,
+                ShaderChecks::Trusted,
+            )
+        };
+        let elementwise = |name: &str| {
+            let kernel = Kernel::default_form(named(name), Direction::Forward, Storage::F32).expect("a form");
+            gpu.program(&kernel.path(), &kernel.wgsl(), &Shape::default().constants(1), ShaderChecks::Trusted)
+        };
+        Ok(Self {
+            layers: [layer("copy")?, layer("relu")?, layer("sigmoid")?],
+            elementwise: [elementwise("relu")?, elementwise("sigmoid")?],
+        })
+    }
+
+    /// A layer on its tensors; its result is in y either way.
+    fn sequence(&self, gpu: &Gpu, layer: &Layer, (name, way): (&str, Way)) -> Result<Sequence> {
+        let sizes = Sizes { matrices: 1, rows: BATCH, columns: layer.width, terms: layer.width };
+        let which = ["copy", "relu", "sigmoid"].iter().position(|other| *other == name).expect("one of them");
+        let product =
+            |program: &Matmul, into: &Buffer| program.step(gpu, sizes, [&layer.x, &layer.w, into], &[&layer.bias]);
+        let steps = match way {
+            Way::Fused => vec![product(&self.layers[which], &layer.y)?],
+            Way::Apart => {
+                let words = BATCH * layer.width / 4;
+                let workgroups = [words.div_ceil(Shape::default().workgroup_size), 1, 1];
+                let behind =
+                    gpu.step(&self.elementwise[which - 1], &[&layer.y, &layer.z], &[words, 0, 0, 0], workgroups)?;
+                vec![product(&self.layers[0], &layer.z)?, behind]
+            }
+        };
+        Ok(Sequence::new(format!("a layer of {} units with {name}, {way:?}", layer.width), steps))
+    }
+
+    /// Every member of a small layer against f64.
+    fn validate(&self, gpu: &Gpu) -> Result<()> {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(21);
+        let layer = Layer::new(gpu, 36, &mut random)?;
+        let in_f64 =
+            |buffer: &Buffer| -> Result<Vec<f64>> { Ok(gpu.load::<f32>(buffer)?.into_iter().map(f64::from).collect()) };
+        let sizes = Sizes { matrices: 1, rows: BATCH, columns: layer.width, terms: layer.width };
+        let mut z =
+            super::matmul::product(sizes, [Layout::Plain, Layout::Transposed], &in_f64(&layer.x)?, &in_f64(&layer.w)?);
+        let bias = in_f64(&layer.bias)?;
+        z.iter_mut().zip(bias.iter().cycle()).for_each(|(z, bias)| *z += bias);
+        for member in MEMBERS {
+            gpu.store(&layer.y, &vec![f32::NAN; layer.y.words])?;
+            gpu.store(&layer.z, &vec![f32::NAN; layer.z.words])?;
+            let sequence = self.sequence(gpu, &layer, member)?;
+            gpu.run_sequence(&sequence, 1)?;
+            let mut expected = vec![0.0; z.len()];
+            let forward = Activation::named(member.0).and_then(Activation::forward).expect("in the table");
+            forward.truths(&z, &[], &mut expected);
+            check::within_norm(&sequence.path, &gpu.load(&layer.y)?, &expected, ALLOWED)?;
+        }
+        Ok(())
+    }
+}
+
+impl Layer {
+    fn new(gpu: &Gpu, width: u32, random: &mut Xoshiro256PlusPlus) -> Result<Self> {
+        let [units, all] = [width as usize, (BATCH * width) as usize];
+        let deviation = f64::from(width).sqrt().recip();
+        Ok(Self {
+            width,
+            x: gpu.buffer_of("x", &net::normal(random, all, 1.0))?,
+            w: gpu.buffer_of("w", &net::normal(random, units * units, deviation))?,
+            bias: gpu.buffer_of("bias", &net::normal(random, units, 1.0))?,
+            z: gpu.buffer("z", all)?,
+            y: gpu.buffer("y", all)?,
+        })
+    }
+}
+
+/// What a layer costs at a width.
+struct Cost {
+    width: u32,
+    /// Of the layer without activation.
+    ns: Estimate,
+    /// Sigmoid's time over ReLU's: fused, apart.
+    ratios: [Estimate; 2],
+    /// The share of ReLU and sigmoid in the time of a fused layer.
+    shares: [Estimate; 2],
+    /// The time apart over the fused: ReLU, sigmoid.
+    apart: [Estimate; 2],
+}
+
+impl Cost {
+    fn measured(context: &Context<'_>, programs: &Programs, width: u32) -> Result<Self> {
+        let layer = Layer::new(context.gpu, width, &mut Xoshiro256PlusPlus::seed_from_u64(context.seed))?;
+        let sequences: Vec<Sequence> =
+            MEMBERS.iter().map(|member| programs.sequence(context.gpu, &layer, *member)).collect::<Result<_>>()?;
+        let panel = Panel::timed(context, &sequences.iter().collect::<Vec<_>>())?;
+        let share = |member| panel.of_both(0, member, |nothing, own| 1.0 - nothing / own);
+        Ok(Self {
+            width,
+            ns: panel.ns(0),
+            ratios: [panel.over(2, 1), panel.over(4, 3)],
+            shares: [share(1), share(2)],
+            apart: [panel.over(3, 1), panel.over(4, 2)],
+        })
+    }
+}
+
+fn findings(seed: u64, costs: &[Cost]) -> Findings {
+    let of_ways = |cost: &Cost| {
+        let name = |way: &str| format!("{way} at {} units", cost.width);
+        [(name("fused"), cost.ratios[0]), (name("apart"), cost.ratios[1])]
+    };
+    let cases: Vec<(String, Estimate)> = costs.iter().flat_map(of_ways).collect();
+    let (felt, hidden): (Vec<_>, Vec<_>) = cases.iter().partition(|(_, ratio)| ratio.low > 1.0);
+    let told = |cases: &[&(String, Estimate)]| {
+        let told = |(name, ratio): &&(String, Estimate)| {
+            format!("{name} {:.2} [{:.2}, {:.2}]", ratio.median, ratio.low, ratio.high)
+        };
+        if cases.is_empty() { "nowhere".to_owned() } else { cases.iter().map(told).collect::<Vec<_>>().join(", ") }
+    };
+    let rest = if hidden.is_empty() { String::new() } else { format!("; not beyond the noise: {}", told(&hidden)) };
+    let percent =
+        |share: Estimate| Estimate { median: 100.0 * share.median, low: 100.0 * share.low, high: 100.0 * share.high };
+    let mut figures = Vec::new();
+    for cost in costs {
+        let of = |what: &str| format!("{} units: {what}", cost.width);
+        let us = Estimate { median: cost.ns.median / 1e3, low: cost.ns.low / 1e3, high: cost.ns.high / 1e3 };
+        figures.push(Figure::estimated(of("a layer without activation"), "us", us));
+        figures.push(Figure::estimated(of("sigmoid : relu, fused"), "", cost.ratios[0]));
+        figures.push(Figure::estimated(of("sigmoid : relu, apart"), "", cost.ratios[1]));
+        for (index, name) in ["relu", "sigmoid"].into_iter().enumerate() {
+            figures.push(Figure::estimated(
+                of(&format!("share of {name} in a fused layer")),
+                "%",
+                percent(cost.shares[index]),
+            ));
+            figures.push(Figure::estimated(of(&format!("{name} apart : fused")), "", cost.apart[index]));
+        }
+    }
+    let line = |label: &str, of: &dyn Fn(&Cost) -> Estimate| Series {
+        label: label.to_owned(),
+        points: costs.iter().map(|cost| Point::estimated(cost.width.into(), Some(of(cost)))).collect(),
+    };
+    Findings {
+        outcome: Outcome::of(cases.iter().map(|(_, ratio)| ratio.low > 1.0)),
+        conclusion: format!("sigmoid : ReLU in a whole layer is above 1: {}{rest}", told(&felt)),
+        seeds: vec![seed],
+        figures,
+        plots: vec![
+            Plot {
+                title: format!("A layer with sigmoid over one with ReLU, batch {BATCH}"),
+                x: Axis::log2("units"),
+                y: Axis::linear("time of sigmoid : time of ReLU"),
+                series: vec![line("fused", &|cost| cost.ratios[0]), line("apart", &|cost| cost.ratios[1])],
+            },
+            Plot {
+                title: format!("Share of the activation in the time of a fused layer, batch {BATCH}"),
+                x: Axis::log2("units"),
+                y: Axis::linear("share (%)"),
+                series: vec![
+                    line("relu", &|cost| percent(cost.shares[0])),
+                    line("sigmoid", &|cost| percent(cost.shares[1])),
+                ],
+            },
+        ],
+        notes: vec![format!(
+            "a batch of {BATCH}, f32, as many inputs as units, a tiled product of our own; fused is in the product's kernel, apart a kernel of its \
+             own behind a product that adds the bias; a share may be negative where the activation costs less than the noise"
+        )],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Choice;
+
+    fn cost(width: u32, fused: f64, apart: f64) -> Cost {
+        let estimate = |median: f64| Estimate { median, low: median - 0.01, high: median + 0.01 };
+        Cost {
+            width,
+            ns: estimate(1e4),
+            ratios: [estimate(fused), estimate(apart)],
+            shares: [estimate(0.01); 2],
+            apart: [estimate(1.2); 2],
+        }
+    }
+
+    #[test]
+    fn layers_are_as_in_f64_fused_and_apart() {
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        Programs::compile(&gpu).and_then(|programs| programs.validate(&gpu)).expect("within bounds");
+    }
+
+    #[test]
+    fn the_claim_holds_where_the_interval_is_above_one() {
+        let of = |costs: &[Cost]| findings(1, costs).outcome;
+        assert_eq!(of(&[cost(32, 1.1, 1.2), cost(512, 1.02, 1.05)]), Outcome::Holds);
+        assert_eq!(of(&[cost(32, 1.1, 1.2), cost(512, 1.0, 1.05)]), Outcome::HoldsOnlyWhen);
+        assert_eq!(of(&[cost(32, 1.0, 1.2)]), Outcome::HoldsOnlyWhen);
+        assert_eq!(of(&[cost(32, 1.0, 1.0), cost(512, 0.9, 1.0)]), Outcome::DoesNotHold);
+        let told = findings(1, &[cost(32, 1.1, 1.2), cost(512, 1.0, 1.05)]).conclusion;
+        assert!(told.contains("above 1: fused at 32 units 1.10 [1.09, 1.11], apart at 32 units 1.20"), "{told}");
+        assert!(told.ends_with("not beyond the noise: fused at 512 units 1.00 [0.99, 1.01]"), "{told}");
+    }
+}

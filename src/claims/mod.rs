@@ -1,0 +1,256 @@
+//! What is said of ReLU and sigmoid, each claim as an experiment on the adapter at hand: it holds, holds only when, or does not hold here.
+//!
+//! [`CLAIMS`] is the table: a claim a row, a file a claim. An experiment is built from [`crate::gpu::Program`]s over buffers; each is first
+//! run at a small size and compared with the CPU in f64 ([`check`]), and only then timed ([`Panel`]) or believed. What is random
+//! comes from the context's seed, and no sum depends on the order in which invocations run: the same seed on the same adapter gives
+//! the same result, times apart. Claims are about algorithms: nothing here enters a ratio or a rank of adapters.
+
+mod autoencoder;
+mod boltzmann;
+pub mod census;
+pub mod check;
+mod convergence;
+mod derivative;
+mod gates;
+mod gradients;
+mod layer_cost;
+pub mod matmul;
+pub mod net;
+mod output;
+mod panel;
+pub mod random;
+mod range;
+mod shallow;
+mod sparsity;
+pub mod text;
+
+use std::time::{Duration, Instant};
+
+pub use panel::Panel;
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::measure::Plan;
+use crate::report::{Claim, Figure, Outcome, Plot, Status};
+use crate::stats::Estimate;
+
+/// A claim, and the experiment that tests it.
+pub struct Experiment {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What is claimed.
+    pub statement: &'static str,
+    /// Tests it.
+    pub run: fn(&Context<'_>) -> Result<Findings>,
+}
+
+/// Every claim, in the order in which they are told.
+pub static CLAIMS: &[Experiment] = &[
+    range::CLAIM,
+    derivative::CLAIM,
+    gradients::CLAIM,
+    sparsity::CLAIM,
+    layer_cost::CLAIM,
+    convergence::CLAIM,
+    output::CLAIM,
+    gates::CLAIM,
+    autoencoder::CLAIM,
+    boltzmann::CLAIM,
+];
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Small nets and few sizes: all claims in two minutes on two cores.
+    Quick,
+    /// For a GPU.
+    Full,
+}
+
+impl Extent {
+    /// What suits a device: on two cores the full extent would take hours.
+    #[must_use]
+    pub fn on(gpu: &Gpu) -> Self {
+        if gpu.facts.is_software { Self::Quick } else { Self::Full }
+    }
+}
+
+/// What an experiment has to work with.
+pub struct Context<'a> {
+    /// The device.
+    pub gpu: &'a Gpu,
+    /// How much to try.
+    pub extent: Extent,
+    /// Where all that is random comes from.
+    pub seed: u64,
+    /// Is told what is being done.
+    pub progress: &'a dyn Fn(&str),
+}
+
+/// What an experiment found.
+pub struct Findings {
+    /// Whether the claim holds.
+    pub outcome: Outcome,
+    /// That in a line, with numbers.
+    pub conclusion: String,
+    /// The seeds that were tried.
+    pub seeds: Vec<u64>,
+    /// What was measured.
+    pub figures: Vec<Figure>,
+    /// What is better seen.
+    pub plots: Vec<Plot>,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+}
+
+impl Context<'_> {
+    /// One of two, by extent.
+    pub fn either<T>(&self, quick: T, full: T) -> T {
+        match self.extent {
+            Extent::Quick => quick,
+            Extent::Full => full,
+        }
+    }
+
+    /// How a panel is timed: many short ones in an experiment.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        let plan = Plan { warm_up: Duration::from_millis(10), panel: Duration::from_millis(300), ..Plan::QUICK };
+        if self.gpu.facts.is_software { plan.on_software() } else { plan }
+    }
+
+    /// So many seeds, all different for different seeds of the context.
+    #[must_use]
+    pub fn seeds(&self, count: u64) -> Vec<u64> {
+        (0..count).map(|index| self.seed.wrapping_add(index)).collect()
+    }
+}
+
+impl Experiment {
+    /// The claim of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        CLAIMS.iter().find(|experiment| experiment.name == name)
+    }
+
+    /// The claim before anything was done: skipped, without a reason.
+    #[must_use]
+    pub fn pending(&self) -> Claim {
+        Claim {
+            name: self.name.to_owned(),
+            statement: self.statement.to_owned(),
+            status: Status::Skipped,
+            reason: None,
+            outcome: None,
+            conclusion: None,
+            seeds: Vec::new(),
+            figures: Vec::new(),
+            plots: Vec::new(),
+            notes: Vec::new(),
+            duration_s: 0.0,
+        }
+    }
+
+    /// Tests the claim. What is wrong with the experiment alone is in the claim: a computation that is not what it should be, a missing feature.
+    /// The error is the machine's, which ends whatever comes behind as well; the claim that it ended is there too.
+    #[must_use]
+    pub fn examine(&self, context: &Context<'_>) -> (Claim, Option<Error>) {
+        let began = Instant::now();
+        let outcome = (self.run)(context);
+        let claim = Claim { duration_s: began.elapsed().as_secs_f64(), ..self.pending() };
+        match outcome {
+            Ok(Findings { outcome, conclusion, seeds, figures, plots, notes }) => {
+                let (outcome, conclusion) = (Some(outcome), Some(conclusion));
+                (Claim { status: Status::Ok, outcome, conclusion, seeds, figures, plots, notes, ..claim }, None)
+            }
+            Err(error) => {
+                let status = if matches!(error, Error::Unsupported(_)) { Status::Unsupported } else { Status::Failed };
+                let claim = Claim { status, reason: Some(error.to_string()), ..claim };
+                (claim, Some(error).filter(|error| matches!(error, Error::Machine(_))))
+            }
+        }
+    }
+}
+
+/// The median over seeds with the range of all of them, which covers the median over all possible seeds with 1 - 2^(1 - n): 94 % for five. None
+/// of none.
+#[must_use]
+pub fn over_seeds(values: &[f64]) -> Option<Estimate> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (low, high) = (*sorted.first()?, *sorted.last()?);
+    // Not by interpolation, which makes NaN of two values that are infinite.
+    let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    Some(Estimate { median, low, high })
+}
+
+/// A number of elements, steps or workgroups as a shader counts them.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).expect("what fits a buffer is counted in u32")
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
+fn to_f32(value: f64) -> f32 {
+    value as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::gpu::Choice;
+
+    fn examined(run: fn(&Context<'_>) -> Result<Findings>) -> (Claim, Option<Error>) {
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 7, progress: &|_| () };
+        Experiment { name: "a", statement: "b", run }.examine(&context)
+    }
+
+    #[test]
+    fn names_are_unique_words_and_statements_sentences() {
+        let names: HashSet<&str> = CLAIMS.iter().map(|claim| claim.name).collect();
+        assert_eq!(names.len(), CLAIMS.len());
+        for claim in CLAIMS {
+            assert!(claim.name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'), "{}", claim.name);
+            assert!(claim.statement.len() > 20 && !claim.statement.ends_with('.'), "{}", claim.name);
+        }
+    }
+
+    #[test]
+    fn what_was_found_is_the_claim() {
+        let (claim, error) = examined(|context| {
+            let seeds = context.seeds(3);
+            let conclusion = "1 of 2".to_owned();
+            let figures = vec![Figure::new("share", "", 0.5)];
+            Ok(Findings { outcome: Outcome::Holds, conclusion, seeds, figures, plots: Vec::new(), notes: Vec::new() })
+        });
+        assert!(error.is_none());
+        assert_eq!((claim.status, claim.outcome, claim.reason), (Status::Ok, Some(Outcome::Holds), None));
+        assert_eq!((claim.conclusion.as_deref(), claim.figures.len()), (Some("1 of 2"), 1));
+        assert_eq!(claim.seeds, [7, 8, 9]);
+    }
+
+    #[test]
+    fn an_experiment_that_is_wrong_fails_and_only_the_machine_ends_what_follows() {
+        let of = |run| {
+            let (claim, error) = examined(run);
+            assert!(claim.outcome.is_none() && claim.conclusion.is_none());
+            assert_eq!(claim.reason.as_deref(), Some("why"));
+            (claim.status, error.is_some())
+        };
+        assert_eq!(of(|_| Err(Error::Mismatch("why".to_owned()))), (Status::Failed, false));
+        assert_eq!(of(|_| Err(Error::Unsupported("why".to_owned()))), (Status::Unsupported, false));
+        assert_eq!(of(|_| Err(Error::Machine("why".to_owned()))), (Status::Failed, true));
+    }
+
+    #[test]
+    fn seeds_are_summed_up_by_their_range() {
+        assert_eq!(over_seeds(&[]), None);
+        assert_eq!(over_seeds(&[3.0, 1.0, 2.0]), Some(Estimate { median: 2.0, low: 1.0, high: 3.0 }));
+        assert_eq!(over_seeds(&[3.0, 1.0]), Some(Estimate { median: 2.0, low: 1.0, high: 3.0 }));
+        let infinite = f64::INFINITY;
+        let found = over_seeds(&[infinite, 1.0, infinite]);
+        assert_eq!(found, Some(Estimate { median: infinite, low: 1.0, high: infinite }));
+    }
+}

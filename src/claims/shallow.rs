@@ -1,0 +1,165 @@
+//! What the experiments with shallow models share: their data, the order of examples, and the choice of a learning rate.
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+
+use super::over_seeds;
+use crate::report::Figure;
+use crate::stats::Estimate;
+
+/// Bars and stripes (MacKay 2003, section 43.3): pictures of so many pixels a side whose rows, or whose columns, are each on or off. A pixel is on in
+/// half of them, and tells little by itself.
+pub fn bars_and_stripes(side: u32) -> Vec<Vec<f32>> {
+    let picture = |lines: u32, is_row: bool| {
+        let pixels = (0..side).flat_map(|row| (0..side).map(move |column| if is_row { row } else { column }));
+        pixels.map(|line| if lines >> line & 1 == 1 { 1.0 } else { 0.0 }).collect()
+    };
+    let all = 1 << side;
+    let rows = (0..all).map(|lines| picture(lines, true));
+    // All off and all on are among the rows already.
+    rows.chain((1..all - 1).map(|lines| picture(lines, false))).collect()
+}
+
+/// The mean squared error of the mean picture: what is reached without a hidden unit.
+pub fn error_of_mean(pictures: &[Vec<f32>]) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "hundreds")]
+    let (count, pixels) = (pictures.len() as f64, pictures[0].len() as f64);
+    let variance = |pixel: usize| {
+        let mean = pictures.iter().map(|picture| f64::from(picture[pixel])).sum::<f64>() / count;
+        mean * (1.0 - mean)
+    };
+    (0..pictures[0].len()).map(variance).sum::<f64>() / pixels
+}
+
+/// Which of so many pictures each example of each step is.
+pub fn picks(seed: u64, examples: usize, pictures: usize) -> Vec<u32> {
+    // Not the stream that weights come from.
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x7069_636b);
+    let most = u32::try_from(pictures).expect("hundreds");
+    (0..examples).map(|_| random.random_range(0..most)).collect()
+}
+
+/// The error that a training arrived at: the mean over its last tenth. NaN or infinite if that is.
+pub fn arrived_at(course: &[f32]) -> f64 {
+    let tail = &course[course.len() - (course.len() / 10).max(1)..];
+    #[expect(clippy::cast_precision_loss, reason = "hundreds")]
+    let count = tail.len() as f64;
+    tail.iter().map(|error| f64::from(*error)).sum::<f64>() / count
+}
+
+/// Steps until the mean error of the last ten is below a level; none if it never is.
+pub fn steps_to(course: &[f32], level: f64) -> Option<f64> {
+    const WINDOW: usize = 10;
+    let mean = |errors: &[f32]| errors.iter().map(|error| f64::from(*error)).sum::<f64>() / 10.0;
+    #[expect(clippy::cast_precision_loss, reason = "thousands")]
+    let steps = |first: usize| (first + WINDOW) as f64;
+    course.windows(WINDOW).position(|errors| mean(errors) < level).map(steps)
+}
+
+/// A figure of [`steps_to`] over courses.
+pub fn figure_of_steps(name: String, courses: &[Vec<f32>], level: f64) -> Figure {
+    let steps: Vec<f64> = courses.iter().filter_map(|course| steps_to(course, level)).collect();
+    let arrived = format!("{} of {} arrive", steps.len(), courses.len());
+    match over_seeds(&steps) {
+        Some(of_those) => Figure::estimated(name, "", of_those).noted(arrived),
+        None => Figure::none(name, "", arrived),
+    }
+}
+
+/// The rate whose trainings arrived at the smallest error, by the mean over the tuning seeds; a training that failed disqualifies its rate, unless all
+/// have failed: then it is the smallest rate. Courses are by seed and rate.
+pub fn best_rate(courses: &[Vec<f32>], rates: &[f32]) -> f32 {
+    let error =
+        |rate: usize| courses.iter().skip(rate).step_by(rates.len()).map(|course| arrived_at(course)).sum::<f64>();
+    let finite = (0..rates.len()).filter(|rate| error(*rate).is_finite());
+    finite.min_by(|a, b| error(*a).total_cmp(&error(*b))).map_or(rates[0], |rate| rates[rate])
+}
+
+/// A course in so many parts: the step in the middle of each, and the mean error there over the seeds' means, with their range.
+pub fn by_part(courses: &[Vec<f32>], parts: usize) -> Vec<(f64, Option<Estimate>)> {
+    let steps = courses.iter().map(Vec::len).min().unwrap_or(0);
+    let length = (steps / parts).max(1);
+    let mean = |course: &Vec<f32>, first: usize| {
+        #[expect(clippy::cast_precision_loss, reason = "thousands")]
+        let length_as_f64 = length as f64;
+        course[first..first + length].iter().map(|error| f64::from(*error)).sum::<f64>() / length_as_f64
+    };
+    (0..steps / length)
+        .map(|part| {
+            let first = part * length;
+            #[expect(clippy::cast_precision_loss, reason = "thousands")]
+            let middle = (first + length.div_ceil(2)) as f64;
+            let means: Vec<f64> = courses.iter().map(|course| mean(course, first)).collect();
+            (middle, over_seeds(&means))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn bars_and_stripes_are_as_many_as_they_should_be_and_all_different() {
+        for side in [2, 3, 4, 8] {
+            let pictures = bars_and_stripes(side);
+            assert_eq!(pictures.len(), 2 * (1 << side) - 2);
+            let distinct: HashSet<Vec<u32>> =
+                pictures.iter().map(|picture| picture.iter().map(|pixel| pixel.to_bits()).collect()).collect();
+            assert_eq!(distinct.len(), pictures.len());
+            let side = side as usize;
+            for picture in &pictures {
+                let rows =
+                    (0..side).all(|row| (0..side).all(|column| picture[row * side + column] == picture[row * side]));
+                let columns =
+                    (0..side).all(|row| (0..side).all(|column| picture[row * side + column] == picture[column]));
+                assert!(rows || columns, "{picture:?}");
+            }
+            assert!((error_of_mean(&pictures) - 0.25).abs() < 1e-12);
+        }
+        assert_eq!(error_of_mean(&[vec![1.0, 0.0], vec![1.0, 1.0]]), 0.125);
+    }
+
+    #[test]
+    fn a_rate_that_fails_is_not_the_best() {
+        let nan = vec![f32::NAN; 10];
+        let course = |error: f32| vec![error; 10];
+        // Two seeds, three rates.
+        let courses = [course(0.2), course(0.1), nan.clone(), course(0.2), course(0.3), course(0.0)];
+        assert_eq!(best_rate(&courses, &[1.0, 2.0, 3.0]), 1.0);
+        assert_eq!(best_rate(&courses[..2], &[1.0, 2.0]), 2.0);
+        assert_eq!(best_rate(&[nan.clone(), nan], &[1.0, 2.0]), 1.0);
+    }
+
+    #[test]
+    fn courses_are_summed_up_by_part() {
+        let courses = [vec![4.0, 2.0, 1.0, 1.0], vec![2.0, 2.0, f32::NAN, 1.0]];
+        let parts = by_part(&courses, 2);
+        assert_eq!((parts[0].0, parts[1].0), (1.0, 3.0));
+        assert_eq!(parts[0].1, Some(Estimate { median: 2.5, low: 2.0, high: 3.0 }));
+        assert!(parts[1].1.is_some_and(|estimate| estimate.high.is_nan()));
+        assert_eq!(arrived_at(&[5.0, 1.0]), 1.0);
+        assert!(arrived_at(&[1.0, f32::NAN]).is_nan());
+    }
+
+    #[test]
+    fn steps_are_counted_to_the_first_window_below() {
+        let course: Vec<f32> = (0..30u8).map(|step| if step < 12 { 1.0 } else { 0.0 }).collect();
+        // Of the ten up to the seventeenth step, five are 0.
+        assert_eq!(steps_to(&course, 0.51), Some(17.0));
+        assert_eq!(steps_to(&course, -1.0), None);
+        assert_eq!(steps_to(&[f32::NAN; 20], 1.0), None);
+        let never = figure_of_steps("steps".to_owned(), &[vec![1.0; 20]], 0.5);
+        assert_eq!((never.value, never.note.as_deref()), (None, Some("0 of 1 arrive")));
+    }
+
+    #[test]
+    fn picks_are_the_seeds_own_and_reach_every_picture() {
+        let of = |seed| picks(seed, 4000, 30);
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+        assert_eq!(of(1).into_iter().collect::<HashSet<_>>().len(), 30);
+    }
+}

@@ -1,0 +1,153 @@
+//! `actbench claims`
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use actbench::claims::{CLAIMS, Context, Experiment, Extent, text};
+use actbench::error::{Error, Exit, Result};
+use actbench::inputs::DEFAULT_SEED;
+use actbench::report::{Profile, Report, RunStatus, Status};
+use actbench::suite;
+use clap::{Args, ValueEnum};
+
+use super::{Adapter, print, say};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Only these claims; `--list` prints the names.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Print the names with what is claimed, and try nothing.
+    #[arg(long)]
+    list: bool,
+    /// quick: small nets, two minutes on two cores for all claims. full: for a GPU.
+    #[arg(long, value_enum, default_value = "quick")]
+    profile: Trial,
+    /// text, json (a report that has claims alone) or md.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    adapter: Adapter,
+    /// Seed of all that is random.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    seed: u64,
+    /// Write to this file instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Trial {
+    Quick,
+    Full,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Md,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Exit> {
+    let experiments = arguments.experiments()?;
+    if arguments.list {
+        return print(&list(&experiments)).map(|()| Exit::Fine);
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            // Twice is meant: nothing is waited for.
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        say("the claim that is being tried is the last; Ctrl-C again ends at once");
+    })
+    .map_err(|error| Error::Machine(format!("Ctrl-C can't be caught: {error}")))?;
+
+    let (report, ended) = arguments.examine(&experiments, &interrupted)?;
+    let rendered = match arguments.format {
+        Format::Json => serde_json::to_string_pretty(&report).expect("string keys and finite numbers"),
+        Format::Text => text::table(&report.claims),
+        Format::Md => text::markdown(&report.claims),
+    };
+    match &arguments.output {
+        Some(path) => write(path, &rendered)?,
+        None => print(&rendered)?,
+    }
+    if let Some(error) = ended {
+        return Err(error);
+    }
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(Exit::Interrupted);
+    }
+    let is_wrong = report.claims.iter().any(|claim| claim.status == Status::Failed);
+    Ok(if is_wrong { Exit::Failed } else { Exit::Fine })
+}
+
+impl Arguments {
+    fn experiments(&self) -> Result<Vec<&'static Experiment>> {
+        if self.names.is_empty() {
+            return Ok(CLAIMS.iter().collect());
+        }
+        let named = |name: &String| {
+            Experiment::named(name).ok_or_else(|| {
+                let names: Vec<&str> = CLAIMS.iter().map(|claim| claim.name).collect();
+                Error::Usage(format!("there is no claim \"{name}\"; there are: {}", names.join(", ")))
+            })
+        };
+        self.names.iter().map(named).collect()
+    }
+
+    /// A report that has claims alone, and what ended it early.
+    fn examine(&self, experiments: &[&Experiment], interrupted: &AtomicBool) -> Result<(Report, Option<Error>)> {
+        let began = Instant::now();
+        let gpu = self.adapter.open()?;
+        let (profile, extent) = match self.profile {
+            Trial::Quick => (Profile::Quick, Extent::Quick),
+            Trial::Full => (Profile::Full, Extent::Full),
+        };
+        let mut report = suite::report_of_claims(&gpu, profile, self.seed);
+        report.claims = experiments.iter().map(|experiment| experiment.pending()).collect();
+        report.run.status = RunStatus::Complete;
+        report.run.reason = None;
+        let context = Context { gpu: &gpu, extent, seed: self.seed, progress: &|what| say(&format!("    {what}")) };
+        let mut ended = None;
+        for (index, experiment) in experiments.iter().enumerate() {
+            if interrupted.load(Ordering::Relaxed) {
+                report.run.status = RunStatus::Interrupted;
+                report.run.reason = Some("interrupted".to_owned());
+                break;
+            }
+            say(&format!("{}/{} {}: {}", index + 1, experiments.len(), experiment.name, experiment.statement));
+            let (claim, error) = experiment.examine(&context);
+            report.claims[index] = claim;
+            if let Some(error) = error {
+                report.run.status = RunStatus::Failed;
+                report.run.reason = Some(error.to_string());
+                ended = Some(error);
+                break;
+            }
+        }
+        let unreached = format!("not reached: {}", report.run.reason.as_deref().unwrap_or_default());
+        for claim in report.claims.iter_mut().filter(|claim| claim.is_pending()) {
+            claim.reason = Some(unreached.clone());
+        }
+        report.run.devices = 1;
+        report.run.duration_s = began.elapsed().as_secs_f64();
+        Ok((report, ended))
+    }
+}
+
+fn list(experiments: &[&Experiment]) -> String {
+    let width = experiments.iter().map(|experiment| experiment.name.len()).max().unwrap_or(0);
+    let line = |experiment: &&Experiment| format!("{:width$}  {}", experiment.name, experiment.statement);
+    experiments.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, format!("{}\n", text.trim_end()))
+        .map_err(|error| Error::Machine(format!("{} can't be written: {error}", path.display())))
+}

@@ -1,0 +1,226 @@
+//! Any WGSL of this crate over buffers of 32-bit words: what experiments are made of that are no kernel of the table.
+//!
+//! A [`Program`] is compiled WGSL, a [`Step`] a program bound to buffers, a [`Sequence`] steps one after the other in one pass. The binding 0 of a
+//! program is its uniform, if it has one; its storage buffers are bound from 1 on. Text and steps are trusted: they are written in this
+//! crate, and index no further than the numbers in their uniform allow, which are those of the buffers that they are bound to.
+
+use std::time::{Duration, Instant};
+
+use bytemuck::{AnyBitPattern, NoUninit};
+
+use super::workload::host_size;
+use super::{Gpu, ShaderChecks};
+use crate::error::{Error, Result};
+
+/// Buffers and uniforms are whole words of 16 bytes: what a vector load and a uniform's alignment ask for.
+const ALIGNMENT: u64 = 16;
+
+/// Submissions are kept about as short, since drivers end what runs for seconds.
+const SUBMISSION: Duration = Duration::from_millis(100);
+
+/// Bytes that go up at a time.
+const PIECE_BYTES: usize = 16 << 20;
+
+/// WGSL that was compiled, its override constants set.
+pub struct Program {
+    /// What it is called in messages.
+    pub path: String,
+    pipeline: wgpu::ComputePipeline,
+}
+
+/// Device memory of 32-bit words, f32 or u32.
+pub struct Buffer {
+    /// Words.
+    pub words: usize,
+    buffer: wgpu::Buffer,
+}
+
+/// A program bound to buffers, with the number of workgroups to dispatch.
+#[derive(Clone)]
+pub struct Step {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    workgroups: [u32; 3],
+}
+
+/// Steps that are recorded one after the other into one pass. A step sees what those before it wrote.
+#[derive(Clone)]
+pub struct Sequence {
+    /// What it is called in messages.
+    pub path: String,
+    steps: Vec<Step>,
+}
+
+impl Sequence {
+    /// Steps in their order.
+    #[must_use]
+    pub fn new(path: impl Into<String>, steps: Vec<Step>) -> Self {
+        Self { path: path.into(), steps }
+    }
+
+    /// Records it so many times.
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, times: u32) {
+        for _ in 0..times {
+            for step in &self.steps {
+                pass.set_pipeline(&step.pipeline);
+                pass.set_bind_group(0, &step.bind_group, &[]);
+                let [x, y, z] = step.workgroups;
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+    }
+}
+
+impl Gpu {
+    /// Compiles the entry point `main` of a text.
+    ///
+    /// # Errors
+    /// [`Error::Compile`] if it does not compile.
+    pub(crate) fn program(
+        &self,
+        path: &str,
+        wgsl: &str,
+        constants: &[(&str, f64)],
+        checks: ShaderChecks,
+    ) -> Result<Program> {
+        let compiled = self.scoped(|| {
+            let module = self.shader_module(path, wgsl, checks);
+            self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(path),
+                layout: None,
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants,
+                    // Workgroup memory is written before it is read.
+                    zero_initialize_workgroup_memory: checks == ShaderChecks::Checked,
+                },
+                cache: None,
+            })
+        });
+        let pipeline =
+            compiled.map_err(|error| Error::Compile { kernel: path.to_owned(), message: error.to_string() })?;
+        Ok(Program { path: path.to_owned(), pipeline })
+    }
+
+    /// A buffer of so many words, all zero.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the device has no room for it.
+    pub fn buffer(&self, label: &str, words: usize) -> Result<Buffer> {
+        let size = (words as u64 * 4).next_multiple_of(ALIGNMENT).max(ALIGNMENT);
+        if size > self.max_buffer_bytes() {
+            let most = self.max_buffer_bytes();
+            return Err(Error::Unsupported(format!("{label} takes {size} bytes, and a buffer holds {most}")));
+        }
+        self.ensure_room(size)?;
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let buffer = self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|error| {
+            Error::Unsupported(format!("{} has no room for {label}, {size} bytes: {error}", self.facts.name))
+        })?;
+        Ok(Buffer { words, buffer })
+    }
+
+    /// A buffer of these words.
+    ///
+    /// # Errors
+    /// As [`Gpu::buffer`].
+    pub fn buffer_of<T: NoUninit>(&self, label: &str, words: &[T]) -> Result<Buffer> {
+        let buffer = self.buffer(label, words.len())?;
+        self.store(&buffer, words)?;
+        Ok(buffer)
+    }
+
+    /// Writes all words of a buffer. What is submitted later sees them.
+    ///
+    /// # Errors
+    /// If the device fails.
+    ///
+    /// # Panics
+    /// If these are not as many words as the buffer has.
+    pub fn store<T: NoUninit>(&self, buffer: &Buffer, words: &[T]) -> Result<()> {
+        assert_eq!((words.len(), size_of::<T>()), (buffer.words, 4), "all words of the buffer");
+        for (index, piece) in bytemuck::cast_slice::<T, u8>(words).chunks(PIECE_BYTES).enumerate() {
+            self.queue.write_buffer(&buffer.buffer, (index * PIECE_BYTES) as u64, piece);
+            // Frees the staging memory of this piece before the next asks for some.
+            self.queue.submit([]);
+        }
+        self.wait()
+    }
+
+    /// Reads all words of a buffer, after what was submitted before.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn load<T: AnyBitPattern>(&self, buffer: &Buffer) -> Result<Vec<T>> {
+        assert_eq!(size_of::<T>(), 4, "words");
+        let bytes = buffer.buffer.size();
+        let staging = self.staging(bytes)?;
+        let mut words = Vec::new();
+        self.read_bytes(&buffer.buffer, 0, bytes, &staging, |bytes| {
+            words.extend(bytes.chunks_exact(4).take(buffer.words).map(bytemuck::pod_read_unaligned::<T>));
+            Ok(())
+        })?;
+        Ok(words)
+    }
+
+    /// A program bound to its buffers in the order of their bindings, with the words of its uniform; none is a program without one.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if these are more workgroups than the device dispatches; [`Error::Machine`] if the buffers are not those that the
+    /// program declares, or the device fails.
+    pub fn step(&self, program: &Program, buffers: &[&Buffer], params: &[u32], workgroups: [u32; 3]) -> Result<Step> {
+        let most = self.facts.max_workgroups_per_dimension;
+        if workgroups.iter().any(|count| *count > most) {
+            let path = &program.path;
+            return Err(Error::Unsupported(format!(
+                "{path} takes {workgroups:?} workgroups, of which {most} are allowed"
+            )));
+        }
+        let uniform = (!params.is_empty()).then(|| {
+            let mut words = params.to_vec();
+            words.resize(params.len().next_multiple_of(host_size(ALIGNMENT / 4)), 0);
+            self.uniform(&words)
+        });
+        let storage = (1..).zip(buffers.iter().map(|buffer| &buffer.buffer));
+        let entries: Vec<_> = (uniform.iter().map(|uniform| (0, uniform)))
+            .chain(storage)
+            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .collect();
+        let bind_group = self
+            .scoped(|| {
+                self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some(&program.path),
+                    layout: &program.pipeline.get_bind_group_layout(0),
+                    entries: &entries,
+                })
+            })
+            .map_err(|error| Error::Machine(format!("{} can't be bound: {error}", program.path)))?;
+        Ok(Step { pipeline: program.pipeline.clone(), bind_group, workgroups })
+    }
+
+    /// Runs a sequence so many times, one after the other, and waits for it.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn run_sequence(&self, sequence: &Sequence, times: u32) -> Result<()> {
+        let mut left = times;
+        let mut at_once = 1;
+        while left > 0 {
+            let now = at_once.min(left);
+            let began = Instant::now();
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            sequence.encode(&mut pass, now);
+            drop(pass);
+            self.queue.submit([encoder.finish()]);
+            self.wait()?;
+            left -= now;
+            if began.elapsed() < SUBMISSION / 2 {
+                at_once = at_once.saturating_mul(2);
+            }
+        }
+        Ok(())
+    }
+}

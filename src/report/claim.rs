@@ -1,0 +1,262 @@
+//! A claim about activation functions, put to the test on this adapter: what was found, by which seeds, with which figures.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Status;
+use crate::stats::Estimate;
+
+/// A claim and what its experiment found. Claims are about algorithms: they take no part in comparing or ranking adapters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Claim {
+    /// Its name on the command line; unique in a report.
+    pub name: String,
+    /// What is claimed.
+    pub statement: String,
+    /// What became of the experiment: failed is one whose computation was wrong.
+    pub status: Status,
+    /// Why, where the status is not ok.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Whether the claim holds here; null where the status is not ok.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    /// That in a line, with the numbers that say so.
+    #[serde(default)]
+    pub conclusion: Option<String>,
+    /// The seeds of all that was random.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
+    /// What was measured, in the order in which it is told.
+    #[serde(default)]
+    pub figures: Vec<Figure>,
+    /// What is better seen than read.
+    #[serde(default)]
+    pub plots: Vec<Plot>,
+    /// What a reader of the figures should know, a sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// How long the experiment took.
+    pub duration_s: f64,
+}
+
+/// Whether a claim holds on this adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// In everything that was tried.
+    Holds,
+    /// In some of what was tried; the conclusion says in what.
+    HoldsOnlyWhen,
+    /// In nothing that was tried.
+    DoesNotHold,
+}
+
+impl Outcome {
+    /// What it is called in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::HoldsOnlyWhen => "holds only when",
+            Self::DoesNotHold => "does not hold here",
+        }
+    }
+
+    /// Of the cases that were tried: all, some, or none.
+    #[must_use]
+    pub fn of(cases: impl IntoIterator<Item = bool>) -> Self {
+        let (mut some, mut all) = (false, true);
+        for holds in cases {
+            some |= holds;
+            all &= holds;
+        }
+        match (some, all) {
+            (true, true) => Self::Holds,
+            (true, false) => Self::HoldsOnlyWhen,
+            (false, _) => Self::DoesNotHold,
+        }
+    }
+}
+
+/// A number that was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Figure {
+    /// What it is.
+    pub name: String,
+    /// Its unit; empty for a plain number.
+    pub unit: String,
+    /// The number, or its median over seeds or rounds; null if there is none, and then the note says why.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// Lower end over seeds or rounds.
+    #[serde(default)]
+    pub low: Option<f64>,
+    /// Upper end over seeds or rounds.
+    #[serde(default)]
+    pub high: Option<f64>,
+    /// What a reader of the number should know.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// Lines over two axes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plot {
+    /// What it shows.
+    pub title: String,
+    /// Across.
+    pub x: Axis,
+    /// Upwards.
+    pub y: Axis,
+    /// The lines.
+    pub series: Vec<Series>,
+}
+
+/// An axis of a plot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Axis {
+    /// What stands along it, with its unit.
+    pub label: String,
+    /// How it is divided.
+    pub scale: Scale,
+}
+
+/// How an axis is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// Evenly.
+    Linear,
+    /// By powers of two.
+    Log2,
+    /// By powers of ten.
+    Log10,
+}
+
+/// A line of a plot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Series {
+    /// What it is of.
+    pub label: String,
+    /// From left to right.
+    pub points: Vec<Point>,
+}
+
+/// A point of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Point {
+    /// Across.
+    pub x: f64,
+    /// Upwards; null where there is no such number: not finite, or nothing was measured.
+    #[serde(default)]
+    pub y: Option<f64>,
+    /// Lower end over seeds or rounds.
+    #[serde(default)]
+    pub low: Option<f64>,
+    /// Upper end over seeds or rounds.
+    #[serde(default)]
+    pub high: Option<f64>,
+}
+
+impl Claim {
+    /// Whether nothing is known of it yet.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.status == Status::Skipped && self.reason.is_none()
+    }
+}
+
+fn finite(value: f64) -> Option<f64> {
+    Some(value).filter(|value| value.is_finite())
+}
+
+impl Figure {
+    /// A number; one that is not finite is none, with a note that says what it was.
+    #[must_use]
+    pub fn new(name: impl Into<String>, unit: &str, value: f64) -> Self {
+        let note = (!value.is_finite()).then(|| format!("it is {value}"));
+        Self { name: name.into(), unit: unit.to_owned(), value: finite(value), low: None, high: None, note }
+    }
+
+    /// A number with its interval.
+    #[must_use]
+    pub fn estimated(name: impl Into<String>, unit: &str, estimate: Estimate) -> Self {
+        let Estimate { median, low, high } = estimate;
+        Self { low: finite(low), high: finite(high), ..Self::new(name, unit, median) }
+    }
+
+    /// A number that does not exist, and why.
+    #[must_use]
+    pub fn none(name: impl Into<String>, unit: &str, why: impl Into<String>) -> Self {
+        Self { name: name.into(), unit: unit.to_owned(), value: None, low: None, high: None, note: Some(why.into()) }
+    }
+
+    /// With a note.
+    #[must_use]
+    pub fn noted(self, note: impl Into<String>) -> Self {
+        Self { note: Some(note.into()), ..self }
+    }
+}
+
+impl Axis {
+    /// Evenly divided.
+    #[must_use]
+    pub fn linear(label: &str) -> Self {
+        Self { label: label.to_owned(), scale: Scale::Linear }
+    }
+
+    /// Divided by powers of two.
+    #[must_use]
+    pub fn log2(label: &str) -> Self {
+        Self { label: label.to_owned(), scale: Scale::Log2 }
+    }
+
+    /// Divided by powers of ten.
+    #[must_use]
+    pub fn log10(label: &str) -> Self {
+        Self { label: label.to_owned(), scale: Scale::Log10 }
+    }
+}
+
+impl Point {
+    /// A point; its y is null if it is not finite.
+    #[must_use]
+    pub fn new(x: f64, y: f64) -> Self {
+        Self { x, y: finite(y), low: None, high: None }
+    }
+
+    /// A point with its interval; without a y if there is no estimate.
+    #[must_use]
+    pub fn estimated(x: f64, estimate: Option<Estimate>) -> Self {
+        Self {
+            x,
+            y: estimate.and_then(|estimate| finite(estimate.median)),
+            low: estimate.and_then(|estimate| finite(estimate.low)),
+            high: estimate.and_then(|estimate| finite(estimate.high)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_of_all_of_some_or_of_none() {
+        assert_eq!(Outcome::of([true, true]), Outcome::Holds);
+        assert_eq!(Outcome::of([true, false]), Outcome::HoldsOnlyWhen);
+        assert_eq!(Outcome::of([false, false]), Outcome::DoesNotHold);
+        assert_eq!(Outcome::of([]), Outcome::DoesNotHold);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_null_and_said() {
+        let figure = Figure::new("loss", "", f64::NAN);
+        assert_eq!((figure.value, figure.note.as_deref()), (None, Some("it is NaN")));
+        let wide = Figure::estimated("ratio", "", Estimate { median: 2.0, low: 1.0, high: f64::INFINITY });
+        assert_eq!((wide.value, wide.low, wide.high), (Some(2.0), Some(1.0), None));
+        assert_eq!(Point::new(1.0, f64::INFINITY).y, None);
+        assert_eq!(Point::estimated(1.0, None).y, None);
+    }
+}

@@ -1,0 +1,103 @@
+//! Text that comes from elsewhere (a driver's name, a file's reason, a label) and is shown to people: as itself, and as nothing but text.
+
+use std::borrow::Cow;
+
+/// What stands for a character that is not shown.
+const REPLACEMENT: char = '\u{fffd}';
+
+/// The text without characters that act rather than show: controls, among them a terminal's escape sequences, and those that turn the direction of
+/// writing, with which one name can look like another. Line breaks stay.
+#[must_use]
+pub fn plain(text: &str) -> Cow<'_, str> {
+    if text.chars().any(is_active) {
+        Cow::Owned(text.chars().map(|character| if is_active(character) { REPLACEMENT } else { character }).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+fn is_active(character: char) -> bool {
+    let turns = matches!(character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    turns || (character.is_control() && character != '\n')
+}
+
+/// Text for XML and HTML, in elements and in attributes in double or single quotes.
+#[must_use]
+pub fn xml(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in plain(text).chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            // Neither of them is a character of XML.
+            '\u{fffe}' | '\u{ffff}' => escaped.push(REPLACEMENT),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// Text for a line of Markdown: no markup, link, HTML or mention comes of it. What needs no backslash gets none, so that the source can be read, too.
+#[must_use]
+pub fn markdown(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let text = plain(text);
+    let mut before = ' ';
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let next = characters.peek().copied();
+        let is_inside_word = before.is_alphanumeric() && next.is_some_and(char::is_alphanumeric);
+        before = character;
+        match character {
+            '_' if is_inside_word => escaped.push('_'),
+            // An interval: what begins a link is escaped at its end.
+            '[' if next.is_some_and(|next| next.is_ascii_digit() || next == '-') => escaped.push('['),
+            ']' if next.is_none_or(|next| !"([:".contains(next)) => escaped.push(']'),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '$' | '&' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            '\n' => escaped.push(' '),
+            // GitHub looks for addresses and names behind Markdown's back: a space of no width keeps it from finding them.
+            '@' => escaped.push_str("@\u{200b}"),
+            other => escaped.push(other),
+        }
+    }
+    escaped.replace("://", ":\u{200b}//").replace("www.", "www\u{200b}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_is_not_shown() {
+        assert_eq!(plain("llvmpipe (LLVM 15.0.6, 256 bits)"), "llvmpipe (LLVM 15.0.6, 256 bits)");
+        assert_eq!(plain("a\u{1b}[31mb\u{202e}c\u{0}d\ne"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d\ne");
+        assert!(matches!(plain("é 漢 \u{1f680}"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn in_xml_everything_is_text() {
+        assert_eq!(
+            xml(r#"<script>"a" & 'b'</script>"#),
+            "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;&lt;/script&gt;"
+        );
+    }
+
+    #[test]
+    fn in_markdown_nothing_is_markup() {
+        assert_eq!(markdown("_a_"), r"\_a\_");
+        assert_eq!(markdown("from_y [x](javascript:1) <b> `c` a|b"), r"from_y \[x\](javascript:1) \<b\> \`c\` a\|b");
+        assert_eq!(markdown("[x]: javascript:1 [1](a) [1][b] [1]: c"), r"\[x\]: javascript:1 [1\](a) [1\][b] [1\]: c");
+        assert_eq!(markdown("1.22 [1.21, 1.24]"), "1.22 [1.21, 1.24]");
+        assert_eq!(
+            markdown("@all see https://example.org or www.example.org\nnow"),
+            "@\u{200b}all see https:\u{200b}//example.org or www\u{200b}.example.org now"
+        );
+    }
+}
