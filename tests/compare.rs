@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use actbench::activation::{Activation, Direction};
 use actbench::compare::{self, Comparison, Named, Quantity, Reason, Row, Settings, Verdict, render};
 use actbench::error::Error;
+use actbench::export;
 use actbench::gpu::Shape;
 use actbench::kernel::Kernel;
 use actbench::ladder::Ladder;
@@ -326,6 +327,52 @@ fn texts_fit_and_escape_what_reports_say() {
     let verdicts: Vec<String> = reader.records().map(|record| record.expect("a record")[13].to_owned()).collect();
     assert_eq!(verdicts.len(), comparison.others[0].rows.len());
     assert!(verdicts.contains(&"slower".to_owned()) && verdicts.contains(&"same".to_owned()), "{verdicts:?}");
+}
+
+#[test]
+fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
+    let hostile = "<script>alert(1)</script>";
+    let (base, same) = (made(PLAIN), made(Made { seed: 3, ..PLAIN }));
+    let mut slower = made(Made { seed: 2, sigmoid: 1.1, ..PLAIN });
+    slower.adapter.name = hostile.to_owned();
+    slower.measurements.pop();
+    slower.derive();
+    let names = ["base.json", "same.json", "slower.json"];
+    let named: Vec<Named> =
+        names.iter().zip([&base, &same, &slower]).map(|(file, report)| Named { file, report }).collect();
+    let comparison = Comparison::new(&named[0], &named[1..], &Settings::default()).expect("they share rows");
+    let page = export::compared(&comparison, &named);
+    // But for the doctype and void elements it is XML.
+    let xml = page.replace("<!DOCTYPE html>", "").replace('\u{a0}', " ");
+    let xml = xml.split_inclusive('>').map(closed).collect::<String>();
+    let tree = roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{error}"));
+    assert!(!page.contains(hostile) && page.contains("alert(1)"), "the name is text");
+    assert!(tree.descendants().all(|node| !matches!(node.tag_name().name(), "script" | "link" | "img" | "iframe")));
+    let pictures: Vec<String> = tree
+        .descendants()
+        .filter(|node| node.tag_name().name() == "figure")
+        .map(|figure| figure.descendants().filter_map(|node| node.text()).collect::<String>())
+        .collect();
+    assert!(pictures.len() >= 4, "{}", pictures.len());
+    let alike = |what: &str| pictures.iter().filter(|text| text.contains(what)).collect::<Vec<_>>();
+    for picture in alike("Time of a rung in rungs of fma").iter().chain(&alike("Bandwidth by size, forward f32")) {
+        for name in names {
+            assert!(picture.contains(name), "{name} is not in {picture}");
+        }
+    }
+    let text: String = tree.descendants().filter_map(|node| node.text()).collect();
+    for part in ["SLOWER", "ladder/f32/sigmoid/two_sided", "Only in base", "1.1"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+/// A tag of a page as XML has it: void elements are closed, attributes without a value have one.
+fn closed(part: &str) -> String {
+    let Some((before, tag)) = part.rsplit_once('<') else { return part.to_owned() };
+    let tag = tag.replace("details open>", "details open=\"\">");
+    let is_void = tag.starts_with("meta ");
+    let tag = if is_void { tag.trim_end_matches('>').to_owned() + "/>" } else { tag };
+    format!("{before}<{tag}")
 }
 
 /// A report of its own speed: everything takes so many times as long.

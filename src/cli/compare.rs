@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use actbench::compare::{Comparison, Named, Settings, Verdict, render};
 use actbench::error::{Error, Exit, Result};
+use actbench::export;
 use actbench::report::Report;
 use clap::{Args, ValueEnum};
 
@@ -17,7 +18,7 @@ pub struct Arguments {
     /// What is compared with it.
     #[arg(value_name = "NEW", required = true)]
     new: Vec<PathBuf>,
-    /// text, md, csv, or json: an object of the schema that `actbench schema --compare` prints.
+    /// text, md, csv, html, or json: an object of the schema that `actbench schema --compare` prints.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// Fail if a row was measured by one report alone.
@@ -52,6 +53,8 @@ enum Format {
     Csv,
     /// One JSON object.
     Json,
+    /// A page: verdicts, and all reports in the same plots.
+    Html,
 }
 
 fn share(text: &str) -> std::result::Result<f64, String> {
@@ -83,6 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         Format::Md => print(&render::markdown(&comparison))?,
         Format::Csv => print(&render::csv(&comparison)?)?,
         Format::Json => print_json(&comparison)?,
+        Format::Html => print(&export::compared(&comparison, &named))?,
     }
     let lacks = arguments.require_all && !comparison.has_all();
     if lacks {

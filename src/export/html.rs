@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::chart::{self, Size};
 use super::claim;
 use super::section::{CLAIMS, Picture, SECTIONS, Section};
+use crate::provenance::Tool;
 use crate::report::grid::Grid;
 use crate::report::{Report, RunStatus, table};
 use crate::text::plain;
@@ -19,7 +20,20 @@ const LONG: usize = 40;
 /// The report in that form.
 #[must_use]
 pub fn render(report: &Report) -> String {
+    let main = html! {
+        (verdict(report))
+        @for section in SECTIONS {
+            @if section.name == CLAIMS { (claims(section, report)) } @else { (part(section, report)) }
+        }
+        (provenance(report))
+    };
+    page(&format!("actbench: {}", report.adapter.name), &head(report), &main)
+}
+
+/// A whole page.
+pub(super) fn page(title: &str, header: &Markup, main: &Markup) -> String {
     let style = format!("{}{}", include_str!("page.css"), chart::style());
+    let tool = Tool::this();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -28,19 +42,13 @@ pub fn render(report: &Report) -> String {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { "actbench: " (plain(&report.adapter.name)) }
+                title { (plain(title)) }
                 style { (PreEscaped(style)) }
             }
             body {
-                header { (head(report)) }
-                main {
-                    (verdict(report))
-                    @for section in SECTIONS {
-                        @if section.name == CLAIMS { (claims(section, report)) } @else { (part(section, report)) }
-                    }
-                    (provenance(report))
-                }
-                footer { p { "Written by " (plain(&report.tool.name)) " " (plain(&report.tool.version)) ". Hover over a point to see its value." } }
+                header { (header) }
+                main { (main) }
+                footer { p { "Written by " (plain(&tool.name)) " " (plain(&tool.version)) ". Hover over a point to see its value." } }
             }
         }
     };
@@ -104,7 +112,7 @@ fn part(section: &Section, report: &Report) -> Markup {
     }
 }
 
-fn pictures_of(pictures: &[Picture]) -> Markup {
+pub(super) fn pictures_of(pictures: &[Picture]) -> Markup {
     html! {
         @if !pictures.is_empty() {
             div.pictures {
@@ -154,7 +162,7 @@ fn claims(section: &Section, report: &Report) -> Markup {
 }
 
 /// A grid, with its notes below it.
-fn table_of(grid: &Grid) -> Markup {
+pub(super) fn table_of(grid: &Grid) -> Markup {
     html! {
         @if grid.rows().next().is_some() {
             div.table {

@@ -5,12 +5,15 @@
 
 pub mod chart;
 mod claim;
+mod compared;
 mod csv;
 mod gbench;
 mod html;
 mod markdown;
 pub mod section;
 pub mod splice;
+
+pub use compared::render as compared;
 
 use crate::claims;
 use crate::error::{Error, Result};
