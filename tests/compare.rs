@@ -1,6 +1,7 @@
 //! Comparing and ranking reports: verdicts on reports made by hand, where what differs is known, and the verbs on files.
 
 mod fixture;
+mod page;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -342,9 +343,7 @@ fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
         names.iter().zip([&base, &same, &slower]).map(|(file, report)| Named { file, report }).collect();
     let comparison = Comparison::new(&named[0], &named[1..], &Settings::default()).expect("they share rows");
     let page = export::compared(&comparison, &named);
-    // But for the doctype and void elements it is XML.
-    let xml = page.replace("<!DOCTYPE html>", "").replace('\u{a0}', " ");
-    let xml = xml.split_inclusive('>').map(closed).collect::<String>();
+    let xml = page::xml_of(&page);
     let tree = roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{error}"));
     assert!(!page.contains(hostile) && page.contains("alert(1)"), "the name is text");
     assert!(tree.descendants().all(|node| !matches!(node.tag_name().name(), "script" | "link" | "img" | "iframe")));
@@ -364,15 +363,6 @@ fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
     for part in ["SLOWER", "ladder/f32/sigmoid/two_sided", "Only in base", "1.1"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
-}
-
-/// A tag of a page as XML has it: void elements are closed, attributes without a value have one.
-fn closed(part: &str) -> String {
-    let Some((before, tag)) = part.rsplit_once('<') else { return part.to_owned() };
-    let tag = tag.replace("details open>", "details open=\"\">");
-    let is_void = tag.starts_with("meta ");
-    let tag = if is_void { tag.trim_end_matches('>').to_owned() + "/>" } else { tag };
-    format!("{before}<{tag}")
 }
 
 /// A report of its own speed: everything takes so many times as long.

@@ -1,6 +1,7 @@
 //! Reports in their other forms: what is in them, that other programs can read them, and that no text of a report is more than text.
 
 mod fixture;
+mod page;
 
 use std::collections::HashSet;
 use std::fs;
@@ -165,20 +166,6 @@ fn render(report: &Report, format: &str) -> String {
     (Format::named(format).expect("a format").render)(report)
 }
 
-/// A page as a tree: it is written so strictly that little is missing to be XML.
-fn xml_of(page: &str) -> String {
-    let page = page.replacen("<!DOCTYPE html>", "", 1).replace("<details open>", "<details open=\"\">");
-    let mut xml = String::new();
-    let mut rest = page.as_str();
-    while let Some(at) = rest.find("<meta") {
-        let end = at + rest[at..].find('>').expect("its end");
-        xml += &rest[..end];
-        xml += "/>";
-        rest = &rest[end + 1..];
-    }
-    xml + rest
-}
-
 /// Asserts that a tree has nothing that runs or is fetched, and returns all its text, attributes with it.
 #[track_caller]
 fn inert_text(xml: &str) -> String {
@@ -319,7 +306,7 @@ fn every_format_ends_with_a_line_break_and_says_the_same_twice() {
 #[test]
 fn a_page_is_well_formed_and_has_each_section_once() {
     let page = render(&report(), "html");
-    let xml = xml_of(&page);
+    let xml = page::xml_of(&page);
     let text = inert_text(&xml);
     let tree = roxmltree::Document::parse(&xml).expect("parsed before");
     let ids: Vec<&str> = tree.descendants().filter_map(|node| node.attribute("id")).collect();
@@ -354,7 +341,7 @@ fn a_page_of_a_report_without_rows_says_that_there_is_no_verdict() {
     let mut empty = fixture::report();
     empty.shapes.clear();
     let page = render(&empty, "html");
-    let text = inert_text(&xml_of(&page));
+    let text = inert_text(&page::xml_of(&page));
     assert!(text.contains("There is no verdict") && !page.contains("<svg"), "{page}");
     assert!(text.contains("Incomplete. ") && text.contains("Ctrl-C"));
 }
@@ -379,7 +366,7 @@ fn no_text_of_a_report_is_more_than_text_on_a_page() {
     assert!(replaced > 60, "only {replaced} texts were replaced");
     for report in [everywhere, partly_hostile_report()] {
         let page = render(&report, "html");
-        let text = inert_text(&xml_of(&page));
+        let text = inert_text(&page::xml_of(&page));
         assert!(text.contains("<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"), "it is shown as it is");
         for active in ['\u{202e}', '\u{2066}', '\u{1b}', '\u{0}'] {
             assert!(!page.contains(active), "{active:?}");

@@ -1,7 +1,7 @@
 //! Claims in pictures and tables: what was found of each, its figures, and the lines that are better seen than read.
 
 use super::chart::{Axis, Chart, Line, LineChart, Look, Point, Scale, number};
-use super::section::Picture;
+use super::section::{Picture, RELU, SIGMOID};
 use crate::report::grid::{Block, Grid};
 use crate::report::{Axis as ClaimAxis, Claim, Plot, Report, Scale as ClaimScale, Status};
 
@@ -66,7 +66,8 @@ fn chart(plot: &Plot) -> Chart {
         };
         Axis::new(&axis.label, scale)
     };
-    let lines = plot.series.iter().enumerate().map(|(index, series)| {
+    let looks = looks(plot.series.iter().map(|series| series.label.as_str()));
+    let lines = plot.series.iter().zip(looks).map(|(series, look_of_series)| {
         let points = series.points.iter().filter_map(|point| {
             let y = point.y?;
             let value = with_ends(y, point.low, point.high);
@@ -80,7 +81,7 @@ fn chart(plot: &Plot) -> Chart {
         let points: Vec<Point> = points.collect();
         // Many markers would hide the line.
         let look = if points.len() > 40 { Look::Computed } else { Look::Measured };
-        Line { label: series.label.clone(), series: 1 + index, look, points }
+        Line { label: series.label.clone(), series: look_of_series, look, points }
     });
     Chart::Lines(LineChart {
         title: plot.title.clone(),
@@ -90,6 +91,23 @@ fn chart(plot: &Plot) -> Chart {
         levels: Vec::new(),
         zones: Vec::new(),
     })
+}
+
+/// Looks for lines of these names, each its own: the first of ReLU and the first of sigmoid look as in all other pictures.
+fn looks<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    let mut taken: Vec<usize> = Vec::new();
+    for label in labels {
+        let label = label.to_lowercase();
+        let usual = match (label.contains("relu"), label.contains("sigmoid")) {
+            (true, false) => Some(RELU),
+            (false, true) => Some(SIGMOID),
+            _ => None,
+        };
+        let usual = usual.filter(|look| !taken.contains(look));
+        let next = (SIGMOID + 1..).find(|look| !taken.contains(look)).unwrap_or_default();
+        taken.push(usual.unwrap_or(next));
+    }
+    taken
 }
 
 /// The points of a plot: a row for each x, a column for each line.
@@ -109,4 +127,15 @@ fn points(plot: &Plot) -> Grid {
     let mut grid = Grid { header, ..Grid::default() };
     grid.blocks.push(Block { title: None, rows: rows.collect() });
     grid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_look_as_elsewhere_and_never_alike() {
+        assert_eq!(looks(["sigmoid", "relu", "exact"].into_iter()), [SIGMOID, RELU, 3]);
+        assert_eq!(looks(["relu, He", "relu, Xavier", "sigmoid", "tanh"].into_iter()), [RELU, 3, SIGMOID, 4]);
+    }
 }

@@ -109,8 +109,8 @@ pub static SECTIONS: &[Section] = &[
 
 /// The series of what others are measured against, of ReLU, of sigmoid: the same in all pictures.
 const YARDSTICK: usize = 0;
-const RELU: usize = 1;
-const SIGMOID: usize = 2;
+pub(super) const RELU: usize = 1;
+pub(super) const SIGMOID: usize = 2;
 
 fn series_of(activation: &str) -> Option<usize> {
     match activation {
