@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::report::table::significant;
 use crate::report::{Quantity, Regime, Report, Status};
+use crate::text::plain;
 
 /// What is ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -130,7 +131,7 @@ impl Ranking {
             }
         }
         // What a report says ends up on terminals: nothing in it may command them.
-        parts.join("\n\n").replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
+        plain(&parts.join("\n\n")).into_owned()
     }
 }
 

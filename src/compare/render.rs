@@ -8,6 +8,7 @@ use super::quantity::percent;
 use super::{Comparison, Difference, Other, Quantity, Reason, Row, Source, Verdict, counted};
 use crate::error::{Error, Result};
 use crate::report::table::significant;
+use crate::text::plain;
 
 /// How a comparison is laid out.
 #[derive(Clone, Copy)]
@@ -107,7 +108,7 @@ fn render(comparison: &Comparison, layout: &Layout) -> String {
     }
     parts.push(foot(comparison, layout));
     // What a report says ends up on terminals: nothing in it may command them.
-    parts.join("\n\n").replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
+    plain(&parts.join("\n\n")).into_owned()
 }
 
 /// Where the figures come from, and what is not the same about it.
