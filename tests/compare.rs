@@ -338,9 +338,9 @@ fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
     slower.adapter.name = hostile.to_owned();
     slower.measurements.pop();
     slower.derive();
-    let names = ["base.json", "same.json", "slower.json"];
+    let files = ["base.json", "same.json", "slower.json"];
     let named: Vec<Named> =
-        names.iter().zip([&base, &same, &slower]).map(|(file, report)| Named { file, report }).collect();
+        files.iter().zip([&base, &same, &slower]).map(|(file, report)| Named { file, report }).collect();
     let comparison = Comparison::new(&named[0], &named[1..], &Settings::default()).expect("they share rows");
     let page = export::compared(&comparison, &named);
     let xml = page::xml_of(&page);
@@ -355,7 +355,7 @@ fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
     assert!(pictures.len() >= 4, "{}", pictures.len());
     let alike = |what: &str| pictures.iter().filter(|text| text.contains(what)).collect::<Vec<_>>();
     for picture in alike("Time of a rung in rungs of fma").iter().chain(&alike("Bandwidth by size, forward f32")) {
-        for name in names {
+        for name in files {
             assert!(picture.contains(name), "{name} is not in {picture}");
         }
     }

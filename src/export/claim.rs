@@ -104,7 +104,7 @@ fn looks<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<usize> {
             _ => None,
         };
         let usual = usual.filter(|look| !taken.contains(look));
-        let next = (SIGMOID + 1..).find(|look| !taken.contains(look)).unwrap_or_default();
+        let next = (SIGMOID + 1..=SIGMOID + 1 + taken.len()).find(|look| !taken.contains(look)).unwrap_or_default();
         taken.push(usual.unwrap_or(next));
     }
     taken

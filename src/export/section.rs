@@ -137,11 +137,6 @@ fn as_f64(count: u64) -> f64 {
     count
 }
 
-/// A size as people say it: 2^24, or 1000.
-fn size_name(elements: u64) -> String {
-    if elements.is_power_of_two() { format!("2^{}", elements.ilog2()) } else { elements.to_string() }
-}
-
 /// Ranges of sizes in the same regime, each up to halfway (on the logarithmic axis) to the next.
 fn zones(sizes: impl Iterator<Item = (u64, Option<Regime>)>) -> Vec<Zone> {
     let mut sizes: Vec<(u64, Option<Regime>)> = sizes.collect();
@@ -173,8 +168,11 @@ fn gap_pictures(report: &Report) -> Vec<Picture> {
             let mut points: Vec<Point> = (of_storage().filter(|gap| gap.direction == direction))
                 .filter_map(|gap| {
                     let elements = gap.elements?;
-                    let tip =
-                        format!("{direction}, {} elements: {}", size_name(elements), with_interval(gap.estimate(), ""));
+                    let tip = format!(
+                        "{direction}, {} elements: {}",
+                        table::size_name(elements),
+                        with_interval(gap.estimate(), "")
+                    );
                     Some(point(as_f64(elements), gap.estimate(), tip))
                 })
                 .collect();
@@ -244,7 +242,7 @@ fn bandwidth_point(row: &Measurement) -> Option<Point> {
     let rate = |ns: f64| as_f64(row.bytes) / ns;
     // The longest time is the lowest rate.
     let rate = Estimate { median: rate(time.median), low: rate(time.high), high: rate(time.low) };
-    let (activation, form, elements) = (&row.activation, &row.form, size_name(row.elements));
+    let (activation, form, elements) = (&row.activation, &row.form, table::size_name(row.elements));
     let tip = format!("{activation}/{form}, {elements} elements: {}", with_interval(rate, "GB/s"));
     Some(point(as_f64(row.elements), rate, tip))
 }

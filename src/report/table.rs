@@ -143,15 +143,15 @@ pub fn gaps(gaps: &[Gap]) -> Option<Grid> {
         let stream = |direction: &str| find(Quantity::Stream, direction).map(ratio).unwrap_or_default();
         let regime = size.iter().find_map(|gap| gap.regime).map(Regime::name);
         [
-            format!("{}/n={}", size[0].storage, size[0].elements.unwrap_or_default()),
+            format!("{} {}", size[0].storage, size_name(size[0].elements.unwrap_or_default())),
             regime.unwrap_or_default().to_owned(),
             stream("forward"),
             stream("backward"),
             stream(BOTH),
-            find(Quantity::Hidden, "forward").map(percent).unwrap_or_default(),
+            find(Quantity::Hidden, "forward").map(|hidden| percent(hidden).replace(" %", "")).unwrap_or_default(),
         ]
     });
-    let mut grid = Grid::of(["sigmoid : relu", "regime", "forward", "backward", "both", "hidden, forward"], rows);
+    let mut grid = Grid::of(["sigmoid : relu", "regime", "forward", "backward", "both", "hidden % fwd"], rows);
     for whole in gaps.iter().filter(|gap| gap.quantity == Quantity::Rung) {
         let is_net = |gap: &&Gap| {
             gap.quantity == Quantity::RungNet && gap.storage == whole.storage && gap.direction == whole.direction
@@ -174,8 +174,8 @@ pub fn crossovers(report: &Report) -> Option<Grid> {
         let ladder = report.rates.iter().find(|rate| rate.id == row.ladder);
         let derived = ladder.and_then(|ladder| row.derived(ladder));
         [
-            row.id.clone(),
-            row.elements.to_string(),
+            row.id.trim_start_matches("crossover/").to_owned(),
+            size_name(row.elements),
             match (row.status, derived) {
                 (Status::Ok, Some(derived)) => ratio(derived.rungs_under_memory),
                 (status, _) => status.name().to_owned(),
@@ -185,12 +185,17 @@ pub fn crossovers(report: &Report) -> Option<Grid> {
             derived.map(|derived| ratio(derived.rung_over_ladder)).unwrap_or_default(),
         ]
     });
-    let mut grid =
-        Grid::of(["k activations an element", "elements", "k*", "bend", "knee penalty", "rung : ladder's"], rows);
+    let mut grid = Grid::of(["crossover", "elements", "k*", "bend", "knee penalty", "rung : ladder's"], rows);
     let rows = || report.crossovers.iter();
     grid.notes = reasons(rows().map(|row| (row.id.as_str(), row.status, row.reason.as_deref())));
     grid.notes.extend(notes(rows().map(|row| (row.id.as_str(), &row.notes[..]))));
     grid.filled()
+}
+
+/// A size as people say it: 2^24, or 1000.
+#[must_use]
+pub fn size_name(elements: u64) -> String {
+    if elements.is_power_of_two() { format!("2^{}", elements.ilog2()) } else { elements.to_string() }
 }
 
 fn knee(derived: DerivedCrossover) -> String {
