@@ -33,6 +33,9 @@ const CANDIDATES: [(u32, u32); 13] = [
 /// Rounds that candidates are ranked by.
 const RANKING_ROUNDS: u32 = 6;
 
+/// Shapes whose times differ by less are as fast as each other.
+const TIE: f64 = 1.02;
+
 /// How many of the best are measured again.
 const MEASURED_AGAIN: usize = 4;
 
@@ -61,8 +64,8 @@ impl<'gpu> Ranking<'gpu> {
         Ok(Self { gpu, all: group(all)?, best: (best != all).then(|| group(best)).transpose()? })
     }
 
-    /// All candidates on one kernel, then the best of them once more: the fastest of many is often the luckiest, and caches end somewhere. The fastest of
-    /// the last is chosen.
+    /// All candidates on one kernel, then the best of them once more: the fastest of many is often the luckiest, and caches end somewhere. Of the last the
+    /// fastest is chosen, of a tie the first candidate.
     ///
     /// # Errors
     /// If the device fails.
@@ -73,14 +76,23 @@ impl<'gpu> Ranking<'gpu> {
         let best: Vec<Shape> = trials.iter().take(MEASURED_AGAIN).map(|trial| trial.shape).collect();
         let group = self.best.as_mut().unwrap_or(&mut self.all);
         let mut again = time(self.gpu, group, kernel, &best, plan, plan.min_rounds)?;
-        if let Some(fastest) = again.first_mut() {
-            fastest.chosen = true;
+        if let Some(chosen) = chosen(&mut again) {
+            chosen.chosen = true;
         }
         // Of one size, the second time stands for the first.
         trials.retain(|trial| again.iter().all(|other| (other.shape, other.elements) != (trial.shape, trial.elements)));
         again.extend(trials);
         Ok(again)
     }
+}
+
+/// The first candidate of those that can't be told from the fastest: of a tie, every run takes the same.
+fn chosen(trials: &mut [ShapeTrial]) -> Option<&mut ShapeTrial> {
+    let fastest = trials.first()?.ns.median;
+    let place = |shape: Shape| {
+        CANDIDATES.iter().position(|candidate| *candidate == (shape.workgroup_size, shape.words_per_invocation))
+    };
+    trials.iter_mut().filter(|trial| trial.ns.median <= TIE * fastest).min_by_key(|trial| place(trial.shape))
 }
 
 /// The shape that the kernels of a direction are measured in: the fastest for its yardstick in f32, on at most so many
@@ -129,4 +141,27 @@ fn time(
     let mut trials: Vec<ShapeTrial> = workloads.iter().zip(&samples).filter_map(trial).collect();
     trials.sort_by(|a, b| a.ns.median.total_cmp(&b.ns.median));
     Ok(trials)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_tie_the_first_candidate_is_chosen() {
+        let trial = |(workgroup_size, words_per_invocation): (u32, u32), ns: f64| ShapeTrial {
+            kernel: "forward/f32/copy/plain".to_owned(),
+            elements: 1 << 24,
+            shape: Shape { workgroup_size, words_per_invocation },
+            ns: stats::Estimate { median: ns, low: ns, high: ns },
+            chosen: false,
+        };
+        let choose = |times: &[((u32, u32), f64)]| {
+            let mut trials: Vec<ShapeTrial> = times.iter().map(|(shape, ns)| trial(*shape, *ns)).collect();
+            super::chosen(&mut trials).map(|trial| trial.shape.workgroup_size)
+        };
+        assert_eq!(choose(&[((1024, 4), 100.0), ((256, 16), 101.0), ((512, 4), 101.5)]), Some(256));
+        assert_eq!(choose(&[((512, 4), 100.0), ((1024, 4), 101.0), ((256, 16), 103.0)]), Some(512));
+        assert_eq!(choose(&[]), None);
+    }
 }
