@@ -158,7 +158,7 @@ mod tests {
         };
         let choose = |times: &[((u32, u32), f64)]| {
             let mut trials: Vec<ShapeTrial> = times.iter().map(|(shape, ns)| trial(*shape, *ns)).collect();
-            super::chosen(&mut trials).map(|trial| trial.shape.workgroup_size)
+            chosen(&mut trials).map(|trial| trial.shape.workgroup_size)
         };
         assert_eq!(choose(&[((1024, 4), 100.0), ((256, 16), 101.0), ((512, 4), 101.5)]), Some(256));
         assert_eq!(choose(&[((512, 4), 100.0), ((1024, 4), 101.0), ((256, 16), 103.0)]), Some(512));
