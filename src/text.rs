@@ -22,6 +22,20 @@ fn is_active(character: char) -> bool {
     turns || (character.is_control() && character != '\n')
 }
 
+/// What a line has at most: terminals and pull requests show it whole.
+pub const COLUMNS: usize = 100;
+
+/// Text whose lines have at most [`COLUMNS`] columns: what goes on in the next is set in. Tables keep to that by themselves.
+#[must_use]
+pub fn wrapped(text: &str) -> String {
+    let options = textwrap::Options::new(COLUMNS).subsequent_indent("  ").break_words(false);
+    let lines = text.lines().map(|line| match line.chars().count() {
+        ..=COLUMNS => line.to_owned(),
+        _ => textwrap::fill(line, &options),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Text for XML and HTML, in elements and in attributes in double or single quotes.
 #[must_use]
 pub fn xml(text: &str) -> String {

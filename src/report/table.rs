@@ -9,9 +9,7 @@ use super::{
 };
 use crate::stats::Estimate;
 use crate::storage::Storage;
-
-/// What a line has at most: terminals and pull requests show it whole.
-const COLUMNS: usize = 100;
+use crate::text;
 
 /// Everything that is printed of a report, the verdict last, where it is seen.
 #[must_use]
@@ -27,17 +25,7 @@ pub fn summary(report: &Report) -> String {
     parts.extend(grids.iter().flatten().map(Grid::text));
     parts.extend(verdict(report));
     parts.push(foot(report));
-    wrapped(&parts.join("\n\n"))
-}
-
-/// Lines of at most a hundred columns, which tables keep to by themselves.
-fn wrapped(text: &str) -> String {
-    let options = textwrap::Options::new(COLUMNS).subsequent_indent("  ").break_words(false);
-    let lines = text.lines().map(|line| match line.chars().count() {
-        ..=COLUMNS => line.to_owned(),
-        _ => textwrap::fill(line, &options),
-    });
-    lines.collect::<Vec<_>>().join("\n")
+    text::wrapped(&parts.join("\n\n"))
 }
 
 /// What the numbers were taken with: adapter, clock, and what bounds a dispatch.
