@@ -1,5 +1,7 @@
 //! A ladder on a device: its tensors, its workloads by number of rungs, and the check that it climbs.
 
+use std::rc::Rc;
+
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
@@ -7,25 +9,46 @@ use rayon::prelude::*;
 use crate::dump::Dump;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
+use crate::inputs::repeat;
 use crate::ladder::{Ladder, Start};
 use crate::storage::Storage;
 
-/// Elements whose climb is computed in f64: the first ones, and as many spread over the rest.
+/// Elements whose climb is computed in f64: the first ones, as many spread over the first [`SPREAD`], which are all words of some lanes, and the last
+/// ones.
 const CHECKED: usize = 512;
+const SPREAD: usize = 1 << 14;
+
+/// Inputs are so many elements, over and over: at distances that no memory compression sees, and soon made.
+const REPEATED: u64 = 1 << 20;
 
 /// Elements that share a generator of random numbers, so that all cores draw them.
 const BLOCK: usize = 1 << 16;
+
+/// Rungs and flights at which each shows in the unit's results in f16 as well, where later ones are lost in rounding.
+const SHOWN_IN_F16: [u32; 2] = [16, 64];
 
 /// A compiled ladder with its tensors.
 pub struct Climb<'gpu> {
     gpu: &'gpu Gpu,
     /// What is climbed.
     pub ladder: Ladder,
+    memory: Rc<Memory>,
+    compiled: Workload,
+}
+
+/// The tensors of a ladder.
+struct Memory {
+    elements: u64,
     /// y, x, and the saved tensor where the climb begins there.
     tensors: Vec<Tensor>,
-    /// x and the saved tensor as they were uploaded; of a climb from x, the latter is x.
+    /// What x and the saved tensor repeat; of a climb from x, the latter is x.
     hosts: Vec<Vec<u8>>,
-    compiled: Workload,
+}
+
+impl Memory {
+    fn tensors(&self) -> Vec<&Tensor> {
+        self.tensors.iter().collect()
+    }
 }
 
 impl<'gpu> Climb<'gpu> {
@@ -42,7 +65,8 @@ impl<'gpu> Climb<'gpu> {
     /// # Errors
     /// As [`Self::new`].
     pub fn shaped(gpu: &'gpu Gpu, ladder: Ladder, shape: Shape, elements: u64, seed: u64) -> Result<Self> {
-        Self::of(gpu, ladder, &ladder.wgsl(), shape, ShaderChecks::Trusted, elements, seed)
+        let memory = Rc::new(Memory::new(gpu, &ladder, elements, seed)?);
+        Self::of(gpu, ladder, &ladder.wgsl(), shape, ShaderChecks::Trusted, memory)
     }
 
     /// [`Self::new`] of a WGSL text that stands in for the ladder's own, always checked: how tests plant faults.
@@ -50,7 +74,18 @@ impl<'gpu> Climb<'gpu> {
     /// # Errors
     /// As [`Self::new`].
     pub fn planted(gpu: &'gpu Gpu, ladder: Ladder, wgsl: &str, elements: u64, seed: u64) -> Result<Self> {
-        Self::of(gpu, ladder, wgsl, Shape::default(), ShaderChecks::Checked, elements, seed)
+        let memory = Rc::new(Memory::new(gpu, &ladder, elements, seed)?);
+        Self::of(gpu, ladder, wgsl, Shape::default(), ShaderChecks::Checked, memory)
+    }
+
+    /// The same ladder on the same tensors, with another number of words a lane.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_words(&self, words: u32) -> Result<Self> {
+        let ladder = Ladder { words, ..self.ladder };
+        let memory = Rc::clone(&self.memory);
+        Self::of(self.gpu, ladder, &ladder.wgsl(), self.compiled.shape, ShaderChecks::Trusted, memory)
     }
 
     fn of(
@@ -59,30 +94,10 @@ impl<'gpu> Climb<'gpu> {
         wgsl: &str,
         shape: Shape,
         checks: ShaderChecks,
-        elements: u64,
-        seed: u64,
+        memory: Rc<Memory>,
     ) -> Result<Self> {
-        let storage = ladder.storage;
-        gpu.supports_storage(storage)?;
-        let inputs = match ladder.start {
-            Start::X => 1,
-            Start::Saved => 2,
-        };
-        gpu.ensure_room(elements.saturating_mul((1 + 2 * inputs) * storage.element_bytes()))?;
-        let layout = gpu.layout(elements, storage.element_bytes());
-        let (mut tensors, mut hosts) = (vec![gpu.tensor("y of a ladder", layout)?], Vec::new());
-        for input in 0..inputs {
-            let tensor = gpu.tensor(if input == 0 { "x of a ladder" } else { "saved of a ladder" }, layout)?;
-            let host = uniform(storage, ladder.op.range, elements, seed ^ input);
-            gpu.upload(&tensor, |first, bytes| {
-                let first = usize::try_from(first).expect("the host holds them") * storage.element_size();
-                bytes.copy_from_slice(&host[first..first + bytes.len()]);
-            })?;
-            tensors.push(tensor);
-            hosts.push(host);
-        }
-        let compiled = gpu.climb(&ladder, wgsl, 0, shape, checks, &tensors.iter().collect::<Vec<_>>())?;
-        Ok(Self { gpu, ladder, tensors, hosts, compiled })
+        let compiled = gpu.climb(&ladder, wgsl, 0, shape, checks, &memory.tensors())?;
+        Ok(Self { gpu, ladder, memory, compiled })
     }
 
     /// How its words are spread over invocations.
@@ -108,7 +123,7 @@ impl<'gpu> Climb<'gpu> {
     }
 
     fn with(&self, ladder: &Ladder, rungs: u32) -> Result<Workload> {
-        self.gpu.climb_on(&self.compiled, ladder, rungs, &self.tensors.iter().collect::<Vec<_>>())
+        self.gpu.climb_on(&self.compiled, ladder, rungs, &self.memory.tensors())
     }
 
     /// [`Self::at`], after its results were compared with f64: those of a sample of the elements, as they are timed; and of the fma ladder all,
@@ -120,42 +135,82 @@ impl<'gpu> Climb<'gpu> {
         let workload = self.at(rungs)?;
         self.check(&self.ladder, &workload, rungs)?;
         if self.ladder.is_linear() && rungs > 0 {
-            let remembering = self.ladder.remembering(rungs);
-            let workload = self.with(&remembering, rungs)?;
-            self.check(&remembering, &workload, rungs)?;
+            let shown = SHOWN_IN_F16.into_iter().filter(|shown| self.ladder.storage != Storage::F32 && *shown < rungs);
+            for rungs in shown.chain([rungs]) {
+                let remembering = self.ladder.remembering(rungs);
+                self.check(&remembering, &self.with(&remembering, rungs)?, rungs)?;
+            }
         }
         Ok(workload)
     }
 
     fn check(&self, ladder: &Ladder, workload: &Workload, rungs: u32) -> Result<()> {
         self.gpu.run(workload)?;
-        let storage = ladder.storage;
-        let elements = self.hosts[0].len() / storage.element_size();
-        let stride = (elements / CHECKED).max(1);
-        let of_one = (ladder.is_linear() && ladder.start == Start::X).then(|| ladder.climb(1.0, 1.0, rungs));
-        let input = |host: usize, index: usize| storage.value(storage.element(&self.hosts[host], index));
-        self.gpu.read(&self.tensors[0], |first, bytes| {
-            let first = usize::try_from(first).expect("the host holds them");
-            for at in 0..(bytes.len() / storage.element_size()).min(elements - first) {
-                let index = first + at;
-                if of_one.is_none() && index >= CHECKED && !index.is_multiple_of(stride) {
-                    continue;
-                }
-                let (x, start) = (input(0, index), input(self.hosts.len() - 1, index));
-                let actual = storage.value(storage.element(bytes, at));
-                let (truth, bound) = match of_one {
-                    Some((end, bound)) => (end * x, bound * x.abs() + f64::from(rungs) * storage.memory().min_normal),
-                    None => ladder.climb(start, x, rungs),
-                };
-                if (actual - truth).abs() > bound || !actual.is_finite() {
-                    return Err(Error::Mismatch(format!(
-                        "{}: element {index} climbs from {start:e} to {actual:e}, not to {truth:e} within {bound:e}",
-                        ladder.id(rungs)
-                    )));
-                }
+        let y = &self.memory.tensors[0];
+        if ladder.is_linear() && ladder.start == Start::X {
+            let of_one = ladder.climb(1.0, 1.0, rungs);
+            return self.gpu.read(y, |first, bytes| self.compare(ladder, rungs, first, bytes, Some(of_one)));
+        }
+        self.gpu.read_ends(y, |first, bytes| self.compare(ladder, rungs, first, bytes, None))
+    }
+
+    /// Compares a piece of the results with f64: all of them if it is known where a climb from 1 ends, else a sample.
+    fn compare(&self, ladder: &Ladder, rungs: u32, first: u64, bytes: &[u8], of_one: Option<(f64, f64)>) -> Result<()> {
+        let (storage, memory) = (ladder.storage, &self.memory);
+        let length = bytes.len() / storage.element_size();
+        let input = |host: &[u8], index: u64| {
+            let repeated = (host.len() / storage.element_size()) as u64;
+            storage.value(storage.element(host, usize::try_from(index % repeated).expect("an index of the host")))
+        };
+        for at in 0..length {
+            let index = first + at as u64;
+            let is_in_sample = index < CHECKED as u64
+                || index < SPREAD as u64 && at.is_multiple_of(SPREAD / CHECKED)
+                || index + CHECKED as u64 >= memory.elements;
+            if of_one.is_none() && !is_in_sample {
+                continue;
             }
-            Ok(())
-        })
+            let x = input(&memory.hosts[0], index);
+            let start = input(memory.hosts.last().expect("x at least"), index);
+            let actual = storage.value(storage.element(bytes, at));
+            let (truth, climbed) = match of_one {
+                Some((end, bound)) => (end * x, bound * x.abs() + f64::from(rungs) * storage.memory().min_normal),
+                None => ladder.climb(start, x, rungs),
+            };
+            // What is stored in another format than it was computed in is rounded once more, either way.
+            let is_converted = storage.computed_in() != storage;
+            let stored = if is_converted { storage.memory().ulp(truth) + storage.memory().min_normal } else { 0.0 };
+            let bound = climbed + stored;
+            if (actual - truth).abs() > bound || !actual.is_finite() {
+                return Err(Error::Mismatch(format!(
+                    "{}: element {index} climbs from {start:e} to {actual:e}, not to {truth:e} within {bound:e}",
+                    ladder.id(rungs)
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Memory {
+    fn new(gpu: &Gpu, ladder: &Ladder, elements: u64, seed: u64) -> Result<Self> {
+        let storage = ladder.storage;
+        gpu.supports_storage(storage)?;
+        let inputs = match ladder.start {
+            Start::X => 1,
+            Start::Saved => 2,
+        };
+        gpu.ensure_room(elements.saturating_mul((1 + inputs) * storage.element_bytes()))?;
+        let layout = gpu.layout(elements, storage.element_bytes());
+        let (mut tensors, mut hosts) = (vec![gpu.tensor("y of a ladder", layout)?], Vec::new());
+        for input in 0..inputs {
+            let tensor = gpu.tensor(if input == 0 { "x of a ladder" } else { "saved of a ladder" }, layout)?;
+            let host = uniform(storage, ladder.op.range, elements.min(REPEATED), seed ^ input);
+            gpu.upload(&tensor, |first, bytes| repeat(&host, first * storage.element_bytes(), bytes))?;
+            tensors.push(tensor);
+            hosts.push(host);
+        }
+        Ok(Self { elements, tensors, hosts })
     }
 }
 
@@ -188,16 +243,20 @@ mod tests {
     #[test]
     fn every_op_climbs_as_in_f64() {
         let gpu = gpu();
-        for op in OPS {
-            for words in [1, 2] {
+        let storages = [Storage::F32, Storage::F16, Storage::F16Native];
+        let storages = storages.into_iter().filter(|storage| gpu.supports_storage(*storage).is_ok());
+        for (op, storage) in storages.flat_map(|storage| OPS.iter().map(move |op| (op, storage))) {
+            for words in if op.storages.contains(&storage.computed_in()) { [1, 2].as_slice() } else { &[] } {
                 // No multiple of a flight, of a lane's words, or of a workgroup.
-                let climb = Climb::new(&gpu, Ladder::new(op, Storage::F32, words), 1000, 3).expect("room");
+                let climb = Climb::new(&gpu, Ladder::new(op, storage, *words), 1000, 3).expect("room");
                 let saved = Ladder { start: Start::Saved, ..climb.ladder };
                 let from_saved = Climb::new(&gpu, saved, 1000, 3).expect("room");
                 let short = Climb::new(&gpu, Ladder { flight: 1, ..saved }, 1000, 3).expect("room");
                 for rungs in [0, 1, 15, 16, 17, 64] {
                     for climb in [&climb, &from_saved, &short] {
-                        climb.checked_at(rungs).unwrap_or_else(|error| panic!("{} of {words} words: {error}", op.name));
+                        climb
+                            .checked_at(rungs)
+                            .unwrap_or_else(|error| panic!("{} of {words} words: {error}", climb.ladder.path()));
                     }
                 }
             }

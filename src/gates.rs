@@ -1,7 +1,7 @@
 //! Gates: what a time has to pass before a figure may follow from it. A row that does not is `invalid` and says why; its samples stay in
 //! the report, and nothing is derived from them.
 
-use crate::report::{Measurement, Status};
+use crate::report::{Dropped, Measurement, Regime, Status};
 
 /// Of a sample's length, at least so many steps of the clock, so that its quantum is at most one percent.
 const LEAST_QUANTA: f64 = 100.0;
@@ -18,6 +18,9 @@ const FASTER_THAN_YARDSTICK: f64 = 1.05;
 /// The least share of distinct 16-byte words in tensors whose bandwidth is measured: memory that is compressed would give another.
 const LEAST_DISTINCT: f64 = 0.9;
 
+/// What an interval lacks.
+pub const TOO_FEW: &str = "too few samples are left for an interval";
+
 /// What the notes begin with that gates leave. They take the place of those after an earlier device.
 const DROPPED: &str = "dropped samples: ";
 const FAST: &str = "fast: ";
@@ -32,26 +35,82 @@ pub struct Circumstances {
     pub is_software: bool,
 }
 
+/// How the samples of a row were taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampled<'a> {
+    /// Samples that were asked for.
+    pub count: usize,
+    /// Those that were not kept.
+    pub dropped: &'a Dropped,
+    /// How long the shortest kind of them is, all of its dispatches together.
+    pub shortest_ns: Option<f64>,
+}
+
+impl Sampled<'_> {
+    /// Why no time that follows from them can be right.
+    #[must_use]
+    pub fn complaint(&self, circumstances: &Circumstances) -> Option<String> {
+        self.clock_stands().or_else(|| self.too_few_quanta(circumstances.quantum_ns)).or_else(|| self.throttled())
+    }
+
+    /// What to know of those that are missing.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let Dropped { clock, witness, .. } = self.dropped;
+        (clock + witness > 0).then(|| {
+            format!(
+                "{DROPPED}of {} the clock gave no time for {clock}, and the core clock changed during {witness}",
+                self.count
+            )
+        })
+    }
+
+    fn share(&self, count: u32) -> f64 {
+        let samples = u32::try_from(self.count).expect("thousands at most");
+        f64::from(count) / f64::from(samples.max(1))
+    }
+
+    fn clock_stands(&self) -> Option<String> {
+        let Dropped { clock, clock_reason, .. } = self.dropped;
+        (self.share(*clock) > MOST_DROPPED_BY_CLOCK).then(|| {
+            let why = clock_reason.as_deref().unwrap_or("it is not known why");
+            format!("the clock gave no time for {clock} of {} samples: {why}", self.count)
+        })
+    }
+
+    fn too_few_quanta(&self, quantum_ns: Option<f64>) -> Option<String> {
+        let quanta = self.shortest_ns? / quantum_ns?;
+        (quanta < LEAST_QUANTA)
+            .then(|| format!("a sample is {quanta:.0} steps of the clock long, of which it takes {LEAST_QUANTA}"))
+    }
+
+    fn throttled(&self) -> Option<String> {
+        let witness = self.dropped.witness;
+        (self.share(witness) > MOST_DROPPED_BY_WITNESS).then(|| {
+            format!("throttled: the core clock changed by more than 3 % during {witness} of {} samples", self.count)
+        })
+    }
+}
+
+/// Takes back what an earlier device left for gates to say.
+pub fn forget(notes: &mut Vec<String>) {
+    notes.retain(|note| !note.starts_with(DROPPED) && !note.starts_with(FAST));
+}
+
 /// Judges the rows of a panel by each other; the first is the yardstick.
 pub fn judge(panel: &mut [Measurement], circumstances: &Circumstances) {
     for row in panel.iter_mut() {
-        row.notes.retain(|note| !note.starts_with(DROPPED) && !note.starts_with(FAST));
+        forget(&mut row.notes);
     }
     for row in panel.iter_mut().filter(|row| row.status == Status::Ok) {
-        let complaint = clock_stands(row)
-            .or_else(|| too_few_quanta(row, circumstances.quantum_ns))
-            .or_else(|| throttled(row))
-            .or_else(|| row.time_ns().is_none().then(|| "too few samples are left for an interval".to_owned()));
-        if let Some(complaint) = complaint {
-            invalidate(row, complaint);
-        } else if row.dropped.clock + row.dropped.witness > 0 {
-            let dropped = row.dropped.clone();
-            row.notes.push(format!(
-                "{DROPPED}of {} the clock gave no time for {}, and the core clock changed during {}",
-                row.samples_ns.len(),
-                dropped.clock,
-                dropped.witness
-            ));
+        let shortest_ns = row.time_ns().map(|time| time.median * f64::from(row.dispatches_per_sample));
+        let sampled = Sampled { count: row.samples_ns.len(), dropped: &row.dropped, shortest_ns };
+        let complaint =
+            sampled.complaint(circumstances).or_else(|| row.time_ns().is_none().then(|| TOO_FEW.to_owned()));
+        let note = sampled.note();
+        match complaint {
+            Some(complaint) => invalidate(row, complaint),
+            None => row.notes.extend(note),
         }
     }
     let Some((yardstick, others)) = panel.split_first_mut() else { return };
@@ -63,7 +122,8 @@ pub fn judge(panel: &mut [Measurement], circumstances: &Circumstances) {
                 "{:.2} [{:.2}, {:.2}] times as fast as {}, which moves the same bytes and does nothing else",
                 ratio.median, ratio.low, ratio.high, yardstick.id
             );
-            if circumstances.is_software {
+            // Below memory's regime an addition may be what is slower than a selection.
+            if circumstances.is_software || yardstick.regime != Some(Regime::Memory) {
                 row.notes.push(FAST.to_owned() + &complaint);
             } else {
                 invalidate(row, format!("{complaint}: it does not do all of its work"));
@@ -86,39 +146,10 @@ pub fn invalidate(row: &mut Measurement, reason: String) {
     row.reason = Some(reason);
 }
 
-fn share(count: u32, row: &Measurement) -> f64 {
-    let samples = u32::try_from(row.samples_ns.len()).expect("thousands at most");
-    f64::from(count) / f64::from(samples.max(1))
-}
-
-fn clock_stands(row: &Measurement) -> Option<String> {
-    (share(row.dropped.clock, row) > MOST_DROPPED_BY_CLOCK).then(|| {
-        let why = row.dropped.clock_reason.as_deref().unwrap_or("it is not known why");
-        format!("the clock gave no time for {} of {} samples: {why}", row.dropped.clock, row.samples_ns.len())
-    })
-}
-
-fn too_few_quanta(row: &Measurement, quantum_ns: Option<f64>) -> Option<String> {
-    let sample = row.time_ns()?.median * f64::from(row.dispatches_per_sample);
-    let quanta = sample / quantum_ns?;
-    (quanta < LEAST_QUANTA)
-        .then(|| format!("a sample is {quanta:.0} steps of the clock long, of which it takes {LEAST_QUANTA}"))
-}
-
-fn throttled(row: &Measurement) -> Option<String> {
-    (share(row.dropped.witness, row) > MOST_DROPPED_BY_WITNESS).then(|| {
-        format!(
-            "throttled: the core clock changed by more than 3 % during {} of {} samples",
-            row.dropped.witness,
-            row.samples_ns.len()
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Dropped, Inputs, measured};
+    use crate::report::{Inputs, measured};
 
     const HARDWARE: Circumstances = Circumstances { quantum_ns: Some(1.0), is_software: false };
     const SOFTWARE: Circumstances = Circumstances { is_software: true, ..HARDWARE };
@@ -127,6 +158,7 @@ mod tests {
     fn row(activation: &str, ns: f64, samples: usize) -> Measurement {
         let mut row = measured(activation, &vec![Some(ns); samples]);
         row.dispatches_per_sample = 10;
+        row.regime = Some(Regime::Memory);
         row
     }
 
@@ -187,6 +219,9 @@ mod tests {
         assert_eq!(of(pair(953.0), &HARDWARE), (true, 0));
         assert_eq!(of(pair(2000.0), &HARDWARE), (true, 0));
         assert_eq!(of(pair(500.0), &SOFTWARE), (true, 1));
+        let mut cached = pair(500.0);
+        cached.iter_mut().for_each(|row| row.regime = Some(Regime::Cache));
+        assert_eq!(of(cached, &HARDWARE), (true, 1));
         // Not compared: what moves fewer bytes, or reads what caches and memory may compress.
         let [copy, mut fewer] = pair(500.0);
         fewer.bytes /= 2;

@@ -342,6 +342,22 @@ impl Inputs {
     }
 }
 
+/// Fills bytes that begin `at` bytes into a tensor which is a block over and over.
+///
+/// # Panics
+/// If the block is empty.
+pub fn repeat(block: &[u8], at: u64, bytes: &mut [u8]) {
+    assert!(!block.is_empty(), "nothing to repeat");
+    let mut at = usize::try_from(at % block.len() as u64).expect("below its length");
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let part = rest.len().min(block.len() - at);
+        let (filled, behind) = rest.split_at_mut(part);
+        filled.copy_from_slice(&block[at..at + part]);
+        (rest, at) = (behind, 0);
+    }
+}
+
 fn pattern(activation: &Activation, role: Role, storage: Storage, index: u64, random: &mut impl Rng) -> u32 {
     let word = random.next_u64();
     let normal: f64 = StandardNormal.sample(random);

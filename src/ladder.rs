@@ -13,7 +13,8 @@ pub const FLIGHT: u32 = 16;
 const CONTRACTION: f64 = 0.751;
 
 /// Rungs of one op. One rung is v = fma(f(v, x), factor, x), with x the lane's own element: no rung can be folded into another, since x and
-/// the factor are known at run time alone.
+/// the factor are known at run time alone. Of the gradient of ReLU f is x or 0, so that a compiler may take both fma before the loop and leave a
+/// comparison and a selection: there a rung may be less than the op and an fma.
 #[derive(Clone, Copy, Debug)]
 pub struct Ladder {
     /// f.
@@ -68,11 +69,25 @@ impl Ladder {
         format!("{}/k={rungs}", self.path())
     }
 
+    /// Vectors of four elements in a word.
+    fn parts(&self) -> u32 {
+        match self.storage {
+            Storage::F32 => 1,
+            Storage::F16 | Storage::F16Native => 2,
+        }
+    }
+
+    /// Elements that a lane climbs with at once, each for itself: its rungs need not wait for those of the others.
+    #[must_use]
+    pub fn chains(&self) -> u32 {
+        4 * self.parts() * self.words
+    }
+
     /// Its whole WGSL. The driver is written out for its number of words, rung by rung, since compilers do not interleave calls.
     #[must_use]
     pub fn wgsl(&self) -> String {
         let definitions = self.op.activation().map_or("", |(activation, _)| activation.wgsl);
-        let parts = if self.storage == Storage::F16Native || self.storage == Storage::F16 { 2 } else { 1 };
+        let parts = self.parts();
         let chains: Vec<(u32, u32)> =
             (0..self.words).flat_map(|word| (0..parts).map(move |part| (word, part))).collect();
         let each_word = |line: &dyn Fn(u32) -> String| (0..self.words).map(line).collect::<String>();
@@ -125,10 +140,15 @@ impl Ladder {
         let (mut v, mut off) = (start, 0.0);
         for _ in 0..rungs {
             let f = (self.op.reference)(v, x);
-            let error = self.op.error_at(self.storage, v, x);
-            v = f.mul_add(factor, x);
-            let rounding = format.unit * ((factor * f).abs() + v.abs()) + 2.0 * format.min_normal;
-            off = contraction * off + factor.abs() * error + rounding;
+            let error = self.op.error_at(self.storage.computed_in(), v, x);
+            let next = f.mul_add(factor, x);
+            let rounding = format.unit * ((factor * f).abs() + next.abs()) + 2.0 * format.min_normal;
+            let next_off = contraction * off + factor.abs() * error + rounding;
+            let is_at_rest = (next, next_off) == (v, off);
+            (v, off) = (next, next_off);
+            if is_at_rest {
+                break;
+            }
         }
         (v, off)
     }

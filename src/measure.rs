@@ -161,8 +161,10 @@ pub fn measure<S: Stopwatch>(
     fixed: Option<Fixed>,
 ) -> Result<Samples> {
     let began = Instant::now();
-    let (dispatches, round_ns) = warm_up(stopwatch, members, witness, plan)?;
-    let dispatches = fixed.map_or(dispatches, |fixed| fixed.dispatches);
+    let (own, round_ns) = warm_up(stopwatch, members, witness, plan)?;
+    let dispatches = fixed.map_or(own, |fixed| fixed.dispatches);
+    // Another device may have fixed longer samples.
+    let round_ns = round_ns * (f64::from(dispatches) / f64::from(own)).max(1.0);
     let panel = Panel { stopwatch, members, witness, dispatches, round_ns, tolerance: plan.witness_tolerance };
     let rounds = if let Some(fixed) = fixed {
         fixed.rounds
@@ -259,6 +261,15 @@ impl<S: Stopwatch> Panel<'_, S> {
 type Time = std::result::Result<f64, Reject>;
 
 impl Member {
+    /// ns per dispatch of the quarter of its samples that was least disturbed: to rank, where a bend or the best is sought and not a ratio with an
+    /// interval. None without a sample.
+    #[must_use]
+    pub fn undisturbed_ns(&self) -> Option<f64> {
+        let mut ns: Vec<f64> = self.ns.iter().flatten().copied().collect();
+        ns.sort_by(f64::total_cmp);
+        stats::quantile(&ns, 0.25)
+    }
+
     /// Keeps or drops a sample by its own time and that of the witnesses around it.
     fn take(&mut self, time: Time, around: Option<[Time; 2]>, dispatches: u32, tolerance: Option<f64>) {
         let witness = around.map(|[before, behind]| Ok::<_, Reject>([before?, behind?]));

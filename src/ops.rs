@@ -154,6 +154,18 @@ impl Op {
         OPS.iter().find(|op| op.name == name)
     }
 
+    /// The op of the default form of an activation.
+    #[must_use]
+    pub fn of_default(activation: &str, direction: Direction) -> Option<&'static Self> {
+        let forms = Activation::named(activation)?.forms;
+        let form = forms.iter().find(|form| form.pass.direction() == direction)?;
+        let is_that = |op: &&Self| {
+            op.form == Some((activation, form.name))
+                && op.name.starts_with("backward/") == (direction == Direction::Backward)
+        };
+        OPS.iter().find(is_that)
+    }
+
     /// The activation and the form whose function it calls.
     #[must_use]
     pub fn activation(&self) -> Option<(&'static Activation, &'static Form)> {
@@ -215,6 +227,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn default_forms_have_a_ladder() {
+        for (activation, direction, name) in [
+            ("relu", Direction::Forward, "relu/plain"),
+            ("sigmoid", Direction::Forward, "sigmoid/two_sided"),
+            ("relu", Direction::Backward, "backward/relu/from_y"),
+            ("sigmoid", Direction::Backward, "backward/sigmoid/from_y"),
+        ] {
+            assert_eq!(Op::of_default(activation, direction).map(|op| op.name), Some(name));
+        }
+        assert!(Op::of_default("copy", Direction::Forward).is_none());
     }
 
     #[test]

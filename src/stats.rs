@@ -78,6 +78,14 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     Some(sorted[below] + (sorted[above] - sorted[below]) * position.fract())
 }
 
+/// The median. None of none.
+#[must_use]
+pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    quantile(&sorted, 0.5)
+}
+
 /// The median with its distribution-free 95 % interval: the order statistics whose ranks enclose the middle 95 % of a binomial with
 /// p = 1/2 (Conover, Practical Nonparametric Statistics, section 3.2), if the samples are independent. Fewer than 6 samples have no such pair,
 /// and so no estimate.

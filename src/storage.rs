@@ -136,6 +136,15 @@ impl Storage {
         }
     }
 
+    /// The storage whose elements are what arithmetic sees: f16 in memory is computed in f32.
+    #[must_use]
+    pub fn computed_in(self) -> Self {
+        match self {
+            Self::F32 | Self::F16 => Self::F32,
+            Self::F16Native => Self::F16Native,
+        }
+    }
+
     /// The value of an element from its bits (the low 16 of them for f16).
     #[must_use]
     pub fn value(self, bits: u32) -> f64 {

@@ -7,7 +7,8 @@ use actbench::kernel::Kernel;
 use actbench::ladder::Ladder;
 use actbench::ops::Op;
 use actbench::report::{
-    Accuracy, BOTH, Climbs, Crossover, CrossoverPoint, Measurement, Quantity, Rate, Regime, Report, Status, table,
+    Accuracy, BOTH, Climbs, Crossover, CrossoverPoint, Dropped, Measurement, Quantity, Rate, Regime, Report, Status,
+    table,
 };
 use actbench::storage::Storage;
 use actbench::validate;
@@ -47,9 +48,14 @@ fn add_rung(report: &mut Report, op: &str, panel: usize, ps: f64) {
     rate.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
     // 1000 elements: a rung of a dispatch takes as many ns as a rung of an element ps. 50 ns of launching cancel.
     let climb = |ps: f64, rungs: f64| vec![Some(50.0 + ps * rungs); ROUNDS];
-    let climbs =
-        |ps| Climbs { rungs: 64, once_ns: climb(ps, 64.0), twice_ns: climb(ps, 128.0), fourfold_ns: climb(ps, 256.0) };
-    rate.take(&climbs(ps), &climbs(10.0));
+    let climbs = |ps| Climbs {
+        rungs: 64,
+        once_ns: climb(ps, 64.0),
+        twice_ns: climb(ps, 128.0),
+        fourfold_ns: climb(ps, 256.0),
+        witness_ns: Vec::new(),
+    };
+    rate.take(&climbs(ps), &climbs(10.0), Dropped::default());
     report.rates.push(rate);
 }
 
@@ -192,6 +198,7 @@ fn the_fastest_form_is_named_with_those_that_cannot_be_told_from_it() {
 fn crossover(time: impl Fn(f64, f64) -> f64) -> Crossover {
     let mut row = Crossover::new("forward", "f32", "ladder/f32/sigmoid/two_sided".to_owned());
     row.status = Status::Ok;
+    row.yardstick = Some("forward/f32/n=1000000/copy/plain".to_owned());
     row.elements = ELEMENTS;
     row.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
     let point = |rungs: u32| CrossoverPoint {
@@ -204,20 +211,75 @@ fn crossover(time: impl Fn(f64, f64) -> f64) -> Crossover {
 
 #[test]
 fn a_crossover_bends_where_memory_and_arithmetic_overlap() {
-    let report = report();
-    let ladder = report.rates.iter().find(|rate| rate.op == "sigmoid/two_sided").expect("a row");
-    let overlapping = crossover(f64::max).derived(ladder).expect("figures");
+    let mut report = report();
+    let of = |report: &Report, row: &Crossover| row.derived(&report.measurements, &report.rates);
+    let overlapping = of(&report, &crossover(f64::max)).expect("figures");
     is_about(Some(overlapping.rungs_under_memory.median), 1000.0 / 120.0);
-    is_about(Some(overlapping.bend_rungs), 1000.0 / 120.0);
+    is_about(Some(overlapping.stream_over_yardstick.median), 1.0);
+    is_about(Some(overlapping.bend_rungs.median), 1000.0 / 120.0);
     is_about(Some(overlapping.rung_over_ladder.median), 1.0);
     is_about(Some(overlapping.knee_penalty.median), 0.0);
     assert_eq!(overlapping.knee_rungs, 8);
-    let adding = crossover(|memory, arithmetic| memory + arithmetic).derived(ladder).expect("figures");
-    is_about(Some(adding.bend_rungs), 0.0);
+    let adding = of(&report, &crossover(|memory, arithmetic| memory + arithmetic)).expect("figures");
+    is_about(Some(adding.bend_rungs.median), 0.0);
     is_about(Some(adding.knee_penalty.median), 960.0 / 1000.0);
+    // k* is about memory, and not about how well this kernel streams.
+    let slow = of(&report, &crossover(|memory, arithmetic| (2.0 * memory).max(arithmetic))).expect("figures");
+    is_about(Some(slow.rungs_under_memory.median), 1000.0 / 120.0);
+    is_about(Some(slow.stream_over_yardstick.median), 2.0);
+    is_about(Some(slow.bend_rungs.median), 2000.0 / 120.0);
+    // What falls with k has no bend.
+    assert!(of(&report, &crossover(|memory, arithmetic| 2.0 * memory - arithmetic / 10.0)).is_none());
     let mut other = crossover(f64::max);
     other.ladder = "ladder/f32/exp2".to_owned();
-    assert!(other.derived(ladder).is_none());
+    assert!(of(&report, &other).is_none());
+    report.measurements[0].status = Status::Invalid;
+    assert!(of(&report, &crossover(f64::max)).is_none());
+}
+
+#[test]
+fn figures_of_a_stream_and_a_ladder_say_whether_their_clocks_were_one() {
+    let mut report = report();
+    report.adapter.is_software = false;
+    for row in &mut report.measurements {
+        row.witness_ns = vec![Some(1.1e5); ROUNDS];
+    }
+    for rate in &mut report.rates {
+        rate.own.witness_ns = vec![Some(1e5); ROUNDS];
+    }
+    report.derive();
+    let hidden = report.gaps.iter().find(|gap| gap.quantity == Quantity::Hidden).expect("a figure");
+    is_about(hidden.clocks, 1.1);
+    let sentence = |report: &Report| report.verdict.clone().expect("a verdict").sentence;
+    assert!(!sentence(&report).contains("memory hides") && sentence(&report).contains("Streaming"));
+    report.adapter.is_software = true;
+    report.derive();
+    assert!(sentence(&report).contains("memory hides"));
+}
+
+#[test]
+fn ratios_are_taken_within_rounds_of_each_device() {
+    let mut report = report();
+    let rounds = u32::try_from(ROUNDS).expect("a few");
+    // Every round is slower than the one before, for all members alike; the second device is twice as slow.
+    let drift = |round: u32| (1.0 + f64::from(round) / 10.0) * if round < rounds { 1.0 } else { 2.0 };
+    let drifting = |samples: &mut Vec<Option<f64>>| {
+        let first = samples[0].expect("a sample");
+        *samples = (0..2 * rounds).map(|round| Some(first * drift(round))).collect();
+    };
+    report.measurements.iter_mut().for_each(|row| drifting(&mut row.samples_ns));
+    for climbs in report.rates.iter_mut().flat_map(|rate| [&mut rate.own, &mut rate.fma]) {
+        [&mut climbs.once_ns, &mut climbs.twice_ns, &mut climbs.fourfold_ns].map(drifting);
+    }
+    report.derive();
+    let stream = report.gaps.iter().find(|gap| gap.quantity == Quantity::Stream && gap.direction == "forward");
+    let stream = stream.expect("a figure").estimate();
+    is_about(Some(stream.median), 1500.0 / 1100.0);
+    assert!(stream.high - stream.low < 1e-9, "{stream:?}");
+    is_about(gap(&report, Quantity::Rung, "forward"), 6.0);
+    // What is joined across panels has the width of both.
+    let under = report.gaps.iter().find(|gap| gap.quantity == Quantity::UnderMemory).expect("a figure");
+    assert!(under.low < 1000.0 / 120.0 / 1.5 && under.high > 1000.0 / 120.0 * 1.5, "{under:?}");
 }
 
 #[test]

@@ -199,6 +199,11 @@ fn samples_are_longer_beside_a_process_that_comes_and_goes() {
     let fixed = Fixed { dispatches: 7, rounds: 20 };
     let next = measure::measure(&beside(), &[&COPY, &SIGMOID], None, &patient, Some(fixed)).expect("the device works");
     assert_eq!(next.fixed, fixed);
+    // Where they are longer than its own, no more of them are in flight.
+    let longer = Fixed { dispatches: 800, rounds: 20 };
+    let device = quiet();
+    measure::measure(&device, &[&COPY, &SIGMOID], None, &patient, Some(longer)).expect("the device works");
+    assert!(device.calls.borrow().iter().all(|call| call.per_submission == 1 || call.ns < 2.5e8));
 }
 
 #[test]

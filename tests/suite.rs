@@ -146,7 +146,7 @@ fn a_report_has_every_row_that_was_promised_and_repeats() {
     let (report, error) = run(&settings(), &mut watcher);
     assert!(error.is_none(), "{error:?}");
     assert_eq!((report.run.status, report.run.reason.as_deref()), (RunStatus::Complete, None));
-    let panels = suite::panels(Profile::Quick, report.adapter.is_software, settings().filter.as_ref());
+    let panels = suite::panels(Profile::Quick, report.adapter.is_software, settings().filter.as_ref(), &[]);
     let promised: Vec<String> =
         panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements))).collect();
     let ids: Vec<&str> = report.measurements.iter().map(|row| &*row.id).collect();
@@ -311,4 +311,71 @@ fn without_a_device_there_is_no_report() {
     let error = suite::run(&mut || Err(Error::NoAdapter), &settings(), None, &mut watcher).expect_err("no device");
     assert_eq!(error.exit(), Exit::NoAdapter);
     assert!(watcher.kept.is_empty());
+}
+
+/// A panel that memory bounds, since nothing larger was looked at; a ladder of two ops; a crossover.
+fn with_every_kind() -> Settings {
+    let rows = "^(ladder/f32/(relu/plain|sigmoid/two_sided)|crossover/forward/f32)$|^forward/f32/n=1048576/relu/plain$";
+    let plan = Plan { panel: Duration::from_millis(100), ..settings().plan };
+    Settings {
+        plan,
+        devices: 2,
+        filter: Some(Regex::new(rows).expect("a pattern")),
+        most_prepared: Some(1 << 20),
+        ranks_all_shapes: false,
+        ..Settings::of(Profile::Standard)
+    }
+}
+
+#[test]
+fn ladders_and_crossovers_have_the_samples_of_every_device() {
+    let mut watcher = Watcher::default();
+    let (report, error) = run(&with_every_kind(), &mut watcher);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!((report.run.status, report.run.devices), (RunStatus::Complete, 2));
+    // The crossover brings the yardsticks of all sizes with it.
+    assert!(report.measurements.iter().filter(|row| row.activation == "copy").count() > 3);
+    for rate in &report.rates {
+        let samples = 2 * rate.rounds_per_device as usize;
+        for climbs in [&rate.own, &rate.fma] {
+            let series = [&climbs.once_ns, &climbs.twice_ns, &climbs.fourfold_ns, &climbs.witness_ns];
+            assert!(series.iter().all(|series| series.len() == samples && samples > 0), "{}", rate.id);
+        }
+        assert!(matches!(rate.status, Status::Ok | Status::Invalid), "{}: {:?}", rate.id, rate.reason);
+        assert_eq!(rate.chains % 4, 0);
+        assert!(rate.wgsl_sha256.is_some() && rate.elements > 0);
+    }
+    let [crossover] = &report.crossovers[..] else { panic!("{:?}", report.crossovers) };
+    let samples = 2 * crossover.rounds_per_device as usize;
+    assert!(matches!(crossover.status, Status::Ok | Status::Invalid), "{:?}", crossover.reason);
+    assert!(crossover.points.len() >= 3 && crossover.points.iter().all(|point| point.samples_ns.len() == samples));
+    let memory = report.measurements.iter().find(|row| Some(&row.id) == crossover.yardstick.as_ref());
+    assert_eq!(memory.map(|row| row.elements), Some(crossover.elements));
+}
+
+#[test]
+fn a_run_that_ends_on_a_ladder_or_a_crossover_is_whole() {
+    let mut watcher = Watcher::default();
+    run(&Settings { devices: 1, ..with_every_kind() }, &mut watcher);
+    let steps: Vec<usize> = watcher
+        .steps
+        .iter()
+        .filter(|(what, ..)| what.starts_with("ladder/") || what.starts_with("crossover/"))
+        .map(|(_, done, _)| *done)
+        .collect();
+    assert_eq!(steps.len(), 2, "{:?}", watcher.steps);
+    for step in steps {
+        let mut watcher = Watcher { interrupts: Some(step), ..Watcher::default() };
+        let (report, error) = run(&Settings { devices: 1, ..with_every_kind() }, &mut watcher);
+        assert!(error.is_none());
+        assert_eq!(report.run.status, RunStatus::Interrupted);
+        let crossover = &report.crossovers[0];
+        assert_eq!((crossover.status, crossover.points.len()), (Status::Skipped, 0));
+        assert!(crossover.reason.as_deref().is_some_and(|reason| reason.contains("interrupted")));
+        let is_first = watcher.steps.last().is_some_and(|(what, ..)| what.starts_with("ladder/"));
+        for rate in &report.rates {
+            assert_eq!(rate.own.once_ns.is_empty(), is_first, "{}", rate.id);
+            assert_eq!(rate.status == Status::Skipped, is_first, "{}", rate.id);
+        }
+    }
 }

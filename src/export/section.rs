@@ -288,7 +288,7 @@ const DRAWN: [&str; 6] = ["fma", "relu/plain", "sigmoid/two_sided", "exp2", "div
 
 /// Time of an element at each number of rungs that was climbed, in ns.
 fn climbed(rate: &Rate) -> Vec<(u32, Estimate)> {
-    let Climbs { rungs, once_ns, twice_ns, fourfold_ns } = &rate.own;
+    let Climbs { rungs, once_ns, twice_ns, fourfold_ns, .. } = &rate.own;
     [(1, once_ns), (2, twice_ns), (4, fourfold_ns)]
         .into_iter()
         .filter(|_| rate.status == Status::Ok && rate.elements > 0)
@@ -360,7 +360,8 @@ fn crossover_pictures(report: &Report) -> Vec<Picture> {
             look: Look::Measured,
             points: points.collect(),
         }];
-        let mut levels = vec![Level { axis: Which::Y, at: first.1.median, label: "memory alone (k = 0)".to_owned() }];
+        let mut levels =
+            vec![Level { axis: Which::Y, at: first.1.median, label: "loading and storing alone (k = 0)".to_owned() }];
         if let Some(rung_ns) = rung_ns {
             let alone = |k: f64| Point {
                 x: k,
@@ -375,9 +376,10 @@ fn crossover_pictures(report: &Report) -> Vec<Picture> {
                 look: Look::Computed,
                 points: ks.map(alone).collect(),
             });
-            let bend = first.1.median / rung_ns;
-            if bend <= f64::from(last.0) {
-                levels.push(Level { axis: Which::X, at: bend, label: format!("k* = {}", number(bend)) });
+            let derived = crossover.derived(&report.measurements, &report.rates);
+            let knee = derived.map(|derived| derived.rungs_under_memory.median);
+            if let Some(knee) = knee.filter(|knee| *knee <= f64::from(last.0)) {
+                levels.push(Level { axis: Which::X, at: knee, label: format!("k* = {}", number(knee)) });
             }
         }
         let (direction, storage) = (&crossover.direction, &crossover.storage);

@@ -199,10 +199,29 @@ impl Gpu {
     ///
     /// # Errors
     /// If the device fails, or if `take` does.
-    pub fn read(&self, tensor: &Tensor, mut take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+    pub fn read(&self, tensor: &Tensor, take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+        self.read_pieces(tensor, pieces(tensor), take)
+    }
+
+    /// [`Self::read`] of the first piece and the last alone, for a look at what a large tensor holds.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_ends(&self, tensor: &Tensor, take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+        let last = pieces(tensor).count().saturating_sub(1);
+        let ends = pieces(tensor).enumerate().filter(|(index, _)| *index == 0 || *index == last);
+        self.read_pieces(tensor, ends.map(|(_, piece)| piece), take)
+    }
+
+    fn read_pieces<'a>(
+        &self,
+        tensor: &Tensor,
+        pieces: impl Iterator<Item = (&'a wgpu::Buffer, Piece)>,
+        mut take: impl FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
         let element_bytes = tensor.layout.element_bytes;
         let data_bytes = tensor.layout.elements * element_bytes;
-        let mut pieces = pieces(tensor).peekable();
+        let mut pieces = pieces.peekable();
         let Some((_, largest)) = pieces.peek() else { return Ok(()) };
         let staging = self.staging(largest.bytes)?;
         for (buffer, piece) in pieces {

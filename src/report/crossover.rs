@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::measurement::{Measurement, Status};
+use super::measurement::{Dropped, Measurement, Status, as_f64};
 use super::rate::Rate;
 use crate::gpu::Shape;
 use crate::stats::{self, Estimate};
@@ -44,6 +44,9 @@ pub struct Crossover {
     pub dispatches_per_sample: u32,
     /// Rounds on each freshly opened device: the samples of the first device come first.
     pub rounds_per_device: u32,
+    /// Why samples are null, of all k together.
+    #[serde(default)]
+    pub dropped: Dropped,
     /// By k from 0 on, all timed together.
     pub points: Vec<CrossoverPoint>,
     /// For other readers: computed from the samples on writing and again on loading. Here, ask the methods.
@@ -63,15 +66,17 @@ pub struct CrossoverPoint {
 /// What follows from the samples of a crossover, of the yardstick and of the ladder.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DerivedCrossover {
-    /// k*: so many rungs of the ladder take as long as the memory's part, which is the time at k = 0.
+    /// k*: so many rungs of the ladder take as long as the yardstick, which moves the same bytes and computes next to nothing.
     pub rungs_under_memory: Estimate,
+    /// Time at k = 0 over that of the yardstick: 1 where this kernel streams as fast as memory lets one.
+    pub stream_over_yardstick: Estimate,
     /// Time of one more rung here, between the last two k, as a multiple of the ladder's rung: 1 where arithmetic bounds both.
     pub rung_over_ladder: Estimate,
-    /// Where the line through the last two k meets the time at k = 0: k* where memory and arithmetic overlap wholly, 0 where they do not at all.
-    pub bend_rungs: f64,
+    /// Where the line through the last two k meets the time at k = 0: near k* where memory and arithmetic overlap wholly, 0 where they do not at all.
+    pub bend_rungs: Estimate,
     /// The k that was measured nearest to k*.
     pub knee_rungs: u32,
-    /// By how much the time at that k exceeds the longer of the memory's part and that of its rungs.
+    /// By how much the time at that k exceeds the longer of that at k = 0 and that of its rungs.
     pub knee_penalty: Estimate,
 }
 
@@ -94,6 +99,7 @@ impl Crossover {
             wgsl_sha256: None,
             dispatches_per_sample: 0,
             rounds_per_device: 0,
+            dropped: Dropped::default(),
             points: Vec::new(),
             derived: None,
         }
@@ -107,49 +113,62 @@ impl Crossover {
             .flatten()
     }
 
-    /// What follows beside the ladder that it names; none unless both are ok and at least three k were timed.
+    /// What follows beside the yardstick and the ladder that it names; none unless all are ok, at least three k were timed, and the time grows with k.
     #[must_use]
-    pub fn derived(&self, ladder: &Rate) -> Option<DerivedCrossover> {
+    pub fn derived(&self, measurements: &[Measurement], rates: &[Rate]) -> Option<DerivedCrossover> {
         let [first, .., before, last] = &self.points[..] else { return None };
-        let is_rising = first.rungs == 0 && last.rungs > before.rungs;
-        if self.status != Status::Ok || !is_rising || ladder.id != self.ladder {
+        if self.status != Status::Ok || first.rungs != 0 || last.rungs <= before.rungs {
             return None;
         }
+        let ladder = rates.iter().find(|rate| rate.id == self.ladder)?;
+        let yardstick = measurements.iter().find(|row| Some(&row.id) == self.yardstick.as_ref())?;
         let rung_ns = ladder.derived()?.rung_ps.times(as_f64(self.elements) / 1e3);
-        let memory_ns = self.time_ns(first)?;
-        let rungs_under_memory = memory_ns.over(rung_ns)?;
-        let step = f64::from(last.rungs - before.rungs);
-        let slopes = rounds(last, before, |last, before| (last - before) / step);
-        let slope_ns = stats::of_rounds(slopes, self.rounds_per_device).filter(|slope| slope.median != 0.0)?;
-        let begin_ns = self.time_ns(last)?.median - slope_ns.median * f64::from(last.rungs);
+        let yardstick_ns = yardstick.time_ns()?;
+        let rungs_under_memory = yardstick_ns.over(rung_ns)?;
+        let (step, last_rungs) = (f64::from(last.rungs - before.rungs), f64::from(last.rungs));
+        let slopes = rounds([last, before], |[last, before]| (last - before) / step);
+        let slope_ns = self.estimate(slopes).filter(|slope| slope.low > 0.0)?;
+        let bends = rounds([first, before, last], |[first, before, last]| {
+            last_rungs - (last - first) / ((last - before) / step)
+        });
         let distance = |point: &&CrossoverPoint| (f64::from(point.rungs) / rungs_under_memory.median).ln().abs();
         let knee = self.points[1..].iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
-        let arithmetic_ns = rung_ns.median * f64::from(knee.rungs);
-        let penalties = rounds(knee, first, |knee, memory| knee / memory.max(arithmetic_ns) - 1.0);
         Some(DerivedCrossover {
             rungs_under_memory,
+            stream_over_yardstick: self.time_ns(first)?.over(yardstick_ns)?,
             rung_over_ladder: slope_ns.over(rung_ns)?,
-            bend_rungs: (memory_ns.median - begin_ns) / slope_ns.median,
+            bend_rungs: self.estimate(bends)?,
             knee_rungs: knee.rungs,
-            knee_penalty: stats::of_rounds(penalties, self.rounds_per_device)?,
+            knee_penalty: self.knee_penalty(first, knee, rung_ns)?,
         })
     }
 
-    /// The yardstick among the rows of a report.
-    #[must_use]
-    pub fn yardstick<'a>(&self, measurements: &'a [Measurement]) -> Option<&'a Measurement> {
-        let id = self.yardstick.as_ref()?;
-        measurements.iter().find(|row| row.id == *id)
+    /// The penalty at a k, over the ends of the interval of the rung, which was measured apart from it.
+    fn knee_penalty(&self, first: &CrossoverPoint, knee: &CrossoverPoint, rung_ns: Estimate) -> Option<Estimate> {
+        let beside = |rung_ns: f64| {
+            let arithmetic_ns = rung_ns * f64::from(knee.rungs);
+            self.estimate(rounds([knee, first], |[knee, memory]| knee / memory.max(arithmetic_ns) - 1.0))
+        };
+        let Estimate { median, low, high } = rung_ns;
+        Some(Estimate { median: beside(median)?.median, low: beside(high)?.low, high: beside(low)?.high })
+    }
+
+    fn estimate(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
+        stats::of_rounds(rounds, self.rounds_per_device)
     }
 }
 
-/// What each round makes of two of the points.
-fn rounds(a: &CrossoverPoint, b: &CrossoverPoint, make: impl Fn(f64, f64) -> f64) -> impl Iterator<Item = Option<f64>> {
-    a.samples_ns.iter().zip(&b.samples_ns).map(move |(a, b)| Some(make((*a)?, (*b)?)))
-}
-
-fn as_f64(count: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
-    let count = count as f64;
-    count
+/// What each round makes of the samples of some points.
+fn rounds<const N: usize>(
+    points: [&CrossoverPoint; N],
+    make: impl Fn([f64; N]) -> f64,
+) -> impl Iterator<Item = Option<f64>> {
+    let length = points.iter().map(|point| point.samples_ns.len()).min().unwrap_or_default();
+    (0..length).map(move |round| {
+        let mut samples = [0.0; N];
+        for (sample, point) in samples.iter_mut().zip(points) {
+            *sample = point.samples_ns[round]?;
+        }
+        Some(make(samples))
+    })
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
-use super::{Crossover, Floor, Measurement, Rate, Report, Run, SCHEMA, SCHEMA_VERSION, Spent, Status};
+use super::{Climbs, Crossover, Floor, Measurement, Rate, Report, Run, SCHEMA, SCHEMA_VERSION, Spent, Status};
 use crate::error::{Error, Result};
 use crate::stats::Estimate;
 
@@ -184,6 +184,12 @@ fn check_rate(row: &Rate) -> std::result::Result<(), String> {
     }
     if lengths.len() > 1 {
         return Err(format!("{id} has more samples of some rungs than of others"));
+    }
+    for Climbs { witness_ns, once_ns, .. } in climbs {
+        check_times(id, witness_ns)?;
+        if !witness_ns.is_empty() && witness_ns.len() != once_ns.len() {
+            return Err(format!("{id} has {} samples, but {} witnesses", once_ns.len(), witness_ns.len()));
+        }
     }
     if row.status == Status::Ok && (row.elements == 0 || climbs.iter().any(|climb| climb.rungs == 0)) {
         return Err(format!("{id} has times, but no rungs or no elements"));

@@ -8,6 +8,7 @@ use super::accuracy::Accuracy;
 use super::measurement::{Inputs, Measurement, Regime, Status};
 use super::rate::Rate;
 use crate::activation::Direction;
+use crate::ops::Op;
 use crate::stats::Estimate;
 use crate::storage::Storage;
 
@@ -38,6 +39,10 @@ pub struct Gap {
     pub low: f64,
     /// Upper end of its 95 % interval.
     pub high: f64,
+    /// Of a figure that joins a stream and a ladder, the witness's time at the one over that at the other: 1 where the core's clock was the same. Null
+    /// without witnesses.
+    #[serde(default)]
+    pub clocks: Option<f64>,
 }
 
 /// What a figure is.
@@ -88,13 +93,12 @@ fn of_one_size(measurements: &[Measurement]) -> impl Iterator<Item = &[Measureme
 }
 
 /// Sigmoid's ladder and ReLU's of a direction, the default forms.
-fn ladders<'a>(rates: &'a [Rate], direction: Direction, storage: &str) -> Option<(&'a Rate, &'a Rate)> {
-    let [sigmoid, relu] = match direction {
-        Direction::Forward => ["sigmoid/two_sided", "relu/plain"],
-        Direction::Backward => ["backward/sigmoid/from_y", "backward/relu/from_y"],
+pub(super) fn ladders<'a>(rates: &'a [Rate], direction: Direction, storage: &str) -> Option<(&'a Rate, &'a Rate)> {
+    let of = |activation| {
+        let op = Op::of_default(activation, direction)?;
+        rates.iter().find(|rate| rate.storage == storage && rate.op == op.name)
     };
-    let named = |op: &str| rates.iter().find(|rate| rate.storage == storage && rate.op == op);
-    named(sigmoid).zip(named(relu))
+    of("sigmoid").zip(of("relu"))
 }
 
 fn rungs(rates: &[Rate]) -> Vec<Gap> {
@@ -162,13 +166,15 @@ fn of_panel(report: &Report, direction: Direction, rows: &[&Measurement]) -> Vec
         && let Some(shown) = sigmoid_rung.less(relu_rung).and_then(|climbed_ps| seen_ps.over(climbed_ps))
     {
         let hidden = shown.times(-1.0).plus(1.0);
-        gaps.push(gap(Quantity::Hidden, sigmoid.id.clone(), Some(relu.id.clone()), hidden));
+        let gap = gap(Quantity::Hidden, sigmoid.id.clone(), Some(relu.id.clone()), hidden);
+        gaps.push(Gap { clocks: clocks(sigmoid, sigmoid_rung), ..gap });
     }
     if yardstick.regime == Some(Regime::Memory)
         && let Some((memory_ns, rung)) = yardstick.time_ns().zip(sigmoid_rung.derived())
         && let Some(rungs) = memory_ns.times(1e3 / yardstick.elements_as_f64()).over(rung.rung_ps)
     {
-        gaps.push(gap(Quantity::UnderMemory, sigmoid_rung.id.clone(), None, rungs));
+        let gap = gap(Quantity::UnderMemory, sigmoid_rung.id.clone(), None, rungs);
+        gaps.push(Gap { clocks: clocks(yardstick, sigmoid_rung), ..gap });
     }
     gaps
 }
@@ -193,6 +199,10 @@ fn of_both_passes(rows: &[&Measurement], accuracy: &[Accuracy]) -> Option<Gap> {
     let ids = |(forward, backward): (&Measurement, &Measurement)| vec![forward.id.clone(), backward.id.clone()];
     let ratio = forward.mean_with(weight, backward);
     Some(Gap::new(Quantity::Stream, BOTH, &relu.0.storage, size, (ids(sigmoid), ids(relu)), ratio))
+}
+
+fn clocks(stream: &Measurement, ladder: &Rate) -> Option<f64> {
+    Some(stream.witness_median_ns()? / ladder.witness_median_ns()?)
 }
 
 /// Whether a row is that of an activation in a form that was found right for every input.
@@ -226,6 +236,7 @@ impl Gap {
             value: value.median,
             low: value.low,
             high: value.high,
+            clocks: None,
         }
     }
 

@@ -149,6 +149,26 @@ pub struct Dropped {
     pub witness: u32,
 }
 
+impl std::ops::AddAssign for Dropped {
+    fn add_assign(&mut self, more: Self) {
+        self.clock += more.clock;
+        self.witness += more.witness;
+        self.clock_reason = more.clock_reason.or(self.clock_reason.take());
+    }
+}
+
+impl Dropped {
+    /// What a member of a panel has lost.
+    #[must_use]
+    pub fn of(member: &measure::Member) -> Self {
+        Self {
+            clock: member.dropped_by_clock,
+            witness: member.dropped_by_witness,
+            clock_reason: member.reject.map(|reject| reject.to_string()),
+        }
+    }
+}
+
 /// How a result compared with the f64 reference.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Validation {
@@ -211,13 +231,9 @@ impl Measurement {
 
     /// Appends the samples of a device.
     pub fn take(&mut self, samples: measure::Member) {
+        self.dropped += Dropped::of(&samples);
         self.samples_ns.extend(samples.ns);
         self.witness_ns.extend(samples.witness_ns);
-        self.dropped.clock += samples.dropped_by_clock;
-        self.dropped.witness += samples.dropped_by_witness;
-        if let Some(reject) = samples.reject {
-            self.dropped.clock_reason = Some(reject.to_string());
-        }
     }
 
     /// The time of one dispatch in ns; none of a row that is not ok.
@@ -297,6 +313,12 @@ impl Measurement {
         format!("{}/{}/{}/{}", self.direction, self.storage, self.activation, self.form)
     }
 
+    /// The median time of the witness around its samples, in ns: the inverse of the core's clock. None without one.
+    #[must_use]
+    pub fn witness_median_ns(&self) -> Option<f64> {
+        stats::median(self.witness_ns.iter().flatten().copied())
+    }
+
     /// The id of the panel: direction, storage and size.
     #[must_use]
     pub fn group(&self) -> &str {
@@ -304,7 +326,7 @@ impl Measurement {
     }
 }
 
-fn as_f64(count: u64) -> f64 {
+pub(super) fn as_f64(count: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
     let count = count as f64;
     count

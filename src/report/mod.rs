@@ -28,7 +28,7 @@ pub use gap::{BOTH, Gap, Quantity};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;
 pub use measurement::{Derived, Dropped, Inputs, Measurement, Regime, Status, Validation};
-pub use rate::{Climbs, DerivedRate, Rate};
+pub use rate::{Climbs, DerivedRate, Rate, Slope};
 pub use verdict::{Comparison, Fastest, Verdict};
 
 use crate::gpu::{AdapterFacts, Shape};
@@ -260,7 +260,7 @@ pub struct MemoryPoint {
     pub elements: u64,
     /// Bytes that a dispatch moves.
     pub bytes: u64,
-    /// Median throughput.
+    /// Throughput of the quarter of its samples that was least disturbed.
     pub bytes_per_second: f64,
 }
 
@@ -290,8 +290,7 @@ impl Report {
             rate.derived = rate.derived();
         }
         for crossover in &mut self.crossovers {
-            let ladder = self.rates.iter().find(|rate| rate.id == crossover.ladder);
-            crossover.derived = ladder.and_then(|ladder| crossover.derived(ladder));
+            crossover.derived = crossover.derived(&self.measurements, &self.rates);
         }
         self.gaps = gap::gaps(self);
         self.verdict = verdict::verdict(self);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::measurement::Status;
+use super::measurement::{Dropped, Status, as_f64};
 use crate::gpu::Shape;
 use crate::ladder::Ladder;
 use crate::stats::{self, Estimate};
@@ -41,6 +41,9 @@ pub struct Rate {
     pub dispatches_per_sample: u32,
     /// Rounds on each freshly opened device: the samples of the first device come first.
     pub rounds_per_device: u32,
+    /// Why samples of its own or of the fma ladder are null.
+    #[serde(default)]
+    pub dropped: Dropped,
     /// The op's samples.
     pub own: Climbs,
     /// The fma ladder's samples in the same rounds.
@@ -61,6 +64,9 @@ pub struct Climbs {
     pub twice_ns: Vec<Option<f64>>,
     /// ns per dispatch of 4 k rungs.
     pub fourfold_ns: Vec<Option<f64>>,
+    /// ns of the clock witness around the samples of 4 k rungs; null where it gave none, empty without a witness.
+    #[serde(default)]
+    pub witness_ns: Vec<Option<f64>>,
 }
 
 /// What follows from the samples of an op.
@@ -78,12 +84,22 @@ pub struct DerivedRate {
     pub rungs_per_second: f64,
 }
 
+/// How the time of a ladder grows with its rungs.
+#[derive(Clone, Copy, Debug)]
+pub struct Slope {
+    /// Time of a rung of all elements.
+    pub rung_ns: Estimate,
+    /// The slope of the second part of the way over that of the first.
+    pub linearity: Estimate,
+}
+
 impl Climbs {
     fn take(&mut self, device: &Self) {
         self.rungs = device.rungs;
         self.once_ns.extend(&device.once_ns);
         self.twice_ns.extend(&device.twice_ns);
         self.fourfold_ns.extend(&device.fourfold_ns);
+        self.witness_ns.extend(&device.witness_ns);
     }
 
     /// By round, the time of a rung of all elements in ns: the slope from k to 4 k. From k to 2 k the same noise would be a larger part of it.
@@ -117,16 +133,34 @@ impl Rate {
             wgsl_sha256: None,
             dispatches_per_sample: 0,
             rounds_per_device: 0,
+            dropped: Dropped::default(),
             own: Climbs::default(),
             fma: Climbs::default(),
             derived: None,
         }
     }
 
-    /// Appends the samples of a device.
-    pub fn take(&mut self, own: &Climbs, fma: &Climbs) {
+    /// Appends the samples of a device, and why some are missing.
+    pub fn take(&mut self, own: &Climbs, fma: &Climbs, dropped: Dropped) {
         self.own.take(own);
         self.fma.take(fma);
+        self.dropped += dropped;
+    }
+
+    /// The rung of its own and that of the unit in ns over all elements, and how each grows, whatever its status: what gates judge.
+    #[must_use]
+    pub fn slopes(&self) -> Option<[Slope; 2]> {
+        let slope = |climbs: &Climbs| {
+            let [rung_ns, linearity] = [self.estimate(climbs.rungs_ns())?, self.estimate(climbs.linearities())?];
+            Some(Slope { rung_ns, linearity })
+        };
+        Some([slope(&self.own)?, slope(&self.fma)?])
+    }
+
+    /// The median time of the witness around its longest climbs, in ns: the inverse of the core's clock. None without one.
+    #[must_use]
+    pub fn witness_median_ns(&self) -> Option<f64> {
+        stats::median(self.own.witness_ns.iter().flatten().copied())
     }
 
     /// What follows from the samples; none of a row that is not ok.
@@ -135,7 +169,7 @@ impl Rate {
         if self.status != Status::Ok {
             return None;
         }
-        let ps = 1e3 / self.elements_as_f64();
+        let ps = 1e3 / as_f64(self.elements);
         // A rung that takes no time has no rate.
         let rung_ps = self.estimate(self.own.rungs_ns().map(|ns| Some(ns? * ps))).filter(|rung| rung.median > 0.0)?;
         let rung_in_fma = self.in_fma(0.0)?;
@@ -146,12 +180,6 @@ impl Rate {
             linearity: self.estimate(self.own.linearities())?,
             rungs_per_second: 1e12 / rung_ps.median,
         })
-    }
-
-    fn elements_as_f64(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "elements of a cache")]
-        let elements = self.elements as f64;
-        elements
     }
 
     fn in_fma(&self, less: f64) -> Option<Estimate> {
@@ -168,7 +196,7 @@ impl Rate {
     /// By how many ps an element its rung exceeds that of another op of its panel, taken within rounds. None unless both are ok.
     #[must_use]
     pub fn less(&self, other: &Self) -> Option<Estimate> {
-        let ps = 1e3 / self.elements_as_f64();
+        let ps = 1e3 / as_f64(self.elements);
         let pairs = self.pairs_with(other)?;
         self.estimate(pairs.map(|(own, _, others)| Some((own? - others?) * ps)))
     }

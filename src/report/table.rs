@@ -159,21 +159,23 @@ pub fn gaps(gaps: &[Gap]) -> Option<Grid> {
 #[must_use]
 pub fn crossovers(report: &Report) -> Option<Grid> {
     let rows = report.crossovers.iter().map(|row| {
-        let ladder = report.rates.iter().find(|rate| rate.id == row.ladder);
-        let derived = ladder.and_then(|ladder| row.derived(ladder));
+        let derived = row.derived(&report.measurements, &report.rates);
+        let times = |of: fn(&DerivedCrossover) -> Estimate| {
+            derived.as_ref().map(|derived| format!("{:.2}", of(derived).median)).unwrap_or_default()
+        };
         [
             row.id.trim_start_matches("crossover/").to_owned(),
-            size_name(row.elements),
             match (row.status, derived) {
                 (Status::Ok, Some(derived)) => ratio(derived.rungs_under_memory),
                 (status, _) => status.name().to_owned(),
             },
-            derived.map(|derived| format!("{:.2}", derived.bend_rungs)).unwrap_or_default(),
+            derived.map(|derived| ratio(derived.bend_rungs)).unwrap_or_default(),
             derived.map(knee).unwrap_or_default(),
-            derived.map(|derived| ratio(derived.rung_over_ladder)).unwrap_or_default(),
+            times(|derived| derived.stream_over_yardstick),
+            times(|derived| derived.rung_over_ladder),
         ]
     });
-    let mut grid = Grid::of(["crossover", "elements", "k*", "bend", "knee penalty", "rung : ladder's"], rows);
+    let mut grid = Grid::of(["crossover", "k*", "bend", "knee penalty", "stream", "rung"], rows);
     let rows = || report.crossovers.iter();
     grid.notes = reasons(rows().map(|row| (row.id.as_str(), row.status, row.reason.as_deref())));
     grid.notes.extend(notes(rows().map(|row| (row.id.as_str(), &row.notes[..]))));
@@ -216,8 +218,8 @@ pub fn forms(report: &Report) -> Option<Grid> {
             row.filter(|row| row.direction == "backward").map(saved_bytes).unwrap_or_default(),
             share.map(|share| format!("{:.0} %", 100.0 * share.median)).unwrap_or_default(),
             rung.map(|rung| format!("{:.2}", rung.median)).unwrap_or_default(),
-            accuracy.max_ulp.map(|ulp| significant_or_0(ulp, 3)).unwrap_or_default(),
-            accuracy.mean_ulp.map(|ulp| significant_or_0(ulp, 2)).unwrap_or_default(),
+            accuracy.max_ulp.map(|ulp| significant(ulp, 3)).unwrap_or_default(),
+            accuracy.mean_ulp.map(|ulp| significant(ulp, 2)).unwrap_or_default(),
             accuracy.max_share_of_bound.map(|share| format!("{share:.2}")).unwrap_or_default(),
             accuracy.tier.map(String::from).unwrap_or_default(),
             if accuracy.is_total { "yes" } else { "no" }.to_owned(),
@@ -241,14 +243,13 @@ fn rung_of(rates: &[Rate], direction: &str, storage: &str, member: &str) -> Opti
     Some(rate.derived()?.rung_in_fma)
 }
 
-/// The row of a kernel at the largest size at which all forms were measured.
+/// The row of a kernel at the largest size at which most forms were measured.
 fn largest_row<'a>(report: &'a Report, accuracy: &Accuracy) -> Option<&'a Measurement> {
-    let is_plain = |row: &&Measurement| is_plain(row) && row.path() == accuracy.kernel && row.time_ns().is_some();
-    let has_all = |row: &&Measurement| {
-        row.activation != "sigmoid"
-            || report.measurements.iter().filter(|other| other.group() == row.group() && is_plain(other)).count() > 3
+    let is_its = |row: &&Measurement| is_plain(row) && row.path() == accuracy.kernel && row.time_ns().is_some();
+    let forms = |row: &Measurement| {
+        report.measurements.iter().filter(|other| other.group() == row.group() && is_plain(other)).count()
     };
-    report.measurements.iter().filter(is_plain).filter(has_all).max_by_key(|row| row.elements)
+    report.measurements.iter().filter(is_its).max_by_key(|row| (forms(row), row.elements))
 }
 
 fn yardstick_of<'a>(report: &'a Report, row: &Measurement) -> Option<&'a Measurement> {
@@ -423,11 +424,6 @@ pub fn significant(value: f64, digits: i32) -> String {
     let magnitude = value.abs().log10().floor() as i32;
     let decimals = usize::try_from(digits - 1 - magnitude).unwrap_or(0);
     format!("{value:.decimals$}")
-}
-
-/// [`significant`] of a number that may be 0.
-pub(crate) fn significant_or_0(value: f64, digits: i32) -> String {
-    if value == 0.0 { "0".to_owned() } else { significant(value, digits) }
 }
 
 /// A share with its interval, in percent.

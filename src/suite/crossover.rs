@@ -8,14 +8,17 @@ use crate::activation::Direction;
 use crate::climb::Climb;
 use crate::dump::{self, Dump};
 use crate::error::{Error, Result};
+use crate::gates::{Circumstances, Sampled};
 use crate::gpu::{Gpu, Shape, Workload};
 use crate::ladder::{Ladder, Start};
-use crate::measure::{self, Fixed, Plan};
+use crate::measure::{self, Fixed, Plan, Stopwatch as _};
 use crate::ops::Op;
-use crate::report::{Crossover, CrossoverPoint, Measurement, Profile, Rate, Regime, Report, Status};
-use crate::stats;
+use crate::report::{Crossover, CrossoverPoint, Dropped, Measurement, Profile, Rate, Regime, Report, Status};
+use crate::stats::Estimate;
 use crate::storage::Storage;
 use crate::witness::Witness;
+
+use super::rates;
 
 /// k goes to at least so many times k*, so that arithmetic alone bounds the last ones.
 const PAST_THE_KNEE: f64 = 4.0;
@@ -23,14 +26,9 @@ const PAST_THE_KNEE: f64 = 4.0;
 /// The largest k that is tried, where memory is slow beyond measure.
 const MOST_RUNGS: f64 = 1024.0;
 
-/// Words that a lane climbs with: 1, 2 and 4 are tried.
-const WORDS: [u32; 3] = [1, 2, 4];
-
-/// Rounds that numbers of words are compared by.
-const RANKING_ROUNDS: u32 = 7;
-
-/// At k = 0, so much slower than the yardstick is worth a note: its memory time is not the best there is.
-const SLOWER_THAN_YARDSTICK: f64 = 1.1;
+/// At k = 0 it may take so many times as long as the yardstick, and a rung so many times as long as on the ladder: beyond, the kernel is not what k*
+/// is about.
+const MOST_OVER: f64 = 1.1;
 
 /// A crossover before it is measured.
 #[derive(Clone, Copy, Debug)]
@@ -63,19 +61,31 @@ pub fn crossings(profile: Profile, filter: Option<&Regex>) -> Vec<Crossing> {
 
 impl Crossing {
     fn op(self) -> &'static Op {
-        let name = match self.direction {
-            Direction::Forward => "sigmoid/two_sided",
-            Direction::Backward => "backward/sigmoid/from_y",
-        };
-        Op::named(name).expect("in the table")
+        Op::of_default("sigmoid", self.direction).expect("in the table")
+    }
+
+    /// The storage of the ladder whose rungs it climbs.
+    #[must_use]
+    pub fn computed_in(self) -> Storage {
+        self.storage.computed_in()
+    }
+
+    /// Whether it is of a panel, and so needs its yardstick.
+    #[must_use]
+    pub fn is_beside(self, direction: Direction, storage: Storage) -> bool {
+        (self.direction, self.storage) == (direction, storage)
+    }
+
+    /// Whether it climbs the rungs of an op.
+    #[must_use]
+    pub fn climbs(self, op: &Op, storage: Storage) -> bool {
+        self.op().name == op.name && self.computed_in() == storage
     }
 
     /// Its row, not reached yet.
     #[must_use]
     pub fn row(self) -> Crossover {
-        // f16 in memory is computed in f32.
-        let arithmetic = if self.storage == Storage::F16 { Storage::F32 } else { self.storage };
-        let ladder = Ladder::new(self.op(), arithmetic, 1).path();
+        let ladder = Ladder::new(self.op(), self.computed_in(), 1).path();
         Crossover::new(self.direction.name(), self.storage.name(), ladder)
     }
 
@@ -115,6 +125,8 @@ pub struct Setting<'a> {
     pub shape: Shape,
     /// Where shaders are written down.
     pub dump: Option<&'a Dump>,
+    /// Devices before this one.
+    pub device: u32,
 }
 
 impl Setting<'_> {
@@ -130,6 +142,10 @@ impl Setting<'_> {
         row: &mut Crossover,
         report: &mut Report,
     ) -> Result<Option<Error>> {
+        let samples = row.points.first().map_or(0, |point| point.samples_ns.len());
+        if !super::takes_part(row.status, samples, row.rounds_per_device, self.device) {
+            return Ok(None);
+        }
         match self.try_to_measure(crossing, found, row, report) {
             Ok(()) => Ok(None),
             Err(Error::Unsupported(reason)) if row.points.is_empty() => {
@@ -177,6 +193,7 @@ impl Setting<'_> {
             row.points = rungs.iter().map(|rungs| CrossoverPoint { rungs: *rungs, samples_ns: Vec::new() }).collect();
         }
         for (point, member) in row.points.iter_mut().zip(samples.members) {
+            row.dropped += Dropped::of(&member);
             point.samples_ns.extend(member.ns);
         }
         row.shape = Some(climb.shape());
@@ -186,7 +203,8 @@ impl Setting<'_> {
         }
         row.dispatches_per_sample = samples.fixed.dispatches;
         row.rounds_per_device = samples.fixed.rounds;
-        judge(row, report);
+        let (quantum_ns, is_software) = (self.gpu.quantum_ns(), self.gpu.facts.is_software);
+        judge(row, report, &Circumstances { quantum_ns, is_software });
         Ok(())
     }
 
@@ -203,21 +221,23 @@ impl Setting<'_> {
         row.bytes = yardstick.bytes;
         let rungs = rungs_around(memory_ps / rung_ps);
         let knee = rungs.iter().copied().find(|rungs| f64::from(*rungs) >= memory_ps / rung_ps).unwrap_or(1);
-        let mut best: Option<(f64, u32)> = None;
-        for words in WORDS {
-            let climb = Climb::shaped(self.gpu, crossing.ladder(words), self.shape, row.elements, self.seed)?;
-            let workload = climb.checked_at(knee)?;
-            let samples = measure::rounds(self.gpu, &[&workload], &self.plan.briefly(), RANKING_ROUNDS)?;
-            let mut ns: Vec<f64> = samples[0].ns.iter().flatten().copied().collect();
-            ns.sort_by(f64::total_cmp);
-            if let Some(ns) = stats::quantile(&ns, 0.25)
-                && best.is_none_or(|(fastest, _)| ns < fastest)
-            {
-                best = Some((ns, words));
-            }
-        }
-        let (_, words) = best.ok_or_else(|| no("the clock gave no time"))?;
+        let words = self.fastest(crossing, row.elements, knee)?.ok_or_else(|| no("the clock gave no time"))?;
         Ok(Found { elements: row.elements, words, rungs, fixed: None })
+    }
+
+    /// The number of words a lane for which a climb of none and one of the knee's rungs take the least together: both ends of the bend matter.
+    fn fastest(&self, crossing: Crossing, elements: u64, knee: u32) -> Result<Option<u32>> {
+        let first = Climb::shaped(self.gpu, crossing.ladder(rates::WORDS[0]), self.shape, elements, self.seed)?;
+        let mut workloads: Vec<[Workload; 2]> = Vec::new();
+        for words in rates::WORDS {
+            let climb = first.with_words(words)?;
+            workloads.push([climb.checked_at(0)?, climb.checked_at(knee)?]);
+        }
+        let members: Vec<&Workload> = workloads.iter().flatten().collect();
+        let samples = measure::rounds(self.gpu, &members, &self.plan.briefly(), rates::RANKING_ROUNDS)?;
+        let both = |pair: &[measure::Member]| Some(pair[0].undisturbed_ns()? + pair[1].undisturbed_ns()?);
+        let timed = samples.chunks_exact(2).zip(rates::WORDS).filter_map(|(pair, words)| Some((both(pair)?, words)));
+        Ok(timed.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, words)| words))
     }
 }
 
@@ -234,25 +254,45 @@ fn rungs_around(knee: f64) -> Vec<u32> {
     rungs
 }
 
-/// Valid where every figure follows; a note where the kernel's own memory speed is not that of the yardstick.
-fn judge(row: &mut Crossover, report: &Report) {
+/// Valid where every figure follows, and where this kernel streams as the yardstick does and climbs as the ladder does.
+fn judge(row: &mut Crossover, report: &Report, circumstances: &Circumstances) {
     row.status = Status::Ok;
     row.reason = None;
     row.notes.clear();
-    let ladder = report.rates.iter().find(|rate| rate.id == row.ladder);
-    if ladder.and_then(|ladder| row.derived(ladder)).is_none() {
-        row.status = Status::Invalid;
-        row.reason = Some("its time does not grow with k, or too few samples are left for an interval".to_owned());
-        return;
+    let first_ns = row.points.first().and_then(|point| row.time_ns(point));
+    let sampled = Sampled {
+        count: row.points.iter().map(|point| point.samples_ns.len()).sum(),
+        dropped: &row.dropped,
+        shortest_ns: first_ns.map(|time| time.median * f64::from(row.dispatches_per_sample)),
+    };
+    let mut notes: Vec<String> = sampled.note().into_iter().collect();
+    let mut complaint = sampled.complaint(circumstances);
+    match row.derived(&report.measurements, &report.rates) {
+        _ if complaint.is_some() => {}
+        None => {
+            complaint = Some("its time does not grow with k, or too few samples are left for an interval".to_owned())
+        }
+        Some(derived) => {
+            for (what, Estimate { median, low, .. }) in
+                [("without a rung it takes", derived.stream_over_yardstick), ("a rung takes", derived.rung_over_ladder)]
+            {
+                if low > MOST_OVER {
+                    let than = if what.starts_with("without") { "the yardstick" } else { "on the ladder" };
+                    let sentence = format!("{what} {median:.2} times as long as {than}");
+                    // On a CPU both compete for the same cores.
+                    if circumstances.is_software {
+                        notes.push(sentence);
+                    } else {
+                        complaint = Some(sentence + ": this kernel is not what k* is about");
+                    }
+                }
+            }
+        }
     }
-    let own = row.points.first().and_then(|point| row.time_ns(point));
-    let yardstick = row.yardstick(&report.measurements).and_then(Measurement::time_ns);
-    if let Some((own, yardstick)) = own.zip(yardstick)
-        && own.median > SLOWER_THAN_YARDSTICK * yardstick.median
-    {
-        let times = own.median / yardstick.median;
-        row.notes
-            .push(format!("without a rung it takes {times:.2} times as long as the yardstick did in its own panel"));
+    row.notes = notes;
+    if complaint.is_some() {
+        row.status = Status::Invalid;
+        row.reason = complaint;
     }
 }
 

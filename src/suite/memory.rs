@@ -8,6 +8,7 @@ use rand::{Rng as _, SeedableRng};
 use crate::activation::{Activation, Direction};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
+use crate::inputs::repeat;
 use crate::kernel::Kernel;
 use crate::measure::{self, Plan};
 use crate::report::{Floor, MemoryPoint, MemoryRegime};
@@ -45,16 +46,7 @@ fn workload(gpu: &Gpu, elements: u64, shape: Shape, block: &[u8]) -> Result<(Wor
     let layout = gpu.layout(elements, Storage::F32.element_bytes());
     let tensors = [gpu.tensor("y", layout)?, gpu.tensor("x", layout)?];
     // Repeated at distances that no memory compression sees; drawing all of them would take longer than the scan.
-    gpu.upload(&tensors[1], |first, bytes| {
-        let mut at = usize::try_from(first % block.len() as u64).expect("below its length");
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let part = rest.len().min(block.len() - at);
-            let (filled, behind) = rest.split_at_mut(part);
-            filled.copy_from_slice(&block[at..at + part]);
-            (rest, at) = (behind, 0);
-        }
-    })?;
+    gpu.upload(&tensors[1], |first, bytes| repeat(block, first * Storage::F32.element_bytes(), bytes))?;
     // Every page is written before it is read or timed.
     gpu.upload(&tensors[0], |_, bytes| bytes.fill(0xff))?;
     let workload = gpu.workload(copy(), shape, ShaderChecks::Trusted, &[&tensors[0], &tensors[1]])?;
@@ -100,10 +92,7 @@ pub fn scan(gpu: &Gpu, shape: Shape, most: u64, plan: &Plan, seed: u64) -> Resul
             Err(error) => return Err(error),
         };
         let samples = measure::rounds(gpu, &[&workload], plan, ROUNDS)?;
-        let mut ns: Vec<f64> = samples[0].ns.iter().flatten().copied().collect();
-        ns.sort_by(f64::total_cmp);
-        // The quarter that was least disturbed: what is sought is a bend of two percent, not a ratio with an interval.
-        let Some(ns) = stats::quantile(&ns, 0.25) else { continue };
+        let Some(ns) = samples[0].undisturbed_ns() else { continue };
         let bytes = copy().bytes(elements);
         #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
         scan.push(MemoryPoint { elements, bytes, bytes_per_second: bytes as f64 / ns * 1e9 });

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-use crossover::Crossing;
+pub use crossover::Crossing;
 pub use group::Group;
 pub use memory::{floor, scan};
 pub use panels::{Member, Panel, default_kernels, panels};
@@ -81,7 +81,8 @@ impl Settings {
             seed: DEFAULT_SEED,
             filter: None,
             max_time: None,
-            most_prepared: None,
+            // A scan to 2^28 would take a quick run longer than its samples.
+            most_prepared: is_quick.then_some(1 << 26),
             shapes: HashMap::new(),
             ranks_all_shapes: !is_quick,
             labels: BTreeMap::new(),
@@ -165,10 +166,11 @@ struct Planned {
 
 impl Planned {
     fn new(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Self {
+        let crossings = crossover::crossings(profile, filter);
         Self {
-            panels: panels(profile, is_software, filter),
-            ladders: rates::panels(profile, filter),
-            crossings: crossover::crossings(profile, filter),
+            panels: panels(profile, is_software, filter, &crossings),
+            ladders: rates::panels(profile, filter, &crossings),
+            crossings,
         }
     }
 
@@ -307,7 +309,7 @@ impl Suite<'_> {
             let rows = self.report.rates.iter_mut().filter(|row| row.panel == number).collect();
             let mut fixed = self.ladders.fixed.get(&index).copied();
             let (seed, dump) = (self.settings.seed, self.dump);
-            let climbing = rates::Climbing { gpu, plan, witness, seed, dump };
+            let climbing = rates::Climbing { gpu, plan, witness, seed, dump, device: self.device };
             let wrong =
                 climbing.measure(panel, &mut self.ladders.found, &mut fixed, rows, &mut self.report.run.spent)?;
             if let Some(wrong) = wrong {
@@ -329,7 +331,7 @@ impl Suite<'_> {
             let (crossing, found) = &mut self.crossings[index];
             let shape = self.shapes.get(&crossing.direction).copied().unwrap_or_default();
             let (seed, dump) = (self.settings.seed, self.dump);
-            let setting = crossover::Setting { gpu, plan, witness, seed, shape, dump };
+            let setting = crossover::Setting { gpu, plan, witness, seed, shape, dump, device: self.device };
             let wrong = setting.measure(*crossing, found, &mut row, &mut self.report);
             self.report.crossovers[index] = row;
             if let Some(wrong) = wrong? {
@@ -454,7 +456,7 @@ impl Suite<'_> {
         let mut workloads: Vec<(usize, Workload)> = Vec::new();
         for (member, at) in panel.members.iter().zip(rows.clone()) {
             let row = &mut self.report.measurements[at];
-            if !takes_part(row, self.device) {
+            if !is_next(row, self.device) {
                 continue;
             }
             if let Some(reason) = self.unsound.get(&member.kernel.path()) {
@@ -514,6 +516,11 @@ impl Suite<'_> {
         let panel = &self.panels[index];
         let circumstances = Circumstances { quantum_ns: gpu.quantum_ns(), is_software: gpu.facts.is_software };
         let rows = &mut self.report.measurements[rows];
+        let largest = self.panels.iter().map(|panel| panel.elements).max() == Some(panel.elements);
+        let regime = regime(&rows[0], largest, self.report.floor.as_ref(), self.report.memory_regime.as_ref());
+        for row in rows.iter_mut().filter(|row| !row.samples_ns.is_empty()) {
+            row.regime = regime;
+        }
         gates::judge(rows, &circumstances);
         for (member, row) in panel.members.iter().zip(rows.iter_mut()) {
             if member.distribution == Distribution::Normal && row.status == Status::Ok {
@@ -522,11 +529,6 @@ impl Suite<'_> {
                     gates::invalidate(row, complaint);
                 }
             }
-        }
-        let largest = self.panels.iter().map(|panel| panel.elements).max() == Some(panel.elements);
-        let regime = regime(&rows[0], largest, self.report.floor.as_ref(), self.report.memory_regime.as_ref());
-        for row in rows.iter_mut().filter(|row| !row.samples_ns.is_empty()) {
-            row.regime = regime;
         }
         if self.settings.ranks_all_shapes && self.device == 0 && regime == Some(Regime::Memory) {
             let began = Instant::now();
@@ -544,11 +546,15 @@ fn is_untouched(row: &Measurement) -> bool {
     row.status == Status::Skipped && row.reason.is_none()
 }
 
-/// Whether a row is measured on a device that comes after so many: if it was measured on all of them, since rounds are compared by their place.
-fn takes_part(row: &Measurement, device: u32) -> bool {
+/// Whether a row with so many samples is measured on a device that comes after so many: if it was measured on all of them, since rounds are compared
+/// by their place.
+fn takes_part(status: Status, samples: usize, rounds_per_device: u32, device: u32) -> bool {
     device == 0
-        || matches!(row.status, Status::Ok | Status::Invalid)
-            && row.samples_ns.len() == device as usize * row.rounds_per_device as usize
+        || matches!(status, Status::Ok | Status::Invalid) && samples == device as usize * rounds_per_device as usize
+}
+
+fn is_next(row: &Measurement, device: u32) -> bool {
+    takes_part(row.status, row.samples_ns.len(), row.rounds_per_device, device)
 }
 
 /// Writes down why a row gets no samples on a device that comes after so many; those that it has stay.
@@ -556,7 +562,7 @@ fn lacks(row: &mut Measurement, device: u32, status: Status, reason: &str) {
     if is_untouched(row) {
         row.status = status;
         row.reason = Some(reason.to_owned());
-    } else if takes_part(row, device) && device > 0 {
+    } else if is_next(row, device) && device > 0 {
         row.notes.push(format!("measured on {device} of the devices, and not on the next: {reason}"));
     }
 }
@@ -714,22 +720,22 @@ mod tests {
     fn a_row_that_one_device_lacks_has_the_samples_of_those_before() {
         let mut row = measured("relu", &[Some(1.0); 20]);
         row.rounds_per_device = 10;
-        assert!(takes_part(&row, 2));
+        assert!(is_next(&row, 2));
         lacks(&mut row, 2, Status::Skipped, "no room");
         assert_eq!((row.status, row.notes.len()), (Status::Ok, 1));
         // Not on the third device, so not on the fourth: its samples would be compared with those of another device.
-        assert!(!takes_part(&row, 3));
+        assert!(!is_next(&row, 3));
         lacks(&mut row, 3, Status::Skipped, "no room");
         assert_eq!(row.notes, ["measured on 2 of the devices, and not on the next: no room"]);
         row.status = Status::Invalid;
-        assert!(takes_part(&row, 2));
+        assert!(is_next(&row, 2));
         for status in [Status::Failed, Status::Skipped, Status::Unsupported] {
             row.status = status;
-            assert!(!takes_part(&row, 2), "{status:?}");
+            assert!(!is_next(&row, 2), "{status:?}");
         }
         let mut untouched = measured("relu", &[]);
         untouched.status = Status::Skipped;
-        assert!(takes_part(&untouched, 0) && !takes_part(&untouched, 1));
+        assert!(is_next(&untouched, 0) && !is_next(&untouched, 1));
         lacks(&mut untouched, 0, Status::Unsupported, "no feature");
         assert_eq!((untouched.status, untouched.reason.as_deref()), (Status::Unsupported, Some("no feature")));
     }

@@ -9,6 +9,8 @@ use crate::kernel::{self, Kernel};
 use crate::report::Profile;
 use crate::storage::Storage;
 
+use super::crossover::Crossing;
+
 /// Elements of the tensors, fixed so that machines compare.
 const SIZES: [u64; 4] = [1 << 12, 1 << 16, 1 << 20, 1 << 24];
 
@@ -90,10 +92,10 @@ fn all_kernels(direction: Direction, storage: Storage) -> Vec<Kernel> {
     kernels
 }
 
-/// The panels of a profile, in the order in which they are measured. A filter keeps the members whose id it matches, and the yardsticks of
-/// the panels that they are in.
+/// The panels of a profile, in the order in which they are measured. A filter keeps the members whose id it matches, the yardsticks of
+/// the panels that they are in, and those that crossovers are measured against.
 #[must_use]
-pub fn panels(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Vec<Panel> {
+pub fn panels(profile: Profile, is_software: bool, filter: Option<&Regex>, crossings: &[Crossing]) -> Vec<Panel> {
     let mut sizes = SIZES.to_vec();
     if !is_software {
         sizes.push(ON_HARDWARE);
@@ -117,7 +119,9 @@ pub fn panels(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Ve
                     members.extend(default_kernels(direction, storage).into_iter().flat_map(variations));
                 }
                 if let Some(filter) = filter {
-                    if !members.iter().any(|member| filter.is_match(&member.id(elements))) {
+                    let is_beside = |crossing: &Crossing| crossing.is_beside(direction, storage);
+                    let is_wanted = |member: &Member| filter.is_match(&member.id(elements));
+                    if !members.iter().any(is_wanted) && !crossings.iter().any(is_beside) {
                         continue;
                     }
                     let mut index = 0;
@@ -157,7 +161,7 @@ mod tests {
     fn ids_are_unique_and_yardsticks_stand_first() {
         for profile in [Profile::Quick, Profile::Standard, Profile::Full] {
             for is_software in [true, false] {
-                let panels = panels(profile, is_software, None);
+                let panels = panels(profile, is_software, None, &[]);
                 let ids = ids(&panels);
                 assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{profile:?}");
                 for panel in &panels {
@@ -170,7 +174,7 @@ mod tests {
     #[test]
     fn every_profile_holds_the_one_before() {
         let [quick, standard, full] = [Profile::Quick, Profile::Standard, Profile::Full]
-            .map(|profile| ids(&panels(profile, false, None)).into_iter().collect::<HashSet<_>>());
+            .map(|profile| ids(&panels(profile, false, None, &[])).into_iter().collect::<HashSet<_>>());
         assert!(quick.is_subset(&standard) && standard.is_subset(&full));
         assert!(standard.len() > 2 * quick.len() && full.len() > standard.len());
         assert!(full.contains("forward/f32/n=1048576/relu/plain/checked"));
@@ -180,10 +184,10 @@ mod tests {
     #[test]
     fn a_filter_keeps_what_it_matches_and_its_yardstick() {
         let filter = Regex::new("n=65536/sigmoid").expect("a pattern");
-        let kept = ids(&panels(Profile::Quick, true, Some(&filter)));
+        let kept = ids(&panels(Profile::Quick, true, Some(&filter), &[]));
         assert_eq!(kept[..2], ["forward/f32/n=65536/copy/plain", "forward/f32/n=65536/sigmoid/two_sided"]);
         assert_eq!(kept.len(), 8);
         let none = Regex::new("nosuch").expect("a pattern");
-        assert!(panels(Profile::Full, true, Some(&none)).is_empty());
+        assert!(panels(Profile::Full, true, Some(&none), &[]).is_empty());
     }
 }

@@ -5,18 +5,22 @@ use std::time::Instant;
 
 use regex::Regex;
 
+use crate::activation::Direction;
 use crate::climb::Climb;
 use crate::dump::{self, Dump};
 use crate::error::{Error, Result};
+use crate::gates::{self, Circumstances, Sampled};
 use crate::gpu::{Gpu, Workload};
 use crate::kernel::Kernel;
 use crate::ladder::{FLIGHT, Ladder};
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
 use crate::ops::{self, OPS, Op};
-use crate::report::{Climbs, Profile, Rate, Spent, Status};
-use crate::stats;
+use crate::report::{Climbs, Dropped, Profile, Rate, Slope, Spent, Status};
+use crate::stats::{self, Estimate};
 use crate::storage::Storage;
 use crate::witness::Witness;
+
+use super::crossover::Crossing;
 
 /// A climb of k rungs takes at least so many times as long as one of none, so that loading and launching are a small part of it.
 const LEAST_CLIMB: f64 = 8.0;
@@ -26,14 +30,15 @@ const MOST_RUNGS: u32 = 1 << 18;
 
 /// Elements: enough lanes to fill the adapter, few enough to stay in its caches.
 const FEWEST_ELEMENTS: u64 = 1 << 14;
-const MOST_ELEMENTS: u64 = 1 << 22;
+const MOST_ELEMENTS: u64 = 1 << 24;
 const MOST_ELEMENTS_ON_CPU: u64 = 1 << 15;
 
-/// The time of a rung of an element settles when twice the elements change it by less.
+/// The time of a rung of an element is settled where twice the elements change it by less, so many times in a row.
 const SETTLED: f64 = 0.02;
+const DOUBLINGS: u32 = 2;
 
 /// Words that a lane climbs with: 1, 2 and 4 are tried.
-const WORDS: [u32; 3] = [1, 2, 4];
+pub(super) const WORDS: [u32; 3] = [1, 2, 4];
 
 /// A shader that took so long to compile is not tried with more words.
 const LONG_COMPILATION_S: f64 = 0.5;
@@ -42,7 +47,7 @@ const LONG_COMPILATION_S: f64 = 0.5;
 const PATIENCE: u32 = 8;
 
 /// Rounds that numbers of words are compared by.
-const RANKING_ROUNDS: u32 = 9;
+pub(super) const RANKING_ROUNDS: u32 = 9;
 
 /// How far the time may be from growing in proportion with the rungs.
 const LINEAR_WITHIN: f64 = 0.03;
@@ -64,12 +69,16 @@ pub struct Found {
     rungs: u32,
 }
 
-/// The panels of a profile: the headline, both activations forward with exp2, both backward; then every other op.
+/// The panels of a profile: the headline, both activations forward with exp2, both backward; then every other op. A filter keeps the ops whose id it
+/// matches, and those that crossovers climb.
 #[must_use]
-pub fn panels(profile: Profile, filter: Option<&Regex>) -> Vec<Panel> {
+pub fn panels(profile: Profile, filter: Option<&Regex>, crossings: &[Crossing]) -> Vec<Panel> {
     let mut panels = all_panels(profile);
     if let Some(filter) = filter {
-        let is_wanted = |storage: Storage, op: &'static Op| filter.is_match(&Ladder::new(op, storage, 1).path());
+        let is_wanted = |storage: Storage, op: &'static Op| {
+            filter.is_match(&Ladder::new(op, storage, 1).path())
+                || crossings.iter().any(|crossing| crossing.climbs(op, storage))
+        };
         for panel in &mut panels {
             panel.ops.retain(|op| is_wanted(panel.storage, op));
         }
@@ -79,12 +88,15 @@ pub fn panels(profile: Profile, filter: Option<&Regex>) -> Vec<Panel> {
 }
 
 fn all_panels(profile: Profile) -> Vec<Panel> {
-    let named = |names: &[&str]| names.iter().map(|name| Op::named(name).expect("in the table")).collect();
-    let mut panels = vec![Panel { storage: Storage::F32, ops: named(&["relu/plain", "exp2", "sigmoid/two_sided"]) }];
+    let default = |activation, direction| Op::of_default(activation, direction).expect("in the table");
+    let of = |direction| [default("relu", direction), default("sigmoid", direction)];
+    let [relu, sigmoid] = of(Direction::Forward);
+    let mut panels =
+        vec![Panel { storage: Storage::F32, ops: vec![relu, Op::named("exp2").expect("in the table"), sigmoid] }];
     if profile == Profile::Quick {
         return panels;
     }
-    let backward = || named(&["backward/relu/from_y", "backward/sigmoid/from_y"]);
+    let backward = || of(Direction::Backward).to_vec();
     panels.push(Panel { storage: Storage::F32, ops: backward() });
     panels.push(Panel { storage: Storage::F16Native, ..panels[0].clone() });
     panels.push(Panel { storage: Storage::F16Native, ops: backward() });
@@ -139,6 +151,8 @@ pub struct Climbing<'a> {
     pub seed: u64,
     /// Where shaders are written down.
     pub dump: Option<&'a Dump>,
+    /// Devices before this one.
+    pub device: u32,
 }
 
 impl<'gpu> Climbing<'gpu> {
@@ -157,11 +171,16 @@ impl<'gpu> Climbing<'gpu> {
     ) -> Result<Option<Error>> {
         let began = Instant::now();
         let mut wrong = None;
-        let mut ladders: Vec<(Climb<'gpu>, u32)> = Vec::new();
+        let mut prepared: Vec<Prepared<'gpu>> = Vec::new();
         for op in std::iter::once(&ops::FMA).chain(panel.ops.iter().copied()) {
+            // Without its unit no rung of the panel has a meaning.
+            let is_unit = op.name == ops::FMA.name;
+            if !is_unit && !rows.iter().any(|row| row.op == op.name && self.is_next(row)) {
+                continue;
+            }
             let error = match self.prepare(Ladder::new(op, panel.storage, 1), found) {
                 Ok(ladder) => {
-                    ladders.push(ladder);
+                    prepared.push(ladder);
                     continue;
                 }
                 Err(error) => error,
@@ -171,8 +190,6 @@ impl<'gpu> Climbing<'gpu> {
                 Error::Mismatch(_) | Error::Compile { .. } => Status::Failed,
                 _ => return Err(error),
             };
-            // Without its unit no rung of the panel has a meaning.
-            let is_unit = op.name == ops::FMA.name;
             for row in rows.iter_mut().filter(|row| is_unit || row.op == op.name) {
                 row.status = status;
                 row.reason = Some(error.to_string());
@@ -184,69 +201,86 @@ impl<'gpu> Climbing<'gpu> {
                 return Ok(wrong);
             }
         }
-        let mut workloads: Vec<Workload> = Vec::new();
-        for (climb, rungs) in &ladders {
-            for rungs in [*rungs, 2 * rungs, 4 * rungs] {
-                workloads.push(climb.checked_at(rungs)?);
-            }
-        }
         spent.prepare_s += began.elapsed().as_secs_f64();
-        let members: Vec<&Workload> = workloads.iter().collect();
+        let members: Vec<&Workload> = prepared.iter().flat_map(|ladder| &ladder.climbs).collect();
         let witness = self.witness.map(|witness| &witness.workload);
         let plan = Plan { patience: PATIENCE, ..*self.plan };
         let samples = measure::measure(self.gpu, &members, witness, &plan, *fixed)?;
         *fixed = Some(samples.fixed);
         spent.warm_up_s += samples.warm_up.as_secs_f64();
         spent.measure_s += samples.measure.as_secs_f64();
-        let climbs: Vec<Climbs> = (samples.members.chunks_exact(3).zip(&ladders))
-            .map(|(climbs, (_, rungs))| Climbs {
-                rungs: *rungs,
-                once_ns: climbs[0].ns.clone(),
-                twice_ns: climbs[1].ns.clone(),
-                fourfold_ns: climbs[2].ns.clone(),
-            })
-            .collect();
-        for ((climb, _), own) in ladders.iter().zip(&climbs) {
-            let Some(row) = rows.iter_mut().find(|row| row.op == climb.ladder.op.name) else { continue };
-            row.take(own, &climbs[0]);
-            row.elements = workloads[0].elements;
-            row.chains = climb.ladder.words * 4;
-            row.shape = Some(climb.shape());
-            row.wgsl_sha256 = Some(dump::wgsl_sha256(&climb.ladder.wgsl()));
-            if let Some(dump) = self.dump {
-                climb.dump(dump, &row.id)?;
+        let taken: Vec<&[measure::Member]> = samples.members.chunks_exact(3).collect();
+        let climbs = |index: usize| prepared[index].samples(taken[index].try_into().expect("three"));
+        for (index, ladder) in prepared.iter().enumerate() {
+            let Some(row) = rows.iter_mut().find(|row| row.op == ladder.climb.ladder.op.name) else { continue };
+            let mut dropped = Dropped::default();
+            for member in taken[0].iter().chain(if index > 0 { taken[index] } else { &[] }) {
+                dropped += Dropped::of(member);
             }
+            row.take(&climbs(index), &climbs(0), dropped);
+            row.elements = members[0].elements;
+            row.chains = ladder.climb.ladder.chains();
+            row.shape = Some(ladder.climb.shape());
             row.dispatches_per_sample = samples.fixed.dispatches;
             row.rounds_per_device = samples.fixed.rounds;
-            judge(row, self.gpu.facts.is_software);
+            row.wgsl_sha256 = Some(dump::wgsl_sha256(&ladder.climb.ladder.wgsl()));
+            if self.device == 0 {
+                row.notes.extend(ladder.note.clone());
+            }
+            if let Some(dump) = self.dump {
+                ladder.climb.dump(dump, &row.id)?;
+            }
+            let (quantum_ns, is_software) = (self.gpu.quantum_ns(), self.gpu.facts.is_software);
+            judge(row, &Circumstances { quantum_ns, is_software });
         }
         Ok(wrong)
     }
 
-    /// Compiles a ladder with the number of words for which its rungs are fastest, and finds its k.
-    fn prepare(&self, ladder: Ladder, found: &mut HashMap<String, Found>) -> Result<(Climb<'gpu>, u32)> {
-        if let Some(Found { elements, words, rungs }) = found.get(&ladder.path()).copied() {
-            return Ok((Climb::new(self.gpu, Ladder { words, ..ladder }, elements, self.seed)?, rungs));
-        }
+    /// Whether a row is measured on this device; its own samples and the unit's are compared by their place.
+    fn is_next(&self, row: &Rate) -> bool {
+        super::takes_part(row.status, row.own.once_ns.len(), row.rounds_per_device, self.device)
+    }
+
+    /// Compiles a ladder with the number of words for which its rungs are fastest, finds its k, and checks each climb that is timed.
+    fn prepare(&self, ladder: Ladder, found: &mut HashMap<String, Found>) -> Result<Prepared<'gpu>> {
+        let (climb, rungs, note) = match found.get(&ladder.path()).copied() {
+            Some(Found { elements, words, rungs }) => {
+                (Climb::new(self.gpu, Ladder { words, ..ladder }, elements, self.seed)?, rungs, None)
+            }
+            None => self.find(ladder, found)?,
+        };
+        let climbs = [1, 2, 4].map(|times| climb.checked_at(times * rungs));
+        let [once, twice, fourfold] = climbs;
+        Ok(Prepared { climbs: [once?, twice?, fourfold?], climb, rungs, note })
+    }
+
+    /// The elements, the words and the k of a ladder, on the first device.
+    fn find(&self, ladder: Ladder, found: &mut HashMap<String, Found>) -> Result<(Climb<'gpu>, u32, Option<String>)> {
         let elements = match found.get(&Ladder::new(&ops::FMA, ladder.storage, 1).path()) {
             Some(of_fma) => of_fma.elements,
             None => self.settled_elements(ladder)?,
         };
         let mut tried: Vec<(Climb<'gpu>, u32)> = Vec::new();
+        let mut note = None;
         for words in WORDS {
             let began = Instant::now();
-            let climb = Climb::new(self.gpu, Ladder { words, ..ladder }, elements, self.seed)?;
+            let climb = match tried.first() {
+                Some((first, _)) => first.with_words(words)?,
+                None => Climb::new(self.gpu, Ladder { words, ..ladder }, elements, self.seed)?,
+            };
             climb.checked_at(FLIGHT + 1)?;
             let compilation = began.elapsed().as_secs_f64();
-            let (rungs, _) = self.rungs_of(&climb)?;
+            let rungs = self.rungs_of(&climb)?;
             tried.push((climb, rungs));
-            if compilation > LONG_COMPILATION_S {
+            if compilation > LONG_COMPILATION_S && words < WORDS[WORDS.len() - 1] {
+                note =
+                    Some(format!("more than {words} words a lane were not tried: compiling took {compilation:.1} s"));
                 break;
             }
         }
         let (climb, rungs) = tried.swap_remove(self.fastest(&tried)?);
         found.insert(ladder.path(), Found { elements, words: climb.ladder.words, rungs });
-        Ok((climb, rungs))
+        Ok((climb, rungs, note))
     }
 
     /// Which of several ladders has the fastest rung, by rounds in which all are timed: apart, one may meet a busy moment that the others do not.
@@ -257,86 +291,145 @@ impl<'gpu> Climbing<'gpu> {
         let samples = measure::rounds(self.gpu, &members, &self.plan.briefly(), RANKING_ROUNDS)?;
         let rung_ns = |(pair, (_, rungs)): (&[measure::Member], &(Climb<'_>, u32))| {
             let rounds = pair[1].ns.iter().zip(&pair[0].ns).filter_map(|(far, near)| Some((*far)? - (*near)?));
-            let mut slopes: Vec<f64> = rounds.map(|ns| ns / (3.0 * f64::from(*rungs))).collect();
-            slopes.sort_by(f64::total_cmp);
-            stats::quantile(&slopes, 0.5).unwrap_or(f64::INFINITY)
+            stats::median(rounds.map(|ns| ns / (3.0 * f64::from(*rungs)))).unwrap_or(f64::INFINITY)
         };
         let slopes = samples.chunks_exact(2).zip(tried).map(rung_ns).enumerate();
         Ok(slopes.min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(index, _)| index))
     }
 
-    /// The elements from which on the time of a rung of an element no longer falls.
+    /// The fewest elements from which on two further doublings or more leave the time of a rung of an element as it is, judged from the most down and
+    /// with the most words, so the fewest lanes: a device of many cores is full for a while each time that lanes come out even.
     fn settled_elements(&self, ladder: Ladder) -> Result<u64> {
         let most = if self.gpu.facts.is_software { MOST_ELEMENTS_ON_CPU } else { MOST_ELEMENTS };
-        let mut elements = FEWEST_ELEMENTS;
-        let mut before: Option<f64> = None;
-        loop {
-            let climb = Climb::new(self.gpu, ladder, elements, self.seed)?;
-            let (_, rung_ns) = self.rungs_of(&climb)?;
-            #[expect(clippy::cast_precision_loss, reason = "elements of a cache")]
-            let of_element = rung_ns / elements as f64;
-            if before.is_some_and(|before| (of_element / before - 1.0).abs() < SETTLED) || elements >= most {
-                return Ok(elements);
-            }
-            before = Some(of_element);
-            elements *= 2;
+        if most >> DOUBLINGS < FEWEST_ELEMENTS {
+            return Ok(most);
         }
+        let ladder = Ladder { words: WORDS[WORDS.len() - 1], ..ladder };
+        let mut elements = most;
+        let mut before: Option<f64> = None;
+        let mut unchanged = 0;
+        while elements >= FEWEST_ELEMENTS {
+            let climb = Climb::new(self.gpu, ladder, elements, self.seed)?;
+            let of_element = self.rung_ns(&climb, self.rungs_of(&climb)?)? / as_f64(elements);
+            if before.is_some_and(|before| (of_element / before - 1.0).abs() >= SETTLED) {
+                break;
+            }
+            unchanged += u32::from(before.is_some());
+            before.get_or_insert(of_element);
+            elements /= 2;
+        }
+        Ok(if unchanged >= DOUBLINGS { 2 * elements } else { most })
     }
 
-    /// The first power of two from one flight on for which a climb of k takes long enough beside one of no rung, and the time of a rung in ns.
-    fn rungs_of(&self, climb: &Climb<'_>) -> Result<(u32, f64)> {
-        let plan = self.plan.briefly();
+    /// The first power of two from one flight on for which a climb of k takes long enough beside one of no rung.
+    fn rungs_of(&self, climb: &Climb<'_>) -> Result<u32> {
         let none = climb.at(0)?;
         let mut rungs = FLIGHT;
         loop {
-            let (once, twice) = (climb.at(rungs)?, climb.at(2 * rungs)?);
-            let samples = measure::rounds(self.gpu, &[&none, &once, &twice], &plan, RANKING_ROUNDS)?;
-            let fastest = |index: usize| {
-                let mut ns: Vec<f64> = samples[index].ns.iter().flatten().copied().collect();
-                ns.sort_by(f64::total_cmp);
-                stats::quantile(&ns, 0.25)
-            };
-            let (Some(none), Some(once), Some(twice)) = (fastest(0), fastest(1), fastest(2)) else {
-                let (name, path) = (self.gpu.name(), climb.ladder.path());
-                return Err(Error::Machine(format!("{name}: its clock gave no time for {path}")));
-            };
-            let rung = (twice - once) / f64::from(rungs);
-            if once >= LEAST_CLIMB * none || rungs >= MOST_RUNGS {
-                return Ok((rungs, rung));
+            let [none_ns, once_ns] = self.undisturbed([&none, &climb.at(rungs)?], climb)?;
+            if once_ns >= LEAST_CLIMB * none_ns || rungs >= MOST_RUNGS {
+                return Ok(rungs);
             }
-            // As far as this slope tells, and no more than sixteen times as far: it may be that of noise.
-            let missing = (LEAST_CLIMB * none - once) / rung.max(f64::MIN_POSITIVE);
-            let wanted = f64::from(rungs) + missing.clamp(1.0, 15.0 * f64::from(rungs));
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2^22")]
-            let wanted = wanted.ceil() as u32;
-            rungs = wanted.next_power_of_two().clamp(2 * rungs, MOST_RUNGS);
+            // As far as this time tells, and no more than sixteen times as far: it may be that of noise, or of launching.
+            let missing = LEAST_CLIMB * none_ns / (once_ns - none_ns).max(none_ns / 16.0);
+            let wanted = (f64::from(rungs) * missing.clamp(1.0, 16.0)).log2().floor();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 22")]
+            let power = wanted as u32;
+            rungs = (1 << power).clamp(2 * rungs, MOST_RUNGS);
+        }
+    }
+
+    /// Time of a rung of all elements in ns, roughly.
+    fn rung_ns(&self, climb: &Climb<'_>, rungs: u32) -> Result<f64> {
+        let [once_ns, fourfold_ns] = self.undisturbed([&climb.at(rungs)?, &climb.at(4 * rungs)?], climb)?;
+        Ok((fourfold_ns - once_ns) / (3.0 * f64::from(rungs)))
+    }
+
+    fn undisturbed<const N: usize>(&self, workloads: [&Workload; N], climb: &Climb<'_>) -> Result<[f64; N]> {
+        let samples = measure::rounds(self.gpu, &workloads, &self.plan.briefly(), RANKING_ROUNDS)?;
+        let mut found = [0.0; N];
+        for (ns, member) in found.iter_mut().zip(&samples) {
+            let no_time = || Error::Unsupported(format!("the clock gave no time for {}", climb.ladder.path()));
+            *ns = member.undisturbed_ns().ok_or_else(no_time)?;
+        }
+        Ok(found)
+    }
+}
+
+/// A ladder, ready to be timed at k, 2 k and 4 k.
+struct Prepared<'gpu> {
+    climb: Climb<'gpu>,
+    rungs: u32,
+    climbs: [Workload; 3],
+    /// What a reader should know of how it was found.
+    note: Option<String>,
+}
+
+impl Prepared<'_> {
+    fn samples(&self, [once, twice, fourfold]: &[measure::Member; 3]) -> Climbs {
+        Climbs {
+            rungs: self.rungs,
+            once_ns: once.ns.clone(),
+            twice_ns: twice.ns.clone(),
+            fourfold_ns: fourfold.ns.clone(),
+            witness_ns: fourfold.witness_ns.clone(),
         }
     }
 }
 
-/// The gates of a ladder: rungs that do not grow were folded, and a time that does not grow in proportion is no time a rung.
-fn judge(row: &mut Rate, is_software: bool) {
+/// The gates of a ladder, its own and its unit's: a clock that gives times; rungs that grow, since others were folded; and in proportion, since what does
+/// not is no time a rung.
+fn judge(row: &mut Rate, circumstances: &Circumstances) {
+    gates::forget(&mut row.notes);
+    row.notes.retain(|note| !note.contains(GROWS));
     row.status = Status::Ok;
     row.reason = None;
-    let Some(derived) = row.derived() else {
-        row.status = Status::Invalid;
-        row.reason = Some("too few samples are left for an interval".to_owned());
-        return;
+    let invalid = match judged(row, circumstances) {
+        Ok(notes) => return row.notes.extend(notes),
+        Err(reason) => reason,
     };
-    let linearity = derived.linearity;
-    if derived.rung_ps.low <= 0.0 {
-        row.status = Status::Invalid;
-        row.reason = Some("its time does not grow with its rungs: the compiler folded them".to_owned());
-    } else if linearity.low > 1.0 + LINEAR_WITHIN || linearity.high < 1.0 - LINEAR_WITHIN {
-        let complaint = format!(
-            "from 2 k to 4 k rungs its time grows {:.2} [{:.2}, {:.2}] times as fast as from k to 2 k",
-            linearity.median, linearity.low, linearity.high
-        );
-        if is_software {
-            row.notes.push(complaint);
-        } else {
-            row.status = Status::Invalid;
-            row.reason = Some(complaint);
+    row.status = Status::Invalid;
+    row.reason = Some(invalid);
+}
+
+/// What to know of a row, or why it is invalid.
+fn judged(row: &Rate, circumstances: &Circumstances) -> std::result::Result<Vec<String>, String> {
+    let shortest = stats::median(row.own.once_ns.iter().flatten().copied());
+    let ladders = if row.op == ops::FMA.name { 1 } else { 2 };
+    let sampled = Sampled {
+        count: 3 * ladders * row.own.once_ns.len(),
+        dropped: &row.dropped,
+        shortest_ns: shortest.map(|ns| ns * f64::from(row.dispatches_per_sample)),
+    };
+    if let Some(complaint) = sampled.complaint(circumstances) {
+        return Err(complaint);
+    }
+    let mut notes: Vec<String> = sampled.note().into_iter().collect();
+    for (Slope { rung_ns, linearity }, whose) in row.slopes().ok_or(gates::TOO_FEW)?.into_iter().zip(["its", "fma's"]) {
+        if rung_ns.high <= 0.0 {
+            return Err(format!("{whose} time does not grow with the rungs: the compiler folded them"));
+        }
+        if rung_ns.low <= 0.0 {
+            return Err(format!("{whose} time grows with the rungs by no more than its noise"));
+        }
+        if linearity.low > 1.0 + LINEAR_WITHIN || linearity.high < 1.0 - LINEAR_WITHIN {
+            let Estimate { median, low, high } = linearity;
+            let complaint =
+                format!("{whose} time {GROWS} {median:.2} [{low:.2}, {high:.2}] times as fast as from k to 2 k");
+            if !circumstances.is_software {
+                return Err(complaint);
+            }
+            notes.push(complaint);
         }
     }
+    Ok(notes)
+}
+
+/// What is said of a time that is not in proportion with the rungs.
+const GROWS: &str = "grows from 2 k to 4 k rungs";
+
+fn as_f64(elements: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "elements of a cache")]
+    let elements = elements as f64;
+    elements
 }
