@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     let experiments: usize = argument.map_or(400, |text| text.parse().expect("a number of experiments"));
     let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
     println!("{}", gpu.facts.summary());
-    let witness = Witness::new(&gpu, 1)?;
+    let witness = Witness::new(&gpu, 1, None)?;
     let sigmoid = suite::default_kernels(Direction::Forward, Storage::F32)[2];
     let mut group = Group::new(&gpu, Storage::F32, ELEMENTS, 1)?;
     let [once, again] = [group.workload(sigmoid, Shape::default())?, group.workload(sigmoid, Shape::default())?];

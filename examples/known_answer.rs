@@ -19,7 +19,7 @@ fn main() -> Result<()> {
     println!("{}", gpu.facts.summary());
     let default = if gpu.facts.is_software { 24 } else { 26 };
     let power: u32 = std::env::args().nth(1).map_or(default, |text| text.parse().expect("a power of two"));
-    let witness = Witness::new(&gpu, 1)?;
+    let witness = Witness::new(&gpu, 1, None)?;
     let plan = Plan { panel: Duration::from_secs(20), half_width: 0.002, ..Plan::STANDARD };
     let plan = if gpu.facts.is_software { plan.on_software() } else { plan };
     for direction in Direction::ALL {

@@ -33,14 +33,18 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Finds the rungs for which it takes about a quarter of a millisecond, or more, if it takes more for its time to be that of its rungs.
+    /// Finds the rungs for which it takes about a quarter of a millisecond, or more, if it takes more for its time to be that of its rungs; or takes
+    /// those of an earlier device, so that times of both compare.
     ///
     /// # Errors
     /// [`Error::Unsupported`] with the reason if its time does not grow with its rungs, or if the clock gives none; [`Error::Mismatch`] if it
     /// computes something else; or if the device fails.
-    pub fn new(gpu: &Gpu, seed: u64) -> Result<Self> {
+    pub fn new(gpu: &Gpu, seed: u64, found: Option<u32>) -> Result<Self> {
         let elements = if gpu.facts.is_software { ELEMENTS_ON_CPU } else { ELEMENTS };
         let climb = Climb::new(gpu, Ladder::FMA, elements, seed)?;
+        if let Some(rungs) = found {
+            return Ok(Self { workload: climb.checked_at(rungs)?, rungs });
+        }
         let wanted = LENGTH.as_secs_f64() * 1e9;
         let mut rungs = FLIGHT;
         let mut time = fastest(gpu, &climb.at(rungs)?)?;
@@ -77,8 +81,10 @@ mod tests {
     #[test]
     fn there_is_one_on_every_adapter_with_a_clock() {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
-        let witness = Witness::new(&gpu, 1).expect("a witness");
+        let witness = Witness::new(&gpu, 1, None).expect("a witness");
         assert!(witness.rungs >= FLIGHT);
         assert_eq!(witness.workload.path, Ladder::FMA.id(witness.rungs));
+        let again = Witness::new(&gpu, 1, Some(2 * witness.rungs)).expect("a witness");
+        assert_eq!(again.workload.path, Ladder::FMA.id(2 * witness.rungs));
     }
 }

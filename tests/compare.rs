@@ -16,7 +16,7 @@ use actbench::kernel::Kernel;
 use actbench::ladder::Ladder;
 use actbench::ops::Op;
 use actbench::rank::{By, Ranking};
-use actbench::report::{Climbs, Destination, Measurement, Rate, Regime, Report, RunStatus, Status};
+use actbench::report::{Climbs, Destination, Dropped, Measurement, Rate, Regime, Report, RunStatus, Status};
 use actbench::storage::Storage;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -89,10 +89,11 @@ fn made(made: Made) -> Report {
             once_ns: samples(ps * 64.0),
             twice_ns: samples(ps * 128.0),
             fourfold_ns: samples(ps * 256.0),
+            witness_ns: Vec::new(),
         };
         let own = climbs(ps);
         let fma = climbs(10.0);
-        rate.take(&own, &fma);
+        rate.take(&own, &fma, Dropped::default());
         report.rates.push(rate);
     }
     report.derive();

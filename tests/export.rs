@@ -19,7 +19,7 @@ use actbench::kernel::Kernel;
 use actbench::ladder::Ladder;
 use actbench::ops::Op;
 use actbench::report::{
-    Accuracy, AccuracyBin, Climbs, Crossover, CrossoverPoint, Destination, Measurement, Rate, Regime, Report,
+    Accuracy, AccuracyBin, Climbs, Crossover, CrossoverPoint, Destination, Dropped, Measurement, Rate, Regime, Report,
     RunStatus, Status,
 };
 use actbench::report::{Axis as PlotAxis, Claim, Figure, Outcome, Plot, Point as PlotPoint, Series};
@@ -62,12 +62,13 @@ fn rate(op: &str, rung_ns: f64) -> Rate {
         once_ns: climb(rung, 1.0),
         twice_ns: climb(rung, 2.0),
         fourfold_ns: climb(rung, 4.0),
+        witness_ns: Vec::new(),
     };
     rate.status = Status::Ok;
     rate.elements = 1000;
     rate.chains = 2;
     rate.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
-    rate.take(&climbs(rung_ns), &climbs(10.0));
+    rate.take(&climbs(rung_ns), &climbs(10.0), Dropped::default());
     rate
 }
 

@@ -289,7 +289,7 @@ fn what_the_tests_damage_is_a_report_in_which_everything_follows() {
     let report = &*BASE;
     assert!(report.measurements.iter().all(|row| row.derived().is_some()));
     assert!(report.rates.iter().all(|row| row.derived().is_some()));
-    assert!(report.crossovers[0].derived(&report.rates[2]).is_some(), "{:?}", report.rates[2].id);
+    assert!(report.crossovers[0].derived(&report.measurements, &report.rates).is_some(), "{:?}", report.rates[2].id);
     assert!(!report.gaps.is_empty() && report.verdict.is_some());
     survives(WHOLE.to_string().as_bytes());
 }

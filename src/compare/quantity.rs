@@ -74,7 +74,7 @@ pub enum Reason {
     SoftwareAgainstHardware,
     /// The witnesses differ, and so does the core clock.
     ClockDiffers,
-    /// There is no witness of the core clock.
+    /// No witness of the core clock stands beside it, or it is the clock itself.
     NoWitness,
 }
 
@@ -310,14 +310,14 @@ fn same_clock(base: What, new: What, base_report: &Report, new_report: &Report) 
         let next = "a witness says nothing across adapters: see the time in yardsticks and fma rungs";
         return Err((Reason::OtherAdapter, next.to_owned()));
     }
-    let witness = |what| match what {
-        What::Kernel(kernel) => median(&kernel.witness_ns),
+    let rung_ns = |what, report: &Report| match what {
+        What::Kernel(kernel) => Some(median(&kernel.witness_ns)? / f64::from(report.clock.witness_rungs?)),
         What::Op(_) => None,
     };
-    let (Some(base), Some(new)) = (witness(base), witness(new)) else {
+    let (Some(base), Some(new)) = (rung_ns(base, base_report), rung_ns(new, new_report)) else {
         return Err((
             Reason::NoWitness,
-            "it has no witness of the core clock: see the time in rungs and yardsticks".to_owned(),
+            "no witness of the core clock stands beside it: see the time in rungs and yardsticks".to_owned(),
         ));
     };
     if (new / base).ln().abs() > SAME_CLOCK.ln_1p() {

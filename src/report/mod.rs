@@ -221,6 +221,9 @@ pub struct Clock {
     /// Smallest step seen, which may be many ticks; null if none was looked for.
     #[serde(default)]
     pub quantum_ns: Option<f64>,
+    /// Rungs of the clock witness, on every device; null without one.
+    #[serde(default)]
+    pub witness_rungs: Option<u32>,
 }
 
 /// Whose clock samples are taken with.

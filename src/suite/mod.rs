@@ -263,8 +263,11 @@ impl Suite<'_> {
         let plan = self.settings.plan;
         let plan = if gpu.facts.is_software { plan.on_software() } else { plan };
         self.step("the witness of the clock")?;
-        let witness = match Witness::new(gpu, self.settings.seed) {
-            Ok(witness) => Some(witness),
+        let witness = match Witness::new(gpu, self.settings.seed, self.report.clock.witness_rungs) {
+            Ok(witness) => {
+                self.report.clock.witness_rungs = Some(witness.rungs);
+                Some(witness)
+            }
             Err(Error::Unsupported(reason) | Error::Mismatch(reason)) => {
                 self.report.run.notes.push(format!("there is no witness of the clock: {reason}"));
                 None
@@ -650,10 +653,13 @@ pub fn report_of_claims(gpu: &Gpu, profile: Profile, seed: u64) -> Report {
 /// A report of every row that is planned, none of them reached.
 fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
     let clock = match gpu.clock() {
-        Clock::GpuTimestamps { period_ns } => {
-            report::Clock { kind: ClockKind::GpuTimestamps, period_ns: Some(period_ns), quantum_ns: None }
-        }
-        Clock::Wall => report::Clock { kind: ClockKind::Wall, period_ns: None, quantum_ns: None },
+        Clock::GpuTimestamps { period_ns } => report::Clock {
+            kind: ClockKind::GpuTimestamps,
+            period_ns: Some(period_ns),
+            quantum_ns: None,
+            witness_rungs: None,
+        },
+        Clock::Wall => report::Clock { kind: ClockKind::Wall, period_ns: None, quantum_ns: None, witness_rungs: None },
     };
     let row = |(panel, member): (&Panel, &Member)| {
         let mut row = Measurement::new(&member.kernel, panel.elements);
