@@ -3,7 +3,7 @@
 //! `cargo run --release --example repeatability -- [RUNS]`
 
 use actbench::error::Result;
-use actbench::gpu::{Choice, Gpu};
+use actbench::gpu::{Choice, Gpu, Shape};
 use actbench::report::{Profile, Quantity, Report};
 use actbench::suite::{self, Settings, Watch};
 use regex::Regex;
@@ -22,9 +22,10 @@ fn main() -> Result<()> {
         error.map_or(Ok(()), Err)?;
         let gap = report.gaps.iter().find(|gap| gap.quantity == Quantity::Stream).expect("both were measured");
         let row = &report.measurements[0];
+        let Shape { workgroup_size, words_per_invocation } = row.shape.expect("it was dispatched");
         println!(
-            "run {run}: sigmoid : relu {:.3} [{:.3}, {:.3}], {} rounds on each of {} devices, {:?}",
-            gap.value, gap.low, gap.high, row.rounds_per_device, report.run.devices, row.shape
+            "run {run}: sigmoid : relu {:.3} [{:.3}, {:.3}], {} rounds on each of {} devices, workgroups of {workgroup_size}, {words_per_invocation} words each",
+            gap.value, gap.low, gap.high, row.rounds_per_device, report.run.devices
         );
         medians.push(gap.value);
     }

@@ -10,7 +10,7 @@ use actbench::gates::{self, Circumstances};
 use actbench::gpu::Reject;
 use actbench::kernel::Kernel;
 use actbench::measure::{self, Fixed, Plan, Samples, Stopwatch};
-use actbench::report::{Measurement, Status, table};
+use actbench::report::{Measurement, Regime, Status, table};
 use actbench::stats::Estimate;
 use actbench::storage::Storage;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -521,6 +521,9 @@ const HARDWARE: Circumstances = Circumstances { quantum_ns: Some(1.0), is_softwa
 /// Rows of copy and sigmoid that were before the gates.
 fn judged(found: Samples, circumstances: &Circumstances) -> [Measurement; 2] {
     let mut rows = rows(found, &["copy", "sigmoid"]);
+    for row in &mut rows {
+        row.regime = Some(Regime::Memory);
+    }
     gates::judge(&mut rows, circumstances);
     rows.try_into().expect("two rows")
 }
