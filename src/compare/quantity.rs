@@ -200,7 +200,7 @@ fn status(status: Status, reason: Option<&str>) -> Result<(), Missing> {
         return Ok(());
     }
     let reason = reason.unwrap_or("no reason was given");
-    let next = format!("it is {}: {reason}", format!("{status:?}").to_lowercase());
+    let next = format!("it is {}: {reason}", status.name());
     Err(Missing { reason: Reason::NotMeasured, next })
 }
 
