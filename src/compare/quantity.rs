@@ -7,7 +7,6 @@ use super::Settings;
 use super::evidence::Side;
 use crate::gpu::Shape;
 use crate::report::{self, Gap, Measurement, Rate, Report, Status};
-use crate::stats;
 
 /// How much the witnesses of two reports may differ, for the clock to be called the same.
 const SAME_CLOCK: f64 = 0.02;
@@ -279,7 +278,9 @@ pub(super) fn obstacle(
                 "elements, bytes, inputs or checks are not the same: measure both with one version",
             );
         }
-        if is_one_adapter(base_report, new_report) && base.shape.zip(new.shape).is_some_and(|(base, new)| base != new) {
+        if base_report.adapter.is_like(&new_report.adapter)
+            && base.shape.zip(new.shape).is_some_and(|(base, new)| base != new)
+        {
             return because(
                 Reason::OtherShape,
                 "measured in another shape, which may be nearly as good and gives another ratio: `run --baseline` keeps the base's",
@@ -298,21 +299,15 @@ pub(super) fn obstacle(
     }
 }
 
-/// Whether both were measured on one kind of adapter, whatever its driver.
-fn is_one_adapter(base: &Report, new: &Report) -> bool {
-    let adapter = |report: &Report| (report.adapter.name.clone(), report.adapter.vendor_id, report.adapter.device_id);
-    adapter(base) == adapter(new)
-}
-
 /// Whether absolute times can be held against each other.
 fn same_clock(base: What, new: What, base_report: &Report, new_report: &Report) -> Result<(), (Reason, String)> {
-    if !is_one_adapter(base_report, new_report) {
+    if !base_report.adapter.is_like(&new_report.adapter) {
         let next = "a witness says nothing across adapters: see the time in yardsticks and fma rungs";
         return Err((Reason::OtherAdapter, next.to_owned()));
     }
     let witness = |what| match what {
-        What::Kernel(kernel) => median(&kernel.witness_ns),
-        What::Op(_) => None,
+        What::Kernel(kernel) => kernel.witness_median_ns(),
+        What::Op(rate) => rate.witness_median_ns(),
     };
     let (Some(base), Some(new)) = (witness(base), witness(new)) else {
         return Err((
@@ -330,10 +325,4 @@ fn same_clock(base: What, new: What, base_report: &Report, new_report: &Report) 
 /// A share in percent, as it was given.
 pub(super) fn percent(share: f64) -> f64 {
     (share * 1e5).round() / 1e3
-}
-
-fn median(samples: &[Option<f64>]) -> Option<f64> {
-    let mut kept: Vec<f64> = samples.iter().flatten().copied().collect();
-    kept.sort_by(f64::total_cmp);
-    stats::quantile(&kept, 0.5)
 }
