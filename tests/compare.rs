@@ -389,7 +389,7 @@ fn no_text_or_file_name_is_more_than_text_in_markdown() {
         }
     }
     assert_eq!(markdown.lines().filter(|line| line.starts_with('#')).count(), 1, "{markdown}");
-    assert!(markdown.contains("1 only in base, 1 only in new") && markdown.contains("SLOWER"), "{markdown}");
+    assert!(markdown.contains("2 only in base, 1 only in new") && markdown.contains("SLOWER"), "{markdown}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Reports that were damaged, by hand or by chance: whatever a file holds, reading it ends in one sentence or in a report from which every number that
 //! follows is one.
 //!
-//! `PROPTEST_CASES=1000000 cargo test --release --test reading` makes a million of them.
+//! `PROPTEST_CASES=500000 cargo test --release --test reading damage` makes a million of them: half by damage to values, half by damage to bytes.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -55,6 +55,9 @@ fn config() -> Config {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000);
     Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() }
 }
+
+/// Pages, with every picture drawn twice, take most of the time: where very many inputs are made, those of one input in so many are.
+static PAGES_OF_ONE_IN: LazyLock<u64> = LazyLock::new(|| if config().cases > 10_000 { 10 } else { 1 });
 
 /// Something that happens to a JSON value in a report.
 #[derive(Clone, Debug)]
@@ -201,7 +204,8 @@ fn survives(json: &[u8]) {
     // A name or a sentence may say NaN, and is shown as it is.
     let is_said = names_no_number(&String::from_utf8_lossy(json));
     let all_is_number = |text: &str| assert!(is_said || !names_no_number(text), "{text}");
-    for format in FORMATS {
+    let has_pages = json.iter().copied().map(u64::from).sum::<u64>() % *PAGES_OF_ONE_IN == 0;
+    for format in FORMATS.iter().filter(|format| has_pages || format.name != "html") {
         let text = (format.render)(&report);
         all_is_number(&text);
         // The report itself keeps what it says.
@@ -217,8 +221,8 @@ fn survives(json: &[u8]) {
         match Comparison::new(&base, &[new], &Settings::default()) {
             Ok(comparison) => {
                 let csv = render::csv(&comparison).expect("in memory");
-                let page = export::compared(&comparison, &[base, new]);
-                for text in [render::text(&comparison), render::markdown(&comparison), csv, page] {
+                let page = has_pages.then(|| export::compared(&comparison, &[base, new]));
+                for text in [render::text(&comparison), render::markdown(&comparison), csv].into_iter().chain(page) {
                     all_is_number(&text);
                     assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
                 }
