@@ -3,16 +3,14 @@
 //! `cargo run --release --example false_alarms -- FOLDER [MORE]` measures so many more pairs into the folder, each run a process of its own, and then
 //! compares all pairs that are there: with all devices of each run, and with the first alone.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use actbench::activation::Direction;
 use actbench::compare::{Comparison, Named, Settings, Verdict};
 use actbench::error::{Error, Result};
 use actbench::gpu::{Choice, Gpu};
 use actbench::report::{Destination, Profile, Report};
-use actbench::suite::{self, Watch};
+use actbench::suite;
 use regex::Regex;
 
 /// What is measured: two sizes, both directions and storages.
@@ -65,33 +63,16 @@ fn measure_pairs(folder: &Path, more: u32) -> Result<()> {
 
 /// One run; with a base, in its shapes, as `run --baseline` does.
 fn measure(file: &Path, base: Option<&Path>) -> Result<()> {
-    struct Unwatched;
-    impl Watch for Unwatched {
-        fn step(&mut self, _: &str, _: usize, _: usize) -> bool {
-            true
-        }
-        fn keep(&mut self, _: &Report, _: bool) -> Result<()> {
-            Ok(())
-        }
-    }
     let mut settings = suite::Settings::of(Profile::Quick);
     settings.devices = DEVICES;
     settings.filter = Some(Regex::new(FILTER).expect("a pattern"));
-    if let Some(base) = base {
-        settings.shapes = shapes(&Report::read(base)?);
-    }
     let choice = Choice::from_environment(Choice::Default);
-    let (report, error) = suite::run(&mut || Gpu::open(&choice), &settings, None, &mut Unwatched)?;
+    if let Some(base) = base {
+        settings = settings.in_shapes_of(&Report::read(base)?, &choice.facts()?);
+    }
+    let (report, error) = suite::run(&mut || Gpu::open(&choice), &settings, None, &mut ())?;
     error.map_or(Ok(()), Err)?;
     Destination::prepare(file)?.write(&report)
-}
-
-fn shapes(report: &Report) -> HashMap<Direction, actbench::gpu::Shape> {
-    let of = |direction: Direction| {
-        let mut rows = report.measurements.iter().filter(|row| row.direction == direction.name());
-        rows.find_map(|row| row.shape).map(|shape| (direction, shape))
-    };
-    Direction::ALL.into_iter().filter_map(of).collect()
 }
 
 fn summarize(folder: &Path) -> Result<()> {

@@ -4,8 +4,8 @@
 
 use actbench::error::Result;
 use actbench::gpu::{Choice, Gpu, Shape};
-use actbench::report::{Profile, Quantity, Report};
-use actbench::suite::{self, Settings, Watch};
+use actbench::report::{Profile, Quantity};
+use actbench::suite::{self, Settings};
 use regex::Regex;
 
 fn main() -> Result<()> {
@@ -18,7 +18,7 @@ fn main() -> Result<()> {
     let settings = Settings { filter: Some(rows), ranks_all_shapes: false, ..Settings::of(Profile::Standard) };
     let mut medians = Vec::new();
     for run in 1..=runs {
-        let (report, error) = suite::run(&mut || Gpu::open(&choice), &settings, None, &mut Unwatched)?;
+        let (report, error) = suite::run(&mut || Gpu::open(&choice), &settings, None, &mut ())?;
         error.map_or(Ok(()), Err)?;
         let gap = report.gaps.iter().find(|gap| gap.quantity == Quantity::Stream).expect("both were measured");
         let row = &report.measurements[0];
@@ -32,17 +32,4 @@ fn main() -> Result<()> {
     let [low, high] = [f64::min, f64::max].map(|end| medians.iter().copied().reduce(end).expect("a run"));
     println!("the highest is {:.1} % above the lowest", 100.0 * (high / low - 1.0));
     Ok(())
-}
-
-/// Nobody watches, and nothing is kept.
-struct Unwatched;
-
-impl Watch for Unwatched {
-    fn step(&mut self, _what: &str, _done: usize, _of: usize) -> bool {
-        true
-    }
-
-    fn keep(&mut self, _report: &Report, _is_last: bool) -> Result<()> {
-        Ok(())
-    }
 }

@@ -220,7 +220,9 @@ mod tests {
         assert_eq!(of(pair(2000.0), &HARDWARE), (true, 0));
         assert_eq!(of(pair(500.0), &SOFTWARE), (true, 1));
         let mut cached = pair(500.0);
-        cached.iter_mut().for_each(|row| row.regime = Some(Regime::Cache));
+        for row in &mut cached {
+            row.regime = Some(Regime::Cache);
+        }
         assert_eq!(of(cached, &HARDWARE), (true, 1));
         // Not compared: what moves fewer bytes, or reads what caches and memory may compress.
         let [copy, mut fewer] = pair(500.0);

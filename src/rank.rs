@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::{CellAlignment, Table, presets};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::report::table::significant;
+use crate::report::grid::Grid;
+use crate::report::table::{counted, significant};
 use crate::report::{Quantity, Regime, Report, Status};
 use crate::text::plain;
 
@@ -33,7 +33,7 @@ impl By {
         }
     }
 
-    /// What the rows are that it rests on, and which flag of a run has them.
+    /// What the rows are that it rests on, in words.
     fn rows(self) -> &'static str {
         match self {
             Self::Memory => "copy and add where memory bounds them",
@@ -176,29 +176,18 @@ impl Group {
 
     fn render(&self, by: By) -> String {
         let (heading, unit) = by.heading();
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["", heading, "of best", "adapter", "report"]);
-        for (at, place) in self.places.iter().enumerate() {
-            table.add_row([
-                (at + 1).to_string(),
-                significant(place.mean / unit, 3),
-                format!("{:.0} %", 100.0 * place.of_best),
-                place.adapter.replace('\n', " "),
-                place.file.clone(),
-            ]);
-        }
-        for column in table.column_iter_mut().take(3) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-        let rows = self.rows.len();
-        let plural = if rows == 1 { "" } else { "s" };
+        let places = self.places.iter().enumerate().map(|(at, place)| {
+            let of_best = format!("{:.0} %", 100.0 * place.of_best);
+            let mean = significant(place.mean / unit, 3);
+            [(at + 1).to_string(), mean, of_best, place.adapter.replace('\n', " "), place.file.replace('\n', " ")]
+        });
+        let table = Grid::of(["", heading, "of best", "adapter", "report"], places).with_words(2).text();
+        let rows = counted(self.rows.len() as u64, "row");
         let left_out = match self.left_out {
             0 => String::new(),
             some => format!("; {some} that only some have are left out"),
         };
-        format!("{}\ngeometric mean over {rows} row{plural} that all have ({}){left_out}", lines.join("\n"), by.rows())
+        format!("{table}\ngeometric mean over {rows} that all have ({}){left_out}", by.rows())
     }
 }
 

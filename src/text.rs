@@ -55,6 +55,16 @@ pub fn xml(text: &str) -> String {
     escaped
 }
 
+/// Text for a cell of CSV that a spreadsheet takes for a text: one that looks like a formula gets an apostrophe, as a person would type it.
+#[must_use]
+pub fn csv_cell(text: &str) -> Cow<'_, str> {
+    // Some programs drop the space before, and some read wide characters as narrow ones.
+    let first = text.trim_start().chars().next();
+    let is_formula = first.is_some_and(|first| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(first));
+    let text = plain(text);
+    if is_formula { Cow::Owned(format!("'{text}")) } else { text }
+}
+
 /// Text for a line of Markdown: no markup, link, HTML or mention comes of it. What needs no backslash gets none, so that the source can be read, too.
 #[must_use]
 pub fn markdown(text: &str) -> String {
@@ -101,6 +111,16 @@ mod tests {
             xml(r#"<script>"a" & 'b'</script>"#),
             "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;&lt;/script&gt;"
         );
+    }
+
+    #[test]
+    fn in_csv_nothing_is_a_formula() {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u{ff1d}1"] {
+            let cell = csv_cell(text);
+            assert_eq!(cell, format!("'{}", plain(text)));
+        }
+        assert_eq!(csv_cell("forward/f32, a=b \u{1b}[2J"), "forward/f32, a=b \u{fffd}[2J");
+        assert_eq!(csv_cell(""), "");
     }
 
     #[test]

@@ -269,9 +269,7 @@ fn ratios_are_taken_within_rounds_of_each_device() {
     };
     report.measurements.iter_mut().for_each(|row| drifting(&mut row.samples_ns));
     for climbs in report.rates.iter_mut().flat_map(|rate| [&mut rate.own, &mut rate.fma]) {
-        for samples in [&mut climbs.once_ns, &mut climbs.twice_ns, &mut climbs.fourfold_ns] {
-            drifting(samples);
-        }
+        [&mut climbs.once_ns, &mut climbs.twice_ns, &mut climbs.fourfold_ns].into_iter().for_each(drifting);
     }
     report.derive();
     let stream = report.gaps.iter().find(|gap| gap.quantity == Quantity::Stream && gap.direction == "forward");

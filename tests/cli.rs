@@ -1,24 +1,17 @@
 //! The command line as a person meets it: exit statuses, messages, help, and what is left of it where nobody reads.
 
+mod verb;
+
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use verb::ends;
 
 /// `actbench` with arguments that are split at spaces. Whatever adapter the tests run on, none is chosen.
 fn actbench(arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_actbench"));
-    command.args(arguments.split_whitespace()).env_remove("ACTBENCH_ADAPTER").env_remove("RUST_BACKTRACE");
+    let mut command = verb::actbench(arguments.split_whitespace());
+    command.env_remove("ACTBENCH_ADAPTER");
     command
-}
-
-/// Runs it and returns stdout and stderr, if it ends with `status`.
-#[track_caller]
-fn ends(mut command: Command, status: i32) -> (String, String) {
-    let Output { status: actual, stdout, stderr } = command.output().expect("actbench starts");
-    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert_eq!(actual.code(), Some(status), "{command:?}\nstdout: {stdout}\nstderr: {stderr}");
-    assert!(!stderr.contains("panicked"), "{command:?}: {stderr}");
-    (stdout.into_owned(), stderr.into_owned())
 }
 
 /// An adapter of this machine, as `info` names it.

@@ -2,6 +2,7 @@
 
 mod fixture;
 mod page;
+mod verb;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use actbench::storage::Storage;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
+use verb::ends;
 
 const SCHEMA_FILE: &str = "schema/compare-1.schema.json";
 
@@ -89,7 +91,7 @@ fn made(made: Made) -> Report {
             once_ns: samples(ps * 64.0),
             twice_ns: samples(ps * 128.0),
             fourfold_ns: samples(ps * 256.0),
-            witness_ns: Vec::new(),
+            witness_ns: vec![Some(2.5e5 * made.clock); ROUNDS * made.devices],
         };
         let own = climbs(ps);
         let fma = climbs(10.0);
@@ -149,19 +151,26 @@ fn a_clock_that_changed_moves_times_and_nothing_that_is_judged() {
     let comparison = compared(&base, &new);
     assert_eq!(comparison.count(Verdict::Slower), 0);
     assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.verdict == Verdict::Same));
-    for row in rows(&comparison, Quantity::NsPerElement) {
-        assert_eq!((row.verdict, row.reason), (Verdict::Incomparable, Some(Reason::ClockDiffers)));
+    let absolute = [Quantity::NsPerElement, Quantity::FmaRungPs];
+    for row in absolute.into_iter().flat_map(|quantity| rows(&comparison, quantity)) {
+        assert_eq!((row.verdict, row.reason), (Verdict::Incomparable, Some(Reason::ClockDiffers)), "{row:?}");
         // Shown nevertheless.
         assert!(row.ratio.is_some_and(|ratio| (1.25..1.35).contains(&ratio)) && row.p.is_none(), "{row:?}");
     }
     // A witness that did not slow down says that it is not the clock.
     let mut slower = new;
     slower.measurements.iter_mut().for_each(|row| row.witness_ns.fill(Some(2.5e5 * 1.01)));
-    assert!(rows(&compared(&base, &slower), Quantity::NsPerElement).all(|row| row.verdict == Verdict::Slower));
+    slower.rates.iter_mut().for_each(|rate| rate.own.witness_ns.fill(Some(2.5e5 * 1.01)));
+    let comparison = compared(&base, &slower);
+    assert!(absolute.iter().all(|quantity| rows(&comparison, *quantity).count() > 0
+        && rows(&comparison, *quantity).all(|row| row.verdict == Verdict::Slower)));
     // Without one it is not known.
     slower.measurements.iter_mut().for_each(|row| row.witness_ns.clear());
+    slower.rates.iter_mut().for_each(|rate| rate.own.witness_ns.clear());
     let comparison = compared(&base, &slower);
-    assert!(rows(&comparison, Quantity::NsPerElement).all(|row| row.reason == Some(Reason::NoWitness)));
+    for quantity in absolute {
+        assert!(rows(&comparison, quantity).all(|row| row.reason == Some(Reason::NoWitness)));
+    }
 }
 
 #[test]
@@ -312,23 +321,96 @@ fn the_published_schema_is_that_of_the_types_and_describes_a_comparison() {
 }
 
 #[test]
-fn texts_fit_and_escape_what_reports_say() {
+fn texts_fit_in_100_columns() {
     let mut new = made(Made { seed: 2, sigmoid: 1.1, ..PLAIN });
-    new.adapter.driver_info = "\u{1b}[2J | <script>\n`x`".to_owned();
-    let comparison = compared(&made(PLAIN), &new);
-    let text = render::text(&comparison);
-    let table: Vec<&str> =
-        text.lines().filter(|line| line.contains("ward/f32/n=") || line.starts_with("ladder/")).collect();
-    assert!(table.len() > 20 && table.iter().all(|line| line.chars().count() <= 100), "{text}");
+    new.adapter.driver_info = "as long as no driver's version should be ".repeat(9);
+    new.measurements.truncate(3);
+    let text = render::text(&compared(&made(PLAIN), &new));
+    let table = text.lines().filter(|line| line.contains("ward/f32/n=") || line.starts_with("ladder/"));
+    assert!(table.count() > 10, "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100 && line.trim_end() == line), "{text}");
+}
+
+/// What would be markup, a link, a cell of its own, a formula or a command to a terminal if it were more than text.
+const HOSTILE: &str =
+    "=1+1|`x`<script>alert(1)</script>[a](javascript:b)@all **b** _c_ https://x.org\u{1b}[2J\u{202e}\n# d";
+
+/// Reports that differ, with hostile texts wherever they have texts, and the names of their files.
+fn hostile_comparison() -> (Comparison, [String; 2]) {
+    let (mut base, mut new) = (made(PLAIN), made(Made { seed: 2, sigmoid: 1.1, ..PLAIN }));
+    HOSTILE.clone_into(&mut new.adapter.name);
+    HOSTILE.clone_into(&mut new.adapter.driver_info);
+    for report in [&mut base, &mut new] {
+        HOSTILE.clone_into(&mut report.measurements[1].id);
+        report.rates[1].id = format!("{HOSTILE}/rate");
+    }
+    new.run.labels = [(HOSTILE.to_owned(), HOSTILE.to_owned())].into();
+    new.measurements[2].status = Status::Failed;
+    new.measurements[2].reason = Some(HOSTILE.to_owned());
+    new.measurements[4].id = format!("{HOSTILE}/new");
+    base.derive();
+    new.derive();
+    let files = [format!("{HOSTILE}-base.json"), format!("{HOSTILE}-new.json")];
+    let [base, new] = [Named { file: &files[0], report: &base }, Named { file: &files[1], report: &new }];
+    let comparison = Comparison::new(&base, &[new], &Settings::default()).expect("they share rows");
+    (comparison, files)
+}
+
+#[test]
+fn no_text_or_file_name_is_more_than_text_in_markdown() {
+    let (comparison, _) = hostile_comparison();
     let markdown = render::markdown(&comparison);
-    assert!(markdown.contains("| `1.2` ->") || markdown.contains("`1.2` -> "), "{markdown}");
-    assert!(!text.contains('\u{1b}') && !markdown.contains('\u{1b}'));
-    assert!(!markdown.contains("<script>") && !markdown.contains(" | \\<"), "{markdown}");
+    assert!(markdown.lines().all(|line| !line.contains("# d") || line.contains(r"\# d")), "{markdown}");
+    assert!(!markdown.contains(['\u{1b}', '\u{202e}']) && !markdown.contains("@all"), "{markdown}");
+    assert!(!markdown.contains("://"), "{markdown}");
+    for (at, character) in markdown.match_indices(['<', '`', '[', '*', '|', '_']) {
+        let before = &markdown[..at];
+        let is_escaped = before.chars().rev().take_while(|character| *character == '\\').count() % 2 == 1;
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let after = &markdown[at..];
+        let is_ours = match character {
+            // An interval.
+            "[" => after[1..].starts_with(|next: char| next.is_ascii_digit()),
+            "*" => after.starts_with("**") || before.ends_with('*'),
+            "|" => line.is_empty() || line.starts_with('|'),
+            "_" => before.ends_with(char::is_alphanumeric) && after[1..].starts_with(char::is_alphanumeric),
+            _ => false,
+        };
+        assert!(is_escaped || is_ours, "{character} in {line}{}", after.lines().next().unwrap_or_default());
+    }
+    // A row of a table has as many cells as its header, and no block begins anywhere else than here.
+    let mut cells = None;
+    for line in markdown.lines() {
+        if line.starts_with('|') {
+            let bars = line.replace("\\|", "").matches('|').count();
+            assert_eq!(bars, *cells.get_or_insert(bars), "{line}");
+        } else {
+            cells = None;
+        }
+    }
+    assert_eq!(markdown.lines().filter(|line| line.starts_with('#')).count(), 1, "{markdown}");
+    assert!(markdown.contains("2 only in base, 1 only in new") && markdown.contains("SLOWER"), "{markdown}");
+}
+
+#[test]
+fn no_text_or_file_name_is_a_formula_in_csv_or_a_command_to_a_terminal() {
+    let (comparison, files) = hostile_comparison();
     let csv = render::csv(&comparison).expect("in memory");
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    let verdicts: Vec<String> = reader.records().map(|record| record.expect("a record")[13].to_owned()).collect();
-    assert_eq!(verdicts.len(), comparison.others[0].rows.len());
-    assert!(verdicts.contains(&"slower".to_owned()) && verdicts.contains(&"same".to_owned()), "{verdicts:?}");
+    let records: Vec<csv::StringRecord> = reader.records().map(|record| record.expect("a record")).collect();
+    assert_eq!(records.len(), comparison.others[0].rows.len());
+    for record in &records {
+        for cell in record {
+            let is_number = cell.parse::<f64>().is_ok();
+            assert!(is_number || !cell.starts_with(['=', '+', '-', '@']), "{cell:?} is a formula");
+            assert!(!cell.contains(['\u{1b}', '\u{202e}']), "{cell:?}");
+        }
+        assert!(files.iter().zip(record).all(|(file, cell)| cell.starts_with("'=1+1") && cell.len() > file.len() / 2));
+    }
+    assert!(records.iter().any(|record| &record[13] == "slower") && records.iter().any(|record| &record[13] == "same"));
+    let text = render::text(&comparison);
+    assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text:?}");
+    assert!(!text.lines().any(|line| line.starts_with("# d")), "no text begins a line: {text}");
 }
 
 #[test]
@@ -435,8 +517,8 @@ impl Files {
 
     /// `actbench` in that folder.
     fn actbench(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_actbench"));
-        command.current_dir(self.folder.path()).args(arguments.split_whitespace()).stdin(Stdio::null());
+        let mut command = verb::actbench(arguments.split_whitespace());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         // Mesa complains if there is none.
         command.env("XDG_RUNTIME_DIR", self.folder.path());
         command
@@ -445,16 +527,8 @@ impl Files {
     /// What it prints to stdout and to stderr, ending with a status.
     #[track_caller]
     fn ends(&self, arguments: &str, status: i32) -> (String, String) {
-        ends(&mut self.actbench(arguments), status)
+        ends(self.actbench(arguments), status)
     }
-}
-
-#[track_caller]
-fn ends(command: &mut Command, status: i32) -> (String, String) {
-    let Output { status: ended, stdout, stderr } = command.output().expect("actbench starts");
-    let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
-    assert_eq!(ended.code(), Some(status), "{command:?}\n{stdout}\n{stderr}");
-    (stdout, stderr)
 }
 
 #[test]
@@ -513,7 +587,7 @@ fn a_report_may_come_through_stdin() {
     let files = Files::new(&[("base.json", &made(PLAIN))]);
     let mut command = files.actbench("compare base.json -");
     command.stdin(fs::File::open(files.path("base.json")).expect("a file"));
-    let (text, _) = ends(&mut command, 0);
+    let (text, _) = ends(command, 0);
     assert!(text.contains("new  -:"), "{text}");
     let (_, complaint) = files.ends("compare base.json -", 2);
     assert!(complaint.contains("error: - is empty"), "{complaint}");

@@ -2,12 +2,13 @@
 
 mod fixture;
 mod page;
+mod verb;
 
 use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use actbench::activation::{Activation, Direction};
 use actbench::error::Error;
@@ -26,6 +27,7 @@ use actbench::report::{Axis as PlotAxis, Claim, Figure, Outcome, Plot, Point as 
 use actbench::storage::Storage;
 use actbench::validate;
 use serde_json::{Value, json};
+use verb::{actbench, ends};
 
 const ROUNDS: usize = 8;
 
@@ -99,6 +101,7 @@ fn report() -> Report {
     report.rates = vec![rate("fma", 10.0), rate("relu/plain", 20.0), rate("sigmoid/two_sided", 120.0)];
     let mut crossover = Crossover::new("forward", "f32", "ladder/f32/sigmoid/two_sided".to_owned());
     crossover.status = Status::Ok;
+    crossover.yardstick = Some("forward/f32/n=16777216/copy/plain".to_owned());
     crossover.elements = 1 << 24;
     crossover.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
     let ns = [4e6, 4.1e6, 4.2e6, 8.1e6, 16.2e6];
@@ -401,7 +404,9 @@ fn no_text_of_a_report_is_more_than_text_elsewhere() {
                 assert!(is_number || !cell.starts_with(['=', '+', '-', '@']), "{cell:?} is a formula");
             }
         }
-        let json: Value = serde_json::from_str(&render(&report, "gbench")).expect("JSON");
+        let gbench = render(&report, "gbench");
+        assert!(!gbench.contains("\\u001b") && !gbench.contains('\u{202e}'), "compare.py prints names to a terminal");
+        let json: Value = serde_json::from_str(&gbench).expect("JSON");
         assert!(json["benchmarks"].is_array());
     }
 }
@@ -641,6 +646,28 @@ fn a_marker_that_is_not_understood_is_refused_with_its_line() {
     }
 }
 
+/// The pictures of this repository are those of its reports, as README says which were made by which command.
+#[test]
+fn the_pictures_are_current() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("a README");
+    let mut current = HashSet::new();
+    for line in readme.lines().filter(|line| line.contains("--output docs/")) {
+        let words: Vec<&str> = line.trim_matches(|c| "`: ".contains(c)).split_whitespace().collect();
+        let ["actbench", "report", report, "--plot", picture, "--output", file] = words[..] else {
+            panic!("{line} is no command that makes a picture");
+        };
+        let report = Report::read(&root.join(report)).unwrap_or_else(|error| panic!("{error}"));
+        let svg = export::plot(&report, picture).unwrap_or_else(|error| panic!("{error}"));
+        let committed = fs::read_to_string(root.join(file)).expect("a picture").replace("\r\n", "\n");
+        assert!(committed == svg, "{file} is not current: {line}");
+        current.insert(root.join(file));
+    }
+    for file in fs::read_dir(root.join("docs")).expect("a folder").map(|entry| entry.expect("a file").path()) {
+        assert!(current.contains(&file), "README does not say what made {}", file.display());
+    }
+}
+
 /// The README of this repository says what the reports in it say. `actbench report --splice README.md` renews it.
 #[test]
 fn the_readme_is_current() {
@@ -650,35 +677,20 @@ fn the_readme_is_current() {
     assert!(spliced == text, "README.md is not current: actbench report --splice README.md");
 }
 
-fn actbench(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_actbench"));
-    command.args(arguments);
-    command
-}
-
-#[track_caller]
-fn ends(mut command: Command, status: i32) -> (String, String) {
-    let Output { status: actual, stdout, stderr } = command.output().expect("actbench starts");
-    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert_eq!(actual.code(), Some(status), "{command:?}\nstdout: {stdout}\nstderr: {stderr}");
-    assert!(!stderr.contains("panicked"), "{command:?}: {stderr}");
-    (stdout.into_owned(), stderr.into_owned())
-}
-
 #[test]
 fn the_verb_writes_every_format_to_stdout_or_a_file() {
     let (folder, _) = with_readme("");
     let file = folder.path().join("reports/big.json");
     let file = file.to_str().expect("UTF-8");
     for format in FORMATS {
-        let (stdout, stderr) = ends(actbench(&["report", file, "--format", format.name]), 0);
+        let (stdout, stderr) = ends(actbench(["report", file, "--format", format.name]), 0);
         assert_eq!((stdout.as_str(), stderr.as_str()), ((format.render)(&report()).as_str(), ""), "{}", format.name);
         let output = folder.path().join("output");
         let (nothing, _) =
-            ends(actbench(&["report", file, "--format", format.name, "--output", output.to_str().expect("UTF-8")]), 0);
+            ends(actbench(["report", file, "--format", format.name, "--output", output.to_str().expect("UTF-8")]), 0);
         assert_eq!((nothing.as_str(), fs::read_to_string(&output).expect("written")), ("", stdout));
     }
-    let (svg, _) = ends(actbench(&["report", file, "--plot", "bandwidth"]), 0);
+    let (svg, _) = ends(actbench(["report", file, "--plot", "bandwidth"]), 0);
     assert!(svg.starts_with("<svg"), "{svg}");
 }
 
@@ -686,10 +698,10 @@ fn the_verb_writes_every_format_to_stdout_or_a_file() {
 fn the_verb_renews_a_readme_and_leaves_a_current_one() {
     let (folder, readme) = with_readme("<!-- actbench:begin verdict reports/big.json -->\n<!-- actbench:end -->\n");
     let name = readme.to_str().expect("UTF-8");
-    let (stdout, stderr) = ends(actbench(&["report", "--splice", name]), 0);
+    let (stdout, stderr) = ends(actbench(["report", "--splice", name]), 0);
     assert_eq!((stdout.as_str(), stderr.trim_end()), ("", format!("{name} renewed").as_str()));
     assert!(fs::read_to_string(&readme).expect("written").contains("**On Big GPU"));
-    let (_, stderr) = ends(actbench(&["report", "--splice", name]), 0);
+    let (_, stderr) = ends(actbench(["report", "--splice", name]), 0);
     assert_eq!(stderr.trim_end(), format!("{name} is current"));
     drop(folder);
 }
@@ -713,7 +725,7 @@ fn bad_use_and_bad_files_exit_2_with_a_sentence_that_names_the_file() {
         (&["report", "--splice", &path("none.md")], "none.md can't be read"),
     ];
     for (arguments, complaint) in cases {
-        let (stdout, stderr) = ends(actbench(arguments), 2);
+        let (stdout, stderr) = ends(actbench(arguments.iter().copied()), 2);
         assert!(stderr.contains(complaint), "{arguments:?}: {stderr}");
         assert_eq!(stdout, "", "{arguments:?}");
     }
@@ -724,7 +736,7 @@ fn bad_use_and_bad_files_exit_2_with_a_sentence_that_names_the_file() {
 fn a_closed_pipe_ends_it_quietly() {
     let (folder, _) = with_readme("");
     let file = folder.path().join("reports/big.json");
-    let mut child = actbench(&["report", file.to_str().expect("UTF-8"), "--format", "html"])
+    let mut child = actbench(["report", file.to_str().expect("UTF-8"), "--format", "html"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -739,7 +751,7 @@ fn a_closed_pipe_ends_it_quietly() {
 
 #[test]
 fn its_help_fits_a_screen_and_has_an_example() {
-    let (help, _) = ends(actbench(&["report", "--help"]), 0);
+    let (help, _) = ends(actbench(["report", "--help"]), 0);
     assert!(help.lines().count() <= 40 && help.contains("Examples: actbench report some.json"), "{help}");
     assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
 }

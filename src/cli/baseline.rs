@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use actbench::activation::Direction;
 use actbench::compare::{Comparison, Named, render};
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::AdapterFacts;
@@ -60,20 +59,9 @@ impl Baseline<'_> {
         Ok(())
     }
 
-    /// The settings with the shapes of the baseline, if it was measured on this adapter: the best shape is found by measuring, and two that are nearly as
-    /// good give other ratios.
+    /// The settings with the shapes of the baseline, if it was measured on this adapter.
     pub fn shaped(&self, facts: &AdapterFacts, settings: &Settings) -> Settings {
-        let mut settings = settings.clone();
-        let adapter = &self.report.adapter;
-        if (&adapter.name, adapter.vendor_id, adapter.device_id) == (&facts.name, facts.vendor_id, facts.device_id) {
-            for direction in Direction::ALL {
-                let rows = self.report.measurements.iter().filter(|row| row.direction == direction.name());
-                let fits = |size: u32| (1..=facts.max_workgroup_size).contains(&size);
-                let shape = rows.filter_map(|row| row.shape).find(|shape| fits(shape.workgroup_size));
-                settings.shapes.extend(shape.map(|shape| (direction, shape)));
-            }
-        }
-        settings
+        settings.clone().in_shapes_of(&self.report, facts)
     }
 
     /// Prints what a report differs in, to stdout unless the report itself is there.

@@ -22,6 +22,13 @@ pub struct Difference {
     pub new: Option<String>,
 }
 
+impl Difference {
+    /// What each of the reports says.
+    pub(crate) fn said(&self) -> [&str; 2] {
+        [&self.base, &self.new].map(|said| said.as_deref().unwrap_or("not said"))
+    }
+}
+
 /// All differences, those of the adapter first.
 pub(super) fn between(base: &Report, new: &Report) -> Vec<Difference> {
     let mut differences: Vec<Difference> = facts(base)

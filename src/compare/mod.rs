@@ -19,6 +19,7 @@ pub use quantity::{Quantity, Reason};
 
 use crate::error::{Error, Result};
 use crate::provenance::Tool;
+use crate::report::table::counted;
 use crate::report::{Profile, Report};
 use evidence::{Finding, LEVEL, Pair, Prior, holm};
 use quantity::Subject;
@@ -302,8 +303,8 @@ impl Matched {
                 "{} and {} share no row: {} and {} were measured in them",
                 base.file,
                 new.file,
-                counted(of_base.len(), "row"),
-                counted(of_new.len(), "row")
+                counted(of_base.len() as u64, "row"),
+                counted(of_new.len() as u64, "row")
             )));
         }
         weigh(&mut rows, settings);
@@ -446,9 +447,4 @@ impl Row {
             self.next = Some(reason.what_to_do(&measure, settings.threshold));
         }
     }
-}
-
-/// A number of things.
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -7,7 +7,6 @@ use super::Settings;
 use super::evidence::Side;
 use crate::gpu::Shape;
 use crate::report::{self, Gap, Measurement, Rate, Report, Status};
-use crate::stats;
 
 /// How much the witnesses of two reports may differ, for the clock to be called the same.
 const SAME_CLOCK: f64 = 0.02;
@@ -74,7 +73,7 @@ pub enum Reason {
     SoftwareAgainstHardware,
     /// The witnesses differ, and so does the core clock.
     ClockDiffers,
-    /// No witness of the core clock stands beside it, or it is the clock itself.
+    /// There is no witness of the core clock.
     NoWitness,
 }
 
@@ -200,7 +199,7 @@ fn status(status: Status, reason: Option<&str>) -> Result<(), Missing> {
         return Ok(());
     }
     let reason = reason.unwrap_or("no reason was given");
-    let next = format!("it is {}: {reason}", format!("{status:?}").to_lowercase());
+    let next = format!("it is {}: {reason}", status.name());
     Err(Missing { reason: Reason::NotMeasured, next })
 }
 
@@ -279,7 +278,9 @@ pub(super) fn obstacle(
                 "elements, bytes, inputs or checks are not the same: measure both with one version",
             );
         }
-        if is_one_adapter(base_report, new_report) && base.shape.zip(new.shape).is_some_and(|(base, new)| base != new) {
+        if base_report.adapter.is_like(&new_report.adapter)
+            && base.shape.zip(new.shape).is_some_and(|(base, new)| base != new)
+        {
             return because(
                 Reason::OtherShape,
                 "measured in another shape, which may be nearly as good and gives another ratio: `run --baseline` keeps the base's",
@@ -298,26 +299,23 @@ pub(super) fn obstacle(
     }
 }
 
-/// Whether both were measured on one kind of adapter, whatever its driver.
-fn is_one_adapter(base: &Report, new: &Report) -> bool {
-    let adapter = |report: &Report| (report.adapter.name.clone(), report.adapter.vendor_id, report.adapter.device_id);
-    adapter(base) == adapter(new)
-}
-
 /// Whether absolute times can be held against each other.
 fn same_clock(base: What, new: What, base_report: &Report, new_report: &Report) -> Result<(), (Reason, String)> {
-    if !is_one_adapter(base_report, new_report) {
+    if !base_report.adapter.is_like(&new_report.adapter) {
         let next = "a witness says nothing across adapters: see the time in yardsticks and fma rungs";
         return Err((Reason::OtherAdapter, next.to_owned()));
     }
-    let rung_ns = |what, report: &Report| match what {
-        What::Kernel(kernel) => Some(median(&kernel.witness_ns)? / f64::from(report.clock.witness_rungs?)),
-        What::Op(_) => None,
+    let rung_ns = |what, report: &Report| {
+        let witness_ns = match what {
+            What::Kernel(kernel) => kernel.witness_median_ns(),
+            What::Op(rate) => rate.witness_median_ns(),
+        };
+        Some(witness_ns? / f64::from(report.clock.witness_rungs?))
     };
     let (Some(base), Some(new)) = (rung_ns(base, base_report), rung_ns(new, new_report)) else {
         return Err((
             Reason::NoWitness,
-            "no witness of the core clock stands beside it: see the time in rungs and yardsticks".to_owned(),
+            "it has no witness of the core clock: see the time in rungs and yardsticks".to_owned(),
         ));
     };
     if (new / base).ln().abs() > SAME_CLOCK.ln_1p() {
@@ -330,10 +328,4 @@ fn same_clock(base: What, new: What, base_report: &Report, new_report: &Report) 
 /// A share in percent, as it was given.
 pub(super) fn percent(share: f64) -> f64 {
     (share * 1e5).round() / 1e3
-}
-
-fn median(samples: &[Option<f64>]) -> Option<f64> {
-    let mut kept: Vec<f64> = samples.iter().flatten().copied().collect();
-    kept.sort_by(f64::total_cmp);
-    stats::quantile(&kept, 0.5)
 }

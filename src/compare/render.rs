@@ -1,40 +1,54 @@
 //! A comparison as people and other programs read it.
 
-use std::fmt::Write as _;
-
-use comfy_table::{CellAlignment, Table, TableStyle, presets};
-
 use super::quantity::percent;
-use super::{Comparison, Difference, Other, Quantity, Reason, Row, Source, Verdict, counted};
+use super::{Comparison, Other, Quantity, Reason, Row, Source, Verdict};
 use crate::error::{Error, Result};
-use crate::report::table::significant;
-use crate::text::plain;
+use crate::report::grid::Grid;
+use crate::report::table::{counted, significant};
+use crate::text::{csv_cell, plain, wrapped};
 
-/// How a comparison is laid out.
-#[derive(Clone, Copy)]
-struct Layout {
-    style: TableStyle,
-    /// What begins a heading.
-    heading: &'static str,
-    /// What stands before and behind words that are not prose, such as ids.
-    quote: &'static str,
-    /// What begins a line of a list.
-    bullet: &'static str,
+/// What it is read as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Markdown,
 }
 
-const TEXT: Layout = Layout { style: presets::NOTHING, heading: "", quote: "", bullet: "  " };
-const MARKDOWN: Layout = Layout { style: presets::ASCII_MARKDOWN, heading: "### ", quote: "`", bullet: "- " };
+impl Form {
+    /// A line, whatever the reports say in it.
+    fn line(self, text: &str) -> String {
+        match self {
+            Self::Text => wrapped(&text.replace('\n', " ")),
+            Self::Markdown => crate::text::markdown(text),
+        }
+    }
+
+    /// A line of a list.
+    fn item(self, text: &str) -> String {
+        match self {
+            Self::Text => wrapped(&format!("  {}", text.replace('\n', " "))),
+            Self::Markdown => format!("- {}", crate::text::markdown(text)),
+        }
+    }
+
+    fn table(self, grid: &Grid) -> String {
+        match self {
+            Self::Text => grid.text(),
+            Self::Markdown => grid.markdown(),
+        }
+    }
+}
 
 /// For people, in 100 columns where ids are no longer than they are on a quick or standard run.
 #[must_use]
 pub fn text(comparison: &Comparison) -> String {
-    render(comparison, &TEXT)
+    render(comparison, Form::Text)
 }
 
 /// For a pull request.
 #[must_use]
 pub fn markdown(comparison: &Comparison) -> String {
-    render(comparison, &MARKDOWN)
+    render(comparison, Form::Markdown)
 }
 
 /// A line for each row and report.
@@ -67,9 +81,9 @@ pub fn csv(comparison: &Comparison) -> Result<String> {
     for other in &comparison.others {
         for row in &other.rows {
             let record = [
-                comparison.base.file.clone(),
-                other.new.file.clone(),
-                row.id.clone(),
+                csv_cell(&comparison.base.file).into_owned(),
+                csv_cell(&other.new.file).into_owned(),
+                csv_cell(&row.id).into_owned(),
                 code(&row.quantity),
                 number(row.base),
                 number(row.new),
@@ -96,85 +110,83 @@ fn code(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
 }
 
-fn render(comparison: &Comparison, layout: &Layout) -> String {
+fn render(comparison: &Comparison, form: Form) -> String {
     let mut parts = Vec::new();
     for other in &comparison.others {
-        parts.push(head(&comparison.base, other, layout));
-        parts.extend(Quantity::ALL.into_iter().filter_map(|quantity| table(other, quantity, layout)));
-        parts.extend(one_sided("Only in base", &other.only_base, layout));
-        parts.extend(one_sided("Only in new", &other.only_new, layout));
-        parts.extend(reasons(other, comparison.settings.threshold, layout));
-        parts.push(counts(other, layout));
+        let begin = parts.len();
+        parts.extend(head(&comparison.base, other, form));
+        parts.extend(Quantity::ALL.into_iter().filter_map(|quantity| table(other, quantity, form)));
+        parts.extend(one_sided("Only in base", &other.only_base, form));
+        parts.extend(one_sided("Only in new", &other.only_new, form));
+        parts.extend(reasons(other, comparison.settings.threshold, form));
+        // Whoever reads a terminal sees its end first, whoever reads a page its beginning.
+        let at = if form == Form::Text { parts.len() } else { begin + 1 };
+        parts.insert(at, all_counts(other, form));
     }
-    parts.push(foot(comparison, layout));
+    parts.push(form.line(&foot(comparison)));
     // What a report says ends up on terminals: nothing in it may command them.
     plain(&parts.join("\n\n")).into_owned()
 }
 
 /// Where the figures come from, and what is not the same about it.
-fn head(base: &Source, other: &Other, layout: &Layout) -> String {
-    let Layout { heading, quote, bullet, .. } = layout;
+fn head(base: &Source, other: &Other, form: Form) -> Vec<String> {
     let source = |name: &str, source: &Source| {
         let Source { file, adapter, profile, devices, started_at, .. } = source;
-        let (profile, devices) = (profile.name(), counted(*devices as usize, "device"));
-        format!(
-            "{name} {quote}{file}{quote}: {profile} profile, {devices}, {started_at:.0}\n     {}",
-            prose(adapter, layout)
-        )
+        let (profile, devices) = (profile.name(), counted(u64::from(*devices), "device"));
+        let run = format!("{name} {file}: {profile} profile, {devices}, {started_at:.0}");
+        match form {
+            Form::Text => format!("{}\n{}", form.line(&run), form.line(&format!("     {adapter}"))),
+            Form::Markdown => form.item(&format!("{run}, {adapter}")),
+        }
     };
-    let mut text = format!("{heading}{}\n{}\n", source("base", base), source("new ", &other.new));
+    let sources = match form {
+        Form::Text => [source("base", base), source("new ", &other.new)],
+        Form::Markdown => [source("base", base), source("new", &other.new)],
+    };
+    let mut parts = Vec::new();
+    if form == Form::Markdown {
+        parts.push(format!("### {}", form.line(&format!("{} against {}", other.new.file, base.file))));
+    }
+    parts.push(sources.join("\n"));
     if other.differences.is_empty() {
-        text.push_str("\nOf adapter, driver, program and settings, the reports say the same.");
+        parts.push("Of adapter, driver, program and settings, the reports say the same.".to_owned());
     } else {
-        text.push_str("\nNot the same in both:\n");
+        parts.push("Not the same in both:".to_owned());
+        let lines = other.differences.iter().map(|difference| {
+            let [base, new] = difference.said();
+            form.item(&format!("{}: {base} -> {new}", difference.what))
+        });
+        parts.push(lines.collect::<Vec<_>>().join("\n"));
     }
-    for Difference { what, base, new } in &other.differences {
-        let said = |value: &Option<String>| {
-            value
-                .as_ref()
-                .map_or_else(|| "not said".to_owned(), |value| format!("{quote}{}{quote}", prose(value, layout)))
-        };
-        let _ = write!(text, "\n{bullet}{what}: {} -> {}", said(base), said(new));
-    }
-    text
+    parts
 }
 
-fn table(other: &Other, quantity: Quantity, layout: &Layout) -> Option<String> {
-    let rows: Vec<&Row> = other.rows.iter().filter(|row| row.quantity == quantity && row.ratio.is_some()).collect();
-    if rows.is_empty() {
-        return None;
-    }
-    let mut table = Table::new();
-    table.load_style(layout.style);
-    table.set_header([quantity.heading(), "base", "new", "new : base", "verdict", "devices"]);
-    let number = |value: Option<f64>| value.map(|value| significant(value, 3)).unwrap_or_default();
-    for row in rows {
-        let ratio = match (row.ratio, row.low, row.high) {
-            (Some(ratio), Some(low), Some(high)) => format!("{} [{}, {}]", factor(ratio), factor(low), factor(high)),
-            (Some(ratio), ..) => factor(ratio),
-            _ => String::new(),
-        };
+fn table(other: &Other, quantity: Quantity, form: Form) -> Option<String> {
+    let rows = other.rows.iter().filter(|row| row.quantity == quantity && row.ratio.is_some()).map(|row| {
         let needed = match (row.verdict, row.devices_needed) {
             (Verdict::Ambiguous, Some(devices)) => devices.to_string(),
             (Verdict::Ambiguous, None) => "> 100".to_owned(),
             _ => String::new(),
         };
-        table.add_row([
-            prose(&row.id, layout),
-            number(row.base),
-            number(row.new),
-            ratio,
-            row.verdict.name().to_owned(),
-            needed,
-        ]);
+        let id = row.id.replace('\n', " ");
+        [id, side(row.base), side(row.new), ratio(row), row.verdict.name().to_owned(), needed]
+    });
+    let grid = Grid::of([quantity.heading(), "base", "new", "new : base", "verdict", "devices"], rows).filled()?;
+    Some(form.table(&grid))
+}
+
+/// What a report says of a row.
+pub(crate) fn side(value: Option<f64>) -> String {
+    value.map(|value| significant(value, 3)).unwrap_or_default()
+}
+
+/// The ratio of a row, with its interval as far as there is one.
+pub(crate) fn ratio(row: &Row) -> String {
+    match (row.ratio, row.low, row.high) {
+        (Some(ratio), Some(low), Some(high)) => format!("{} [{}, {}]", factor(ratio), factor(low), factor(high)),
+        (Some(ratio), ..) => factor(ratio),
+        _ => String::new(),
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    if layout.bullet == TEXT.bullet {
-        table.column_mut(0)?.set_padding((0, 1));
-    }
-    Some(table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n"))
 }
 
 /// A ratio with so many digits that a threshold of percents shows.
@@ -183,11 +195,10 @@ fn factor(ratio: f64) -> String {
 }
 
 /// Ids that one report alone has, those of a panel in a line.
-fn one_sided(title: &str, ids: &[String], layout: &Layout) -> Option<String> {
+fn one_sided(title: &str, ids: &[String], form: Form) -> Option<String> {
     if ids.is_empty() {
         return None;
     }
-    let mut text = format!("{title}: {}", counted(ids.len(), "row"));
     // direction/storage/n=elements, or ladder/storage.
     let parts = |id: &str| if id.starts_with("ladder/") { 2 } else { 3 };
     let split = |id: &str| {
@@ -195,17 +206,20 @@ fn one_sided(title: &str, ids: &[String], layout: &Layout) -> Option<String> {
         let (panel, name) = id.split_at(at);
         (panel.to_owned(), name.trim_start_matches('/').to_owned())
     };
-    let ids: Vec<(String, String)> = ids.iter().map(|id| split(id)).collect();
-    for panel in ids.chunk_by(|(a, _), (b, _)| a == b) {
-        let names: Vec<&str> = panel.iter().map(|(_, name)| name.as_str()).collect();
-        let line = format!("{}: {}", panel[0].0, names.join(" "));
-        let _ = write!(text, "\n{}{}", layout.bullet, prose(&line, layout));
+    let split: Vec<(String, String)> = ids.iter().map(|id| split(id)).collect();
+    let mut lines = vec![format!("{title}: {}", counted(ids.len() as u64, "row"))];
+    if form == Form::Markdown {
+        lines.push(String::new());
     }
-    Some(text)
+    for panel in split.chunk_by(|(a, _), (b, _)| a == b) {
+        let names: Vec<&str> = panel.iter().map(|(_, name)| name.as_str()).collect();
+        lines.push(form.item(&format!("{}: {}", panel[0].0, names.join(" "))));
+    }
+    Some(lines.join("\n"))
 }
 
 /// Why rows have no clear verdict, and what to do: one sentence for all that have the same.
-fn reasons(other: &Other, threshold: f64, layout: &Layout) -> Option<String> {
+fn reasons(other: &Other, threshold: f64, form: Form) -> Option<String> {
     let mut same: Vec<(Verdict, Reason, String, Vec<&str>)> = Vec::new();
     for row in &other.rows {
         let (Some(reason), Some(next)) = (row.reason, &row.next) else { continue };
@@ -223,34 +237,32 @@ fn reasons(other: &Other, threshold: f64, layout: &Layout) -> Option<String> {
             None => same.push((row.verdict, reason, next, vec![&row.id])),
         }
     }
-    let lines: Vec<String> = same
-        .into_iter()
-        .map(|(verdict, reason, next, ids)| {
-            let which = match ids[..] {
-                [id] => id.to_owned(),
-                [id, ..] => format!("{id} and {} more", ids.len() - 1),
-                [] => unreachable!("a reason has a row"),
-            };
-            let text = prose(&format!("{} {}: {which}: {next}", verdict.name(), code(&reason)), layout);
-            if layout.quote.is_empty() { wrap(&text) } else { format!("{}{text}", layout.bullet) }
-        })
-        .collect();
+    let lines = same.into_iter().map(|(verdict, reason, next, ids)| {
+        let which = match ids[..] {
+            [id] => id.to_owned(),
+            [id, ..] => format!("{id} and {} more", ids.len() - 1),
+            [] => unreachable!("a reason has a row"),
+        };
+        let sentence = format!("{} {}: {which}: {next}", verdict.name(), code(&reason));
+        if form == Form::Text { form.line(&sentence) } else { form.item(&sentence) }
+    });
+    let lines: Vec<String> = lines.collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-fn counts(other: &Other, layout: &Layout) -> String {
-    let counts = Verdict::ALL.map(|verdict| format!("{} {}", other.count(verdict), verdict.name()));
-    let strong = if layout.quote.is_empty() { "" } else { "**" };
-    format!(
-        "{strong}{}{strong}; {} only in base, {} only in new",
-        counts.join(", "),
-        other.only_base.len(),
-        other.only_new.len()
-    )
+/// How many rows have which verdict.
+pub(crate) fn counts(other: &Other) -> String {
+    Verdict::ALL.map(|verdict| format!("{} {}", other.count(verdict), verdict.name())).join(", ")
+}
+
+fn all_counts(other: &Other, form: Form) -> String {
+    let strong = if form == Form::Markdown { "**" } else { "" };
+    let (only_base, only_new) = (other.only_base.len(), other.only_new.len());
+    format!("{strong}{}{strong}; {only_base} only in base, {only_new} only in new", counts(other))
 }
 
 /// What the verdicts mean.
-fn foot(comparison: &Comparison, layout: &Layout) -> String {
+fn foot(comparison: &Comparison) -> String {
     let settings = &comparison.settings;
     let threshold = percent(settings.threshold);
     let single =
@@ -263,44 +275,9 @@ fn foot(comparison: &Comparison, layout: &Layout) -> String {
     } else {
         String::new()
     };
-    let text = format!(
+    format!(
         "FASTER, SLOWER: by {threshold} % or more, and not by chance (Holm's correction over {}, 5 %). SAME: the 95 % \
          interval lies within {threshold} %. A device is one observation.{assumed}",
-        counted(usize::try_from(comparison.judged).unwrap_or(usize::MAX), "judged row")
-    );
-    if layout.quote.is_empty() { wrap(&text) } else { text }
-}
-
-/// Lines of at most 100 columns.
-fn wrap(text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("one at least");
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > 100 {
-            lines.push(word.to_owned());
-        } else {
-            let gap = if line.is_empty() { "" } else { " " };
-            *line += &format!("{gap}{word}");
-        }
-    }
-    lines.join("\n")
-}
-
-/// Text from a report, which may hold what Markdown takes for its own.
-fn prose(text: &str, layout: &Layout) -> String {
-    if layout.quote.is_empty() {
-        return text.replace('\n', " ");
-    }
-    let mut safe = String::new();
-    for c in text.chars() {
-        match c {
-            '\n' => safe.push(' '),
-            '|' | '`' | '<' | '>' | '*' | '[' | ']' | '_' | '\\' => {
-                safe.push('\\');
-                safe.push(c);
-            }
-            _ => safe.push(c),
-        }
-    }
-    safe
+        counted(comparison.judged, "judged row")
+    )
 }

@@ -23,7 +23,7 @@ pub fn pictures_of(claim: &Claim) -> Vec<Picture> {
 pub fn grid(report: &Report) -> Option<Grid> {
     let rows =
         report.claims.iter().map(|claim| [claim.name.clone(), outcome(claim).to_owned(), because(claim).to_owned()]);
-    Grid::of(["claim", "here it", "because"], rows).filled()
+    Grid::of(["claim", "here it", "because"], rows).with_words(2).filled()
 }
 
 /// What became of a claim.
@@ -45,7 +45,7 @@ pub fn grids_of(claim: &Claim) -> Vec<Grid> {
         let value = figure.value.map_or_else(|| "none".to_owned(), |value| with_ends(value, figure.low, figure.high));
         [figure.name.clone(), value, figure.unit.clone(), figure.note.clone().unwrap_or_default()]
     });
-    let figures = Grid::of(["figure", "value", "unit", "note"], figures).filled();
+    let figures = Grid::of(["figure", "value", "unit", "note"], figures).with_words(2).filled();
     figures.into_iter().chain(claim.plots.iter().map(points)).collect()
 }
 

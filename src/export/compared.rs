@@ -5,9 +5,9 @@ use maud::{Markup, html};
 use super::chart::{Chart, Dot, Line, LineChart, Look, Which};
 use super::html::{page, pictures_of, table_of};
 use super::section::{Picture, SECTIONS, Section};
-use crate::compare::{Comparison, Difference, Named, Other, Row, Source, Verdict};
+use crate::compare::render::{counts, ratio, side};
+use crate::compare::{Comparison, Named, Other, Row, Source, Verdict};
 use crate::report::grid::{Block, Grid};
-use crate::report::table::significant;
 use crate::text::plain;
 
 /// The parts whose pictures say something across reports.
@@ -18,6 +18,9 @@ const FIRST_SERIES: usize = 1;
 
 /// Colours that tell reports apart; a page with more has them again.
 const SERIES: usize = 6;
+
+/// A list that is no longer is open from the start.
+const FEW: usize = 10;
 
 /// Reports with one of them, `named` in the order base, then the others.
 #[must_use]
@@ -47,19 +50,26 @@ pub fn render(comparison: &Comparison, named: &[Named<'_>]) -> String {
 
 /// What became of one report's rows against the base.
 fn verdicts(base: &Source, other: &Other, index: usize) -> Markup {
-    let counts = Verdict::ALL.map(|verdict| format!("{} {}", other.count(verdict), verdict.name()));
-    let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "not said".to_owned());
-    let differences =
-        other.differences.iter().map(|Difference { what, base, new }| [what.clone(), said(base), said(new)]);
-    let differences = Grid::of(["not the same", "base", "new"], differences);
+    let differences = other.differences.iter().map(|difference| {
+        let [base, new] = difference.said();
+        [difference.what.clone(), base.to_owned(), new.to_owned()]
+    });
+    let differences = Grid::of(["not the same", "base", "new"], differences).with_words(2);
     html! {
         section.verdict id=(format!("new-{index}")) {
             h2 { bdi { (plain(&other.new.file)) } " against " bdi { (plain(&base.file)) } }
-            p.sentence { (counts.join(", ")) }
+            p.sentence { (counts(other)) }
             p.facts { "base: " (plain(&base.adapter)) }
             p.facts { "new: " (plain(&other.new.adapter)) }
             (table_of(&differences))
-            details open { summary { "Row by row" } (table_of(&rows(other))) }
+            details open { summary { "Row by row" } (table_of(&judged(other))) }
+            @let incomparable = rows(other, Verdict::Incomparable);
+            @if !incomparable.is_empty() {
+                details open[incomparable.len() <= FEW] {
+                    summary { (Verdict::Incomparable.name()) ": " (incomparable.len()) }
+                    (table_of(&Grid::of(HEADER, incomparable).with_words(1)))
+                }
+            }
             (one_sided("Only in base", &other.only_base))
             (one_sided("Only in new", &other.only_new))
         }
@@ -77,27 +87,27 @@ fn one_sided(title: &str, ids: &[String]) -> Markup {
     }
 }
 
-/// The rows, those first that changed.
-fn rows(other: &Other) -> Grid {
-    let mut grid = Grid::new(["row", "base", "new", "new : base", "why, and what to do"]);
-    for verdict in Verdict::ALL {
-        let of_verdict = other.rows.iter().filter(|row| row.verdict == verdict).map(cells).collect::<Vec<_>>();
-        if !of_verdict.is_empty() {
-            grid.blocks.push(Block { title: Some(verdict.name().to_owned()), rows: of_verdict });
+const HEADER: [&str; 5] = ["row", "base", "new", "new : base", "why, and what to do"];
+
+/// What can be compared, those rows first that changed.
+fn judged(other: &Other) -> Grid {
+    let mut grid = Grid::new(HEADER).with_words(1);
+    for verdict in Verdict::ALL.into_iter().filter(|verdict| *verdict != Verdict::Incomparable) {
+        let rows: Vec<Vec<String>> = rows(other, verdict).into_iter().map(Vec::from).collect();
+        if !rows.is_empty() {
+            grid.blocks.push(Block { title: Some(verdict.name().to_owned()), rows });
         }
     }
     grid
 }
 
-fn cells(row: &Row) -> Vec<String> {
-    let number = |value: Option<f64>| value.map(|value| significant(value, 3)).unwrap_or_default();
-    let ratio = match (row.ratio, row.low, row.high) {
-        (Some(ratio), Some(low), Some(high)) => format!("{ratio:.3} [{low:.3}, {high:.3}]"),
-        (Some(ratio), ..) => format!("{ratio:.3}"),
-        _ => String::new(),
+/// The rows of one verdict.
+fn rows(other: &Other, verdict: Verdict) -> Vec<[String; HEADER.len()]> {
+    let cells = |row: &Row| {
+        let id = format!("{} ({})", row.id, row.quantity.heading());
+        [id, side(row.base), side(row.new), ratio(row), row.next.clone().unwrap_or_default()]
     };
-    let id = format!("{} ({})", row.id, row.quantity.heading());
-    vec![id, number(row.base), number(row.new), ratio, row.next.clone().unwrap_or_default()]
+    other.rows.iter().filter(|row| row.verdict == verdict).map(cells).collect()
 }
 
 /// The pictures of one part, all reports in each.

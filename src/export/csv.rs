@@ -2,6 +2,7 @@
 
 use crate::report::{Inputs, Measurement, Rate, Report, table};
 use crate::stats::Estimate;
+use crate::text::csv_cell;
 
 /// A column with what it holds of a row.
 type Column = (&'static str, fn(&Row) -> String);
@@ -55,7 +56,7 @@ const COLUMNS: &[Column] = &[
     ("max_share_of_bound", |row| {
         row.of_measurement(|m| m.validation.and_then(|v| v.max_share_of_bound).map(figure).unwrap_or_default())
     }),
-    ("wgsl_sha256", |row| row.of_measurement(|m| m.wgsl_sha256.clone().unwrap_or_default())),
+    ("wgsl_sha256", |row| row.of_measurement(|m| text(m.wgsl_sha256.as_deref().unwrap_or_default()))),
 ];
 
 /// The report in that form.
@@ -193,8 +194,7 @@ fn of(estimate: Option<Estimate>, part: fn(Estimate) -> f64) -> String {
     estimate.map(part).map(figure).unwrap_or_default()
 }
 
-/// A text that a spreadsheet takes for a text: one that looks like a formula gets an apostrophe, as a person would type it.
+/// A text from the report.
 fn text(text: &str) -> String {
-    let text = crate::text::plain(text);
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.into_owned() }
+    csv_cell(text).into_owned()
 }

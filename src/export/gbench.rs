@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::report::{Measurement, Rate, Report, Status};
+use crate::text::plain;
 
 /// The report in that form: an entry for each sample, so that compare.py can test whether two runs differ. Rows without a figure have no
 /// entry, since some of the readers take an entry's time whatever else it says; the context names them.
@@ -27,23 +28,23 @@ fn context(report: &Report) -> Value {
     let tool = &report.tool;
     json!({
         "date": report.run.started_at,
-        "host_name": report.system.host.as_deref().unwrap_or_default(),
-        "executable": tool.name,
+        "host_name": plain(report.system.host.as_deref().unwrap_or_default()),
+        "executable": plain(&tool.name),
         "num_cpus": report.system.cpu.logical_cores.unwrap_or_default(),
         "mhz_per_cpu": 0,
         "cpu_scaling_enabled": false,
         // Bencher asks for it.
         "caches": [],
         "load_avg": [],
-        "library_version": tool.version,
+        "library_version": plain(&tool.version),
         "library_build_type": if tool.optimized { "release" } else { "debug" },
         "json_schema_version": 1,
-        "adapter": report.adapter.name,
-        "driver": format!("{} {}", report.adapter.driver, report.adapter.driver_info),
-        "backend": report.adapter.backend,
+        "adapter": plain(&report.adapter.name),
+        "driver": plain(&format!("{} {}", report.adapter.driver, report.adapter.driver_info)),
+        "backend": plain(&report.adapter.backend),
         "software_adapter": report.adapter.is_software.to_string(),
         "profile": report.run.profile.name(),
-        "rows_without_figures": left_out.join("; "),
+        "rows_without_figures": plain(&left_out.join("; ")),
     })
 }
 
@@ -80,13 +81,15 @@ fn of_rate(rate: &Rate) -> Entry<'_> {
 impl Entry<'_> {
     fn repetitions(&self, family: usize) -> impl Iterator<Item = Value> + '_ {
         let count = self.samples_ns.len();
+        // compare.py prints it to a terminal.
+        let name = plain(self.name);
         self.samples_ns.iter().enumerate().map(move |(index, ns)| {
             let mut entry = Map::new();
             for (key, value) in [
-                ("name", json!(self.name)),
+                ("name", json!(name)),
                 ("family_index", json!(family)),
                 ("per_family_instance_index", json!(0)),
-                ("run_name", json!(self.name)),
+                ("run_name", json!(name)),
                 ("run_type", json!("iteration")),
                 ("repetitions", json!(count)),
                 ("repetition_index", json!(index)),

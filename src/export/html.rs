@@ -167,7 +167,13 @@ pub(super) fn table_of(grid: &Grid) -> Markup {
         @if grid.rows().next().is_some() {
             div.table {
                 table {
-                    thead { tr { @for cell in &grid.header { th scope="col" { (plain(cell)) } } } }
+                    thead {
+                        tr {
+                            @for (column, cell) in grid.header.iter().enumerate() {
+                                th.left[!grid.figures().contains(&column)] scope="col" { (plain(cell)) }
+                            }
+                        }
+                    }
                     @for block in &grid.blocks {
                         tbody {
                             @if let Some(title) = &block.title {
@@ -177,7 +183,9 @@ pub(super) fn table_of(grid: &Grid) -> Markup {
                                 tr {
                                     @for (column, cell) in row.iter().enumerate() {
                                         @if column == 0 { th scope="row" { (plain(cell)) } }
-                                        @else { td.words[cell.chars().count() > LONG] { (plain(cell)) } }
+                                        @else {
+                                            td.words[cell.chars().count() > LONG].left[!grid.figures().contains(&column)] { (plain(cell)) }
+                                        }
                                     }
                                 }
                             }

@@ -459,7 +459,7 @@ fn accuracy_grids(report: &Report) -> Vec<Grid> {
         Grid {
             header: header.chain(forms.iter().map(|(form, _)| (*form).to_owned())).collect(),
             blocks: vec![Block { title: None, rows: rows.collect() }],
-            notes: Vec::new(),
+            ..Grid::default()
         }
     };
     accuracy_panels(report).into_iter().map(grid).collect()

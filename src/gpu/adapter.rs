@@ -96,6 +96,13 @@ pub struct AdapterFacts {
 }
 
 impl AdapterFacts {
+    /// Whether both are one kind of adapter, whatever its driver.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let kind = |facts: &Self| (facts.name.clone(), facts.vendor_id, facts.device_id);
+        kind(self) == kind(other)
+    }
+
     pub(super) fn of(adapter: &wgpu::Adapter) -> Self {
         let info = adapter.get_info();
         let limits = adapter.limits();

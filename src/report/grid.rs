@@ -1,6 +1,7 @@
 //! A table before it is printed: one for the terminal, Markdown and a page.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -15,6 +16,8 @@ pub struct Grid {
     pub blocks: Vec<Block>,
     /// Sentences about the rows: why one has no figures, and what a reader should know.
     pub notes: Vec<String>,
+    /// So many of the last columns hold words, which begin at the left as those of the first do.
+    pub words: usize,
 }
 
 /// Rows that belong together.
@@ -45,6 +48,17 @@ impl Grid {
         self.blocks.iter().flat_map(|block| &block.rows)
     }
 
+    /// With words in so many of the last columns.
+    #[must_use]
+    pub fn with_words(self, words: usize) -> Self {
+        Self { words, ..self }
+    }
+
+    /// The columns that hold figures, which are set to the right.
+    pub(crate) fn figures(&self) -> Range<usize> {
+        1..self.header.len().saturating_sub(self.words)
+    }
+
     /// As nothing where there is neither a row nor a note.
     #[must_use]
     pub fn filled(self) -> Option<Self> {
@@ -68,8 +82,10 @@ impl Grid {
             }
             table.add_row([""]);
         }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
+        for column in self.figures() {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
         }
         if let Some(first) = table.column_mut(0) {
             first.set_padding((0, 1));
@@ -96,7 +112,9 @@ impl Grid {
         };
         if self.rows().next().is_some() {
             line(&mut self.header.iter().map(|cell| markdown(cell)));
-            line(&mut (0..self.header.len()).map(|column| if column == 0 { "---" } else { "--:" }.to_owned()));
+            let figures = self.figures();
+            let rule = |column| if figures.contains(&column) { "--:" } else { "---" }.to_owned();
+            line(&mut (0..self.header.len()).map(rule));
         }
         for block in &self.blocks {
             if let Some(title) = &block.title {
@@ -139,6 +157,14 @@ mod tests {
         assert_eq!(lines[..3], ["| kernel | ns |", "| --- | --: |", "| **forward** |  |"]);
         assert_eq!(lines[4], r"| a\|b | 12.5 |");
         assert_eq!(lines[6], r"- one \<b\> note");
+    }
+
+    #[test]
+    fn words_begin_at_the_left() {
+        let rows = [["a", "1.5", "yes"], ["b", "12.5", "or no"]].map(|row| row.map(str::to_owned));
+        let grid = Grid::of(["claim", "value", "why"], rows).with_words(1);
+        assert_eq!(grid.text(), "claim  value  why\na        1.5  yes\nb       12.5  or no");
+        assert!(grid.markdown().contains("| --- | --: | --- |"), "{}", grid.markdown());
     }
 
     #[test]

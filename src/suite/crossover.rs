@@ -270,7 +270,7 @@ fn judge(row: &mut Crossover, report: &Report, circumstances: &Circumstances) {
     match row.derived(&report.measurements, &report.rates) {
         _ if complaint.is_some() => {}
         None => {
-            complaint = Some("its time does not grow with k, or too few samples are left for an interval".to_owned())
+            complaint = Some("its time does not grow with k, or too few samples are left for an interval".to_owned());
         }
         Some(derived) => {
             for (what, Estimate { median, low, .. }) in

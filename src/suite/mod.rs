@@ -25,7 +25,7 @@ use crate::claims::{self, CLAIMS};
 use crate::dump::{self, Dump};
 use crate::error::{Error, Result};
 use crate::gates::{self, Circumstances};
-use crate::gpu::{Clock, Gpu, ShaderChecks, Shape, Workload};
+use crate::gpu::{AdapterFacts, Clock, Gpu, ShaderChecks, Shape, Workload};
 use crate::inputs::{DEFAULT_SEED, Distribution, Inputs};
 use crate::kernel::Kernel;
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
@@ -88,6 +88,21 @@ impl Settings {
             labels: BTreeMap::new(),
         }
     }
+
+    /// With the shapes of a report, if it was measured on this adapter: the best shape is found by measuring, and two that are nearly as good give
+    /// other ratios.
+    #[must_use]
+    pub fn in_shapes_of(mut self, report: &Report, facts: &AdapterFacts) -> Self {
+        if report.adapter.is_like(facts) {
+            for direction in Direction::ALL {
+                let rows = report.measurements.iter().filter(|row| row.direction == direction.name());
+                let fits = |size: u32| (1..=facts.max_workgroup_size).contains(&size);
+                let shape = rows.filter_map(|row| row.shape).find(|shape| fits(shape.workgroup_size));
+                self.shapes.extend(shape.map(|shape| (direction, shape)));
+            }
+        }
+        self
+    }
 }
 
 /// Who watches a run.
@@ -100,6 +115,17 @@ pub trait Watch {
     /// # Errors
     /// If it can't be kept: the run then ends.
     fn keep(&mut self, report: &Report, is_last: bool) -> Result<()>;
+}
+
+/// Nobody watches, and nothing is kept.
+impl Watch for () {
+    fn step(&mut self, _what: &str, _done: usize, _of: usize) -> bool {
+        true
+    }
+
+    fn keep(&mut self, _report: &Report, _is_last: bool) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Measures on what `open` opens, once for each device of the settings. There is a report as soon as there is a device: of an interrupted run, or of
