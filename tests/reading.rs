@@ -15,7 +15,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-/// A real report, of lavapipe on two devices, with a crossover beside it, which takes a memory-bound size to measure.
+/// A real report, of lavapipe on two devices, with a crossover beside it, which takes a memory-bound size to measure, and with claims.
 static WHOLE: LazyLock<Value> = LazyLock::new(|| {
     let mut json: Value = serde_json::from_slice(include_bytes!("data/report.json")).expect("JSON");
     let samples = |us: f64| (0..20).map(|round| json!(1e3 * us + f64::from(round % 7))).collect::<Vec<_>>();
@@ -26,6 +26,26 @@ static WHOLE: LazyLock<Value> = LazyLock::new(|| {
         "dispatches_per_sample": 2, "rounds_per_device": 10,
         "points": [point(0, 400.0), point(1, 500.0), point(2, 800.0), point(4, 1500.0)]
     }]);
+    let line = |label: &str, factor: f64| {
+        let point = |x: f64| json!({"x": x, "y": factor * x, "low": 0.9 * factor * x, "high": 1.1 * factor * x});
+        json!({"label": label, "points": [point(1.0), point(2.0), {"x": 4.0}, point(8.0)]})
+    };
+    json["claims"] = json!([
+        {
+            "name": "gradients", "statement": "gradients vanish through layers of sigmoid", "status": "ok",
+            "outcome": "holds_only_when", "conclusion": "by a factor of 0.25 [0.20, 0.30] a layer", "seeds": [1, 2, 3],
+            "figures": [
+                {"name": "factor", "unit": "", "value": 0.25, "low": 0.2, "high": 0.3, "note": "of 3"},
+                {"name": "depth", "unit": "layers", "note": "it was not reached"}
+            ],
+            "plots": [{
+                "title": "norm by depth", "x": {"label": "layers", "scale": "log2"}, "y": {"label": "norm", "scale": "log10"},
+                "series": [line("sigmoid", 0.25), line("relu", 1.0)]
+            }],
+            "notes": ["a note on the claim"], "duration_s": 1.5
+        },
+        {"name": "gates", "statement": "gates want sigmoid", "status": "failed", "reason": "element 3 is off", "duration_s": 0.5}
+    ]);
     json
 });
 
@@ -333,7 +353,7 @@ fn refusal(path: &Path) -> String {
 
 #[test]
 fn numbers_out_of_range_are_refused_by_name() {
-    let cases: [(&str, Value, &str); 12] = [
+    let cases: [(&str, Value, &str); 14] = [
         ("/measurements/0/samples_ns/0", json!(1e308), "is 1e308 ns, which no dispatch takes"),
         ("/measurements/0/samples_ns/0", json!(5e-324), "is 5e-324 ns, which no dispatch takes"),
         ("/measurements/0/witness_ns/0", json!(1e300), "which no dispatch takes"),
@@ -346,6 +366,8 @@ fn numbers_out_of_range_are_refused_by_name() {
         ("/run/duration_s", json!(-1.0), "a duration in seconds is -1e0"),
         ("/clock/period_ns", json!(1e300), "a step of the clock in ns is 1e300"),
         ("/rates/1/id", WHOLE["rates"][0]["id"].clone(), "is in it twice"),
+        ("/claims/1/name", json!("gradients"), "gradients is in it twice"),
+        ("/claims/0/duration_s", json!(1e300), "a duration in seconds is 1e300"),
     ];
     let folder = tempfile::tempdir().expect("a folder");
     let path: PathBuf = folder.path().join("some.json");

@@ -95,7 +95,7 @@ pub static SECTIONS: &[Section] = &[
         meaning: "What is said of ReLU and sigmoid, and what became of it here. These are experiments about algorithms: each names its seeds, and none takes part in \
                   comparing or ranking adapters.",
         pictures: claim::pictures,
-        grids: |report| claim::grid(report).into_iter().collect(),
+        grids: |report| claim::grid(&report.claims).into_iter().collect(),
     },
     Section {
         name: "shapes",
@@ -459,7 +459,7 @@ fn accuracy_grids(report: &Report) -> Vec<Grid> {
         Grid {
             header: header.chain(forms.iter().map(|(form, _)| (*form).to_owned())).collect(),
             blocks: vec![Block { title: None, rows: rows.collect() }],
-            notes: Vec::new(),
+            ..Grid::default()
         }
     };
     accuracy_panels(report).into_iter().map(grid).collect()

@@ -11,6 +11,8 @@ use crate::text::markdown;
 pub struct Grid {
     /// What stands above the columns.
     pub header: Vec<String>,
+    /// Columns behind the first that hold words: they begin at the left, as figures end at the right.
+    pub words: Vec<usize>,
     /// Rows that belong together.
     pub blocks: Vec<Block>,
     /// Sentences about the rows: why one has no figures, and what a reader should know.
@@ -40,6 +42,12 @@ impl Grid {
         Self { blocks: vec![Block { title: None, rows }], ..Self::new(header) }
     }
 
+    /// With these columns for words.
+    #[must_use]
+    pub fn with_words(self, columns: &[usize]) -> Self {
+        Self { words: columns.to_vec(), ..self }
+    }
+
     /// All rows, whatever block they are in.
     pub fn rows(&self) -> impl Iterator<Item = &Vec<String>> {
         self.blocks.iter().flat_map(|block| &block.rows)
@@ -49,6 +57,10 @@ impl Grid {
     #[must_use]
     pub fn filled(self) -> Option<Self> {
         (self.rows().next().is_some() || !self.notes.is_empty()).then_some(self)
+    }
+
+    fn is_figures(&self, column: usize) -> bool {
+        column != 0 && !self.words.contains(&column)
     }
 
     /// For a terminal.
@@ -68,7 +80,7 @@ impl Grid {
             }
             table.add_row([""]);
         }
-        for column in table.column_iter_mut().skip(1) {
+        for (_, column) in table.column_iter_mut().enumerate().filter(|(index, _)| self.is_figures(*index)) {
             column.set_cell_alignment(CellAlignment::Right);
         }
         if let Some(first) = table.column_mut(0) {
@@ -96,7 +108,8 @@ impl Grid {
         };
         if self.rows().next().is_some() {
             line(&mut self.header.iter().map(|cell| markdown(cell)));
-            line(&mut (0..self.header.len()).map(|column| if column == 0 { "---" } else { "--:" }.to_owned()));
+            let rule = |column| if self.is_figures(column) { "--:" } else { "---" }.to_owned();
+            line(&mut (0..self.header.len()).map(rule));
         }
         for block in &self.blocks {
             if let Some(title) = &block.title {
@@ -139,6 +152,14 @@ mod tests {
         assert_eq!(lines[..3], ["| kernel | ns |", "| --- | --: |", "| **forward** |  |"]);
         assert_eq!(lines[4], r"| a\|b | 12.5 |");
         assert_eq!(lines[6], r"- one \<b\> note");
+    }
+
+    #[test]
+    fn words_begin_at_the_left() {
+        let rows = [["relu", "holds", "1.00"], ["sigmoid", "no", "12.5"]];
+        let grid = Grid::of(["a", "b", "c"], rows.map(|row| row.map(str::to_owned))).with_words(&[1]);
+        assert_eq!(grid.text(), "a        b         c\nrelu     holds  1.00\nsigmoid  no     12.5");
+        assert_eq!(grid.markdown().lines().nth(1), Some("| --- | --- | --: |"));
     }
 
     #[test]
