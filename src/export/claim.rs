@@ -73,7 +73,7 @@ pub fn grid(claims: &[Claim]) -> Option<Grid> {
         let claimed = format!("{}: {}", claim.name, claim.statement);
         [claimed, outcome(claim).to_owned(), because(claim).to_owned()]
     });
-    Grid::of(["claim", "here it", "because"], rows).with_words(&[1, 2]).filled()
+    Grid::of(["claim", "here it", "because"], rows).with_words(2).filled()
 }
 
 /// What became of a claim.
@@ -97,7 +97,7 @@ pub fn grids_of(claim: &Claim) -> Vec<Grid> {
     let figures = claim.figures.iter().map(|figure| {
         [figure.name.clone(), value(figure), figure.unit.clone(), figure.note.clone().unwrap_or_default()]
     });
-    let figures = Grid::of(["figure", "value", "unit", "note"], figures).with_words(&[2, 3]).filled();
+    let figures = Grid::of(["figure", "value", "unit", "note"], figures).with_words(2).filled();
     figures.into_iter().chain(claim.plots.iter().map(points)).collect()
 }
 

@@ -1,6 +1,7 @@
 //! A table before it is printed: one for the terminal, Markdown and a page.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -11,12 +12,12 @@ use crate::text::markdown;
 pub struct Grid {
     /// What stands above the columns.
     pub header: Vec<String>,
-    /// Columns behind the first that hold words: they begin at the left, as figures end at the right.
-    pub words: Vec<usize>,
     /// Rows that belong together.
     pub blocks: Vec<Block>,
     /// Sentences about the rows: why one has no figures, and what a reader should know.
     pub notes: Vec<String>,
+    /// So many of the last columns hold words, which begin at the left as those of the first do.
+    pub words: usize,
 }
 
 /// Rows that belong together.
@@ -42,25 +43,26 @@ impl Grid {
         Self { blocks: vec![Block { title: None, rows }], ..Self::new(header) }
     }
 
-    /// With these columns for words.
-    #[must_use]
-    pub fn with_words(self, columns: &[usize]) -> Self {
-        Self { words: columns.to_vec(), ..self }
-    }
-
     /// All rows, whatever block they are in.
     pub fn rows(&self) -> impl Iterator<Item = &Vec<String>> {
         self.blocks.iter().flat_map(|block| &block.rows)
+    }
+
+    /// With words in so many of the last columns.
+    #[must_use]
+    pub fn with_words(self, words: usize) -> Self {
+        Self { words, ..self }
+    }
+
+    /// The columns that hold figures, which are set to the right.
+    pub(crate) fn figures(&self) -> Range<usize> {
+        1..self.header.len().saturating_sub(self.words)
     }
 
     /// As nothing where there is neither a row nor a note.
     #[must_use]
     pub fn filled(self) -> Option<Self> {
         (self.rows().next().is_some() || !self.notes.is_empty()).then_some(self)
-    }
-
-    fn is_figures(&self, column: usize) -> bool {
-        column != 0 && !self.words.contains(&column)
     }
 
     /// For a terminal.
@@ -80,8 +82,10 @@ impl Grid {
             }
             table.add_row([""]);
         }
-        for (_, column) in table.column_iter_mut().enumerate().filter(|(index, _)| self.is_figures(*index)) {
-            column.set_cell_alignment(CellAlignment::Right);
+        for column in self.figures() {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
         }
         if let Some(first) = table.column_mut(0) {
             first.set_padding((0, 1));
@@ -108,7 +112,8 @@ impl Grid {
         };
         if self.rows().next().is_some() {
             line(&mut self.header.iter().map(|cell| markdown(cell)));
-            let rule = |column| if self.is_figures(column) { "--:" } else { "---" }.to_owned();
+            let figures = self.figures();
+            let rule = |column| if figures.contains(&column) { "--:" } else { "---" }.to_owned();
             line(&mut (0..self.header.len()).map(rule));
         }
         for block in &self.blocks {
@@ -156,10 +161,10 @@ mod tests {
 
     #[test]
     fn words_begin_at_the_left() {
-        let rows = [["relu", "holds", "1.00"], ["sigmoid", "no", "12.5"]];
-        let grid = Grid::of(["a", "b", "c"], rows.map(|row| row.map(str::to_owned))).with_words(&[1]);
-        assert_eq!(grid.text(), "a        b         c\nrelu     holds  1.00\nsigmoid  no     12.5");
-        assert_eq!(grid.markdown().lines().nth(1), Some("| --- | --- | --: |"));
+        let rows = [["a", "1.5", "yes"], ["b", "12.5", "or no"]].map(|row| row.map(str::to_owned));
+        let grid = Grid::of(["claim", "value", "why"], rows).with_words(1);
+        assert_eq!(grid.text(), "claim  value  why\na        1.5  yes\nb       12.5  or no");
+        assert!(grid.markdown().contains("| --- | --: | --- |"), "{}", grid.markdown());
     }
 
     #[test]
