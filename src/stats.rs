@@ -74,8 +74,10 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let position = q.clamp(0.0, 1.0) * last as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the last index")]
     let below = position.floor() as usize;
-    let above = (below + 1).min(last);
-    Some(sorted[below] + (sorted[above] - sorted[below]) * position.fract())
+    let (low, high, weight) = (sorted[below], sorted[(below + 1).min(last)], position.fract());
+    // Infinite neighbours have no difference, and 0 times an infinite one is no number.
+    let is_low = weight == 0.0 || low == high || low.is_infinite();
+    Some(if is_low { low } else { low + (high - low) * weight })
 }
 
 /// The median. None of none.
@@ -164,6 +166,22 @@ mod tests {
         assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.0), Some(1.0));
         assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 1.0), Some(4.0));
         assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.25), Some(2.0));
+    }
+
+    #[test]
+    fn quantiles_beside_infinite_samples_are_numbers() {
+        let infinite = f64::INFINITY;
+        for (sorted, q, expected) in [
+            (&[1.0, 2.0, infinite][..], 0.5, 2.0),
+            (&[1.0, infinite, infinite], 0.5, infinite),
+            (&[1.0, infinite], 0.5, infinite),
+            (&[infinite, infinite], 0.5, infinite),
+            (&[-infinite, 1.0], 0.5, -infinite),
+            (&[-infinite, -infinite, 1.0, 2.0], 0.25, -infinite),
+            (&[1.0, infinite], 0.0, 1.0),
+        ] {
+            assert_eq!(quantile(sorted, q), Some(expected), "{q} of {sorted:?}");
+        }
     }
 
     #[test]

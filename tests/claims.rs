@@ -84,6 +84,32 @@ fn a_claim_is_a_report_that_repeats_and_says_what_it_does_on_stderr() {
     assert_eq!(told(&read), told(&json));
 }
 
+#[test]
+fn a_bad_path_fails_before_anything_is_tried() {
+    let output = claims("range --output no/such/folder/claims.json");
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("in a folder that does not exist") && !stderr.contains("range:"), "{stderr}");
+}
+
+#[test]
+fn what_is_named_twice_is_tried_once_and_names_nobody_where_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("anonymous.json");
+    let arguments = format!("gradients gradients --format json --anonymize --output {}", path.display());
+    let output = claims(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report = Report::read(&path).expect("a report");
+    assert_eq!(report.claims.len(), 1);
+    assert_eq!((report.system.host, report.adapter.pci_bus_id), (None, None));
+    assert_eq!(report.run.argv.last().map(String::as_str), Some("anonymous.json"));
+
+    let output = claims("gradients --format md --output -");
+    let lines = text(&output.stdout);
+    assert_eq!(lines.lines().nth(1), Some("| --- | --- | --- |"), "{lines}");
+    assert!(lines.lines().nth(2).is_some_and(|line| line.starts_with("| gradients: through many layers")), "{lines}");
+}
+
 /// Who ends a run before its first step.
 struct Ender {
     of: usize,

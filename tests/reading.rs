@@ -387,6 +387,23 @@ fn numbers_out_of_range_are_refused_by_name() {
 }
 
 #[test]
+fn claims_have_names_of_their_own_and_durations_that_can_be_meant() {
+    let read = |name: &str, duration_s: f64| {
+        let claim =
+            |name: &str| json!({"name": name, "statement": "it is so", "status": "ok", "duration_s": duration_s});
+        let mut json = WHOLE.clone();
+        json["claims"] = json!([claim("gates"), claim(name)]);
+        Report::from_json(json.to_string().as_bytes()).map(|report| report.claims.len())
+    };
+    assert_eq!(read("output", 1.0), Ok(2));
+    assert!(read("gates", 1.0).is_err_and(|complaint| complaint.contains("gates is in it twice")));
+    for duration_s in [-1.0, 1e300] {
+        let complaint = read("output", duration_s).expect_err("no duration");
+        assert!(complaint.contains("a duration in seconds is"), "{complaint}");
+    }
+}
+
+#[test]
 fn a_complaint_is_one_short_line_whatever_it_quotes() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("some.json");

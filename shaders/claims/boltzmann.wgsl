@@ -49,11 +49,14 @@ fn uniform_numbers(word: u32, step: u32, stream: u32, key: vec2<u32>) -> T {
     return T(uniform_of(first.x), uniform_of(first.y), uniform_of(second.x), uniform_of(second.y));
 }
 
-// Data and its hidden probabilities, the reconstruction and its; between the two the hidden units that are on.
-var<workgroup> v0: array<T, BATCH * VISIBLE_WORDS>;
+// Where the data and the reconstruction begin among the visible units.
+const DATA: u32 = 0u;
+const RECONSTRUCTION: u32 = BATCH * VISIBLE_WORDS;
+
+var<workgroup> visible: array<T, 2u * BATCH * VISIBLE_WORDS>;
+// Hidden probabilities of the data and of the reconstruction; between the two the hidden units that are on.
 var<workgroup> p0: array<T, BATCH * HIDDEN_WORDS>;
 var<workgroup> on: array<T, BATCH * HIDDEN_WORDS>;
-var<workgroup> v1: array<T, BATCH * VISIBLE_WORDS>;
 var<workgroup> p1: array<T, BATCH * HIDDEN_WORDS>;
 var<workgroup> squares: array<f32, LANES>;
 var<workgroup> counts_above_1: array<u32, LANES>;
@@ -89,17 +92,24 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
 fn load_examples(first: u32, lane: u32) {
     for (var i = lane; i < BATCH * VISIBLE_WORDS; i += LANES) {
         let pattern = picks[first + i / VISIBLE_WORDS];
-        v0[i] = patterns[pattern * VISIBLE_WORDS + i % VISIBLE_WORDS];
+        visible[DATA + i] = patterns[pattern * VISIBLE_WORDS + i % VISIBLE_WORDS];
     }
+}
+
+// The input of a word of hidden units from the visible units from `first` on.
+fn hidden_input(machine: u32, first: u32, i: u32) -> T {
+    let example = first + i / HIDDEN_WORDS * VISIBLE_WORDS;
+    let word = i % HIDDEN_WORDS;
+    var a = weights[machine + MATRIX + word];
+    for (var v = 0u; v < VISIBLE; v++) {
+        a += visible[example + v / 4u][v % 4u] * weights[machine + v * HIDDEN_WORDS + word];
+    }
+    return a;
 }
 
 fn hidden_of_data(machine: u32, key: vec2<u32>, at: u32, lane: u32) {
     for (var i = lane; i < BATCH * HIDDEN_WORDS; i += LANES) {
-        var a = weights[machine + MATRIX + i % HIDDEN_WORDS];
-        for (var v = 0u; v < VISIBLE; v++) {
-            a += v0[i / HIDDEN_WORDS * VISIBLE_WORDS + v / 4u][v % 4u] * weights[machine + v * HIDDEN_WORDS + i % HIDDEN_WORDS];
-        }
-        let p = probability(a);
+        let p = probability(hidden_input(machine, DATA, i));
         count_probabilities(p, lane);
         p0[i] = p;
         on[i] = select(T(0.0), T(1.0), uniform_numbers(i, at, OF_HIDDEN, key) < p);
@@ -122,18 +132,14 @@ fn reconstruct(machine: u32, key: vec2<u32>, at: u32, lane: u32) {
         }
         let p = probability(a);
         count_probabilities(p, lane);
-        squares[lane] += dot(v0[i] - p, v0[i] - p);
-        v1[i] = select(T(0.0), T(1.0), uniform_numbers(i, at, OF_VISIBLE, key) < p);
+        squares[lane] += dot(visible[DATA + i] - p, visible[DATA + i] - p);
+        visible[RECONSTRUCTION + i] = select(T(0.0), T(1.0), uniform_numbers(i, at, OF_VISIBLE, key) < p);
     }
 }
 
 fn hidden_of_reconstruction(machine: u32, lane: u32) {
     for (var i = lane; i < BATCH * HIDDEN_WORDS; i += LANES) {
-        var a = weights[machine + MATRIX + i % HIDDEN_WORDS];
-        for (var v = 0u; v < VISIBLE; v++) {
-            a += v1[i / HIDDEN_WORDS * VISIBLE_WORDS + v / 4u][v % 4u] * weights[machine + v * HIDDEN_WORDS + i % HIDDEN_WORDS];
-        }
-        let p = probability(a);
+        let p = probability(hidden_input(machine, RECONSTRUCTION, i));
         count_probabilities(p, lane);
         p1[i] = p;
     }
@@ -165,9 +171,9 @@ fn update(machine: u32, rate: f32, lane: u32) {
         let word = i % HIDDEN_WORDS;
         var difference = T(0.0);
         for (var example = 0u; example < BATCH; example++) {
-            let visible = example * VISIBLE_WORDS + v / 4u;
+            let at = example * VISIBLE_WORDS + v / 4u;
             let hidden = example * HIDDEN_WORDS + word;
-            difference += v0[visible][v % 4u] * p0[hidden] - v1[visible][v % 4u] * p1[hidden];
+            difference += visible[DATA + at][v % 4u] * p0[hidden] - visible[RECONSTRUCTION + at][v % 4u] * p1[hidden];
         }
         weights[machine + i] += rate * difference;
     }
@@ -181,7 +187,8 @@ fn update(machine: u32, rate: f32, lane: u32) {
     for (var i = lane; i < VISIBLE_WORDS; i += LANES) {
         var difference = T(0.0);
         for (var example = 0u; example < BATCH; example++) {
-            difference += v0[example * VISIBLE_WORDS + i] - v1[example * VISIBLE_WORDS + i];
+            let at = example * VISIBLE_WORDS + i;
+            difference += visible[DATA + at] - visible[RECONSTRUCTION + at];
         }
         weights[machine + MATRIX + HIDDEN_WORDS + i] += rate * difference;
     }

@@ -5,15 +5,15 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
-use super::shallow::{arrived_at, bars_and_stripes, best_rate, by_part, error_of_mean, figure_of_steps, picks};
-use super::text::number;
-use super::{Context, Experiment, Findings, check, count, over_seeds, to_f32};
-use crate::activation::Activation;
+use super::shallow::{
+    self, Function, Sizes, TUNING_SEEDS, arrived_at, bars_and_stripes, best_rate, error_of_mean, figure_of_steps,
+    picks, told_rate,
+};
+use super::{Context, Experiment, Findings, check, over_seeds, to_f32, told_over_seeds};
 use crate::error::Result;
-use crate::gpu::{Gpu, Sequence, ShaderChecks};
+use crate::gpu::{Gpu, ShaderChecks};
 use crate::reference;
-use crate::report::{Axis, Figure, Outcome, Plot, Series};
-use crate::stats::Estimate;
+use crate::report::{Figure, Outcome};
 use crate::storage::Storage;
 
 /// The claim.
@@ -31,103 +31,45 @@ const SIZES: Sizes = Sizes { visible: 64, hidden: 32, batch: 16 };
 /// Learning rates that are tried on seeds of their own.
 const RATES: [f32; 10] = [0.015_625, 0.031_25, 0.062_5, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
 
-/// Seeds that rates are tried on.
-const TUNING_SEEDS: u64 = 2;
-
-/// Steps of a dispatch: drivers end what runs for seconds.
-const STEPS_AT_ONCE: usize = 100;
-
 /// What is reasonable: an error below so much of that of the mean picture.
 const REASONABLE: f64 = 0.5;
 
-/// Of a net and its batches; all but the batch in fours.
-#[derive(Clone, Copy, Debug)]
-struct Sizes {
-    visible: usize,
-    hidden: usize,
-    batch: usize,
+/// Weights and biases of a net.
+fn weight_count(sizes: Sizes) -> usize {
+    2 * sizes.visible * sizes.hidden + sizes.hidden + sizes.visible
 }
 
-impl Sizes {
-    /// Weights and biases of a net.
-    fn weights(self) -> usize {
-        2 * self.visible * self.hidden + self.hidden + self.visible
+/// The standard deviation of weights into a layer of a function: Glorot and Bengio's for sigmoid, He's for ReLU.
+fn deviation(function: Function, sizes: Sizes) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "tens of units")]
+    let [visible, hidden] = [sizes.visible as f64, sizes.hidden as f64];
+    match function {
+        Function::Sigmoid => (2.0 / (visible + hidden)).sqrt(),
+        Function::Relu => (2.0 / visible).sqrt(),
     }
 }
 
-/// What the hidden layer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hidden {
-    Sigmoid,
-    Relu,
-}
-
-impl Hidden {
-    const BOTH: [Self; 2] = [Self::Sigmoid, Self::Relu];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sigmoid => "sigmoid",
-            Self::Relu => "ReLU",
-        }
-    }
-
-    fn forward(self, x: f64) -> f64 {
-        match self {
-            Self::Sigmoid => reference::sigmoid(x),
-            Self::Relu => reference::relu(x),
-        }
-    }
-
-    fn backward(self, y: f64, dy: f64) -> f64 {
-        match self {
-            Self::Sigmoid => reference::sigmoid_from_y(y, dy),
-            Self::Relu => reference::relu_backward(y, dy),
-        }
-    }
-
-    /// The standard deviation of weights into it: Glorot and Bengio's for sigmoid, He's for ReLU.
-    fn deviation(self, sizes: Sizes) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "tens of units")]
-        let [visible, hidden] = [sizes.visible as f64, sizes.hidden as f64];
-        match self {
-            Self::Sigmoid => (2.0 / (visible + hidden)).sqrt(),
-            Self::Relu => (2.0 / visible).sqrt(),
-        }
-    }
-
-    fn wgsl(self, sizes: Sizes) -> String {
-        let (forward, backward) = match self {
-            Self::Sigmoid => ("sigmoid_two_sided", "sigmoid_from_y"),
-            Self::Relu => ("relu_plain", "relu_from_y"),
-        };
-        let Sizes { visible, hidden, batch } = sizes;
-        let glue = format!(
-            "const VISIBLE: u32 = {visible}u;\nconst HIDDEN: u32 = {hidden}u;\nconst BATCH: u32 = {batch}u;\n\
-             fn hidden(x: T) -> T {{ return {forward}(x); }}\nfn hidden_backward(y: T, dy: T) -> T {{ return {backward}(y, dy); }}\n"
-        );
-        let [sigmoid, relu] = ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table").wgsl);
-        [Storage::F32.wgsl(), sigmoid, relu, &glue, include_str!("../../shaders/claims/autoencoder.wgsl")].join("\n")
-    }
+fn wgsl(hidden: Function, sizes: Sizes) -> String {
+    let shader = include_str!("../../shaders/claims/autoencoder.wgsl");
+    [Storage::F32.wgsl(), &hidden.wgsl("hidden"), &sizes.wgsl(), shader].join("\n")
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {
     let pictures = bars_and_stripes(SIDE);
     let baseline = error_of_mean(&pictures);
     let steps = context.either(300, 3000);
-    let mut seeds = context.seeds(context.either(8, 32) + TUNING_SEEDS);
-    let tuning = seeds.split_off(seeds.len() - usize::try_from(TUNING_SEEDS).expect("a few"));
+    let (seeds, tuning) = shallow::seeds(context);
     let mut trained = Vec::new();
-    for hidden in Hidden::BOTH {
+    for hidden in Function::BOTH {
         (context.progress)(&format!(
             "a hidden layer of {}: learning rates, then {steps} steps of {} seeds",
             hidden.name(),
             seeds.len()
         ));
-        check(context.gpu, hidden, &hidden.wgsl(CHECKED), ShaderChecks::Trusted)?;
+        check(context.gpu, hidden, &wgsl(hidden, CHECKED), ShaderChecks::Trusted)?;
         let train = |seeds: &[u64], rates: &[f32]| {
             let training = Training::new(hidden, SIZES, &pictures, seeds, rates, steps);
-            let (errors, _) = training.run(context.gpu, &hidden.wgsl(SIZES), ShaderChecks::Trusted)?;
+            let (errors, _) = training.run(context.gpu, &wgsl(hidden, SIZES), ShaderChecks::Trusted)?;
             Ok::<_, crate::error::Error>(errors.chunks_exact(steps).map(<[f32]>::to_vec).collect::<Vec<_>>())
         };
         let rate = best_rate(&train(&tuning, &RATES)?, &RATES);
@@ -147,7 +89,11 @@ fn run(context: &Context<'_>) -> Result<Findings> {
         conclusion: conclusion(sigmoid, relu, baseline, steps, arrived.iter().filter(|arrived| **arrived).count()),
         seeds,
         figures,
-        plots: vec![plot(&trained)],
+        plots: vec![shallow::plot(
+            "Reconstruction error of shallow autoencoders over steps",
+            &trained.iter().map(Trained::line).collect::<Vec<_>>(),
+            30,
+        )],
         notes: vec![format!(
             "{} bars and stripes of {SIDE} by {SIDE} pixels, {} hidden units, batches of {}, plain SGD; the learning rate of each is the best of {} on {TUNING_SEEDS} \
              other seeds. Reasonable is an error below {REASONABLE} of that of the mean picture.",
@@ -160,24 +106,21 @@ fn run(context: &Context<'_>) -> Result<Findings> {
 }
 
 fn conclusion(sigmoid: &Trained, relu: &Trained, baseline: f64, steps: usize, arrived: usize) -> String {
-    let error = |trained: &Trained| match over_seeds(&trained.arrived().collect::<Vec<_>>()) {
-        Some(Estimate { median, low, high }) => format!("{} [{}, {}]", number(median), number(low), number(high)),
-        None => "none".to_owned(),
-    };
+    let error = |trained: &Trained| told_over_seeds(&trained.arrived().collect::<Vec<_>>());
     format!(
-        "after {steps} steps the error is {} with sigmoid (rate {}) and {} with ReLU (rate {}), that of the mean picture {baseline:.3}; {arrived} of {} sigmoid nets end \
+        "after {steps} steps the error is {} with sigmoid ({}) and {} with ReLU ({}), that of the mean picture {baseline:.3}; {arrived} of {} sigmoid nets end \
          below {REASONABLE} of it",
         error(sigmoid),
-        sigmoid.rate,
+        told_rate(sigmoid.rate, &RATES),
         error(relu),
-        relu.rate,
+        told_rate(relu.rate, &RATES),
         sigmoid.courses.len()
     )
 }
 
 /// What became of the nets of a hidden layer.
 struct Trained {
-    hidden: Hidden,
+    hidden: Function,
     rate: f32,
     /// By seed, the error by step.
     courses: Vec<Vec<f32>>,
@@ -188,9 +131,15 @@ impl Trained {
         self.courses.iter().map(|course| arrived_at(course))
     }
 
-    /// By seed, this error over the other's.
+    fn line(&self) -> (String, &[Vec<f32>]) {
+        (format!("hidden layer of {}", self.hidden.name()), &self.courses)
+    }
+
+    /// By seed, this error over the other's. That of a net that diverged is infinite, and where both did, neither is better.
     fn over(&self, other: &Self) -> Vec<f64> {
-        self.arrived().zip(other.arrived()).map(|(own, other)| own / other).collect()
+        let error = |arrived: f64| if arrived.is_nan() { f64::INFINITY } else { arrived };
+        let ratio = |(own, other): (f64, f64)| if own == other { 1.0 } else { own / other };
+        self.arrived().map(error).zip(other.arrived().map(error)).map(ratio).collect()
     }
 
     fn figures(&self, reasonable: f64) -> Vec<Figure> {
@@ -199,8 +148,8 @@ impl Trained {
         let failed = arrived.iter().filter(|error| !error.is_finite()).count();
         let error = match over_seeds(&arrived) {
             Some(error) => Figure::estimated(format!("{name}: mean squared error"), "", error).noted(format!(
-                "rate {}; {failed} of {} not finite",
-                self.rate,
+                "{}; {failed} of {} not finite",
+                told_rate(self.rate, &RATES),
                 arrived.len()
             )),
             None => Figure::none(format!("{name}: mean squared error"), "", "no net was trained"),
@@ -209,27 +158,9 @@ impl Trained {
     }
 }
 
-fn plot(trained: &[Trained]) -> Plot {
-    Plot {
-        title: "Reconstruction error of shallow autoencoders over steps".to_owned(),
-        x: Axis::linear("step"),
-        y: Axis::linear("mean squared error"),
-        series: trained
-            .iter()
-            .map(|trained| Series {
-                label: format!("hidden layer of {}", trained.hidden.name()),
-                points: by_part(&trained.courses, 30)
-                    .into_iter()
-                    .map(|(step, error)| crate::report::Point::estimated(step, error))
-                    .collect(),
-            })
-            .collect(),
-    }
-}
-
 /// Nets to be trained: of each seed one of each rate.
 struct Training {
-    hidden: Hidden,
+    hidden: Function,
     sizes: Sizes,
     steps: usize,
     seeds: usize,
@@ -241,7 +172,7 @@ struct Training {
 }
 
 impl Training {
-    fn new(hidden: Hidden, sizes: Sizes, pictures: &[Vec<f32>], seeds: &[u64], rates: &[f32], steps: usize) -> Self {
+    fn new(hidden: Function, sizes: Sizes, pictures: &[Vec<f32>], seeds: &[u64], rates: &[f32], steps: usize) -> Self {
         let mut weights = Vec::new();
         for seed in seeds {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
@@ -249,9 +180,9 @@ impl Training {
                 let weight = || deviation * random.sample::<f64, _>(StandardNormal);
                 std::iter::repeat_with(weight).take(sizes.visible * sizes.hidden).map(to_f32).collect()
             };
-            let mut of_net = normal(hidden.deviation(sizes));
-            of_net.extend(normal(Hidden::Sigmoid.deviation(sizes)));
-            of_net.resize(sizes.weights(), 0.0);
+            let mut of_net = normal(deviation(hidden, sizes));
+            of_net.extend(normal(deviation(Function::Sigmoid, sizes)));
+            of_net.resize(weight_count(sizes), 0.0);
             weights.extend(of_net.repeat(rates.len()));
         }
         Self {
@@ -279,12 +210,7 @@ impl Training {
         let rates = gpu.buffer_of("rates", &self.rates.repeat(self.seeds))?;
         let (patterns, picks) = (gpu.buffer_of("patterns", &self.patterns)?, gpu.buffer_of("picks", &self.picks)?);
         let buffers = [&weights, &errors, &rates, &patterns, &picks];
-        for first in (0..self.steps).step_by(STEPS_AT_ONCE) {
-            let steps = STEPS_AT_ONCE.min(self.steps - first);
-            let params = [first, steps, self.steps, self.rates.len()].map(count);
-            let step = gpu.step(&program, &buffers, &params, [count(self.nets()), 1, 1])?;
-            gpu.run_sequence(&Sequence::new(path.clone(), vec![step]), 1)?;
-        }
+        shallow::train(gpu, &program, &buffers, self.steps, [self.nets(), self.rates.len()])?;
         Ok((gpu.load(&errors)?, gpu.load(&weights)?))
     }
 
@@ -294,7 +220,7 @@ impl Training {
         let matrix = visible * hidden;
         let (mut errors, mut all_weights) = (Vec::new(), Vec::new());
         for net in 0..self.nets() {
-            let of_net = &self.weights[net * self.sizes.weights()..][..self.sizes.weights()];
+            let of_net = &self.weights[net * weight_count(self.sizes)..][..weight_count(self.sizes)];
             let mut w: Vec<f64> = of_net.iter().map(|weight| f64::from(*weight)).collect();
             let rate = f64::from(self.rates[net % self.rates.len()]);
             for step in 0..self.steps {
@@ -337,7 +263,7 @@ impl Training {
 const CHECKED: Sizes = Sizes { visible: 16, hidden: 12, batch: 17 };
 
 /// Compares a few steps of a few small nets with f64.
-fn check(gpu: &Gpu, hidden: Hidden, wgsl: &str, checks: ShaderChecks) -> Result<()> {
+fn check(gpu: &Gpu, hidden: Function, wgsl: &str, checks: ShaderChecks) -> Result<()> {
     let training = Training::new(hidden, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.125, 0.5], 5);
     let (errors, weights) = training.run(gpu, wgsl, checks)?;
     let (expected_errors, expected_weights) = training.run_in_f64();
@@ -386,7 +312,7 @@ mod tests {
             let batch = batch as f64;
             loss / batch
         };
-        for hidden in Hidden::BOTH {
+        for hidden in Function::BOTH {
             let rate = 0.5;
             let mut training = Training::new(hidden, CHECKED, &bars_and_stripes(4), &[3], &[rate], 1);
             // Biases that keep ReLU's input from being 0, where it has no slope.
@@ -410,8 +336,8 @@ mod tests {
     #[test]
     fn training_on_the_adapter_is_that_in_f64() {
         let gpu = gpu();
-        for hidden in Hidden::BOTH {
-            check(&gpu, hidden, &hidden.wgsl(CHECKED), ShaderChecks::Trusted).expect("right");
+        for hidden in Function::BOTH {
+            check(&gpu, hidden, &wgsl(hidden, CHECKED), ShaderChecks::Trusted).expect("right");
         }
     }
 
@@ -419,21 +345,21 @@ mod tests {
     fn planted_faults_are_found() {
         let gpu = gpu();
         for (hidden, find, replace) in [
-            (Hidden::Sigmoid, "return sigmoid_two_sided(x)", "return sigmoid_two_sided(x * 1.01)"),
-            (Hidden::Relu, "relu_from_y(y, dy)", "dy"),
-            (Hidden::Sigmoid, "sigmoid_two_sided(a) - x[i]", "x[i] - sigmoid_two_sided(a)"),
-            (Hidden::Sigmoid, "weights[net + i] -= rate", "weights[net + i] += rate"),
-            (Hidden::Relu, "weights[net + MATRIX + i] -= rate * out_of_hidden;", ""),
-            (Hidden::Sigmoid, "weights[net + 2u * MATRIX + i] -= rate * sum;", ""),
-            (Hidden::Sigmoid, "weights[net + 2u * MATRIX + HIDDEN_WORDS + i] -= rate * sum;", ""),
-            (Hidden::Relu, "v < VISIBLE; v++", "v + 1u < VISIBLE; v++"),
-            (Hidden::Sigmoid, "net / params.nets_per_seed", "net"),
-            (Hidden::Sigmoid, "params.first_step + step", "params.first_step"),
-            (Hidden::Relu, "rates[net]", "rates[0]"),
-            (Hidden::Sigmoid, "i < LANES; i++", "i + 1u < LANES; i++"),
-            (Hidden::Sigmoid, "first + 2u * HIDDEN_WORDS]", "first + HIDDEN_WORDS]"),
+            (Function::Sigmoid, "return sigmoid_two_sided(x)", "return sigmoid_two_sided(x * 1.01)"),
+            (Function::Relu, "{ return relu_from_y(saved, dy); }", "{ return dy; }"),
+            (Function::Sigmoid, "sigmoid_two_sided(a) - x[i]", "x[i] - sigmoid_two_sided(a)"),
+            (Function::Sigmoid, "weights[net + i] -= rate", "weights[net + i] += rate"),
+            (Function::Relu, "weights[net + MATRIX + i] -= rate * out_of_hidden;", ""),
+            (Function::Sigmoid, "weights[net + 2u * MATRIX + i] -= rate * sum;", ""),
+            (Function::Sigmoid, "weights[net + 2u * MATRIX + HIDDEN_WORDS + i] -= rate * sum;", ""),
+            (Function::Relu, "v < VISIBLE; v++", "v + 1u < VISIBLE; v++"),
+            (Function::Sigmoid, "net / params.nets_per_seed", "net"),
+            (Function::Sigmoid, "params.first_step + step", "params.first_step"),
+            (Function::Relu, "rates[net]", "rates[0]"),
+            (Function::Sigmoid, "i < LANES; i++", "i + 1u < LANES; i++"),
+            (Function::Sigmoid, "first + 2u * HIDDEN_WORDS]", "first + HIDDEN_WORDS]"),
         ] {
-            let own = hidden.wgsl(CHECKED);
+            let own = wgsl(hidden, CHECKED);
             let planted = own.replacen(find, replace, 1);
             assert_ne!(own, planted, "{find}");
             let error = check(&gpu, hidden, &planted, ShaderChecks::Checked).err();
@@ -442,14 +368,34 @@ mod tests {
     }
 
     #[test]
+    fn a_net_that_diverged_is_a_result() {
+        let trained = |hidden, errors: &[f32]| Trained {
+            hidden,
+            rate: 8.0,
+            courses: errors.iter().map(|error| vec![*error; 10]).collect(),
+        };
+        let sigmoid = trained(Function::Sigmoid, &[0.5, f32::NAN, 0.25, f32::INFINITY]);
+        let relu = trained(Function::Relu, &[f32::NAN, 0.5, 0.5, f32::NAN]);
+        assert_eq!(sigmoid.over(&relu), [0.0, f64::INFINITY, 0.5, 1.0]);
+        let figures = relu.figures(0.125);
+        assert_eq!(figures[0].value, None);
+        let note = figures[0].note.as_deref();
+        assert_eq!(note, Some("it is infinite; rate 8, at the end of those tried; 2 of 4 not finite"));
+        assert_eq!(figures[1].note.as_deref(), Some("0 of 4 arrive"));
+        let told = conclusion(&sigmoid, &relu, 0.25, 300, 0);
+        assert!(told.contains("inf [0.500, inf] with ReLU"), "{told}");
+    }
+
+    #[test]
     fn the_same_seed_gives_the_same_bits_in_one_dispatch_or_in_several() {
         let gpu = gpu();
         let train = |steps: usize| {
-            let training = Training::new(Hidden::Relu, CHECKED, &bars_and_stripes(4), &[3, 4], &[0.25], steps);
-            let (errors, _) = training.run(&gpu, &Hidden::Relu.wgsl(CHECKED), ShaderChecks::Trusted).expect("it runs");
+            let training = Training::new(Function::Relu, CHECKED, &bars_and_stripes(4), &[3, 4], &[0.25], steps);
+            let (errors, _) =
+                training.run(&gpu, &wgsl(Function::Relu, CHECKED), ShaderChecks::Trusted).expect("it runs");
             errors.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
-        let steps = STEPS_AT_ONCE + 30;
+        let steps = shallow::STEPS_AT_ONCE + 30;
         let twice = train(steps);
         assert_eq!(twice, train(steps));
         // Trained for less, it is the same up to there: the order of examples is that of the seed alone.

@@ -7,15 +7,15 @@ use rand_distr::StandardNormal;
 
 use super::random::{self, random, uniform_of};
 use super::range::percent;
-use super::shallow::{arrived_at, bars_and_stripes, best_rate, by_part, error_of_mean, figure_of_steps, picks};
-use super::text::number;
-use super::{Context, Experiment, Findings, check, count, over_seeds};
-use crate::activation::Activation;
+use super::shallow::{
+    self, Function, Sizes, TUNING_SEEDS, arrived_at, bars_and_stripes, best_rate, error_of_mean, figure_of_steps,
+    picks, told_rate,
+};
+use super::{Context, Experiment, Findings, check, count, over_seeds, over_seeds_of_merit, told_over_seeds};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Sequence, ShaderChecks};
-use crate::reference;
-use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
-use crate::stats::Estimate;
+use crate::gpu::{Gpu, ShaderChecks};
+use crate::report::table::interval;
+use crate::report::{Figure, Outcome};
 use crate::storage::Storage;
 
 /// The claim.
@@ -33,108 +33,60 @@ const SIZES: Sizes = Sizes { visible: 16, hidden: 16, batch: 10 };
 /// Learning rates that are tried on seeds of their own.
 const RATES: [f32; 6] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
 
-/// Seeds that rates are tried on.
-const TUNING_SEEDS: u64 = 2;
-
-/// Steps of a dispatch: drivers end what runs for seconds.
-const STEPS_AT_ONCE: usize = 200;
-
-/// It works if its error ends below so much of that of the mean picture.
+/// It works if its error ends below so much of that of the mean picture ...
 const WORKS: f64 = 0.5;
 
-/// Of a machine and its batches; all but the batch in fours.
-#[derive(Clone, Copy, Debug)]
-struct Sizes {
-    visible: usize,
-    hidden: usize,
-    batch: usize,
+/// ... and if, in the last tenth of its steps, no more than this share of what it takes for probabilities is above 1 or no number.
+const NO_PROBABILITIES: f64 = 0.01;
+
+/// Weights and biases of a machine.
+fn weight_count(sizes: Sizes) -> usize {
+    sizes.visible * sizes.hidden + sizes.hidden + sizes.visible
 }
 
-impl Sizes {
-    /// Weights and biases of a machine.
-    fn weights(self) -> usize {
-        self.visible * self.hidden + self.hidden + self.visible
-    }
+/// Probabilities of a step: of hidden units twice, of visible ones once.
+fn probability_count(sizes: Sizes) -> usize {
+    sizes.batch * (2 * sizes.hidden + sizes.visible)
+}
 
-    /// Probabilities of a step: of hidden units twice, of visible ones once.
-    fn probabilities(self) -> usize {
-        self.batch * (2 * self.hidden + self.visible)
+/// The bias to begin with: that of a probability of 1/2.
+fn bias(unit: Function) -> f32 {
+    match unit {
+        Function::Sigmoid => 0.0,
+        Function::Relu => 0.5,
     }
 }
 
-/// What makes a probability of a unit's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
-    Sigmoid,
-    Relu,
-}
-
-impl Unit {
-    const BOTH: [Self; 2] = [Self::Sigmoid, Self::Relu];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sigmoid => "sigmoid",
-            Self::Relu => "ReLU",
-        }
-    }
-
-    fn probability(self, x: f64) -> f64 {
-        match self {
-            Self::Sigmoid => reference::sigmoid(x),
-            Self::Relu => reference::relu(x),
-        }
-    }
-
-    /// The bias to begin with: that of a probability of 1/2.
-    fn bias(self) -> f32 {
-        match self {
-            Self::Sigmoid => 0.0,
-            Self::Relu => 0.5,
-        }
-    }
-
-    fn wgsl(self, sizes: Sizes) -> String {
-        let function = match self {
-            Self::Sigmoid => "sigmoid_two_sided",
-            Self::Relu => "relu_plain",
-        };
-        let Sizes { visible, hidden, batch } = sizes;
-        let glue = format!(
-            "const VISIBLE: u32 = {visible}u;\nconst HIDDEN: u32 = {hidden}u;\nconst BATCH: u32 = {batch}u;\n\
-             fn probability(x: T) -> T {{ return {function}(x); }}\n"
-        );
-        let [sigmoid, relu] = ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table").wgsl);
-        let machine = include_str!("../../shaders/claims/boltzmann.wgsl");
-        [Storage::F32.wgsl(), sigmoid, relu, random::WGSL, &glue, machine].join("\n")
-    }
+/// The text of machines whose `probability` of a unit's input is a function.
+fn wgsl(unit: Function, sizes: Sizes) -> String {
+    let machine = include_str!("../../shaders/claims/boltzmann.wgsl");
+    [Storage::F32.wgsl(), &unit.wgsl("probability"), random::WGSL, &sizes.wgsl(), machine].join("\n")
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {
     let pictures = bars_and_stripes(SIDE);
     let baseline = error_of_mean(&pictures);
     let steps = context.either(2000, 20_000);
-    let mut seeds = context.seeds(context.either(8, 32) + TUNING_SEEDS);
-    let tuning = seeds.split_off(seeds.len() - usize::try_from(TUNING_SEEDS).expect("a few"));
+    let (seeds, tuning) = shallow::seeds(context);
     let mut trained = Vec::new();
-    for unit in Unit::BOTH {
+    for unit in Function::BOTH {
         (context.progress)(&format!(
             "units of {}: learning rates, then {steps} steps of {} seeds",
             unit.name(),
             seeds.len()
         ));
-        check(context.gpu, unit, &unit.wgsl(CHECKED), ShaderChecks::Trusted)?;
+        check(context.gpu, unit, &wgsl(unit, CHECKED), ShaderChecks::Trusted)?;
         let train = |seeds: &[u64], rates: &[f32]| {
             Training::new(unit, SIZES, &pictures, seeds, rates, steps).run(
                 context.gpu,
-                &unit.wgsl(SIZES),
+                &wgsl(unit, SIZES),
                 ShaderChecks::Trusted,
             )
         };
         let tried = train(&tuning, &RATES)?;
         let rate = match unit {
-            Unit::Sigmoid => likeliest_rate(&tried.weights, &pictures),
-            Unit::Relu => best_rate(&tried.errors, &RATES),
+            Function::Sigmoid => likeliest_rate(&tried.weights, &pictures),
+            Function::Relu => best_rate(&tried.errors, &RATES),
         };
         trained.push(Trained { unit, rate, run: train(&seeds, &[rate])? });
     }
@@ -145,28 +97,37 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let mut figures = vec![Figure::new("mean picture: mean squared error", "", baseline)];
     figures.extend(trained.iter().flat_map(|trained| trained.figures(WORKS * baseline)));
     figures.extend(figures_of_likelihood(&likelihoods, pictures.len()));
-    // Sigmoid works, and ReLU gives no probabilities, by seed.
-    let works = sigmoid.run.errors.iter().map(|course| arrived_at(course) < WORKS * baseline);
-    let breaks = relu.run.above_1.iter().zip(&relu.run.nan).map(|(above, nan)| above + nan > 0);
+    let works = trained.iter().map(|trained| trained.works(baseline)).collect::<Vec<_>>();
     Ok(Findings {
-        outcome: Outcome::of(works.chain(breaks)),
+        outcome: outcome(&works[0], &works[1]),
         conclusion: conclusion(sigmoid, relu, baseline, &likelihoods, pictures.len(), steps),
         seeds,
         figures,
-        plots: vec![plot(&trained)],
+        plots: vec![shallow::plot(
+            "Reconstruction error of restricted Boltzmann machines over steps",
+            &trained.iter().map(Trained::line).collect::<Vec<_>>(),
+            40,
+        )],
         notes: vec![
             format!(
                 "{} bars and stripes of {SIDE} by {SIDE} pixels, {} hidden units, batches of {}; the learning rate is the best of {} on {TUNING_SEEDS} other seeds: of sigmoid by likelihood, of ReLU, which has none, by error. \
-                 It works if the error ends below {WORKS} of that of the mean picture.",
+                 A machine works if, over the last tenth of its steps, its error is below {WORKS} of that of the mean picture and at most {:.0} % of its probabilities are none; \
+                 the claim holds for a seed if sigmoid's does and ReLU's does not.",
                 pictures.len(),
                 SIZES.hidden,
                 SIZES.batch,
-                RATES.len()
+                RATES.len(),
+                100.0 * NO_PROBABILITIES
             ),
             "A unit of ReLU begins with a bias of 1/2, that of a probability of 1/2; one whose value is above 1 is on for certain, which is no sample of it."
                 .to_owned(),
         ],
     })
+}
+
+/// By seed, whether sigmoid's machine works and ReLU's does not.
+fn outcome(sigmoid: &[bool], relu: &[bool]) -> Outcome {
+    Outcome::of(sigmoid.iter().zip(relu).map(|(sigmoid, relu)| *sigmoid && !relu))
 }
 
 fn conclusion(
@@ -177,19 +138,21 @@ fn conclusion(
     pictures: usize,
     steps: usize,
 ) -> String {
-    let interval = |values: &[f64]| match over_seeds(values) {
-        Some(Estimate { median, low, high }) => format!("{} [{}, {}]", number(median), number(low), number(high)),
-        None => "none".to_owned(),
+    let working = |trained: &Trained| {
+        let count = trained.works(baseline).into_iter().filter(|works| *works).count();
+        format!("{count} of {}", trained.run.errors.len())
     };
     format!(
-        "after {steps} steps sigmoid's reconstruction error is {} (the mean picture's: {baseline:.2}) and its log-likelihood {} (chance {:.1}, at most {:.2}); with ReLU {:.1} % of \
-         what should be probabilities exceed 1, and the error is {}{}",
-        interval(&sigmoid.arrived()),
-        interval(likelihoods),
+        "after {steps} steps {} machines of sigmoid work, with a reconstruction error of {} (the mean picture's: {baseline:.2}) and a log-likelihood of {} (chance {:.1}, at most \
+         {:.2}); of ReLU {} do: {} % of what should be probabilities are none at the end, and the error is {}{}",
+        working(sigmoid),
+        told_over_seeds(&sigmoid.arrived()),
+        over_seeds_of_merit(likelihoods).map_or_else(|| "none".to_owned(), interval),
         log_likelihood_by_chance(),
         best_log_likelihood(pictures),
-        percent(relu.run.above_1.iter().sum(), relu.run.probabilities),
-        interval(&relu.arrived()),
+        working(relu),
+        told_over_seeds(&relu.run.none_at_end.iter().map(|share| 100.0 * share).collect::<Vec<_>>()),
+        told_over_seeds(&relu.arrived()),
         match relu.failed() {
             0 => String::new(),
             failed => format!(" ({failed} of {} machines left f32)", relu.run.errors.len()),
@@ -199,7 +162,7 @@ fn conclusion(
 
 /// What became of the machines of a unit.
 struct Trained {
-    unit: Unit,
+    unit: Function,
     rate: f32,
     run: Run,
 }
@@ -211,6 +174,8 @@ struct Run {
     /// Probabilities above 1, and those that are no numbers, in all steps.
     above_1: Vec<u64>,
     nan: Vec<u64>,
+    /// The share of both in the last tenth of the steps.
+    none_at_end: Vec<f64>,
     /// Probabilities of all machines and steps.
     probabilities: u64,
     /// The weights at the end.
@@ -222,6 +187,16 @@ impl Trained {
         self.run.errors.iter().map(|course| arrived_at(course)).collect()
     }
 
+    /// By machine.
+    fn works(&self, baseline: f64) -> Vec<bool> {
+        let both = self.run.errors.iter().zip(&self.run.none_at_end);
+        both.map(|(course, none)| arrived_at(course) < WORKS * baseline && *none <= NO_PROBABILITIES).collect()
+    }
+
+    fn line(&self) -> (String, &[Vec<f32>]) {
+        (format!("units of {}", self.unit.name()), &self.run.errors)
+    }
+
     fn failed(&self) -> usize {
         self.arrived().iter().filter(|error| !error.is_finite()).count()
     }
@@ -231,8 +206,8 @@ impl Trained {
         let arrived = self.arrived();
         let error = match over_seeds(&arrived) {
             Some(error) => Figure::estimated(format!("{name}: reconstruction error"), "", error).noted(format!(
-                "rate {}; {} of {} not finite",
-                self.rate,
+                "{}; {} of {} not finite",
+                told_rate(self.rate, &RATES),
                 self.failed(),
                 arrived.len()
             )),
@@ -244,14 +219,18 @@ impl Trained {
             Figure::new(format!("{name}: probabilities {what}"), "%", percent(count, of_all))
                 .noted(format!("{count} of {of_all}"))
         };
-        let steps = figure_of_steps(format!("{name}: steps until it works"), &self.run.errors, works);
-        vec![error, steps, share("above 1", &self.run.above_1), share("that are no numbers", &self.run.nan)]
+        let steps = figure_of_steps(format!("{name}: steps until the error is low enough"), &self.run.errors, works);
+        let name_at_end = format!("{name}: probabilities that are none at the end");
+        let shares: Vec<f64> = self.run.none_at_end.iter().map(|share| 100.0 * share).collect();
+        let at_end = over_seeds(&shares).map(|share| Figure::estimated(name_at_end, "%", share));
+        let all = [share("above 1", &self.run.above_1), share("that are no numbers", &self.run.nan)];
+        [error, steps].into_iter().chain(all).chain(at_end).collect()
     }
 }
 
 fn figures_of_likelihood(likelihoods: &[f64], pictures: usize) -> Vec<Figure> {
     let name = "sigmoid: log-likelihood of a picture";
-    let measured = match over_seeds(likelihoods) {
+    let measured = match over_seeds_of_merit(likelihoods) {
         Some(likelihood) => Figure::estimated(name, "nat", likelihood).noted("exact"),
         None => Figure::none(name, "nat", "none was trained"),
     };
@@ -304,25 +283,9 @@ fn mean_log_likelihood(sizes: Sizes, weights: &[f32], pictures: &[Vec<f32>]) -> 
     pictures.iter().map(|picture| log_of(&|v| picture[v] == 1.0) - log_of_sum).sum::<f64>() / count
 }
 
-fn plot(trained: &[Trained]) -> Plot {
-    let line = |trained: &Trained| Series {
-        label: format!("units of {}", trained.unit.name()),
-        points: by_part(&trained.run.errors, 40)
-            .into_iter()
-            .map(|(step, error)| Point::estimated(step, error))
-            .collect(),
-    };
-    Plot {
-        title: "Reconstruction error of restricted Boltzmann machines over steps".to_owned(),
-        x: Axis::linear("step"),
-        y: Axis::linear("mean squared error"),
-        series: trained.iter().map(line).collect(),
-    }
-}
-
 /// Machines to be trained: of each seed one of each rate.
 struct Training {
-    unit: Unit,
+    unit: Function,
     sizes: Sizes,
     steps: usize,
     rates: Vec<f32>,
@@ -337,14 +300,14 @@ struct Training {
 const FOUND_WORDS: usize = 4;
 
 impl Training {
-    fn new(unit: Unit, sizes: Sizes, pictures: &[Vec<f32>], seeds: &[u64], rates: &[f32], steps: usize) -> Self {
+    fn new(unit: Function, sizes: Sizes, pictures: &[Vec<f32>], seeds: &[u64], rates: &[f32], steps: usize) -> Self {
         let mut weights = Vec::new();
         for seed in seeds {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
             // Hinton's practical guide (2010), section 8: normal, 0.01.
             let weight = || 0.01 * random.sample::<f32, _>(StandardNormal);
             let mut of_machine: Vec<f32> = std::iter::repeat_with(weight).take(sizes.visible * sizes.hidden).collect();
-            of_machine.resize(sizes.weights(), unit.bias());
+            of_machine.resize(weight_count(sizes), bias(unit));
             weights.extend(of_machine.repeat(rates.len()));
         }
         Self {
@@ -381,25 +344,28 @@ impl Training {
         let keys = gpu.buffer_of("keys", &keys)?;
         let (patterns, picks) = (gpu.buffer_of("patterns", &self.patterns)?, gpu.buffer_of("picks", &self.picks)?);
         let buffers = [&weights, &found, &rates, &keys, &patterns, &picks];
-        for first in (0..self.steps).step_by(STEPS_AT_ONCE) {
-            let steps = STEPS_AT_ONCE.min(self.steps - first);
-            let params = [first, steps, self.steps, self.rates.len()].map(count);
-            let step = gpu.step(&program, &buffers, &params, [count(self.machines()), 1, 1])?;
-            gpu.run_sequence(&Sequence::new(path.clone(), vec![step]), 1)?;
-        }
+        shallow::train(gpu, &program, &buffers, self.steps, [self.machines(), self.rates.len()])?;
         let found: Vec<u32> = gpu.load(&found)?;
         let of_machines = || found.chunks_exact(self.steps * FOUND_WORDS);
         let counts = |word: usize| {
             let sum = |steps: &[u32]| steps.iter().skip(word).step_by(FOUND_WORDS).map(|count| u64::from(*count)).sum();
             of_machines().map(sum).collect::<Vec<u64>>()
         };
+        let at_end = (self.steps / 10).max(1);
+        let none_at_end = |steps: &[u32]| {
+            let none: u32 = steps.rchunks_exact(FOUND_WORDS).take(at_end).map(|found| found[1] + found[2]).sum();
+            #[expect(clippy::cast_precision_loss, reason = "millions")]
+            let of = (at_end * probability_count(self.sizes)) as f64;
+            f64::from(none) / of
+        };
         let errors = |steps: &[u32]| steps.iter().step_by(FOUND_WORDS).map(|bits| f32::from_bits(*bits)).collect();
         Ok(Run {
             errors: of_machines().map(errors).collect(),
             above_1: counts(1),
             nan: counts(2),
-            probabilities: (self.machines() * self.steps * self.sizes.probabilities()) as u64,
-            weights: gpu.load::<f32>(&weights)?.chunks_exact(self.sizes.weights()).map(<[f32]>::to_vec).collect(),
+            none_at_end: of_machines().map(none_at_end).collect(),
+            probabilities: (self.machines() * self.steps * probability_count(self.sizes)) as u64,
+            weights: gpu.load::<f32>(&weights)?.chunks_exact(weight_count(self.sizes)).map(<[f32]>::to_vec).collect(),
         })
     }
 
@@ -419,7 +385,7 @@ impl Training {
         let seed = machine / self.rates.len();
         let key = Self::key(self.seeds[seed]);
         let rate = f64::from(self.rates[machine % self.rates.len()]);
-        let of_machine = &self.weights[machine * self.sizes.weights()..][..self.sizes.weights()];
+        let of_machine = &self.weights[machine * weight_count(self.sizes)..][..weight_count(self.sizes)];
         let mut w: Vec<f64> = of_machine.iter().map(|weight| f64::from(*weight)).collect();
         let mut above_1 = 0;
         for step in 0..self.steps {
@@ -430,7 +396,7 @@ impl Training {
                 let v0: Vec<f64> = self.patterns[picked * visible..][..visible].iter().map(|x| f64::from(*x)).collect();
                 let hidden_of = |v: &[f64]| -> Vec<f64> {
                     let input = |unit: usize| (0..visible).map(|at| v[at] * w[at * hidden + unit]).sum::<f64>();
-                    (0..hidden).map(|unit| self.unit.probability(w[matrix + unit] + input(unit))).collect()
+                    (0..hidden).map(|unit| self.unit.forward(w[matrix + unit] + input(unit))).collect()
                 };
                 let mut sample = |p: &[f64], stream: u32| -> Vec<f64> {
                     let units = p.len();
@@ -446,7 +412,7 @@ impl Training {
                 let on = sample(&p0, 0);
                 let input = |at: usize| (0..hidden).map(|unit| on[unit] * w[at * hidden + unit]).sum::<f64>();
                 let pv: Vec<f64> =
-                    (0..visible).map(|at| self.unit.probability(w[matrix + hidden + at] + input(at))).collect();
+                    (0..visible).map(|at| self.unit.forward(w[matrix + hidden + at] + input(at))).collect();
                 let v1 = sample(&pv, 1);
                 let p1 = hidden_of(&v1);
                 above_1 += [&p0, &pv, &p1].into_iter().flatten().filter(|p| **p > 1.0).count() as u64;
@@ -489,7 +455,7 @@ const CHECKED: Sizes = Sizes { visible: 16, hidden: 12, batch: 17 };
 const CHECKED_OFF: f64 = 1e-5;
 
 /// Compares a few steps of a few small machines with f64, sample by sample.
-fn check(gpu: &Gpu, unit: Unit, wgsl: &str, checks: ShaderChecks) -> Result<()> {
+fn check(gpu: &Gpu, unit: Function, wgsl: &str, checks: ShaderChecks) -> Result<()> {
     let training = Training::new(unit, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.25, 1.0], 4);
     let run = training.run(gpu, wgsl, checks)?;
     let expected = training.run_in_f64();
@@ -517,18 +483,18 @@ mod tests {
     #[test]
     fn training_on_the_adapter_is_that_in_f64() {
         let gpu = gpu();
-        for unit in Unit::BOTH {
-            check(&gpu, unit, &unit.wgsl(CHECKED), ShaderChecks::Trusted).expect("right");
+        for unit in Function::BOTH {
+            check(&gpu, unit, &wgsl(unit, CHECKED), ShaderChecks::Trusted).expect("right");
         }
     }
 
     #[test]
     fn no_sample_of_the_check_hangs_on_a_rounding() {
-        for unit in Unit::BOTH {
+        for unit in Function::BOTH {
             let expected = Training::new(unit, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.25, 1.0], 4).run_in_f64();
             assert!(expected.margin > CHECKED_OFF, "{unit:?}: {:e}", expected.margin);
             // Both are seen: probabilities above 1 and below.
-            assert_eq!(expected.above_1.iter().sum::<u64>() > 0, unit == Unit::Relu);
+            assert_eq!(expected.above_1.iter().sum::<u64>() > 0, unit == Function::Relu);
         }
     }
 
@@ -536,23 +502,29 @@ mod tests {
     fn planted_faults_are_found() {
         let gpu = gpu();
         for (unit, find, replace) in [
-            (Unit::Sigmoid, "return sigmoid_two_sided(x)", "return sigmoid_two_sided(x * 1.01)"),
-            (Unit::Sigmoid, "OF_VISIBLE: u32 = 1u", "OF_VISIBLE: u32 = 0u"),
-            (Unit::Sigmoid, "4u * word + 2u * stream", "2u * word + stream"),
-            (Unit::Sigmoid, "uniform_of(second.x), uniform_of(second.y)", "uniform_of(first.x), uniform_of(first.y)"),
-            (Unit::Sigmoid, "+ 1u, step)", "+ 1u, 0u)"),
-            (Unit::Sigmoid, "keys[seed], at, lane", "keys[0], at, lane"),
-            (Unit::Sigmoid, "hidden_of_reconstruction(machine * MACHINE, lane);", "p1[lane] = p0[lane];"),
-            (Unit::Relu, "weights[machine + i] += rate", "weights[machine + i] -= rate"),
-            (Unit::Relu, "weights[machine + MATRIX + i] += rate * difference;", ""),
-            (Unit::Relu, "weights[machine + MATRIX + HIDDEN_WORDS + i] += rate * difference;", ""),
-            (Unit::Relu, "bits > vec4<u32>(0x3f800000u)", "bits > vec4<u32>(0x3f900000u)"),
-            (Unit::Relu, "sum.above_1 += counts_above_1[i]", "sum.above_1 = counts_above_1[i]"),
-            (Unit::Relu, "rates[machine]", "rates[0]"),
-            (Unit::Sigmoid, "v1[visible][v % 4u] * p1[hidden]", "v1[visible][v % 4u] * p0[hidden]"),
-            (Unit::Sigmoid, "machine / params.machines_per_seed", "machine % 2u"),
+            (Function::Sigmoid, "return sigmoid_two_sided(x)", "return sigmoid_two_sided(x * 1.01)"),
+            (Function::Sigmoid, "OF_VISIBLE: u32 = 1u", "OF_VISIBLE: u32 = 0u"),
+            (Function::Sigmoid, "4u * word + 2u * stream", "2u * word + stream"),
+            (
+                Function::Sigmoid,
+                "uniform_of(second.x), uniform_of(second.y)",
+                "uniform_of(first.x), uniform_of(first.y)",
+            ),
+            (Function::Sigmoid, "+ 1u, step)", "+ 1u, 0u)"),
+            (Function::Sigmoid, "keys[seed], at, lane", "keys[0], at, lane"),
+            (Function::Sigmoid, "hidden_of_reconstruction(machine * MACHINE, lane);", "p1[lane] = p0[lane];"),
+            (Function::Relu, "weights[machine + i] += rate", "weights[machine + i] -= rate"),
+            (Function::Relu, "weights[machine + MATRIX + i] += rate * difference;", ""),
+            (Function::Relu, "weights[machine + MATRIX + HIDDEN_WORDS + i] += rate * difference;", ""),
+            (Function::Relu, "bits > vec4<u32>(0x3f800000u)", "bits > vec4<u32>(0x3f900000u)"),
+            (Function::Relu, "sum.above_1 += counts_above_1[i]", "sum.above_1 = counts_above_1[i]"),
+            (Function::Relu, "rates[machine]", "rates[0]"),
+            (Function::Sigmoid, "at][v % 4u] * p1[hidden]", "at][v % 4u] * p0[hidden]"),
+            (Function::Sigmoid, "hidden_input(machine, RECONSTRUCTION, i)", "hidden_input(machine, DATA, i)"),
+            (Function::Relu, "let example = first + i", "let example = i"),
+            (Function::Sigmoid, "machine / params.machines_per_seed", "machine % 2u"),
         ] {
-            let own = unit.wgsl(CHECKED);
+            let own = wgsl(unit, CHECKED);
             let planted = own.replacen(find, replace, 1);
             assert_ne!(own, planted, "{find}");
             let error = check(&gpu, unit, &planted, ShaderChecks::Checked).err();
@@ -565,17 +537,17 @@ mod tests {
         let sizes = Sizes { visible: 4, hidden: 4, batch: 1 };
         let pictures = bars_and_stripes(2);
         // Without weights every picture is as likely as any other.
-        let chance = mean_log_likelihood(sizes, &vec![0.0; sizes.weights()], &pictures);
+        let chance = mean_log_likelihood(sizes, &vec![0.0; weight_count(sizes)], &pictures);
         assert!((chance + 4.0 * std::f64::consts::LN_2).abs() < 1e-12, "{chance}");
         // With visible biases alone, pixels are independent.
-        let mut weights = vec![0.0; sizes.weights()];
+        let mut weights = vec![0.0; weight_count(sizes)];
         weights[16 + 4] = 2.0;
-        let on = reference::sigmoid(2.0);
+        let on = crate::reference::sigmoid(2.0);
         let (likely, unlikely) = (on.ln(), (1.0 - on).ln());
         let expected = f64::midpoint(likely, unlikely) - 3.0 * std::f64::consts::LN_2;
         assert!((mean_log_likelihood(sizes, &weights, &pictures) - expected).abs() < 1e-7);
         // One strong unit that ties two pixels: p(v) is the sum over that unit's two states.
-        let mut weights = vec![0.0; sizes.weights()];
+        let mut weights = vec![0.0; weight_count(sizes)];
         (weights[0], weights[4]) = (3.0, 3.0);
         let unnormalised = |a: f64, b: f64| 1.0 + (3.0 * a + 3.0 * b).exp();
         let sum: f64 = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)].iter().map(|(a, b)| unnormalised(*a, *b)).sum();
@@ -584,13 +556,61 @@ mod tests {
         assert!((mean_log_likelihood(sizes, &weights, &picture) - expected).abs() < 1e-12);
     }
 
+    /// Machines of such errors and such shares of probabilities that are none.
+    fn trained(unit: Function, machines: &[(f32, f64)]) -> Trained {
+        let run = Run {
+            errors: machines.iter().map(|(error, _)| vec![*error; 10]).collect(),
+            above_1: vec![0; machines.len()],
+            nan: vec![0; machines.len()],
+            none_at_end: machines.iter().map(|(_, none)| *none).collect(),
+            probabilities: 1,
+            weights: Vec::new(),
+        };
+        Trained { unit, rate: 0.1, run }
+    }
+
+    #[test]
+    fn a_machine_works_by_its_error_and_by_its_probabilities() {
+        let works = |error, none| trained(Function::Relu, &[(error, none)]).works(0.25)[0];
+        assert!(works(0.124, 0.01));
+        assert!(!works(0.126, 0.0) && !works(0.1, 0.011) && !works(f32::NAN, 0.0) && !works(f32::INFINITY, 0.0));
+        assert_eq!(outcome(&[true, true], &[false, false]), Outcome::Holds);
+        // ReLU's machines do as well: nothing is left of the claim.
+        assert_eq!(outcome(&[true, true], &[true, true]), Outcome::DoesNotHold);
+        assert_eq!(outcome(&[true, true], &[false, true]), Outcome::HoldsOnlyWhen);
+        assert_eq!(outcome(&[false, true], &[false, false]), Outcome::HoldsOnlyWhen);
+    }
+
+    #[test]
+    fn machines_that_diverged_are_told() {
+        let sigmoid = trained(Function::Sigmoid, &[(0.0625, 0.0), (f32::NAN, 1.0), (0.125, 0.0)]);
+        let relu = trained(Function::Relu, &[(f32::NAN, 1.0); 3]);
+        let told = conclusion(&sigmoid, &relu, 0.25, &[-5.0, f64::NAN, -6.0], 30, 2000);
+        for part in [
+            "1 of 3 machines of sigmoid work, with a reconstruction error of 0.125 [0.0625, inf]",
+            "log-likelihood of -6 [-inf, -5]",
+            "of ReLU 0 of 3 do: 100 [100, 100] %",
+            "(3 of 3 machines left f32)",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        let likelihood = &figures_of_likelihood(&[-5.0, f64::NAN, -6.0], 30)[0];
+        assert_eq!((likelihood.value, likelihood.low, likelihood.high), (Some(-6.0), None, Some(-5.0)));
+    }
+
     #[test]
     fn the_same_seed_gives_the_same_bits() {
         let gpu = gpu();
         let train = |seed: u64| {
-            let training =
-                Training::new(Unit::Sigmoid, CHECKED, &bars_and_stripes(4), &[seed], &[0.1], STEPS_AT_ONCE + 30);
-            let run = training.run(&gpu, &Unit::Sigmoid.wgsl(CHECKED), ShaderChecks::Trusted).expect("it runs");
+            let training = Training::new(
+                Function::Sigmoid,
+                CHECKED,
+                &bars_and_stripes(4),
+                &[seed],
+                &[0.1],
+                shallow::STEPS_AT_ONCE + 30,
+            );
+            let run = training.run(&gpu, &wgsl(Function::Sigmoid, CHECKED), ShaderChecks::Trusted).expect("it runs");
             run.errors.concat().into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         assert_eq!(train(3), train(3));

@@ -6,9 +6,11 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::net::{self, Design, Init, Net, Texts, Training};
+use super::shallow::told_rate;
 use super::{Context, Experiment, Findings, Panel, over_seeds};
 use crate::activation::Activation;
 use crate::error::Result;
+use crate::report::table::number;
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::stats::Estimate;
 
@@ -19,7 +21,7 @@ pub(super) const CLAIM: Experiment =
 const SEEDS: usize = 5;
 
 /// Learning rates that each activation and depth may choose from: the best for one is not the best for the other.
-const RATES: [f32; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
+const RATES: [f32; 7] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
 
 /// The loss to arrive at: half of that of guessing, ln 2.
 const TARGET: f64 = LN_2 / 2.0;
@@ -178,9 +180,9 @@ impl Trial {
         self.losses.iter().filter(|losses| losses.iter().any(|loss| !loss.is_finite())).count()
     }
 
-    /// The last losses; one that is no number counts as infinite, so that it is never dropped.
+    /// The last losses.
     fn last(&self) -> Estimate {
-        let last = |losses: &Vec<f64>| losses.last().copied().filter(|loss| loss.is_finite()).unwrap_or(f64::INFINITY);
+        let last = |losses: &Vec<f64>| losses.last().copied().expect("steps");
         over_seeds(&self.losses.iter().map(last).collect::<Vec<_>>()).expect("seeds")
     }
 }
@@ -224,16 +226,21 @@ impl Trained {
 
     fn told(&self) -> String {
         let arrived = arrivals(&self.best).len();
+        let rate = told_rate(self.best.rate, &RATES);
         match (self.steps(), self.seconds()) {
             (Some(steps), Some(seconds)) => format!(
-                "{} in {:.0} [{:.0}, {:.0}] steps, {} s ({arrived} of {SEEDS} seeds)",
+                "{} in {:.0} [{:.0}, {:.0}] steps, {} s ({arrived} of {SEEDS} seeds, {rate})",
                 self.activation,
                 steps.median,
                 steps.low,
                 steps.high,
-                super::text::number(seconds.median)
+                number(seconds.median)
             ),
-            _ => format!("{} in none of {SEEDS} seeds (loss {:.2})", self.activation, self.best.last().median),
+            _ => format!(
+                "{} in none of {SEEDS} seeds (loss {}, {rate})",
+                self.activation,
+                number(self.best.last().median)
+            ),
         }
     }
 }
@@ -268,10 +275,7 @@ fn findings(seeds: Vec<u64>, trained: &[Trained], size: Size) -> Findings {
 fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
     let of = |what: &str| format!("{}: {what}", trained.name());
     let (arrived, diverged) = (arrivals(&trained.best).len(), trained.best.diverged());
-    let mut note = format!("learning rate {}", trained.best.rate);
-    if [RATES[0], RATES[RATES.len() - 1]].contains(&trained.best.rate) {
-        note += ", at the end of those tried";
-    }
+    let mut note = format!("learning {}", told_rate(trained.best.rate, &RATES));
     if diverged > 0 {
         note += &format!("; {diverged} diverged");
     }
@@ -297,9 +301,8 @@ fn plot(sigmoid: &Trained, relu: &Trained, size: Size) -> Plot {
     let series = |trained: &Trained| {
         let point = |step: usize| {
             let losses: Vec<f64> = trained.best.losses.iter().map(|losses| losses[step]).collect();
-            let is_whole = losses.iter().all(|loss| loss.is_finite());
             #[expect(clippy::cast_precision_loss, reason = "thousands of steps")]
-            Point::estimated(step as f64, over_seeds(&losses).filter(|_| is_whole))
+            Point::estimated(step as f64, over_seeds(&losses))
         };
         Series {
             label: format!("{}, rate {}", trained.activation, trained.best.rate),
@@ -374,19 +377,32 @@ mod tests {
         let found = findings(vec![1, 2, 3], &[trained("sigmoid", &[0, 101, 0]), trained("relu", &[10, 0, 30])], size);
         assert_eq!(found.outcome, Outcome::Holds);
         assert!(
-            found.conclusion.contains("relu in 20 [10, 30] steps, 0.0200 s (2 of 5 seeds)"),
+            found.conclusion.contains("relu in 20 [10, 30] steps, 0.0200 s (2 of 5 seeds, rate 0.3)"),
             "{}",
             found.conclusion
         );
-        assert!(found.conclusion.contains("sigmoid in none"), "{}", found.conclusion);
+        assert!(found.conclusion.contains("sigmoid in none of 5 seeds (loss 0.700, rate 0.3)"), "{}", found.conclusion);
         let named = |name: &str| found.figures.iter().find(|figure| figure.name == name).expect("there");
         let count = named("sigmoid, 8 layers: seeds that arrive");
         assert_eq!((count.value, count.note.as_deref()), (Some(0.0), Some("learning rate 0.3; 1 diverged")));
         assert_eq!(named("sigmoid, 8 layers: steps").value, None);
         // The range of the last losses is open where one is no number.
-        assert_eq!(named("sigmoid, 8 layers: loss after the last step").high, None);
+        let last = named("sigmoid, 8 layers: loss after the last step");
+        assert_eq!((last.value, last.high), (Some(0.7), None));
+        assert_eq!(last.note.as_deref(), Some("the highest is infinite"));
         let curve = &found.plots[0].series[0].points;
-        assert!(curve[0].y.is_some() && curve[1].y.is_none());
+        assert_eq!((curve[0].high, curve[1].y, curve[1].low, curve[1].high), (Some(0.7), Some(0.7), Some(0.7), None));
+        // Where most diverge, there is no point.
+        let found = findings(vec![1], &[trained("sigmoid", &[101, 101, 0]), trained("relu", &[10, 0, 30])], size);
+        assert!(found.conclusion.contains("sigmoid in none of 5 seeds (loss inf, rate 0.3)"), "{}", found.conclusion);
+        assert!(found.plots[0].series[0].points[1].y.is_none());
+    }
+
+    #[test]
+    fn a_best_rate_at_the_end_of_those_tried_is_told_in_the_conclusion() {
+        let mut sigmoid = trained("sigmoid", &[5, 5, 5]);
+        sigmoid.best.rate = RATES[RATES.len() - 1];
+        assert!(sigmoid.told().ends_with("rate 100, at the end of those tried)"), "{}", sigmoid.told());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Derivative: that of sigmoid is said to be at most a quarter, that of ReLU 1 or 0. Every input is counted, and where the first falls under each power
-//! of two is looked for.
+//! of two is looked for, above 0 and below.
 
 use super::census::{Census, Half, Tally, Which};
 use super::range::percent;
@@ -24,7 +24,7 @@ const QUICK_STRIDE: u32 = 17;
 /// The largest a derivative of sigmoid may be.
 const QUARTER: f32 = 0.25;
 
-/// Of f32 it is told from which |x| on the derivative stays under these 2^-k; the plot has every k.
+/// Of f32 it is told how far out the derivative stays under these 2^-k; the plot has every k.
 const TOLD: [i32; 6] = [3, 4, 8, 12, 16, 24];
 
 /// A derivative, by the WGSL that gives it for a dy of 1.
@@ -62,16 +62,38 @@ struct Found {
     path: String,
     all: Tally,
     largest_at: Option<f64>,
-    /// The smallest x > 0 from which on the derivative stays under 2^-k, by k.
+    /// Of sigmoid's derivative, above 0 and below; none of ReLU's.
+    ends: Option<[End; 2]>,
+}
+
+/// Where a derivative vanishes on one side of 0.
+struct End {
+    /// The x nearest to 0 beyond which it stays under 2^-k, by k.
     under: Vec<(i32, f64)>,
-    /// The smallest x > 0 from which on it is 0.
+    /// The x nearest to 0 beyond which it is 0.
     zero_from: Option<f64>,
 }
+
+/// How an end is told, above 0 and below.
+const SIDES: [&str; 2] = ["x >=", "x <="];
 
 impl Found {
     /// Whether some sigmoid' exceeds a quarter.
     fn is_over(&self) -> bool {
-        !self.under.is_empty() && self.all.above > 0
+        self.ends.is_some() && self.all.above > 0
+    }
+}
+
+impl End {
+    fn of(census: &Census<'_>, half: &Half, storage: Storage) -> Result<Self> {
+        let most = -storage.memory().smallest().log2();
+        let mut under = Vec::new();
+        #[expect(clippy::cast_possible_truncation, reason = "at most 149")]
+        for k in 2..=most as i32 {
+            let level = f64::powi(2.0, -k);
+            under.extend(behind(census, half, storage, |tally| tally.highest >= level)?.map(|x| (k, x)));
+        }
+        Ok(Self { under, zero_from: behind(census, half, storage, |tally| tally.highest > 0.0)? })
     }
 }
 
@@ -97,11 +119,14 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     notes.push("From y: 1 - y of the y that is stored, so that its digits are those that y has left.".to_owned());
     let is_relu = |way: &Way| way.activation == "relu";
     let quarter = |all: &Tally| all.above == 0 && all.negative == 0 && all.not_finite() == 0;
-    let cases = found.iter().map(
-        |(way, _, Found { all, .. })| {
-            if is_relu(way) { all.zeros + all.ones == all.inputs } else { quarter(all) }
-        },
-    );
+    let cases = found.iter().map(|(way, _, Found { all, ends, .. })| {
+        let vanishes = |ends: &[End; 2]| ends.iter().all(|end| end.zero_from.is_some());
+        if is_relu(way) {
+            all.zeros + all.ones == all.inputs
+        } else {
+            quarter(all) && ends.as_ref().is_some_and(vanishes)
+        }
+    });
     Ok(Findings {
         outcome: Outcome::of(cases),
         conclusion: conclusion(&found),
@@ -120,26 +145,24 @@ fn examine(context: &Context<'_>, way: &Way, storage: Storage) -> Result<Found> 
     let stride = context.either(QUICK_STRIDE, 1);
     let (positive, negative) = (census.half(false, stride)?, census.half(true, stride)?);
     let all = positive.sum().and(&negative.sum());
-    let largest_at = census.find(Which::First, &positive, |tally| tally.highest >= all.highest)?;
-    if way.activation == "relu" {
-        return Ok(Found { path: path(way, storage), all, largest_at, under: Vec::new(), zero_from: None });
-    }
-    let most = -storage.memory().smallest().log2();
-    let mut under = Vec::new();
-    #[expect(clippy::cast_possible_truncation, reason = "at most 149")]
-    for k in 2..=most as i32 {
-        let level = f64::powi(2.0, -k);
-        under.extend(behind(&census, &positive, storage, |tally| tally.highest >= level)?.map(|x| (k, x)));
-    }
-    let zero_from = behind(&census, &positive, storage, |tally| tally.highest > 0.0)?;
-    Ok(Found { path: path(way, storage), all, largest_at, under, zero_from })
+    let is_largest = |tally: &Tally| tally.highest >= all.highest;
+    let largest_at = match census.find(Which::First, &positive, is_largest)? {
+        Some(x) => Some(x),
+        None => census.find(Which::First, &negative, is_largest)?,
+    };
+    let ends = if way.activation == "relu" {
+        None
+    } else {
+        Some([End::of(&census, &positive, storage)?, End::of(&census, &negative, storage)?])
+    };
+    Ok(Found { path: path(way, storage), all, largest_at, ends })
 }
 
 fn path(way: &Way, storage: Storage) -> String {
     format!("{} in {}", way.name, storage.name())
 }
 
-/// The x behind the last one that has something; none if all have.
+/// The x behind the last one that has something, away from 0; none if all have.
 fn behind(census: &Census<'_>, half: &Half, storage: Storage, has: impl Fn(&Tally) -> bool) -> Result<Option<f64>> {
     let next = |x: f64| storage.value(storage.bits(x) + 1);
     Ok(census.find(Which::Last, half, has)?.map(next).filter(|x| x.is_finite()))
@@ -162,7 +185,7 @@ fn from_rounded_y(case: &Case) -> Allowed {
 }
 
 fn figures(found: &Found, storage: Storage, is_relu: bool) -> Vec<Figure> {
-    let Found { path, all, largest_at, under, zero_from } = found;
+    let Found { path, all, largest_at, ends } = found;
     if is_relu {
         let other = all.inputs - all.zeros - all.ones;
         return vec![
@@ -176,14 +199,17 @@ fn figures(found: &Found, storage: Storage, is_relu: bool) -> Vec<Figure> {
         Figure::new(format!("{path}: inputs above 0.25"), "%", percent(all.above, all.inputs))
             .noted(format!("{} of {}", all.above, all.inputs)),
     ];
-    for (k, x) in under.iter().filter(|(k, _)| storage == Storage::F32 && TOLD.contains(k)) {
-        let exact = format!("exactly: {:.3}", exact(*k));
-        figures.push(Figure::new(format!("{path}: under 2^-{k} from |x| ="), "", *x).noted(exact));
+    for ((end, side), sign) in ends.iter().flatten().zip(SIDES).zip([1.0, -1.0]) {
+        for (k, x) in end.under.iter().filter(|(k, _)| storage == Storage::F32 && TOLD.contains(k)) {
+            let exact = format!("exactly: {:.3}", sign * exact(*k));
+            figures.push(Figure::new(format!("{path}: under 2^-{k} for {side}"), "", *x).noted(exact));
+        }
+        let name = format!("{path}: 0 for {side}");
+        figures.push(match end.zero_from {
+            Some(x) => Figure::new(name, "", x),
+            None => Figure::none(name, "", "it never is"),
+        });
     }
-    figures.push(match zero_from {
-        Some(x) => Figure::new(format!("{path}: 0 from |x| ="), "", *x),
-        None => Figure::none(format!("{path}: 0 from |x| ="), "", "it never is"),
-    });
     figures
 }
 
@@ -194,15 +220,20 @@ fn exact(k: i32) -> f64 {
 
 fn conclusion(found: &[(&Way, Storage, Found)]) -> String {
     let sentence = |way: &Way, found: &Found| {
-        let Found { all, under, zero_from, .. } = found;
+        let Found { all, ends, .. } = found;
         let over = if found.is_over() {
             format!("{:.9} (over a quarter for {:.2} % of the inputs)", all.highest, percent(all.above, all.inputs))
         } else {
             format!("{}", all.highest)
         };
-        let level = under.iter().find(|(k, _)| *k == 24).map(|(_, x)| format!(", under 2^-24 from |x| = {x:.2}"));
-        let zero = zero_from.map(|x| format!(", exactly 0 from {x:.2}"));
-        format!("{} at most {over}{}{}", way.name, level.unwrap_or_default(), zero.unwrap_or_default())
+        let places = |place: &dyn Fn(&End) -> Option<f64>| {
+            let told = |(end, side): (&End, &str)| place(end).map(|x| format!("{side} {x:.2}"));
+            let told: Vec<String> = ends.iter().flatten().zip(SIDES).filter_map(told).collect();
+            if told.is_empty() { "no x".to_owned() } else { told.join(" and ") }
+        };
+        let under = places(&|end| end.under.iter().find(|(k, _)| *k == 24).map(|(_, x)| *x));
+        let zero = places(&|end| end.zero_from);
+        format!("{} at most {over}, under 2^-24 for {under}, exactly 0 for {zero}", way.name)
     };
     let of_f32 = found.iter().filter(|(_, storage, _)| *storage == Storage::F32);
     let sigmoid = of_f32.clone().filter(|(way, ..)| way.activation == "sigmoid");
@@ -221,15 +252,20 @@ fn conclusion(found: &[(&Way, Storage, Found)]) -> String {
 }
 
 fn plot(found: &[(&Way, Storage, Found)]) -> Plot {
-    let lines = found.iter().filter(|(_, _, found)| !found.under.is_empty());
-    let measured = lines.map(|(_, _, Found { path, under, .. })| Series {
+    // From left to right: up on the side below 0, and down on the other.
+    let point = |(k, x): (i32, f64)| Point::new(x, f64::powi(2.0, -k));
+    let both_sides = |above: Vec<(i32, f64)>, below: Vec<(i32, f64)>| {
+        below.into_iter().rev().chain(above).map(point).collect::<Vec<_>>()
+    };
+    let lines = found.iter().filter_map(|(_, _, found)| Some((&found.path, found.ends.as_ref()?)));
+    let measured = lines.map(|(path, [above, below])| Series {
         label: path.clone(),
-        points: under.iter().map(|(k, x)| Point::new(*x, f64::powi(2.0, -k))).collect(),
+        points: both_sides(above.under.clone(), below.under.clone()),
     });
-    let levels = (2..=149).map(|k| Point::new(exact(k), f64::powi(2.0, -k)));
-    let truth = Series { label: "exact".to_owned(), points: levels.collect() };
+    let exact = |sign: f64| (2..=149).map(|k| (k, sign * exact(k))).collect::<Vec<_>>();
+    let truth = Series { label: "exact".to_owned(), points: both_sides(exact(1.0), exact(-1.0)) };
     Plot {
-        title: "From which x on the derivative of sigmoid stays under a level".to_owned(),
+        title: "How far out the derivative of sigmoid falls under a level".to_owned(),
         x: Axis::linear("x"),
         y: Axis::log2("level"),
         series: std::iter::once(truth).chain(measured).collect(),
@@ -279,14 +315,31 @@ mod tests {
             let largest = value(&format!("{way}: largest"));
             assert!((0.25..0.250_001).contains(&largest), "{way}: {largest}");
             for k in [3, 4, 8, 12] {
-                let x = value(&format!("{way}: under 2^-{k} from |x| ="));
-                // From y, 1 - y is a multiple of 2^-24.
-                assert!((x - exact(k)).abs() < 2e-3, "{way}, {k}: {x}, {}", exact(k));
+                for (side, sign) in SIDES.into_iter().zip([1.0, -1.0]) {
+                    let x = sign * value(&format!("{way}: under 2^-{k} for {side}"));
+                    // From y, 1 - y is a multiple of 2^-24.
+                    assert!((x - exact(k)).abs() < 2e-3, "{way}, {k}: {x}, {}", exact(k));
+                }
             }
+            // Below 0 both keep their digits as long as f32 holds exp(x): its smallest normal number, or its smallest at all.
+            let under = -value(&format!("{way}: under 2^-24 for x <="));
+            assert!((under - exact(24)).abs() < 2e-3, "{way}: {under}");
+            let zero = value(&format!("{way}: 0 for x <="));
+            assert!((-104.0..-86.9).contains(&zero), "{way}: {zero}");
         }
-        // y is 1 from there on.
-        let zero = value("sigmoid from y in f32: 0 from |x| =");
+        // y is 1 from there on, and so 1 - y is 0; from x the derivative is there as long as below 0.
+        let zero = value("sigmoid from y in f32: 0 for x >=");
         assert!((16.6..17.4).contains(&zero), "{zero}");
+        let zero = value("sigmoid from x in f32: 0 for x >=");
+        assert!((86.9..104.0).contains(&zero), "{zero}");
+        let told = claim.conclusion.as_deref().unwrap_or_default();
+        let (_, from_y) = told.split_once("sigmoid from y").unwrap_or_else(|| panic!("{told}"));
+        assert!(from_y.contains("exactly 0 for x >= 1") && from_y.contains(" and x <= -"), "{told}");
+        // Lines go from left to right.
+        for series in &claim.plots[0].series {
+            let xs: Vec<f64> = series.points.iter().map(|point| point.x).collect();
+            assert!(xs.is_sorted() && xs[0] < -16.0 && xs[xs.len() - 1] > 7.0, "{}: {xs:?}", series.label);
+        }
         assert_eq!(value("ReLU in f32: inputs whose derivative is neither 1 nor 0"), 0.0);
         let (again, _) = CLAIM.examine(&context);
         assert_eq!((&again.figures, &again.plots), (&claim.figures, &claim.plots), "the same every time");

@@ -6,11 +6,10 @@ mod recurrent;
 
 use self::pointwise::Cost;
 use self::recurrent::Fate;
-use super::text::number;
+use super::shallow::Function;
 use super::{Context, Experiment, Findings};
-use crate::activation::Activation;
 use crate::error::Result;
-use crate::reference;
+use crate::report::table::{number, ratio};
 use crate::report::{Axis, Outcome, Plot, Point, Series};
 use crate::stats::Estimate;
 use crate::storage::Storage;
@@ -31,49 +30,9 @@ const STEPS: usize = 1000;
 /// The recurrent weights are normal with this over the root of the width for a standard deviation: the radius that their eigenvalues fill.
 const SCALES: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 
-/// What gates are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gate {
-    Sigmoid,
-    Relu,
-}
-
-impl Gate {
-    const BOTH: [Self; 2] = [Self::Sigmoid, Self::Relu];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sigmoid => "sigmoid",
-            Self::Relu => "ReLU",
-        }
-    }
-
-    fn forward(self, x: f64) -> f64 {
-        match self {
-            Self::Sigmoid => reference::sigmoid(x),
-            Self::Relu => reference::relu(x),
-        }
-    }
-
-    fn backward(self, y: f64, dy: f64) -> f64 {
-        match self {
-            Self::Sigmoid => reference::sigmoid_from_y(y, dy),
-            Self::Relu => reference::relu_backward(y, dy),
-        }
-    }
-
-    /// The cells with these gates.
-    fn wgsl(self) -> String {
-        let (name, function, backward) = match self {
-            Self::Sigmoid => ("sigmoid", "sigmoid_two_sided", "sigmoid_from_y"),
-            Self::Relu => ("relu", "relu_plain", "relu_from_y"),
-        };
-        let glue = format!(
-            "fn gate(x: T) -> T {{ return {function}(x); }}\nfn gate_backward(y: T, dy: T) -> T {{ return {backward}(y, dy); }}\n"
-        );
-        let activation = Activation::named(name).expect("in the table").wgsl;
-        [Storage::F32.wgsl(), activation, &glue, include_str!("../../shaders/claims/cells.wgsl")].join("\n")
-    }
+/// The cells with gates of a function.
+fn wgsl(gate: Function) -> String {
+    [Storage::F32.wgsl(), &gate.wgsl("gate"), include_str!("../../shaders/claims/cells.wgsl")].join("\n")
 }
 
 /// Which cell.
@@ -118,7 +77,7 @@ impl Cell {
 
     /// What a unit keeps, and its h, from its pre-activations and the state before: c of LSTM, h of GRU.
     #[expect(clippy::many_single_char_names, reason = "the papers' names")]
-    fn forward(self, gate: Gate, a: [f64; 4], before: f64) -> (Vec<f64>, f64) {
+    fn forward(self, gate: Function, a: [f64; 4], before: f64) -> (Vec<f64>, f64) {
         match self {
             Self::Lstm => {
                 let [i, f, o] = [a[0], a[1], a[2]].map(|a| gate.forward(a));
@@ -136,7 +95,7 @@ impl Cell {
 
     /// The gradients in the pre-activations and in the state before, from those in h and (LSTM) in c.
     #[expect(clippy::many_single_char_names, reason = "the papers' names")]
-    fn backward(self, gate: Gate, kept: &[f64], a: [f64; 4], before: f64, [dh, dc]: [f64; 2]) -> ([f64; 4], f64) {
+    fn backward(self, gate: Function, kept: &[f64], a: [f64; 4], before: f64, [dh, dc]: [f64; 2]) -> ([f64; 4], f64) {
         match self {
             Self::Lstm => {
                 let [i, f, o, g, c] = [kept[0], kept[1], kept[2], kept[3], kept[4]];
@@ -177,7 +136,7 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let seeds = context.seeds(context.either(8, 32));
     let mut fates = Vec::new();
     for cell in Cell::BOTH {
-        for gate in Gate::BOTH {
+        for gate in Function::BOTH {
             (context.progress)(&format!("{} with gates of {} over {STEPS} steps", cell.name(), gate.name()));
             let of_scales = Fate::of(context.gpu, cell, gate, &seeds)?;
             figures.extend(of_scales.iter().flat_map(Fate::figures));
@@ -185,16 +144,10 @@ fn run(context: &Context<'_>) -> Result<Findings> {
         }
         plots.push(plot(cell, &fates));
     }
-    // Sigmoid keeps every net in f32, and ReLU none, by cell and scale.
-    let cases = |cell: Cell, scale: f64| {
-        let of =
-            |gate| fates.iter().find(|fate| (fate.cell, fate.gate, fate.scale) == (cell, gate, scale)).expect("each");
-        of(Gate::Sigmoid).left.is_empty() && of(Gate::Relu).left.len() == seeds.len()
-    };
-    let cases: Vec<bool> = Cell::BOTH.into_iter().flat_map(|cell| SCALES.map(|scale| cases(cell, scale))).collect();
+    let outcome = outcome(&fates);
     Ok(Findings {
-        outcome: Outcome::of(cases.iter().copied()),
-        conclusion: conclusion(&costs, &fates, seeds.len()),
+        outcome,
+        conclusion: conclusion(&costs, &fates, outcome),
         seeds,
         figures,
         plots,
@@ -208,8 +161,55 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     })
 }
 
-fn conclusion(costs: &[Cost], fates: &[Fate], seeds: usize) -> String {
-    let bounded = fates.iter().filter(|fate| fate.gate == Gate::Sigmoid);
+/// By scale, whether every net of a cell stays in f32 with sigmoid, and none with ReLU.
+fn cases(fates: &[Fate], cell: Cell) -> Vec<bool> {
+    let of = |gate: Function, scale: f64| {
+        fates.iter().find(|fate| (fate.cell, fate.gate, fate.scale) == (cell, gate, scale)).expect("each")
+    };
+    let holds = |scale: &f64| {
+        let [sigmoid, relu] = Function::BOTH.map(|gate| of(gate, *scale));
+        sigmoid.left.is_empty() && relu.left.len() == relu.nets
+    };
+    SCALES.iter().map(holds).collect()
+}
+
+/// The first of the scales of a cell from which on the claim holds at every one; none if at the largest it does not.
+fn from_scale(fates: &[Fate], cell: Cell) -> Option<usize> {
+    let holds = cases(fates, cell);
+    let count = holds.iter().rev().take_while(|holds| **holds).count();
+    (count > 0).then(|| SCALES.len() - count)
+}
+
+/// Where the claim holds for a cell, when the nets leave there, and how many do elsewhere.
+fn told(fates: &[Fate], cell: Cell) -> String {
+    let relu: Vec<&Fate> = fates.iter().filter(|fate| (fate.cell, fate.gate) == (cell, Function::Relu)).collect();
+    let first = from_scale(fates, cell);
+    let (rest, own) = relu.split_at(first.unwrap_or(relu.len()));
+    let place = match first {
+        None => "at no scale and those above it".to_owned(),
+        Some(0) => "at every scale".to_owned(),
+        Some(first) => format!("from scale {} on", SCALES[first]),
+    };
+    let at = own.first().and_then(|fate| fate.left_at()).map(|Estimate { median, low, high }| {
+        format!("at {} after {median:.0} [{low:.0}, {high:.0}] steps", own[0].scale)
+    });
+    let counts = rest.iter().map(|fate| format!("{} of {} at {}", fate.left.len(), fate.nets, fate.scale));
+    let counts: Vec<String> = counts.collect();
+    let elsewhere = (!counts.is_empty()).then(|| {
+        let largest = rest.iter().map(|fate| fate.largest.high).fold(0.0, f64::max);
+        format!(
+            "{}{} leave and states reach {}",
+            if first.is_some() { "below, " } else { "" },
+            counts.join(", "),
+            number(largest)
+        )
+    });
+    let details: Vec<String> = at.into_iter().chain(elsewhere).collect();
+    format!("{} {place} ({})", cell.name(), details.join("; "))
+}
+
+fn conclusion(costs: &[Cost], fates: &[Fate], outcome: Outcome) -> String {
+    let bounded = fates.iter().filter(|fate| fate.gate == Function::Sigmoid);
     let largest = bounded.clone().map(|fate| fate.largest.high).fold(0.0, f64::max);
     let left: usize = bounded.map(|fate| fate.left.len()).sum();
     let sigmoid = if left == 0 {
@@ -217,35 +217,28 @@ fn conclusion(costs: &[Cost], fates: &[Fate], seeds: usize) -> String {
     } else {
         format!("with sigmoid gates {left} nets leave f32")
     };
-    let relu = |cell: Cell| {
-        let of_cell = || fates.iter().filter(|fate| (fate.cell, fate.gate) == (cell, Gate::Relu));
-        let name = cell.name();
-        let mut all_left = of_cell().filter(|fate| fate.left.len() == seeds);
-        let Some((fate, at)) = all_left.find_map(|fate| Some((fate, fate.left_at()?))) else {
-            return format!("at no scale every {name}");
-        };
-        let Estimate { median, low, high } = at;
-        let below = of_cell().take_while(|other| other.scale < fate.scale).map(|fate| fate.largest.high);
-        let below = match below.fold(0.0, f64::max) {
-            0.0 => String::new(),
-            below => format!(", below it states reach {}", number(below)),
-        };
-        format!(
-            "from scale {} on every {name} (there after {median:.0} [{low:.0}, {high:.0}] steps{below})",
-            fate.scale
-        )
-    };
-    let ratio = |Estimate { median, low, high }: Estimate| format!("{median:.2} [{low:.2}, {high:.2}]");
+    let has_condition = outcome == Outcome::HoldsOnlyWhen;
+    let condition = if has_condition { "recurrent weights are large: " } else { "" };
     let cost = |cost: &Cost| {
         let [forward, backward] = &cost.passes;
         format!("{} {} forward, {} backward", cost.cell.name(), ratio(forward.ratio), ratio(backward.ratio))
     };
     format!(
-        "recurrent weights are large: ReLU gates take out of f32 {}, and {}; {sigmoid} in {STEPS} steps of {seeds} seeds. Time of sigmoid : ReLU gates: {}",
-        relu(Cell::Lstm),
-        relu(Cell::Gru),
+        "{condition}every net leaves f32 with ReLU gates and none with sigmoid's for {}, and for {}; {sigmoid} in {STEPS} steps. Time of sigmoid : ReLU gates: {}",
+        told(fates, Cell::Lstm),
+        told(fates, Cell::Gru),
         costs.iter().map(cost).collect::<Vec<_>>().join(", ")
     )
+}
+
+/// All cells and scales; some of them only if they are all scales from one on.
+fn outcome(fates: &[Fate]) -> Outcome {
+    match Outcome::of(Cell::BOTH.into_iter().flat_map(|cell| cases(fates, cell))) {
+        Outcome::HoldsOnlyWhen if Cell::BOTH.iter().all(|cell| from_scale(fates, *cell).is_none()) => {
+            Outcome::DoesNotHold
+        }
+        outcome => outcome,
+    }
 }
 
 fn plot(cell: Cell, fates: &[Fate]) -> Plot {
@@ -288,15 +281,15 @@ mod tests {
     #[test]
     fn cells_give_what_is_known() {
         // All pre-activations 0: gates of 1/2, a candidate of 0.
-        let (kept, h) = Cell::Lstm.forward(Gate::Sigmoid, [0.0; 4], 2.0);
+        let (kept, h) = Cell::Lstm.forward(Function::Sigmoid, [0.0; 4], 2.0);
         assert_eq!((kept, h), (vec![0.5, 0.5, 0.5, 0.0, 1.0], 0.5 * 1.0_f64.tanh()));
-        let (kept, h) = Cell::Gru.forward(Gate::Sigmoid, [0.0; 4], 2.0);
+        let (kept, h) = Cell::Gru.forward(Function::Sigmoid, [0.0; 4], 2.0);
         assert_eq!((kept, h), (vec![0.5, 0.5, 0.0], 1.0));
         // Closed gates of ReLU forget everything, and open ones multiply.
-        assert_eq!(Cell::Lstm.forward(Gate::Relu, [-1.0, -1.0, -1.0, 3.0], 2.0).1, 0.0);
-        let (kept, _) = Cell::Lstm.forward(Gate::Relu, [0.0, 3.0, 1.0, 0.0], 2.0);
+        assert_eq!(Cell::Lstm.forward(Function::Relu, [-1.0, -1.0, -1.0, 3.0], 2.0).1, 0.0);
+        let (kept, _) = Cell::Lstm.forward(Function::Relu, [0.0, 3.0, 1.0, 0.0], 2.0);
         assert_eq!(kept[4], 6.0);
-        assert_eq!(Cell::Gru.forward(Gate::Relu, [3.0, 0.0, 0.0, 0.0], 2.0).1, 6.0);
+        assert_eq!(Cell::Gru.forward(Function::Relu, [3.0, 0.0, 0.0, 0.0], 2.0).1, 6.0);
     }
 
     #[test]
@@ -304,7 +297,7 @@ mod tests {
         // loss = dh h + dc c, by central differences in every input.
         let (dh, dc) = (0.7, -0.4);
         for cell in Cell::BOTH {
-            for gate in Gate::BOTH {
+            for gate in Function::BOTH {
                 for (a, before) in
                     [([0.3, 1.1, 0.8, -0.6], 0.9), ([-0.4, 0.6, 1.5, 0.2], -1.3), ([2.0, -1.0, 0.5, 1.0], 0.4)]
                 {
@@ -335,12 +328,12 @@ mod tests {
     fn cells_on_the_adapter_are_those_in_f64() {
         let gpu = gpu();
         for cell in Cell::BOTH {
-            for gate in Gate::BOTH {
+            for gate in Function::BOTH {
                 // Less than a workgroup's units, and some more than two.
                 for units in [4, 2 * 4 * WORKGROUP + 20] {
                     let tensors = Tensors::new(&gpu, cell, units, 11).expect("room");
                     let passes =
-                        tensors.pointwise(&gpu, cell, gate, &gate.wgsl(), ShaderChecks::Trusted).expect("it compiles");
+                        tensors.pointwise(&gpu, cell, gate, &wgsl(gate), ShaderChecks::Trusted).expect("it compiles");
                     tensors.check(&gpu, cell, gate, &passes).expect("right");
                 }
                 check_recurrence(&gpu, cell, gate, &recurrence(cell, gate, CHECKED_WIDTH), ShaderChecks::Trusted)
@@ -353,21 +346,21 @@ mod tests {
     fn planted_faults_are_found() {
         let gpu = gpu();
         for (cell, gate, find, replace) in [
-            (Cell::Lstm, Gate::Sigmoid, "f * c + i * g", "f * c + g"),
-            (Cell::Lstm, Gate::Relu, "o * squash(next)", "o * next"),
-            (Cell::Lstm, Gate::Sigmoid, "select(-y, y, x >= T(0.0))", "y"),
-            (Cell::Lstm, Gate::Sigmoid, "T(1.0) - of_c * of_c", "T(1.0) - of_c"),
-            (Cell::Lstm, Gate::Relu, "dh * of_c)", "dh * kept.c)"),
-            (Cell::Lstm, Gate::Sigmoid, "d * kept.forget", "d * kept.input"),
-            (Cell::Lstm, Gate::Relu, "relu_from_y(y, dy)", "dy"),
-            (Cell::Lstm, Gate::Sigmoid, "T(-2.0) * abs(x)", "T(-2.001) * abs(x)"),
-            (Cell::Gru, Gate::Sigmoid, "(T(1.0) - z) * n + z * h", "z * n + (T(1.0) - z) * h"),
-            (Cell::Gru, Gate::Relu, "of_input + r * of_state", "of_input + of_state"),
-            (Cell::Gru, Gate::Sigmoid, "before - kept.candidate", "kept.candidate - before"),
-            (Cell::Gru, Gate::Relu, "d * kept.reset", "d"),
-            (Cell::Gru, Gate::Sigmoid, "dh * kept.update,", "dh,"),
+            (Cell::Lstm, Function::Sigmoid, "f * c + i * g", "f * c + g"),
+            (Cell::Lstm, Function::Relu, "o * squash(next)", "o * next"),
+            (Cell::Lstm, Function::Sigmoid, "select(-y, y, x >= T(0.0))", "y"),
+            (Cell::Lstm, Function::Sigmoid, "T(1.0) - of_c * of_c", "T(1.0) - of_c"),
+            (Cell::Lstm, Function::Relu, "dh * of_c)", "dh * kept.c)"),
+            (Cell::Lstm, Function::Sigmoid, "d * kept.forget", "d * kept.input"),
+            (Cell::Lstm, Function::Relu, "{ return relu_from_y(saved, dy); }", "{ return dy; }"),
+            (Cell::Lstm, Function::Sigmoid, "T(-2.0) * abs(x)", "T(-2.001) * abs(x)"),
+            (Cell::Gru, Function::Sigmoid, "(T(1.0) - z) * n + z * h", "z * n + (T(1.0) - z) * h"),
+            (Cell::Gru, Function::Relu, "of_input + r * of_state", "of_input + of_state"),
+            (Cell::Gru, Function::Sigmoid, "before - kept.candidate", "kept.candidate - before"),
+            (Cell::Gru, Function::Relu, "d * kept.reset", "d"),
+            (Cell::Gru, Function::Sigmoid, "dh * kept.update,", "dh,"),
         ] {
-            let own = gate.wgsl();
+            let own = wgsl(gate);
             let planted = own.replacen(find, replace, 1);
             assert_ne!(own, planted, "{find}");
             let tensors = Tensors::new(&gpu, cell, 256, 11).expect("room");
@@ -385,10 +378,10 @@ mod tests {
             (Cell::Gru, "T(drive.z), T(of_state.z)", "T(a.z), T(of_state.z)"),
             (Cell::Gru, "net * WIDTH * WIDTH + unit", "unit"),
         ] {
-            let own = recurrence(cell, Gate::Sigmoid, CHECKED_WIDTH);
+            let own = recurrence(cell, Function::Sigmoid, CHECKED_WIDTH);
             let planted = own.replacen(find, replace, 1);
             assert_ne!(own, planted, "{find}");
-            let error = check_recurrence(&gpu, cell, Gate::Sigmoid, &planted, ShaderChecks::Checked).err();
+            let error = check_recurrence(&gpu, cell, Function::Sigmoid, &planted, ShaderChecks::Checked).err();
             assert!(matches!(error, Some(Error::Mismatch(_))), "{find} -> {replace}: {error:?}");
         }
     }
@@ -420,7 +413,7 @@ mod tests {
             vec![1.0, 3.0, 9.0, 27.0],
             vec![1.0, f64::NAN, 1.0, f64::INFINITY],
         ];
-        let fate = Fate::from_courses(Cell::Gru, Gate::Relu, 1.0, &courses);
+        let fate = Fate::from_courses(Cell::Gru, Function::Relu, 1.0, &courses);
         assert_eq!(fate.left, [3.0, 2.0]);
         assert_eq!(fate.largest, Estimate { median: 2.0, low: 1.0, high: 27.0 });
         assert_eq!(fate.left_at(), Some(Estimate { median: 2.5, low: 2.0, high: 3.0 }));
@@ -428,13 +421,51 @@ mod tests {
         assert_eq!(medians, [1.0, 3.0, f64::INFINITY, f64::INFINITY]);
     }
 
+    /// Fates of three nets a scale: how many leave with ReLU gates, by scale, of LSTM and of GRU.
+    fn fates(left: [[usize; 5]; 2], left_with_sigmoid: usize) -> Vec<Fate> {
+        let fate = |cell, gate, scale, left: usize| {
+            let course = |net| if net < left { vec![2.0, f64::INFINITY] } else { vec![2.0, 3.0] };
+            Fate::from_courses(cell, gate, scale, &(0..3).map(course).collect::<Vec<_>>())
+        };
+        let of_cell = |(cell, left): (Cell, [usize; 5])| {
+            let of_scale = |(scale, left)| {
+                [fate(cell, Function::Sigmoid, scale, left_with_sigmoid), fate(cell, Function::Relu, scale, left)]
+            };
+            SCALES.into_iter().zip(left).flat_map(of_scale).collect::<Vec<_>>()
+        };
+        Cell::BOTH.into_iter().zip(left).flat_map(of_cell).collect()
+    }
+
+    #[test]
+    fn a_condition_is_a_scale_from_which_on_it_holds() {
+        let found = |left, of_sigmoid| {
+            let fates = fates(left, of_sigmoid);
+            (outcome(&fates), conclusion(&[], &fates, outcome(&fates)))
+        };
+        let (outcome, told) = found([[0, 1, 2, 3, 3], [3; 5]], 0);
+        assert_eq!(outcome, Outcome::HoldsOnlyWhen);
+        assert!(told.starts_with("recurrent weights are large: every net leaves"), "{told}");
+        let part = "LSTM from scale 2 on (at 2 after 2 [2, 2] steps; below, 0 of 3 at 0.25, 1 of 3 at 0.5, 2 of 3 at 1 leave and states reach 3)";
+        assert!(told.contains(part) && told.contains("GRU at every scale (at 0.25 after 2 [2, 2] steps)"), "{told}");
+        // That a net leaves at a scale is no condition if at a larger one it stays.
+        let (outcome, told) = found([[0, 3, 3, 3, 2], [0, 0, 0, 0, 3]], 0);
+        assert_eq!(outcome, Outcome::HoldsOnlyWhen);
+        assert!(told.contains("LSTM at no scale and those above it (0 of 3 at 0.25, 3 of 3 at 0.5"), "{told}");
+        let (outcome, told) = found([[0, 3, 3, 3, 2]; 2], 0);
+        assert!(outcome == Outcome::DoesNotHold && told.starts_with("every net"), "{told}");
+        let (outcome, told) = found([[3; 5]; 2], 0);
+        assert!(outcome == Outcome::Holds && told.starts_with("every net"), "{told}");
+        let (outcome, told) = found([[3; 5]; 2], 1);
+        assert!(outcome == Outcome::DoesNotHold && told.contains("sigmoid gates 10 nets leave f32"), "{told}");
+    }
+
     #[test]
     fn the_same_seed_gives_the_same_states() {
         let gpu = gpu();
         let states = || {
             let nets = Nets::new(&[5], &[2.0], WIDTH, 50);
-            let wgsl = recurrence(Cell::Lstm, Gate::Relu, WIDTH);
-            let states = nets.advance(&gpu, Cell::Lstm, Gate::Relu, &wgsl, ShaderChecks::Trusted);
+            let wgsl = recurrence(Cell::Lstm, Function::Relu, WIDTH);
+            let states = nets.advance(&gpu, Cell::Lstm, Function::Relu, &wgsl, ShaderChecks::Trusted);
             states.expect("it runs").into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         assert_eq!(states(), states());

@@ -5,11 +5,11 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use super::check::norm;
 use super::net::{self, Design, Init, Net, Texts, Twin};
-use super::text::number;
 use super::{Context, Experiment, Findings, over_seeds};
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::gpu::Sequence;
+use crate::report::table::{interval, number, ratio};
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::stats::Estimate;
 
@@ -119,7 +119,9 @@ impl Case {
                 let (own, truth) = (norm(dz.iter().copied().map(f64::from)), norm(truth.iter().copied()));
                 case.norms[net].push(own);
                 if truth > LEAST_NORM {
-                    case.off = case.off.max((own / truth - 1.0).abs());
+                    // f64::max would pass NaN over.
+                    let off = (own / truth - 1.0).abs();
+                    case.off = case.off.max(if off.is_nan() { f64::INFINITY } else { off });
                 }
             }
         }
@@ -167,14 +169,11 @@ fn pairs(cases: &[Case]) -> impl Iterator<Item = (&Case, &Case)> {
 fn conclusion(cases: &[Case], deepest: usize) -> String {
     let of =
         |init: Init| pairs(cases).find(|(sigmoid, _)| sigmoid.init == init && sigmoid.depth == deepest).expect("tried");
-    let kept = |case: &Case| {
-        let Estimate { median, low, high } = case.kept();
-        format!("{median:.2} [{low:.2}, {high:.2}]")
-    };
+    let kept = |case: &Case| ratio(case.kept());
     let ((xavier, relu_of_xavier), (he, relu)) = (of(Init::Xavier), of(Init::He));
-    let ratio = relu.left().median / he.left().median;
-    let against = if ratio.is_finite() {
-        format!("after {deepest} layers {} times as much is left", number(ratio))
+    let times = relu.left().median / he.left().median;
+    let against = if times.is_finite() {
+        format!("after {deepest} layers {} times as much is left", number(times))
     } else {
         format!("after {deepest} layers f32 holds nothing of sigmoid's")
     };
@@ -190,9 +189,7 @@ fn conclusion(cases: &[Case], deepest: usize) -> String {
 fn figures(cases: &[Case]) -> Vec<Figure> {
     let mut figures: Vec<Figure> = Vec::new();
     for case in cases {
-        let left = case.left();
-        let mut note =
-            format!("all {} leave {} [{}, {}]", case.depth, number(left.median), number(left.low), number(left.high));
+        let mut note = format!("all {} leave {}", case.depth, interval(case.left()));
         if case.gone() > 0 {
             note += &format!("; the lowest {} are zero in f32", case.gone());
         }

@@ -22,7 +22,6 @@ pub mod random;
 mod range;
 mod shallow;
 mod sparsity;
-pub mod text;
 
 use std::time::{Duration, Instant};
 
@@ -31,8 +30,9 @@ pub use panel::Panel;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::measure::Plan;
+use crate::report::table::interval;
 use crate::report::{Claim, Figure, Outcome, Plot, Status};
-use crate::stats::Estimate;
+use crate::stats::{self, Estimate};
 
 /// A claim, and the experiment that tests it.
 pub struct Experiment {
@@ -172,16 +172,26 @@ impl Experiment {
     }
 }
 
-/// The median over seeds with the range of all of them, which covers the median over all possible seeds with 1 - 2^(1 - n): 94 % for five. None
-/// of none.
+/// The median over seeds with the range of all of them, which covers the median over all possible seeds with 1 - 2^(1 - n): 94 % for five. A seed
+/// that diverged is one of them: what is no number counts as infinite. None of none.
 #[must_use]
 pub fn over_seeds(values: &[f64]) -> Option<Estimate> {
-    let mut sorted = values.to_vec();
+    let mut sorted: Vec<f64> = values.iter().map(|value| if value.is_nan() { f64::INFINITY } else { *value }).collect();
     sorted.sort_by(f64::total_cmp);
     let (low, high) = (*sorted.first()?, *sorted.last()?);
-    // Not by interpolation, which makes NaN of two values that are infinite.
-    let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
-    Some(Estimate { median, low, high })
+    Some(Estimate { median: stats::quantile(&sorted, 0.5)?, low, high })
+}
+
+/// [`over_seeds`] of what is the better the larger it is: what is no number counts as negative and infinite.
+#[must_use]
+pub fn over_seeds_of_merit(values: &[f64]) -> Option<Estimate> {
+    let losses: Vec<f64> = values.iter().map(|value| -value).collect();
+    over_seeds(&losses).map(|estimate| estimate.times(-1.0))
+}
+
+/// [`over_seeds`] in words.
+fn told_over_seeds(values: &[f64]) -> String {
+    over_seeds(values).map_or_else(|| "none".to_owned(), interval)
 }
 
 /// A number of elements, steps or workgroups as a shader counts them.
@@ -252,5 +262,17 @@ mod tests {
         let infinite = f64::INFINITY;
         let found = over_seeds(&[infinite, 1.0, infinite]);
         assert_eq!(found, Some(Estimate { median: infinite, low: 1.0, high: infinite }));
+    }
+
+    #[test]
+    fn a_seed_that_diverged_is_the_worst_and_not_dropped() {
+        let (nan, infinite) = (f64::NAN, f64::INFINITY);
+        // The sign of NaN is no matter.
+        for nan in [nan, -nan] {
+            assert_eq!(over_seeds(&[2.0, nan, 1.0]), Some(Estimate { median: 2.0, low: 1.0, high: infinite }));
+            assert_eq!(over_seeds(&[nan]), Some(Estimate { median: infinite, low: infinite, high: infinite }));
+            let likelihood = over_seeds_of_merit(&[-5.0, nan, -4.0]);
+            assert_eq!(likelihood, Some(Estimate { median: -5.0, low: -infinite, high: -4.0 }));
+        }
     }
 }

@@ -179,13 +179,17 @@ fn product(epilogue: &str) -> String {
 
 /// The default form of an activation as `forward` or `backward`, in front of an epilogue.
 fn activation_text(activation: &'static Activation, direction: Direction, epilogue: &str) -> String {
+    ["alias T = vec4<f32>;", activation.wgsl, &call(activation, direction, direction.name()), epilogue].join("\n")
+}
+
+/// A function of that name that is the default form of an activation.
+pub(super) fn call(activation: &'static Activation, direction: Direction, name: &str) -> String {
     let form = Kernel::default_form(activation, direction, Storage::F32).expect("a form for each direction").form.name;
-    let name = activation.name;
-    let glue = match direction {
-        Direction::Forward => format!("fn forward(x: T) -> T {{ return {name}_{form}(x); }}"),
-        Direction::Backward => format!("fn backward(saved: T, dy: T) -> T {{ return {name}_{form}(saved, dy); }}"),
-    };
-    ["alias T = vec4<f32>;", activation.wgsl, &glue, epilogue].join("\n")
+    let own = activation.name;
+    match direction {
+        Direction::Forward => format!("fn {name}(x: T) -> T {{ return {own}_{form}(x); }}"),
+        Direction::Backward => format!("fn {name}(saved: T, dy: T) -> T {{ return {own}_{form}(saved, dy); }}"),
+    }
 }
 
 /// Compiled texts.

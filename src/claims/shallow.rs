@@ -1,11 +1,130 @@
-//! What the experiments with shallow models share: their data, the order of examples, and the choice of a learning rate.
+//! What the experiments with small models share: which function takes a place, the data, the order of examples, the choice of a learning rate, and a
+//! training that one workgroup a model does from its first step to its last.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-use super::over_seeds;
-use crate::report::Figure;
+use super::{Context, count, net, over_seeds};
+use crate::activation::{Activation, Direction};
+use crate::error::Result;
+use crate::gpu::{Buffer, Gpu, Program, Sequence};
+use crate::reference;
+use crate::report::{Axis, Figure, Plot, Point, Series};
 use crate::stats::Estimate;
+
+/// Seeds that rates are tried on, behind those that count.
+pub const TUNING_SEEDS: u64 = 2;
+
+/// Steps of a dispatch: drivers end what runs for seconds.
+pub const STEPS_AT_ONCE: usize = 100;
+
+/// Which of the two takes a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    Sigmoid,
+    Relu,
+}
+
+impl Function {
+    pub const BOTH: [Self; 2] = [Self::Sigmoid, Self::Relu];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sigmoid => "sigmoid",
+            Self::Relu => "ReLU",
+        }
+    }
+
+    fn activation(self) -> &'static Activation {
+        let name = match self {
+            Self::Sigmoid => "sigmoid",
+            Self::Relu => "relu",
+        };
+        Activation::named(name).expect("in the table")
+    }
+
+    pub fn forward(self, x: f64) -> f64 {
+        match self {
+            Self::Sigmoid => reference::sigmoid(x),
+            Self::Relu => reference::relu(x),
+        }
+    }
+
+    /// From what it gave.
+    pub fn backward(self, y: f64, dy: f64) -> f64 {
+        match self {
+            Self::Sigmoid => reference::sigmoid_from_y(y, dy),
+            Self::Relu => reference::relu_backward(y, dy),
+        }
+    }
+
+    /// The functions of both in WGSL, and this one's default forms under a name of the caller's: `NAME(x)` and `NAME_backward(y, dy)`.
+    pub fn wgsl(self, name: &str) -> String {
+        let [sigmoid, relu] = Self::BOTH.map(|function| function.activation().wgsl);
+        let forward = net::call(self.activation(), Direction::Forward, name);
+        let backward = net::call(self.activation(), Direction::Backward, &format!("{name}_backward"));
+        [sigmoid, relu, &forward, &backward].join("\n")
+    }
+}
+
+/// Of a model of visible and hidden units and of its batches; all but the batch in fours.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    pub visible: usize,
+    pub hidden: usize,
+    pub batch: usize,
+}
+
+impl Sizes {
+    /// As a shader has them.
+    pub fn wgsl(self) -> String {
+        let Self { visible, hidden, batch } = self;
+        format!("const VISIBLE: u32 = {visible}u;\nconst HIDDEN: u32 = {hidden}u;\nconst BATCH: u32 = {batch}u;\n")
+    }
+}
+
+/// The seeds that count, fewer or more by extent, and those that rates are tried on.
+pub fn seeds(context: &Context<'_>) -> (Vec<u64>, Vec<u64>) {
+    let all = context.seeds(context.either(8, 32) + TUNING_SEEDS);
+    let (own, tuning) = all.split_at(all.len() - usize::try_from(TUNING_SEEDS).expect("a few"));
+    (own.to_vec(), tuning.to_vec())
+}
+
+/// Takes so many models through all steps, a workgroup a model; those that see the same examples follow one another.
+pub fn train(
+    gpu: &Gpu,
+    program: &Program,
+    buffers: &[&Buffer],
+    all_steps: usize,
+    [models, models_per_seed]: [usize; 2],
+) -> Result<()> {
+    for first in (0..all_steps).step_by(STEPS_AT_ONCE) {
+        let params = [first, STEPS_AT_ONCE.min(all_steps - first), all_steps, models_per_seed].map(count);
+        let step = gpu.step(program, buffers, &params, [count(models), 1, 1])?;
+        gpu.run_sequence(&Sequence::new(program.path.clone(), vec![step]), 1)?;
+    }
+    Ok(())
+}
+
+/// The errors of trainings over steps, in so many parts.
+pub fn plot(title: &str, trained: &[(String, &[Vec<f32>])], parts: usize) -> Plot {
+    let line = |(label, courses): &(String, &[Vec<f32>])| Series {
+        label: label.clone(),
+        points: by_part(courses, parts).into_iter().map(|(step, error)| Point::estimated(step, error)).collect(),
+    };
+    Plot {
+        title: title.to_owned(),
+        x: Axis::linear("step"),
+        y: Axis::linear("mean squared error"),
+        series: trained.iter().map(line).collect(),
+    }
+}
+
+/// A learning rate that was chosen from some.
+pub fn told_rate(rate: f32, rates: &[f32]) -> String {
+    let is_at_end = [rates.first(), rates.last()].contains(&Some(&rate));
+    format!("rate {rate}{}", if is_at_end { ", at the end of those tried" } else { "" })
+}
 
 /// Bars and stripes (MacKay 2003, section 43.3): pictures of so many pixels a side whose rows, or whose columns, are each on or off. A pixel is on in
 /// half of them, and tells little by itself.
@@ -134,12 +253,18 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_at_the_end_of_those_tried_is_told() {
+        assert_eq!(told_rate(2.0, &[1.0, 2.0, 3.0]), "rate 2");
+        assert_eq!(told_rate(3.0, &[1.0, 2.0, 3.0]), "rate 3, at the end of those tried");
+    }
+
+    #[test]
     fn courses_are_summed_up_by_part() {
         let courses = [vec![4.0, 2.0, 1.0, 1.0], vec![2.0, 2.0, f32::NAN, 1.0]];
         let parts = by_part(&courses, 2);
         assert_eq!((parts[0].0, parts[1].0), (1.0, 3.0));
         assert_eq!(parts[0].1, Some(Estimate { median: 2.5, low: 2.0, high: 3.0 }));
-        assert!(parts[1].1.is_some_and(|estimate| estimate.high.is_nan()));
+        assert_eq!(parts[1].1, Some(Estimate { median: f64::INFINITY, low: 1.0, high: f64::INFINITY }));
         assert_eq!(arrived_at(&[5.0, 1.0]), 1.0);
         assert!(arrived_at(&[1.0, f32::NAN]).is_nan());
     }

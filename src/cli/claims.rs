@@ -1,14 +1,16 @@
 //! `actbench claims`
 
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use actbench::claims::{CLAIMS, Context, Experiment, Extent, text};
+use actbench::claims::{CLAIMS, Context, Experiment, Extent};
 use actbench::error::{Error, Exit, Result};
+use actbench::export::claim;
 use actbench::inputs::DEFAULT_SEED;
-use actbench::report::{Profile, Report, RunStatus, Status};
+use actbench::report::{Destination, Profile, Report, RunStatus, Status};
 use actbench::suite;
 use clap::{Args, ValueEnum};
 
@@ -33,9 +35,12 @@ pub struct Arguments {
     /// Seed of all that is random.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
     seed: u64,
-    /// Write to this file instead of stdout.
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// Leave the host's name, the bus and folders out of a report in JSON.
+    #[arg(long)]
+    anonymize: bool,
+    /// Where it goes; `-` is stdout.
+    #[arg(long, value_name = "FILE|-", default_value = "-")]
+    output: PathBuf,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -56,6 +61,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     if arguments.list {
         return print(&list(&experiments)).map(|()| Exit::Fine);
     }
+    // Before a minute of work.
+    let destination = Destination::prepare(&arguments.output)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || {
@@ -70,13 +77,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let (report, ended) = arguments.examine(&experiments, &interrupted)?;
     let rendered = match arguments.format {
         Format::Json => serde_json::to_string_pretty(&report).expect("string keys and finite numbers"),
-        Format::Text => text::table(&report.claims),
-        Format::Md => text::markdown(&report.claims),
+        Format::Text => claim::text(&report.claims),
+        Format::Md => claim::grid(&report.claims).map(|grid| grid.markdown()).unwrap_or_default(),
     };
-    match &arguments.output {
-        Some(path) => write(path, &rendered)?,
-        None => print(&rendered)?,
-    }
+    destination.write_text(&format!("{}\n", rendered.trim_end()))?;
     if let Some(error) = ended {
         return Err(error);
     }
@@ -98,7 +102,9 @@ impl Arguments {
                 Error::Usage(format!("there is no claim \"{name}\"; there are: {}", names.join(", ")))
             })
         };
-        self.names.iter().map(named).collect()
+        // One that is named twice is tried once.
+        let mut seen = HashSet::new();
+        self.names.iter().filter(|name| seen.insert(*name)).map(named).collect()
     }
 
     /// A report that has claims alone, and what ended it early.
@@ -137,6 +143,9 @@ impl Arguments {
         }
         report.run.devices = 1;
         report.run.duration_s = began.elapsed().as_secs_f64();
+        if self.anonymize {
+            report.anonymize();
+        }
         Ok((report, ended))
     }
 }
@@ -145,9 +154,4 @@ fn list(experiments: &[&Experiment]) -> String {
     let width = experiments.iter().map(|experiment| experiment.name.len()).max().unwrap_or(0);
     let line = |experiment: &&Experiment| format!("{:width$}  {}", experiment.name, experiment.statement);
     experiments.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, format!("{}\n", text.trim_end()))
-        .map_err(|error| Error::Machine(format!("{} can't be written: {error}", path.display())))
 }

@@ -1,16 +1,63 @@
-//! Claims in pictures and tables: what was found of each, its figures, and the lines that are better seen than read.
+//! Claims in text, pictures and tables: what was found of each, its figures, and the lines that are better seen than read.
 
-use super::chart::{Axis, Chart, Line, LineChart, Look, Point, Scale, number};
+use std::fmt::Write as _;
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+
+use super::chart::{Axis, Chart, Line, LineChart, Look, Point, Scale};
 use super::section::{Picture, RELU, SIGMOID};
 use crate::report::grid::{Block, Grid};
-use crate::report::{Axis as ClaimAxis, Claim, Plot, Report, Scale as ClaimScale, Status};
+use crate::report::table::number;
+use crate::report::{Axis as ClaimAxis, Claim, Figure, Plot, Report, Scale as ClaimScale, Status};
+use crate::text::{COLUMNS, plain, wrapped};
+
+/// What became of each claim, in a line; then the figures of each. For a terminal.
+#[must_use]
+pub fn text(claims: &[Claim]) -> String {
+    let lines = claims.iter().map(|claim| [claim.name.clone(), outcome(claim).to_owned(), because(claim).to_owned()]);
+    let mut text = in_columns(Some(["claim", "here it", "because"]), lines);
+    for claim in claims.iter().filter(|claim| !claim.figures.is_empty()) {
+        let _ = write!(text, "\n\n{}\n", wrapped(&plain(&format!("{}: {}", claim.name, claim.statement))));
+        let figures = claim.figures.iter().map(|figure| {
+            let value = format!("{} {}", value(figure), figure.unit).trim_end().to_owned();
+            [figure.name.clone(), value, figure.note.clone().unwrap_or_default()]
+        });
+        text += &in_columns(None, figures);
+        for note in &claim.notes {
+            let _ = write!(text, "\n{}", wrapped(&plain(&format!("- {note}"))));
+        }
+    }
+    text
+}
+
+/// Three columns of words, of which the last goes on below itself.
+fn in_columns(header: Option<[&str; 3]>, rows: impl Iterator<Item = [String; 3]>) -> String {
+    let columns = u16::try_from(COLUMNS).expect("a hundred");
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
+    if let Some(header) = header {
+        table.set_header(header);
+    }
+    table.add_rows(rows.map(|row| row.map(|cell| plain(&cell).into_owned())));
+    table.set_constraints([
+        ColumnConstraint::ContentWidth,
+        ColumnConstraint::ContentWidth,
+        ColumnConstraint::UpperBoundary(Width::Fixed(columns)),
+    ]);
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
 
 /// The pictures of all claims, each named by its claim, and where one has several, by their number.
+#[must_use]
 pub fn pictures(report: &Report) -> Vec<Picture> {
     report.claims.iter().flat_map(pictures_of).collect()
 }
 
 /// The pictures of one claim.
+#[must_use]
 pub fn pictures_of(claim: &Claim) -> Vec<Picture> {
     let named = |(index, plot)| Picture {
         key: if claim.plots.len() == 1 { claim.name.clone() } else { format!("{}/{}", claim.name, index + 1) },
@@ -20,13 +67,17 @@ pub fn pictures_of(claim: &Claim) -> Vec<Picture> {
 }
 
 /// What was found of each claim, in a line.
-pub fn grid(report: &Report) -> Option<Grid> {
-    let rows =
-        report.claims.iter().map(|claim| [claim.name.clone(), outcome(claim).to_owned(), because(claim).to_owned()]);
+#[must_use]
+pub fn grid(claims: &[Claim]) -> Option<Grid> {
+    let rows = claims.iter().map(|claim| {
+        let claimed = format!("{}: {}", claim.name, claim.statement);
+        [claimed, outcome(claim).to_owned(), because(claim).to_owned()]
+    });
     Grid::of(["claim", "here it", "because"], rows).with_words(2).filled()
 }
 
 /// What became of a claim.
+#[must_use]
 pub fn outcome(claim: &Claim) -> &'static str {
     match (claim.status, claim.outcome) {
         (Status::Ok, Some(outcome)) => outcome.name(),
@@ -35,18 +86,24 @@ pub fn outcome(claim: &Claim) -> &'static str {
 }
 
 /// Why.
+#[must_use]
 pub fn because(claim: &Claim) -> &str {
     claim.conclusion.as_ref().or(claim.reason.as_ref()).map_or("no reason was given", String::as_str)
 }
 
 /// Its figures, then the points of each of its plots.
+#[must_use]
 pub fn grids_of(claim: &Claim) -> Vec<Grid> {
     let figures = claim.figures.iter().map(|figure| {
-        let value = figure.value.map_or_else(|| "none".to_owned(), |value| with_ends(value, figure.low, figure.high));
-        [figure.name.clone(), value, figure.unit.clone(), figure.note.clone().unwrap_or_default()]
+        [figure.name.clone(), value(figure), figure.unit.clone(), figure.note.clone().unwrap_or_default()]
     });
     let figures = Grid::of(["figure", "value", "unit", "note"], figures).with_words(2).filled();
     figures.into_iter().chain(claim.plots.iter().map(points)).collect()
+}
+
+/// Of a figure, `value [low, high]`.
+fn value(figure: &Figure) -> String {
+    figure.value.map_or_else(|| "none".to_owned(), |value| with_ends(value, figure.low, figure.high))
 }
 
 /// `value [low, high]`, as far as there is an interval.
@@ -132,6 +189,56 @@ fn points(plot: &Plot) -> Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Outcome;
+    use crate::stats::Estimate;
+
+    fn claims() -> Vec<Claim> {
+        let claim = Claim {
+            name: "sparsity".to_owned(),
+            statement: "ReLU makes zeros | and zeros can be skipped, ".to_owned() + &"again ".repeat(20),
+            status: Status::Ok,
+            reason: None,
+            outcome: Some(Outcome::HoldsOnlyWhen),
+            conclusion: Some("more than 80 % of the activations are zero: ".to_owned() + &"word ".repeat(30)),
+            seeds: vec![1, 2],
+            figures: vec![
+                Figure::estimated("speed", "x", Estimate { median: 2.0, low: 1.5, high: 2.5 }).noted("of the dense"),
+                Figure::none("break-even", "%", "it is never reached"),
+            ],
+            plots: Vec::new(),
+            notes: vec!["a note \u{1b}[31m".to_owned() + &" that goes on".repeat(20)],
+            duration_s: 1.0,
+        };
+        let failed = Claim {
+            name: "gates".to_owned(),
+            status: Status::Failed,
+            reason: Some("the cell: element 3 is off".to_owned()),
+            outcome: None,
+            conclusion: None,
+            figures: Vec::new(),
+            ..claim.clone()
+        };
+        vec![claim, failed]
+    }
+
+    #[test]
+    fn a_claim_is_a_line_with_its_figures_below() {
+        let text = text(&claims());
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        for part in ["holds only when", "failed", "element 3 is off", "2 [1.50, 2.50] x", "never reached", "- a note"] {
+            assert!(text.contains(part), "{part} is missing:\n{text}");
+        }
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn a_row_of_markdown_is_one_line_of_words() {
+        let text = grid(&claims()).expect("rows").markdown();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines.len(), lines[1]), (4, "| --- | --- | --- |"));
+        assert!(lines[2].starts_with("| sparsity: ReLU makes zeros \\| and zeros"), "{text}");
+        assert_eq!(grid(&[]), None);
+    }
 
     #[test]
     fn lines_look_as_elsewhere_and_never_alike() {

@@ -135,6 +135,7 @@ fn claims(section: &Section, report: &Report) -> Markup {
             section id=(section.name) {
                 h2 { (section.title) }
                 p.meaning { (section.meaning) }
+                @for grid in (section.grids)(report) { (table_of(&grid)) }
                 @for claim in &report.claims {
                     article {
                         h3 { (plain(&claim.name)) ": " (claim::outcome(claim)) }

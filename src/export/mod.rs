@@ -4,7 +4,7 @@
 //! them, [`chart`] draws, [`splice`] keeps the tables of a README true.
 
 pub mod chart;
-mod claim;
+pub mod claim;
 mod compared;
 mod csv;
 mod gbench;
@@ -15,7 +15,6 @@ pub mod splice;
 
 pub use compared::render as compared;
 
-use crate::claims;
 use crate::error::{Error, Result};
 use crate::report::{Report, table};
 use crate::text::plain;
@@ -50,7 +49,7 @@ impl Format {
 }
 
 fn text(report: &Report) -> String {
-    let claims = (!report.claims.is_empty()).then(|| claims::text::table(&report.claims));
+    let claims = (!report.claims.is_empty()).then(|| claim::text(&report.claims));
     let parts = [Some(table::summary(report)), claims];
     plain(&parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")).into_owned() + "\n"
 }

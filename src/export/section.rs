@@ -95,7 +95,7 @@ pub static SECTIONS: &[Section] = &[
         meaning: "What is said of ReLU and sigmoid, and what became of it here. These are experiments about algorithms: each names its seeds, and none takes part in \
                   comparing or ranking adapters.",
         pictures: claim::pictures,
-        grids: |report| claim::grid(report).into_iter().collect(),
+        grids: |report| claim::grid(&report.claims).into_iter().collect(),
     },
     Section {
         name: "shapes",

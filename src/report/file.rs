@@ -89,6 +89,7 @@ impl Report {
         unique(self.rates.iter().map(|row| &row.id))?;
         unique(self.crossovers.iter().map(|row| &row.id))?;
         unique(self.accuracy.iter().map(|row| &row.kernel))?;
+        unique(self.claims.iter().map(|claim| &claim.name))?;
         self.measurements.iter().try_for_each(check_measurement)?;
         self.rates.iter().try_for_each(check_rate)?;
         self.crossovers.iter().try_for_each(check_crossover)?;
@@ -105,7 +106,8 @@ impl Report {
         let Run { duration_s, max_time_s, spent, .. } = &self.run;
         let Spent { open_s, prepare_s, compile_s, inputs_s, validate_s, warm_up_s, measure_s } = *spent;
         let parts = [*duration_s, open_s, prepare_s, compile_s, inputs_s, validate_s, warm_up_s, measure_s];
-        for duration in parts.into_iter().chain(*max_time_s) {
+        let of_claims = self.claims.iter().map(|claim| claim.duration_s);
+        for duration in parts.into_iter().chain(*max_time_s).chain(of_claims) {
             within("a duration in seconds", duration, &DURATIONS_S)?;
         }
         for step in [self.clock.period_ns, self.clock.quantum_ns].into_iter().flatten() {

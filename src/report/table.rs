@@ -426,6 +426,25 @@ pub fn significant(value: f64, digits: i32) -> String {
     format!("{value:.decimals$}")
 }
 
+/// Three significant digits, or a whole number; as a power of ten where zeros would be most of it.
+#[must_use]
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if size < 1e6 && size.fract() == 0.0 {
+        // What is counted.
+        format!("{value:.0}")
+    } else if (1e-3..1e6).contains(&size) {
+        significant(value, 3)
+    } else {
+        format!("{value:.2e}")
+    }
+}
+
+/// A number with its interval.
+pub(crate) fn interval(Estimate { median, low, high }: Estimate) -> String {
+    format!("{} [{}, {}]", number(median), number(low), number(high))
+}
+
 /// A share with its interval, in percent.
 pub(crate) fn percent(share: Estimate) -> String {
     format!("{:.0} % [{:.0}, {:.0}]", share.median * 100.0, share.low * 100.0, share.high * 100.0)
@@ -447,6 +466,21 @@ mod tests {
         assert_eq!(significant(1.2345, 3), "1.23");
         assert_eq!(significant(123.45, 3), "123");
         assert_eq!(significant(4321.0, 3), "4321");
+    }
+
+    #[test]
+    fn numbers_have_three_digits() {
+        for (value, text) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (12345.0, "12345"),
+            (1.5, "1.50"),
+            (-0.012345, "-0.0123"),
+            (1.2e-9, "1.20e-9"),
+            (3e7, "3.00e7"),
+        ] {
+            assert_eq!(number(value), text);
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use memory::{floor, scan};
 pub use panels::{Member, Panel, default_kernels, panels};
 
 use crate::activation::Direction;
-use crate::claims::{self, CLAIMS};
+use crate::claims::{self, CLAIMS, Experiment};
 use crate::dump::{self, Dump};
 use crate::error::{Error, Result};
 use crate::gates::{self, Circumstances};
@@ -146,28 +146,7 @@ pub fn run(
     if plan.is_empty() {
         return Err(Error::Usage("the filter matches no row of this profile; `--list` prints them".to_owned()));
     }
-    let mut report = empty_report(&gpu, settings, &plan);
-    report.run.spent.open_s = began.elapsed().as_secs_f64();
-    let Planned { panels, ladders, crossings } = plan;
-    let mut suite = Suite {
-        settings,
-        dump,
-        began,
-        steps: STEPS_ONCE
-            + settings.devices as usize * (1 + panels.len() + ladders.len() + crossings.len())
-            + report.claims.len(),
-        panels,
-        watch,
-        report,
-        fixed: HashMap::new(),
-        shapes: HashMap::new(),
-        ladders: Ladders { panels: ladders, ..Ladders::default() },
-        crossings: crossings.into_iter().map(|crossing| (crossing, None)).collect(),
-        unsound: HashMap::new(),
-        wrong: None,
-        device: 0,
-        done: 0,
-    };
+    let mut suite = Suite::new(&gpu, settings, dump, watch, plan, began);
     let outcome = suite.on_all_devices(gpu, open);
     let error = suite.end(outcome);
     Ok((suite.report, error))
@@ -191,6 +170,8 @@ struct Planned {
 }
 
 impl Planned {
+    const NOTHING: Self = Self { panels: Vec::new(), ladders: Vec::new(), crossings: Vec::new() };
+
     fn new(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Self {
         let crossings = crossover::crossings(profile, filter);
         Self {
@@ -255,7 +236,39 @@ impl From<Error> for Stop {
     }
 }
 
-impl Suite<'_> {
+impl<'a> Suite<'a> {
+    fn new(
+        gpu: &Gpu,
+        settings: &'a Settings,
+        dump: Option<&'a Dump>,
+        watch: &'a mut dyn Watch,
+        plan: Planned,
+        began: Instant,
+    ) -> Self {
+        let mut report = empty_report(gpu, settings, &plan);
+        report.run.spent.open_s = began.elapsed().as_secs_f64();
+        let Planned { panels, ladders, crossings } = plan;
+        Self {
+            settings,
+            dump,
+            began,
+            steps: STEPS_ONCE
+                + settings.devices as usize * (1 + panels.len() + ladders.len() + crossings.len())
+                + report.claims.len(),
+            panels,
+            watch,
+            report,
+            fixed: HashMap::new(),
+            shapes: HashMap::new(),
+            ladders: Ladders { panels: ladders, ..Ladders::default() },
+            crossings: crossings.into_iter().map(|crossing| (crossing, None)).collect(),
+            unsound: HashMap::new(),
+            wrong: None,
+            device: 0,
+            done: 0,
+        }
+    }
+
     fn on_all_devices(&mut self, first: Gpu, open: &mut dyn FnMut() -> Result<Gpu>) -> std::result::Result<(), Stop> {
         let mut gpu = first;
         self.on_device(&gpu)?;
@@ -266,16 +279,20 @@ impl Suite<'_> {
             self.report.run.spent.open_s += began.elapsed().as_secs_f64();
             self.on_device(&gpu)?;
         }
-        self.test_claims(&gpu)
+        self.test_claims(&gpu, CLAIMS)
     }
 
     /// The claims that were planned, on the last device.
-    fn test_claims(&mut self, gpu: &Gpu) -> std::result::Result<(), Stop> {
-        for (index, experiment) in CLAIMS.iter().enumerate().take(self.report.claims.len()) {
+    fn test_claims(&mut self, gpu: &Gpu, experiments: &[Experiment]) -> std::result::Result<(), Stop> {
+        for (index, experiment) in experiments.iter().enumerate().take(self.report.claims.len()) {
             self.step(&format!("claim: {}", experiment.name))?;
             let context =
                 claims::Context { gpu, extent: claims::Extent::on(gpu), seed: self.settings.seed, progress: &|_| () };
             let (claim, error) = experiment.examine(&context);
+            if claim.status == Status::Failed && error.is_none() {
+                let reason = claim.reason.as_deref().unwrap_or_default();
+                self.wrong.get_or_insert_with(|| Error::Mismatch(format!("the claim {}: {reason}", claim.name)));
+            }
             self.report.claims[index] = claim;
             if let Some(error) = error {
                 return Err(error.into());
@@ -672,8 +689,7 @@ fn validation(accuracy: &Accuracy) -> Validation {
 #[must_use]
 pub fn report_of_claims(gpu: &Gpu, profile: Profile, seed: u64) -> Report {
     let settings = Settings { seed, ..Settings::of(profile) };
-    let nothing = Planned { panels: Vec::new(), ladders: Vec::new(), crossings: Vec::new() };
-    Report { claims: Vec::new(), ..empty_report(gpu, &settings, &nothing) }
+    Report { claims: Vec::new(), ..empty_report(gpu, &settings, &Planned::NOTHING) }
 }
 
 /// A report of every row that is planned, none of them reached.
@@ -730,7 +746,7 @@ fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
         memory_regime: None,
         shapes: Vec::new(),
         claims: if settings.profile == Profile::Full && settings.filter.is_none() {
-            CLAIMS.iter().map(claims::Experiment::pending).collect()
+            CLAIMS.iter().map(Experiment::pending).collect()
         } else {
             Vec::new()
         },
@@ -746,7 +762,59 @@ fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::measured;
+    use crate::error::Exit;
+    use crate::gpu::Choice;
+    use crate::report::{Outcome, measured};
+
+    /// Who looks on.
+    struct Onlooker;
+
+    impl Watch for Onlooker {
+        fn step(&mut self, _: &str, _: usize, _: usize) -> bool {
+            true
+        }
+
+        fn keep(&mut self, _: &Report, _: bool) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a run of nothing but these experiments ends with.
+    fn ended_after(experiments: &[Experiment]) -> (Report, Option<Error>) {
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let (settings, mut watch) = (Settings::of(Profile::Quick), Onlooker);
+        let mut suite = Suite::new(&gpu, &settings, None, &mut watch, Planned::NOTHING, Instant::now());
+        suite.report.claims = experiments.iter().map(Experiment::pending).collect();
+        let outcome = suite.test_claims(&gpu, experiments);
+        let error = suite.end(outcome);
+        (suite.report, error)
+    }
+
+    #[test]
+    fn a_claim_whose_own_validation_fails_makes_the_run_wrong() {
+        let fine = |_: &claims::Context<'_>| {
+            let conclusion = "it does".to_owned();
+            let (seeds, figures, plots, notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            Ok(claims::Findings { outcome: Outcome::DoesNotHold, conclusion, seeds, figures, plots, notes })
+        };
+        let experiment = |name, run| Experiment { name, statement: "it is so", run };
+        let wrong = experiment("wrong", |_| Err(Error::Mismatch("element 3 is off".to_owned())));
+        let lacking = experiment("lacking", |_| Err(Error::Unsupported("no f16".to_owned())));
+        let broken = experiment("broken", |_| Err(Error::Machine("the device is lost".to_owned())));
+
+        // That a claim does not hold, or can't be put to the test, is nothing wrong.
+        let (report, error) = ended_after(&[experiment("fine", fine), lacking]);
+        assert!(error.is_none() && report.run.status == RunStatus::Complete);
+        let (report, error) = ended_after(&[wrong, experiment("fine", fine)]);
+        assert_eq!(error.as_ref().map(Error::exit), Some(Exit::Failed));
+        assert_eq!(error.map(|error| error.to_string()).as_deref(), Some("the claim wrong: element 3 is off"));
+        // What comes behind is put to the test all the same.
+        let statuses: Vec<Status> = report.claims.iter().map(|claim| claim.status).collect();
+        assert_eq!((report.run.status, &statuses[..]), (RunStatus::Complete, &[Status::Failed, Status::Ok][..]));
+        let (report, error) = ended_after(&[broken, experiment("fine", fine)]);
+        assert_eq!(error.map(|error| error.exit()), Some(Exit::Machine));
+        assert_eq!(report.claims[1].reason.as_deref(), Some("not reached: the device is lost"));
+    }
 
     #[test]
     fn a_row_that_one_device_lacks_has_the_samples_of_those_before() {

@@ -4,7 +4,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
-use super::{Cell, Gate};
+use super::{Cell, wgsl};
+use crate::claims::shallow::Function;
 use crate::claims::{Context, Panel, check, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
@@ -68,7 +69,7 @@ impl Tensors {
         &self,
         gpu: &Gpu,
         cell: Cell,
-        gate: Gate,
+        gate: Function,
         cells: &str,
         checks: ShaderChecks,
     ) -> Result<Pointwise> {
@@ -90,7 +91,7 @@ impl Tensors {
     }
 
     /// Runs forward and backward and compares the first units and the last with f64, each tensor within so much of what its terms may be.
-    pub(super) fn check(&self, gpu: &Gpu, cell: Cell, gate: Gate, pointwise: &Pointwise) -> Result<()> {
+    pub(super) fn check(&self, gpu: &Gpu, cell: Cell, gate: Function, pointwise: &Pointwise) -> Result<()> {
         gpu.run_sequence(&pointwise.forward, 1)?;
         gpu.run_sequence(&pointwise.backward, 1)?;
         let load = |buffer: &Buffer| gpu.load::<f32>(buffer);
@@ -146,8 +147,8 @@ impl Cost {
         let units: usize = if gpu.facts.is_software { 1 << 18 } else { 1 << 22 };
         let tensors = Tensors::new(gpu, cell, units, context.seed)?;
         let mut pointwise = Vec::new();
-        for gate in Gate::BOTH {
-            let passes = tensors.pointwise(gpu, cell, gate, &gate.wgsl(), ShaderChecks::Trusted)?;
+        for gate in Function::BOTH {
+            let passes = tensors.pointwise(gpu, cell, gate, &wgsl(gate), ShaderChecks::Trusted)?;
             tensors.check(gpu, cell, gate, &passes)?;
             pointwise.push(passes);
         }
@@ -163,7 +164,7 @@ impl Cost {
         let mut figures = Vec::new();
         for ((pass, name), bytes) in self.passes.iter().zip(["forward", "backward"]).zip(self.cell.bytes()) {
             let cell = self.cell.name();
-            for (gate, ns) in Gate::BOTH.into_iter().zip(pass.ns) {
+            for (gate, ns) in Function::BOTH.into_iter().zip(pass.ns) {
                 #[expect(clippy::cast_precision_loss, reason = "2^22 at most")]
                 let bytes_in_all = bytes * self.units as f64;
                 let Estimate { median, low, high } = ns;

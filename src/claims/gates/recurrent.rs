@@ -4,7 +4,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
-use super::{Cell, Gate, SCALES, STEPS, WIDTH};
+use super::{Cell, SCALES, STEPS, WIDTH, wgsl};
+use crate::claims::shallow::Function;
 use crate::claims::{check, count, over_seeds, to_f32};
 use crate::error::Result;
 use crate::gpu::{Gpu, Sequence, ShaderChecks};
@@ -14,7 +15,7 @@ use crate::stats::Estimate;
 /// What became of the nets of a cell, a gate and a scale.
 pub(super) struct Fate {
     pub(super) cell: Cell,
-    pub(super) gate: Gate,
+    pub(super) gate: Function,
     pub(super) scale: f64,
     pub(super) nets: usize,
     /// The largest state, by seed, up to where it left f32.
@@ -27,7 +28,7 @@ pub(super) struct Fate {
 
 impl Fate {
     /// That of every scale.
-    pub(super) fn of(gpu: &Gpu, cell: Cell, gate: Gate, seeds: &[u64]) -> Result<Vec<Self>> {
+    pub(super) fn of(gpu: &Gpu, cell: Cell, gate: Function, seeds: &[u64]) -> Result<Vec<Self>> {
         check_recurrence(gpu, cell, gate, &recurrence(cell, gate, CHECKED_WIDTH), ShaderChecks::Trusted)?;
         let nets = Nets::new(seeds, &SCALES, WIDTH, STEPS);
         let states = nets.advance(gpu, cell, gate, &recurrence(cell, gate, WIDTH), ShaderChecks::Trusted)?;
@@ -40,21 +41,16 @@ impl Fate {
     }
 
     /// From the largest state by step of each net; infinite or NaN once it has left f32.
-    pub(super) fn from_courses(cell: Cell, gate: Gate, scale: f64, courses: &[Vec<f64>]) -> Self {
+    pub(super) fn from_courses(cell: Cell, gate: Function, scale: f64, courses: &[Vec<f64>]) -> Self {
         let steps = courses.iter().map(Vec::len).max().unwrap_or(0);
         let finite = |course: &Vec<f64>| course.iter().copied().take_while(|size| size.is_finite()).fold(0.0, f64::max);
         #[expect(clippy::cast_precision_loss, reason = "a thousand steps")]
         let left = |course: &Vec<f64>| course.iter().position(|size| !size.is_finite()).map(|step| (step + 1) as f64);
-        // Larger than all, since a median can't be taken of infinities.
+        // What has left does not come back.
         let size_at = |course: &Vec<f64>, step: usize| {
-            if course[..=step].iter().all(|size| size.is_finite()) { course[step] } else { f64::MAX }
+            if course[..=step].iter().all(|size| size.is_finite()) { course[step] } else { f64::INFINITY }
         };
-        let of_step = |step: usize| {
-            let sizes: Vec<f64> = courses.iter().map(|course| size_at(course, step)).collect();
-            let shown = |size: f64| if size == f64::MAX { f64::INFINITY } else { size };
-            let Estimate { median, low, high } = over_seeds(&sizes)?;
-            Some(Estimate { median: shown(median), low: shown(low), high: shown(high) })
-        };
+        let of_step = |step: usize| over_seeds(&courses.iter().map(|course| size_at(course, step)).collect::<Vec<_>>());
         let nothing = Estimate { median: f64::NAN, low: f64::NAN, high: f64::NAN };
         Self {
             cell,
@@ -120,7 +116,7 @@ impl Nets {
         &self,
         gpu: &Gpu,
         cell: Cell,
-        gate: Gate,
+        gate: Function,
         wgsl: &str,
         checks: ShaderChecks,
     ) -> Result<Vec<f32>> {
@@ -142,7 +138,7 @@ impl Nets {
     }
 
     /// The same in f64.
-    pub(super) fn advance_in_f64(&self, cell: Cell, gate: Gate) -> Vec<f64> {
+    pub(super) fn advance_in_f64(&self, cell: Cell, gate: Function) -> Vec<f64> {
         let Self { width, steps, .. } = *self;
         let drives = self.drives_of(cell);
         let mut states = Vec::new();
@@ -190,16 +186,17 @@ impl Nets {
 }
 
 /// The text of recurrent nets of so many units.
-pub(super) fn recurrence(cell: Cell, gate: Gate, width: usize) -> String {
+pub(super) fn recurrence(cell: Cell, gate: Function, width: usize) -> String {
     let glue = format!("const WIDTH: u32 = {width}u;\n");
     let recurrence = include_str!("../../../shaders/claims/recurrence.wgsl");
-    [&gate.wgsl(), &glue, recurrence, cell.drivers()[2]].join("\n")
+    [&wgsl(gate), &glue, recurrence, cell.drivers()[2]].join("\n")
 }
 
-pub(super) const CHECKED_WIDTH: usize = 12;
+/// No multiple of the units that any adapter has run in step.
+pub(super) const CHECKED_WIDTH: usize = 68;
 
 /// Compares a few steps of a few small nets with f64: more would compare how errors grow, which is the nets' own doing.
-pub(super) fn check_recurrence(gpu: &Gpu, cell: Cell, gate: Gate, wgsl: &str, checks: ShaderChecks) -> Result<()> {
+pub(super) fn check_recurrence(gpu: &Gpu, cell: Cell, gate: Function, wgsl: &str, checks: ShaderChecks) -> Result<()> {
     let nets = Nets::new(&[1, 2, 3], &[0.5, 1.0], CHECKED_WIDTH, 6);
     let states = nets.advance(gpu, cell, gate, wgsl, checks)?;
     let expected = nets.advance_in_f64(cell, gate);
