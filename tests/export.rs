@@ -331,7 +331,7 @@ fn a_page_is_well_formed_and_has_each_section_once() {
         "k* = 2.2",
         "gradients: holds only when",
         "by a factor of 0.25 [0.2, 0.3] a layer",
-        "sigmoid, layers 8: 2 [1.8, 2.2]",
+        "sigmoid, layers 8: 2 [1.80, 2.20]",
         "Seeds: 1, 2, 3",
         "the reason of naive, with a \"quote\" and a | bar",
         "no reason",
