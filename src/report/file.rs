@@ -89,6 +89,7 @@ impl Report {
         unique(self.rates.iter().map(|row| &row.id))?;
         unique(self.crossovers.iter().map(|row| &row.id))?;
         unique(self.accuracy.iter().map(|row| &row.kernel))?;
+        unique(self.claims.iter().map(|claim| &claim.name))?;
         self.measurements.iter().try_for_each(check_measurement)?;
         self.rates.iter().try_for_each(check_rate)?;
         self.crossovers.iter().try_for_each(check_crossover)?;
