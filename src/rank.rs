@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::report::grid::Grid;
 use crate::report::table::{counted, significant};
 use crate::report::{Quantity, Regime, Report, Status};
-use crate::text::plain;
+use crate::text::{plain, wrapped};
 
 /// What is ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -187,7 +187,8 @@ impl Group {
             0 => String::new(),
             some => format!("; {some} that only some have are left out"),
         };
-        format!("{table}\ngeometric mean over {rows} that all have ({}){left_out}", by.rows())
+        let foot = format!("geometric mean over {rows} that all have ({}){left_out}", by.rows());
+        format!("{table}\n{}", wrapped(&foot))
     }
 }
 

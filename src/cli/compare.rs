@@ -18,8 +18,9 @@ pub struct Arguments {
     /// What is compared with it.
     #[arg(value_name = "NEW", required = true)]
     new: Vec<PathBuf>,
-    /// text, md, csv, html, or json: an object of the schema that `actbench schema --compare` prints.
-    #[arg(long, value_enum, default_value = "text")]
+    /// text; md for a pull request; csv, a line for each row and report; json, an object of the schema that `actbench schema --compare` prints; html, a
+    /// page with all reports in the same plots.
+    #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     format: Format,
     /// Fail if a row was measured by one report alone.
     #[arg(long)]

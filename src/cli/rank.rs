@@ -15,10 +15,10 @@ pub struct Arguments {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// memory: GB/s of copy and add where memory bounds them. sigmoid: sigmoids a second in registers. gap: sigmoid : relu in registers.
-    #[arg(long, value_enum, default_value = "sigmoid")]
+    #[arg(long, value_enum, default_value = "sigmoid", hide_possible_values = true)]
     by: Figure,
     /// text or json.
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     format: super::Format,
 }
 

@@ -135,7 +135,7 @@ fn head(base: &Source, other: &Other, form: Form) -> Vec<String> {
         let (profile, devices) = (profile.name(), counted(u64::from(*devices), "device"));
         let run = format!("{name} {file}: {profile} profile, {devices}, {started_at:.0}");
         match form {
-            Form::Text => format!("{}\n{}", form.line(&run), form.line(&format!("     {adapter}"))),
+            Form::Text => format!("{}\n{}", form.line(&run), form.item(adapter)),
             Form::Markdown => form.item(&format!("{run}, {adapter}")),
         }
     };
@@ -206,15 +206,18 @@ fn one_sided(title: &str, ids: &[String], form: Form) -> Option<String> {
         let (panel, name) = id.split_at(at);
         (panel.to_owned(), name.trim_start_matches('/').to_owned())
     };
-    let split: Vec<(String, String)> = ids.iter().map(|id| split(id)).collect();
+    let mut panels: Vec<(String, Vec<String>)> = Vec::new();
+    for (panel, name) in ids.iter().map(|id| split(id)) {
+        match panels.iter_mut().find(|(known, _)| *known == panel) {
+            Some((_, names)) => names.push(name),
+            None => panels.push((panel, vec![name])),
+        }
+    }
     let mut lines = vec![format!("{title}: {}", counted(ids.len() as u64, "row"))];
     if form == Form::Markdown {
         lines.push(String::new());
     }
-    for panel in split.chunk_by(|(a, _), (b, _)| a == b) {
-        let names: Vec<&str> = panel.iter().map(|(_, name)| name.as_str()).collect();
-        lines.push(form.item(&format!("{}: {}", panel[0].0, names.join(" "))));
-    }
+    lines.extend(panels.into_iter().map(|(panel, names)| form.item(&format!("{panel}: {}", names.join(" ")))));
     Some(lines.join("\n"))
 }
 
