@@ -20,6 +20,7 @@ static WHOLE: LazyLock<Value> = LazyLock::new(|| {
     let mut json: Value = serde_json::from_slice(include_bytes!("data/report.json")).expect("JSON");
     let samples = |us: f64| (0..20).map(|round| json!(1e3 * us + f64::from(round % 7))).collect::<Vec<_>>();
     let point = |rungs: u32, us: f64| json!({"rungs": rungs, "samples_ns": samples(us)});
+    json["clock"]["witness_rungs"] = json!(512);
     json["crossovers"] = json!([{
         "id": "crossover/forward/f32", "direction": "forward", "storage": "f32", "status": "ok",
         "ladder": "ladder/f32/sigmoid/two_sided", "yardstick": json["measurements"][0]["id"], "elements": 1 << 20, "bytes": 1 << 23,
@@ -361,7 +362,7 @@ fn refusal(path: &Path) -> String {
 
 #[test]
 fn numbers_out_of_range_are_refused_by_name() {
-    let cases: [(&str, Value, &str); 12] = [
+    let cases: [(&str, Value, &str); 13] = [
         ("/measurements/0/samples_ns/0", json!(1e308), "is 1e308 ns, which no dispatch takes"),
         ("/measurements/0/samples_ns/0", json!(5e-324), "is 5e-324 ns, which no dispatch takes"),
         ("/measurements/0/witness_ns/0", json!(1e300), "which no dispatch takes"),
@@ -373,6 +374,7 @@ fn numbers_out_of_range_are_refused_by_name() {
         ("/floor/dispatch_ns/low", json!(1e15), "does not hold its median"),
         ("/run/duration_s", json!(-1.0), "a duration in seconds is -1e0"),
         ("/clock/period_ns", json!(1e300), "a step of the clock in ns is 1e300"),
+        ("/clock/witness_rungs", json!(0), "its witness of the clock has no rung"),
         ("/rates/1/id", WHOLE["rates"][0]["id"].clone(), "is in it twice"),
     ];
     let folder = tempfile::tempdir().expect("a folder");
@@ -384,6 +386,12 @@ fn numbers_out_of_range_are_refused_by_name() {
         let refusal = refusal(&path);
         assert!(refusal.contains(complaint) && refusal.starts_with(&path.display().to_string()), "{refusal}");
     }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_report() {
+    let marked = [b"\xef\xbb\xbf", WHOLE.to_string().as_bytes()].concat();
+    assert_eq!(Report::from_json(&marked).as_ref(), Ok(&*BASE));
 }
 
 #[test]

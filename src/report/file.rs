@@ -68,6 +68,8 @@ impl Report {
     /// # Errors
     /// What is wrong with it, to stand behind its name.
     pub fn from_json(json: &[u8]) -> std::result::Result<Self, String> {
+        // Some editors and shells put a byte order mark in front.
+        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         let parsed = serde_json::from_slice::<Self>(json);
         let is_meant = |report: &Self| report.schema == SCHEMA && is_readable(&report.schema_version);
         let mut report = match parsed {
@@ -112,6 +114,9 @@ impl Report {
         }
         for step in [self.clock.period_ns, self.clock.quantum_ns].into_iter().flatten() {
             within("a step of the clock in ns", step, &TIMES_NS)?;
+        }
+        if self.clock.witness_rungs == Some(0) {
+            return Err("its witness of the clock has no rung".to_owned());
         }
         Ok(())
     }

@@ -416,13 +416,14 @@ pub(crate) fn duration(ns: f64) -> String {
 
 /// A positive number with so many significant digits, without an exponent.
 #[must_use]
-pub fn significant(value: f64, digits: i32) -> String {
+pub fn significant(value: f64, digits: usize) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
-    #[expect(clippy::cast_possible_truncation, reason = "a magnitude of a double is at most 308")]
-    let magnitude = value.abs().log10().floor() as i32;
-    let decimals = usize::try_from(digits - 1 - magnitude).unwrap_or(0);
+    // That of the rounded number: 9.999 is 10.0.
+    let scientific = format!("{value:.*e}", digits - 1);
+    let magnitude: i32 = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
+    let decimals = (digits - 1).saturating_add_signed(-isize::try_from(magnitude).expect("at most 308"));
     format!("{value:.decimals$}")
 }
 
@@ -466,6 +467,9 @@ mod tests {
         assert_eq!(significant(1.2345, 3), "1.23");
         assert_eq!(significant(123.45, 3), "123");
         assert_eq!(significant(4321.0, 3), "4321");
+        assert_eq!(significant(0.009_999_99, 3), "0.0100");
+        assert_eq!(significant(9.999, 3), "10.0");
+        assert_eq!(significant(-0.5, 1), "-0.5");
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::measure::{self, Fixed, Plan, Stopwatch as _};
 use crate::provenance::Tool;
 use crate::report::{
     self, ClockKind, Floor, Measurement, MemoryRegime, Profile, Regime, Report, Run, RunStatus, ShapeTrial, Spent,
-    Status, Validation,
+    Status, Validation, table,
 };
 use crate::system::System;
 use crate::validate::Accuracy;
@@ -650,7 +650,7 @@ fn rank_shapes(
         if row.status != Status::Ok || is_ranked || member.checks == ShaderChecks::Checked {
             continue;
         }
-        let mut trials = ranking.rank(member.kernel, &plan.briefly())?;
+        let mut trials = ranking.rank(member.kernel, row.shape, &plan.briefly())?;
         // Those of the larger size stand first.
         let compared = trials.first().map(|trial| trial.elements);
         let at_size = trials.iter().filter(|trial| Some(trial.elements) == compared);
@@ -661,10 +661,10 @@ fn rank_shapes(
             && common_ns.low > WORTH_A_NOTE * own_ns.high
         {
             row.notes.push(format!(
-                "{:.0} % faster in workgroups of {} with {} words an invocation",
+                "{:.0} % faster in workgroups of {} with {} an invocation",
                 100.0 * (common_ns.median / own_ns.median - 1.0),
                 own.workgroup_size,
-                own.words_per_invocation
+                table::counted(own.words_per_invocation.into(), "word")
             ));
         }
         for trial in &mut trials {

@@ -65,15 +65,16 @@ impl<'gpu> Ranking<'gpu> {
     }
 
     /// All candidates on one kernel, then the best of them once more: the fastest of many is often the luckiest, and caches end somewhere. Of the last the
-    /// fastest is chosen, of a tie the first candidate.
+    /// fastest is chosen, of a tie the first candidate. A shape that it is in already is measured among the best, however good it is.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn rank(&mut self, kernel: Kernel, plan: &Plan) -> Result<Vec<ShapeTrial>> {
+    pub fn rank(&mut self, kernel: Kernel, common: Option<Shape>, plan: &Plan) -> Result<Vec<ShapeTrial>> {
         let candidates =
             CANDIDATES.map(|(workgroup_size, words)| Shape { workgroup_size, words_per_invocation: words });
         let mut trials = time(self.gpu, &mut self.all, kernel, &candidates, plan, RANKING_ROUNDS)?;
-        let best: Vec<Shape> = trials.iter().take(MEASURED_AGAIN).map(|trial| trial.shape).collect();
+        let mut best: Vec<Shape> = trials.iter().take(MEASURED_AGAIN).map(|trial| trial.shape).collect();
+        best.extend(common.filter(|common| !best.contains(common)));
         let group = self.best.as_mut().unwrap_or(&mut self.all);
         let mut again = time(self.gpu, group, kernel, &best, plan, plan.min_rounds)?;
         if let Some(chosen) = chosen(&mut again) {
@@ -90,7 +91,8 @@ impl<'gpu> Ranking<'gpu> {
 fn chosen(trials: &mut [ShapeTrial]) -> Option<&mut ShapeTrial> {
     let fastest = trials.first()?.ns.median;
     let place = |shape: Shape| {
-        CANDIDATES.iter().position(|candidate| *candidate == (shape.workgroup_size, shape.words_per_invocation))
+        let place = CANDIDATES.iter().position(|place| *place == (shape.workgroup_size, shape.words_per_invocation));
+        place.unwrap_or(CANDIDATES.len())
     };
     trials.iter_mut().filter(|trial| trial.ns.median <= TIE * fastest).min_by_key(|trial| place(trial.shape))
 }
@@ -104,7 +106,9 @@ pub fn choose(gpu: &Gpu, direction: Direction, most: u64, plan: &Plan, seed: u64
     let yardstick = default_kernels(direction, Storage::F32)[0];
     let mut elements = elements(gpu)[1].min(most);
     loop {
-        match Ranking::new(gpu, Storage::F32, elements, seed).and_then(|mut ranking| ranking.rank(yardstick, plan)) {
+        match Ranking::new(gpu, Storage::F32, elements, seed)
+            .and_then(|mut ranking| ranking.rank(yardstick, None, plan))
+        {
             Ok(trials) => {
                 let chosen = trials.iter().find(|trial| trial.chosen).map_or_else(Shape::default, |trial| trial.shape);
                 return Ok((chosen, trials));
@@ -145,7 +149,10 @@ fn time(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+    use crate::gpu::Choice;
 
     #[test]
     fn of_a_tie_the_first_candidate_is_chosen() {
@@ -163,5 +170,23 @@ mod tests {
         assert_eq!(choose(&[((1024, 4), 100.0), ((256, 16), 101.0), ((512, 4), 101.5)]), Some(256));
         assert_eq!(choose(&[((512, 4), 100.0), ((1024, 4), 101.0), ((256, 16), 103.0)]), Some(512));
         assert_eq!(choose(&[]), None);
+    }
+
+    #[test]
+    fn the_common_shape_is_measured_beside_the_best() {
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let mut ranking = Ranking::new(&gpu, Storage::F32, 1 << 23, 1).expect("room");
+        let kernel = default_kernels(Direction::Forward, Storage::F32)[0];
+        let plan = Plan::QUICK.briefly();
+        // Few waves that each do much: slow everywhere.
+        let common = Shape { workgroup_size: 64, words_per_invocation: 16 };
+        let trials = ranking.rank(kernel, Some(common), &plan).expect("trials");
+        let largest = trials[0].elements;
+        let at_largest: Vec<Shape> =
+            trials.iter().filter(|trial| trial.elements == largest).map(|trial| trial.shape).collect();
+        assert!(at_largest.contains(&common), "{at_largest:?}");
+        let places: HashSet<Shape> = at_largest.iter().copied().collect();
+        assert_eq!(places.len(), at_largest.len(), "each once");
+        assert_eq!(trials.iter().filter(|trial| trial.chosen).count(), 1);
     }
 }
