@@ -24,7 +24,7 @@ fn main() -> Result<()> {
         let row = &report.measurements[0];
         let Shape { workgroup_size, words_per_invocation } = row.shape.expect("it was dispatched");
         println!(
-            "run {run}: sigmoid : relu {:.3} [{:.3}, {:.3}], {} rounds on each of {} devices, workgroups of {workgroup_size}, {words_per_invocation} words each",
+            "run {run}: sigmoid : relu {:.3} [{:.3}, {:.3}], {} rounds on each of {} devices, workgroups of {workgroup_size}, words an invocation: {words_per_invocation}",
             gap.value, gap.low, gap.high, row.rounds_per_device, report.run.devices
         );
         medians.push(gap.value);
