@@ -31,9 +31,9 @@ const MOST_RUNGS: u32 = 1 << 18;
 /// Elements: enough lanes to fill the adapter, few enough to stay in its caches.
 const FEWEST_ELEMENTS: u64 = 1 << 14;
 const MOST_ELEMENTS: u64 = 1 << 24;
-const MOST_ELEMENTS_ON_CPU: u64 = 1 << 15;
+const ELEMENTS_ON_CPU: u64 = 1 << 15;
 
-/// The time of a rung of an element is settled where twice the elements change it by less, so many times in a row.
+/// The time of a rung of an element is settled where it differs by less from that of the most, over so many doublings.
 const SETTLED: f64 = 0.02;
 const DOUBLINGS: u32 = 2;
 
@@ -297,28 +297,21 @@ impl<'gpu> Climbing<'gpu> {
         Ok(slopes.min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(index, _)| index))
     }
 
-    /// The fewest elements from which on two further doublings or more leave the time of a rung of an element as it is, judged from the most down and
-    /// with the most words, so the fewest lanes: a device of many cores is full for a while each time that lanes come out even.
+    /// The fewest elements for which the time of a rung of an element is settled. With the most words, so the fewest lanes.
     fn settled_elements(&self, ladder: Ladder) -> Result<u64> {
-        let most = if self.gpu.facts.is_software { MOST_ELEMENTS_ON_CPU } else { MOST_ELEMENTS };
-        if most >> DOUBLINGS < FEWEST_ELEMENTS {
-            return Ok(most);
+        if self.gpu.facts.is_software {
+            return Ok(ELEMENTS_ON_CPU);
         }
         let ladder = Ladder { words: WORDS[WORDS.len() - 1], ..ladder };
-        let mut elements = most;
-        let mut before: Option<f64> = None;
-        let mut unchanged = 0;
-        while elements >= FEWEST_ELEMENTS {
-            let climb = Climb::new(self.gpu, ladder, elements, self.seed)?;
-            let of_element = self.rung_ns(&climb, self.rungs_of(&climb)?)? / as_f64(elements);
-            if before.is_some_and(|before| (of_element / before - 1.0).abs() >= SETTLED) {
-                break;
-            }
-            unchanged += u32::from(before.is_some());
-            before.get_or_insert(of_element);
-            elements /= 2;
-        }
-        Ok(if unchanged >= DOUBLINGS { 2 * elements } else { most })
+        settled(MOST_ELEMENTS, |elements| self.element_rung_ns(ladder, elements))
+    }
+
+    /// Time of a rung of one element in ns, roughly.
+    fn element_rung_ns(&self, ladder: Ladder, elements: u64) -> Result<f64> {
+        let climb = Climb::new(self.gpu, ladder, elements, self.seed)?;
+        let rungs = self.rungs_of(&climb)?;
+        let [once_ns, fourfold_ns] = self.undisturbed([&climb.at(rungs)?, &climb.at(4 * rungs)?], &climb)?;
+        Ok((fourfold_ns - once_ns) / (3.0 * f64::from(rungs)) / as_f64(elements))
     }
 
     /// The first power of two from one flight on for which a climb of k takes long enough beside one of no rung.
@@ -339,12 +332,6 @@ impl<'gpu> Climbing<'gpu> {
         }
     }
 
-    /// Time of a rung of all elements in ns, roughly.
-    fn rung_ns(&self, climb: &Climb<'_>, rungs: u32) -> Result<f64> {
-        let [once_ns, fourfold_ns] = self.undisturbed([&climb.at(rungs)?, &climb.at(4 * rungs)?], climb)?;
-        Ok((fourfold_ns - once_ns) / (3.0 * f64::from(rungs)))
-    }
-
     fn undisturbed<const N: usize>(&self, workloads: [&Workload; N], climb: &Climb<'_>) -> Result<[f64; N]> {
         let samples = measure::rounds(self.gpu, &workloads, &self.plan.briefly(), RANKING_ROUNDS)?;
         let mut found = [0.0; N];
@@ -354,6 +341,19 @@ impl<'gpu> Climbing<'gpu> {
         }
         Ok(found)
     }
+}
+
+/// The fewest elements from which on two further doublings or more leave a time an element as it is at the most, judged from there down: a device of many
+/// cores is full for a while each time that lanes come out even, and looks settled. The most, where nothing is settled.
+fn settled(most: u64, mut time_of: impl FnMut(u64) -> Result<f64>) -> Result<u64> {
+    let last = time_of(most)?;
+    let mut elements = most;
+    let mut doublings = 0;
+    while elements / 2 >= FEWEST_ELEMENTS && (time_of(elements / 2)? / last - 1.0).abs() < SETTLED {
+        elements /= 2;
+        doublings += 1;
+    }
+    Ok(if doublings >= DOUBLINGS { elements } else { most })
 }
 
 /// A ladder, ready to be timed at k, 2 k and 4 k.
@@ -432,4 +432,42 @@ fn as_f64(elements: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "elements of a cache")]
     let elements = elements as f64;
     elements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Choice;
+
+    /// A device that works through its elements in waves of so many, each as long as the one before.
+    fn of_waves(wave: u64) -> impl Fn(u64) -> Result<f64> {
+        move |elements| Ok(as_f64(elements.div_ceil(wave) * wave) / as_f64(elements))
+    }
+
+    #[test]
+    fn elements_settle_where_more_of_them_change_nothing() {
+        // Waves that powers of two fill.
+        assert_eq!(settled(MOST_ELEMENTS, of_waves(1 << 18)).expect("times"), 1 << 18);
+        assert_eq!(settled(MOST_ELEMENTS, of_waves(1)).expect("times"), FEWEST_ELEMENTS);
+        // Three of them lack a little of 2^18: from 2^17 to 2^18 the time of an element stands still, a third too long.
+        let uneven = of_waves((1 << 18) / 3 - 1);
+        let plateau = [1 << 17, 1 << 18].map(|elements| uneven(elements).expect("a time"));
+        assert!((plateau[1] / plateau[0] - 1.0).abs() < SETTLED && plateau[0] > 1.3, "{plateau:?}");
+        let found = settled(MOST_ELEMENTS, &uneven).expect("times");
+        assert_eq!(found, 1 << 22);
+        assert!(uneven(found).expect("a time") < 1.0 + 2.0 * SETTLED);
+        // A device that is never full, and one that is so at the very end alone.
+        assert_eq!(settled(MOST_ELEMENTS, |elements| Ok(1.0 / as_f64(elements))).expect("times"), MOST_ELEMENTS);
+        assert_eq!(settled(MOST_ELEMENTS, of_waves(MOST_ELEMENTS / 2)).expect("times"), MOST_ELEMENTS);
+        assert!(settled(MOST_ELEMENTS, |_| Err(Error::Unsupported("no clock".to_owned()))).is_err());
+    }
+
+    #[test]
+    fn an_element_has_a_time_a_rung() {
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let climbing = Climbing { gpu: &gpu, plan: &Plan::QUICK, witness: None, seed: 1, dump: None, device: 0 };
+        let ladder = Ladder { words: 4, ..Ladder::new(&ops::FMA, Storage::F32, 1) };
+        let ns = climbing.element_rung_ns(ladder, FEWEST_ELEMENTS).expect("a time");
+        assert!(ns.is_finite(), "{ns}");
+    }
 }
