@@ -9,7 +9,7 @@ struct Params {
     nets_per_seed: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> params: Params;
 // By net: weights into the hidden layer and out of it, each by visible unit and hidden word; biases of hidden words and visible words.
 @group(0) @binding(1) var<storage, read_write> weights: array<T>;
 // By net and step, the mean squared error of the reconstruction.

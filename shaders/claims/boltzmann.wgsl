@@ -19,7 +19,7 @@ struct Found {
     padding: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> params: Params;
 // By machine: weights by visible unit and hidden word; biases of hidden words and visible words.
 @group(0) @binding(1) var<storage, read_write> weights: array<T>;
 @group(0) @binding(2) var<storage, read_write> found: array<Found>;

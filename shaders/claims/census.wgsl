@@ -23,7 +23,7 @@ struct Block {
     nan: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> params: Params;
 @group(0) @binding(1) var<storage, read_write> blocks: array<Block>;
 
 // Larger for larger numbers, -0 below 0.

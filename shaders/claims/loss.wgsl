@@ -6,7 +6,7 @@ struct Params {
     steps: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> params: Params;
 @group(0) @binding(1) var<storage, read_write> dz: array<f32>;
 @group(0) @binding(2) var<storage, read_write> losses: array<f32>;
 // Steps that each net has made.

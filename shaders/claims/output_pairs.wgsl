@@ -3,7 +3,7 @@ struct Params {
     words: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> params: Params;
 @group(0) @binding(1) var<storage, read_write> loss: array<T>;
 @group(0) @binding(2) var<storage, read_write> gradient: array<T>;
 @group(0) @binding(3) var<storage, read> first: array<T>;

@@ -12,7 +12,7 @@ struct State {
     h: f32,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> params: Params;
 @group(0) @binding(1) var<storage, read_write> states: array<State>;
 // By net, the unit before, the unit: its weight into each pre-activation.
 @group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>;

@@ -6,8 +6,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::net::{self, Design, Init, Net, Texts, Training};
-use super::shallow::told_rate;
-use super::{Context, Experiment, Findings, Panel, over_seeds};
+use super::{Context, Experiment, Findings, Panel, TUNING_SEEDS, over_seeds, told_rate};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::report::table::number;
@@ -48,11 +47,11 @@ struct Trial {
     losses: Vec<Vec<f64>>,
 }
 
-/// What came of an activation at a depth, at its best rate.
+/// What came of an activation at a depth, at the rate that was best on other seeds.
 struct Trained {
     activation: &'static str,
     depth: usize,
-    best: Trial,
+    trial: Trial,
     /// Of one net.
     ns_per_step: Estimate,
 }
@@ -65,22 +64,20 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let size =
         context.either(Size { width: 32, samples: 128, steps: 200 }, Size { width: 128, samples: 256, steps: 1000 });
     let depths = context.either(&[2, 8][..], &[2, 4, 8, 16]);
-    let seeds = context.seeds(SEEDS as u64);
+    let (seeds, tuning) = context.seeds_and_tuning(SEEDS as u64);
     let mut trained = Vec::new();
     for depth in depths {
-        (context.progress)(&format!(
-            "{depth} layers of {} units: {SEEDS} seeds at {} rates, {} steps with each activation",
-            size.width,
-            RATES.len(),
-            size.steps
-        ));
         let mut trials = Vec::new();
         for activation in activations {
-            trials.push(best(train(context, activation, *depth, size, &seeds)?));
+            let told = format!("{depth} layers of {} units, {}", size.width, activation.name);
+            (context.progress)(&format!("{told}: {} rates, {} steps", RATES.len(), size.steps));
+            let rate = best(train(context, activation, *depth, size, &tuning, &RATES)?).rate;
+            (context.progress)(&format!("{told}: {SEEDS} seeds at {}, {} steps", told_rate(rate, &RATES), size.steps));
+            trials.extend(train(context, activation, *depth, size, &seeds, &[rate])?);
         }
         let times = times(context, activations, *depth, size)?;
-        for ((activation, best), ns_per_step) in activations.into_iter().zip(trials).zip(times) {
-            trained.push(Trained { activation: activation.name, depth: *depth, best, ns_per_step });
+        for ((activation, trial), ns_per_step) in activations.into_iter().zip(trials).zip(times) {
+            trained.push(Trained { activation: activation.name, depth: *depth, trial, ns_per_step });
         }
     }
     Ok(findings(seeds, &trained, size))
@@ -113,30 +110,31 @@ fn init(activation: &Activation) -> Init {
     if activation.name == "relu" { Init::He } else { Init::Xavier }
 }
 
-/// Trains every seed at every rate, all at once.
+/// Trains every seed at every rate, all at once: a trial of each rate.
 fn train(
     context: &Context<'_>,
     activation: &'static Activation,
     depth: usize,
     size: Size,
     seeds: &[u64],
+    rates: &[f32],
 ) -> Result<Vec<Trial>> {
     let gpu = context.gpu;
-    let repeated = seeds.repeat(RATES.len());
+    let repeated = seeds.repeat(rates.len());
     let design = design(activation, depth, size, repeated.len());
-    let rates: Vec<f32> = RATES.iter().flat_map(|rate| vec![*rate; seeds.len()]).collect();
+    let of_nets: Vec<f32> = rates.iter().flat_map(|rate| vec![*rate; seeds.len()]).collect();
     let data: Vec<_> = repeated.iter().map(|seed| spirals(size.samples, *seed)).collect();
     let points: Vec<f32> = data.iter().flat_map(|(points, _)| points).copied().collect();
     let labels: Vec<f32> = data.iter().flat_map(|(_, labels)| labels).copied().collect();
     let net = Net::new(gpu, design.clone(), &Texts::of(activation))?;
     net.set_weights(&design.draw(init(activation), &repeated))?;
     gpu.store(&net.y[0], &points)?;
-    let training = Training::new(gpu, size.steps, &labels, &rates)?;
+    let training = Training::new(gpu, size.steps, &labels, &of_nets)?;
     gpu.run_sequence(&net.training_step(&training)?, size.steps)?;
     let losses: Vec<Vec<f64>> =
         training.losses(gpu)?.into_iter().map(|losses| losses.into_iter().map(f64::from).collect()).collect();
     let of_rate = |(rate, losses): (&f32, &[Vec<f64>])| Trial { rate: *rate, losses: losses.to_vec() };
-    Ok(RATES.iter().zip(losses.chunks_exact(seeds.len())).map(of_rate).collect())
+    Ok(rates.iter().zip(losses.chunks_exact(seeds.len())).map(of_rate).collect())
 }
 
 /// The time of a training step of one net with each activation, in the same rounds.
@@ -207,7 +205,7 @@ impl Trained {
     }
 
     fn steps(&self) -> Option<Estimate> {
-        over_seeds(&arrivals(&self.best))
+        over_seeds(&arrivals(&self.trial))
     }
 
     fn seconds(&self) -> Option<Estimate> {
@@ -217,7 +215,7 @@ impl Trained {
 
     /// Whether it converges faster than another: in more seeds, or in as many and always in fewer steps.
     fn is_faster_than(&self, other: &Self) -> bool {
-        let (own, others) = (arrivals(&self.best).len(), arrivals(&other.best).len());
+        let (own, others) = (arrivals(&self.trial).len(), arrivals(&other.trial).len());
         match (self.steps(), other.steps()) {
             (Some(own_steps), Some(others_steps)) => own > others || own == others && own_steps.high < others_steps.low,
             (own_steps, _) => own_steps.is_some() && own > others,
@@ -225,8 +223,8 @@ impl Trained {
     }
 
     fn told(&self) -> String {
-        let arrived = arrivals(&self.best).len();
-        let rate = told_rate(self.best.rate, &RATES);
+        let arrived = arrivals(&self.trial).len();
+        let rate = told_rate(self.trial.rate, &RATES);
         match (self.steps(), self.seconds()) {
             (Some(steps), Some(seconds)) => format!(
                 "{} in {:.0} [{:.0}, {:.0}] steps, {} s ({arrived} of {SEEDS} seeds, {rate})",
@@ -239,7 +237,7 @@ impl Trained {
             _ => format!(
                 "{} in none of {SEEDS} seeds (loss {}, {rate})",
                 self.activation,
-                number(self.best.last().median)
+                number(self.trial.last().median)
             ),
         }
     }
@@ -262,7 +260,7 @@ fn findings(seeds: Vec<u64>, trained: &[Trained], size: Size) -> Findings {
         notes: vec![
             format!(
                 "two spirals of {TURNS} turn, {} samples at once, layers of {} units, plain gradient descent; He's weights for ReLU, Xavier's for \
-                 sigmoid; of the learning rates {RATES:?} each has the one by which most seeds arrive, then the fastest, chosen on the same seeds",
+                 sigmoid; of the learning rates {RATES:?} each has the one by which most seeds arrive, then the fastest, chosen on {TUNING_SEEDS} other seeds",
                 size.samples, size.width
             ),
             "a seed arrives with the step from which on its loss stays there; intervals are the range of the seeds that do; a seed whose loss is \
@@ -274,8 +272,8 @@ fn findings(seeds: Vec<u64>, trained: &[Trained], size: Size) -> Findings {
 
 fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
     let of = |what: &str| format!("{}: {what}", trained.name());
-    let (arrived, diverged) = (arrivals(&trained.best).len(), trained.best.diverged());
-    let mut note = format!("learning {}", told_rate(trained.best.rate, &RATES));
+    let (arrived, diverged) = (arrivals(&trained.trial).len(), trained.trial.diverged());
+    let mut note = format!("learning {}", told_rate(trained.trial.rate, &RATES));
     if diverged > 0 {
         note += &format!("; {diverged} diverged");
     }
@@ -292,7 +290,7 @@ fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
         estimated("steps", "", trained.steps()),
         estimated("seconds", "s", trained.seconds()),
         Figure::estimated(of("a step of one net"), "us", us),
-        Figure::estimated(of("loss after the last step"), "", trained.best.last()),
+        Figure::estimated(of("loss after the last step"), "", trained.trial.last()),
     ]
 }
 
@@ -300,12 +298,12 @@ fn plot(sigmoid: &Trained, relu: &Trained, size: Size) -> Plot {
     let steps = size.steps as usize;
     let series = |trained: &Trained| {
         let point = |step: usize| {
-            let losses: Vec<f64> = trained.best.losses.iter().map(|losses| losses[step]).collect();
+            let losses: Vec<f64> = trained.trial.losses.iter().map(|losses| losses[step]).collect();
             #[expect(clippy::cast_precision_loss, reason = "thousands of steps")]
             Point::estimated(step as f64, over_seeds(&losses))
         };
         Series {
-            label: format!("{}, rate {}", trained.activation, trained.best.rate),
+            label: format!("{}, rate {}", trained.activation, trained.trial.rate),
             points: (0..steps).step_by(steps.div_ceil(POINTS)).map(point).collect(),
         }
     };
@@ -335,7 +333,7 @@ mod tests {
 
     fn trained(activation: &'static str, arrivals: &[usize]) -> Trained {
         let ns_per_step = Estimate { median: 1e6, low: 9e5, high: 2e6 };
-        Trained { activation, depth: 8, best: trial(0.3, arrivals), ns_per_step }
+        Trained { activation, depth: 8, trial: trial(0.3, arrivals), ns_per_step }
     }
 
     #[test]
@@ -347,6 +345,9 @@ mod tests {
         assert_eq!(chosen(&[(0.1, &[90, 90, 90]), (1.0, &[50, 5, 99])]), 1.0);
         // None arrives, and one diverges: the one whose losses are numbers.
         assert_eq!(chosen(&[(0.1, &[0, 0, 0]), (1.0, &[101, 101, 0])]), 0.1);
+        // Of two seeds one or both diverge: half way to infinity is infinity.
+        assert_eq!(chosen(&[(0.1, &[0, 0]), (1.0, &[101, 0]), (3.0, &[101, 101])]), 0.1);
+        assert_eq!(chosen(&[(3.0, &[101, 101]), (0.1, &[0, 0]), (1.0, &[0, 101])]), 0.1);
     }
 
     #[test]
@@ -401,7 +402,7 @@ mod tests {
     #[test]
     fn a_best_rate_at_the_end_of_those_tried_is_told_in_the_conclusion() {
         let mut sigmoid = trained("sigmoid", &[5, 5, 5]);
-        sigmoid.best.rate = RATES[RATES.len() - 1];
+        sigmoid.trial.rate = RATES[RATES.len() - 1];
         assert!(sigmoid.told().ends_with("rate 100, at the end of those tried)"), "{}", sigmoid.told());
     }
 
@@ -426,7 +427,7 @@ mod tests {
         let relu = Activation::named("relu").expect("in the table");
         let size = Size { width: 16, samples: 32, steps: 20 };
         let losses = |seeds: &[u64]| {
-            let trials = train(&context, relu, 3, size, seeds).expect("the device works");
+            let trials = train(&context, relu, 3, size, seeds, &RATES).expect("the device works");
             trials.into_iter().map(|trial| trial.losses).collect::<Vec<_>>()
         };
         let first = losses(&[1, 2]);

@@ -34,6 +34,9 @@ use crate::report::table::interval;
 use crate::report::{Claim, Figure, Outcome, Plot, Status};
 use crate::stats::{self, Estimate};
 
+/// Seeds that learning rates are chosen on, which are none of those that count: nothing is judged by what it was chosen for.
+const TUNING_SEEDS: u64 = 2;
+
 /// A claim, and the experiment that tests it.
 pub struct Experiment {
     /// Its name on the command line.
@@ -124,6 +127,13 @@ impl Context<'_> {
     pub fn seeds(&self, count: u64) -> Vec<u64> {
         (0..count).map(|index| self.seed.wrapping_add(index)).collect()
     }
+
+    /// So many seeds that count, and behind them [`TUNING_SEEDS`].
+    fn seeds_and_tuning(&self, count: u64) -> (Vec<u64>, Vec<u64>) {
+        let mut seeds = self.seeds(count + TUNING_SEEDS);
+        let tuning = seeds.split_off(seeds.len() - usize::try_from(TUNING_SEEDS).expect("a few"));
+        (seeds, tuning)
+    }
 }
 
 impl Experiment {
@@ -194,6 +204,12 @@ fn told_over_seeds(values: &[f64]) -> String {
     over_seeds(values).map_or_else(|| "none".to_owned(), interval)
 }
 
+/// A learning rate that was chosen from some.
+fn told_rate(rate: f32, rates: &[f32]) -> String {
+    let is_at_end = [rates.first(), rates.last()].contains(&Some(&rate));
+    format!("rate {rate}{}", if is_at_end { ", at the end of those tried" } else { "" })
+}
+
 /// A number of elements, steps or workgroups as a shader counts them.
 fn count(number: usize) -> u32 {
     u32::try_from(number).expect("what fits a buffer is counted in u32")
@@ -252,6 +268,19 @@ mod tests {
         assert_eq!(of(|_| Err(Error::Mismatch("why".to_owned()))), (Status::Failed, false));
         assert_eq!(of(|_| Err(Error::Unsupported("why".to_owned()))), (Status::Unsupported, false));
         assert_eq!(of(|_| Err(Error::Machine("why".to_owned()))), (Status::Failed, true));
+    }
+
+    #[test]
+    fn no_rate_is_chosen_on_a_seed_that_counts() {
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: u64::MAX, progress: &|_| () };
+        assert_eq!(context.seeds_and_tuning(3), (vec![u64::MAX, 0, 1], vec![2, 3]));
+    }
+
+    #[test]
+    fn a_rate_at_the_end_of_those_tried_is_told() {
+        assert_eq!(told_rate(2.0, &[1.0, 2.0, 3.0]), "rate 2");
+        assert_eq!(told_rate(3.0, &[1.0, 2.0, 3.0]), "rate 3, at the end of those tried");
     }
 
     #[test]

@@ -51,7 +51,7 @@ mod tests {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
         let main = "
             struct Params { count: u32, key0: u32, key1: u32 }
-            @group(0) @binding(0) var<uniform> params: Params;
+            @group(0) @binding(0) var<storage, read> params: Params;
             @group(0) @binding(1) var<storage, read_write> words: array<vec2<u32>>;
             @group(0) @binding(2) var<storage, read_write> uniforms: array<vec2<f32>>;
             @compute @workgroup_size(64)

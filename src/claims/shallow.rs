@@ -12,9 +12,6 @@ use crate::reference;
 use crate::report::{Axis, Figure, Plot, Point, Series};
 use crate::stats::Estimate;
 
-/// Seeds that rates are tried on, behind those that count.
-pub const TUNING_SEEDS: u64 = 2;
-
 /// Steps of a dispatch: drivers end what runs for seconds.
 pub const STEPS_AT_ONCE: usize = 100;
 
@@ -85,9 +82,7 @@ impl Sizes {
 
 /// The seeds that count, fewer or more by extent, and those that rates are tried on.
 pub fn seeds(context: &Context<'_>) -> (Vec<u64>, Vec<u64>) {
-    let all = context.seeds(context.either(8, 32) + TUNING_SEEDS);
-    let (own, tuning) = all.split_at(all.len() - usize::try_from(TUNING_SEEDS).expect("a few"));
-    (own.to_vec(), tuning.to_vec())
+    context.seeds_and_tuning(context.either(8, 32))
 }
 
 /// Takes so many models through all steps, a workgroup a model; those that see the same examples follow one another.
@@ -118,12 +113,6 @@ pub fn plot(title: &str, trained: &[(String, &[Vec<f32>])], parts: usize) -> Plo
         y: Axis::linear("mean squared error"),
         series: trained.iter().map(line).collect(),
     }
-}
-
-/// A learning rate that was chosen from some.
-pub fn told_rate(rate: f32, rates: &[f32]) -> String {
-    let is_at_end = [rates.first(), rates.last()].contains(&Some(&rate));
-    format!("rate {rate}{}", if is_at_end { ", at the end of those tried" } else { "" })
 }
 
 /// Bars and stripes (MacKay 2003, section 43.3): pictures of so many pixels a side whose rows, or whose columns, are each on or off. A pixel is on in
@@ -250,12 +239,6 @@ mod tests {
         assert_eq!(best_rate(&courses, &[1.0, 2.0, 3.0]), 1.0);
         assert_eq!(best_rate(&courses[..2], &[1.0, 2.0]), 2.0);
         assert_eq!(best_rate(&[nan.clone(), nan], &[1.0, 2.0]), 1.0);
-    }
-
-    #[test]
-    fn a_rate_at_the_end_of_those_tried_is_told() {
-        assert_eq!(told_rate(2.0, &[1.0, 2.0, 3.0]), "rate 2");
-        assert_eq!(told_rate(3.0, &[1.0, 2.0, 3.0]), "rate 3, at the end of those tried");
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Any WGSL of this crate over buffers of 32-bit words: what experiments are made of that are no kernel of the table.
 //!
 //! A [`Program`] is compiled WGSL, a [`Step`] a program bound to buffers, a [`Sequence`] steps one after the other in one pass. The binding 0 of a
-//! program is its uniform, if it has one; its storage buffers are bound from 1 on. Text and steps are trusted: they are written in this
-//! crate, and index no further than the numbers in their uniform allow, which are those of the buffers that they are bound to.
+//! program has its parameters, if it has any; its buffers are bound from 1 on. Text and steps are trusted: they are written in this
+//! crate, and index no further than their parameters allow, which are the sizes of the buffers that they are bound to.
+//!
+//! Parameters are read-only storage in the text of experiments, and no uniform as in that of kernels: where a loop ends with a uniform, lavapipe (Mesa 22.3) compiles the program anew for its value,
+//! each time that it is bound, and a training step, of which each dispatch is another program, takes nine times as long.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +15,7 @@ use super::workload::host_size;
 use super::{Gpu, ShaderChecks};
 use crate::error::{Error, Result};
 
-/// Buffers and uniforms are whole words of 16 bytes: what a vector load and a uniform's alignment ask for.
+/// Buffers and parameters are whole words of 16 bytes: what a vector load and a uniform's alignment ask for.
 const ALIGNMENT: u64 = 16;
 
 /// Submissions are kept about as short, since drivers end what runs for seconds.
@@ -165,7 +168,7 @@ impl Gpu {
         Ok(words)
     }
 
-    /// A program bound to its buffers in the order of their bindings, with the words of its uniform; none is a program without one.
+    /// A program bound to its buffers in the order of their bindings, with the words of its parameters, if it has any.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if these are more workgroups than the device dispatches; [`Error::Machine`] if the buffers are not those that the
@@ -178,14 +181,14 @@ impl Gpu {
                 "{path} takes {workgroups:?} workgroups, of which {most} are allowed"
             )));
         }
-        let uniform = (!params.is_empty()).then(|| {
+        let params = (!params.is_empty()).then(|| {
             let mut words = params.to_vec();
             words.resize(params.len().next_multiple_of(host_size(ALIGNMENT / 4)), 0);
-            self.uniform(&words)
+            self.parameters(&words)
         });
-        let storage = (1..).zip(buffers.iter().map(|buffer| &buffer.buffer));
-        let entries: Vec<_> = (uniform.iter().map(|uniform| (0, uniform)))
-            .chain(storage)
+        let params = params.iter().map(|params| (0, params));
+        let entries: Vec<_> = params
+            .chain((1..).zip(buffers.iter().map(|buffer| &buffer.buffer)))
             .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
             .collect();
         let bind_group = self

@@ -288,8 +288,8 @@ impl Gpu {
         match checks {
             ShaderChecks::Checked => self.device.create_shader_module(descriptor),
             // SAFETY: the shaders in this crate index tensors only below `params.words`, which is what was bound, and their
-            // loops end after a number of steps that is a constant, an override or a uniform. Those of `claims/` index below the
-            // numbers in their uniform, which `claims` takes from the buffers it binds. Text from elsewhere is compiled with checks.
+            // loops end after a number of steps that is a constant, an override or a uniform. Those of `claims/` index below
+            // their parameters, which `claims` takes from the buffers it binds. Text from elsewhere is compiled with checks.
             ShaderChecks::Trusted => unsafe {
                 self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
             },
@@ -299,16 +299,16 @@ impl Gpu {
     /// The uniform of one dispatch.
     fn params(&self, words: u64, [flights, rest, factor]: [u32; 3]) -> Result<wgpu::Buffer> {
         let words = u32::try_from(words).map_err(|_| Error::Unsupported(format!("{words} words in one buffer")))?;
-        Ok(self.uniform(&[words, flights, rest, factor]))
+        Ok(self.parameters(&[words, flights, rest, factor]))
     }
 
-    /// A uniform of these words, which are whole words of 16 bytes.
-    pub(super) fn uniform(&self, words: &[u32]) -> wgpu::Buffer {
+    /// These words, which are whole words of 16 bytes, as a uniform or as read-only storage.
+    pub(super) fn parameters(&self, words: &[u32]) -> wgpu::Buffer {
         let bytes: &[u8] = bytemuck::cast_slice(words);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
             size: bytes.len() as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         self.queue.write_buffer(&buffer, 0, bytes);
