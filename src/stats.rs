@@ -31,6 +31,12 @@ impl Estimate {
         Self { median: self.median + number, low: self.low + number, high: self.high + number }
     }
 
+    /// How much of an amount comes to each unit of it: bytes over ns are GB/s. Positive times alone.
+    #[must_use]
+    pub fn rate_of(self, amount: f64) -> Self {
+        Self { median: amount / self.median, low: amount / self.high, high: amount / self.low }
+    }
+
     /// Its quotient by what was measured apart from it; none where that may be 0 or less. The interval holds every quotient of two numbers
     /// of the two intervals: where both cover, so does it, and for independent ones of like width it covers with more than 99 %.
     #[must_use]
@@ -157,6 +163,12 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
+
+    #[test]
+    fn a_rate_is_highest_where_the_time_is_lowest() {
+        let ns = Estimate { median: 4.0, low: 2.0, high: 5.0 };
+        assert_eq!(ns.rate_of(20.0), Estimate { median: 5.0, low: 4.0, high: 10.0 });
+    }
 
     #[test]
     fn quantiles_of_known_samples() {

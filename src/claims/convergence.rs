@@ -209,8 +209,7 @@ impl Trained {
     }
 
     fn seconds(&self) -> Option<Estimate> {
-        let each = |steps: f64| steps * self.ns_per_step.median / 1e9;
-        self.steps().map(|steps| Estimate { median: each(steps.median), low: each(steps.low), high: each(steps.high) })
+        self.steps().map(|steps| steps.times(self.ns_per_step.median / 1e9))
     }
 
     /// Whether it converges faster than another: in more seeds, or in as many and always in fewer steps.
@@ -283,8 +282,7 @@ fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
         let missing = || Figure::none(of(what), unit, format!("no seed arrives within {} steps", size.steps));
         estimate.map_or_else(missing, |estimate| Figure::estimated(of(what), unit, estimate))
     };
-    let us = trained.ns_per_step;
-    let us = Estimate { median: us.median / 1e3, low: us.low / 1e3, high: us.high / 1e3 };
+    let us = trained.ns_per_step.times(1e-3);
     vec![
         count,
         estimated("steps", "", trained.steps()),

@@ -227,7 +227,7 @@ fn findings(seed: u64, costs: &[Cost]) -> Findings {
     let mut figures = Vec::new();
     for cost in costs {
         let of = |what: &str| format!("{} units: {what}", cost.width);
-        let us = Estimate { median: cost.ns.median / 1e3, low: cost.ns.low / 1e3, high: cost.ns.high / 1e3 };
+        let us = cost.ns.times(1e-3);
         figures.push(Figure::estimated(of("a layer without activation"), "us", us));
         figures.push(Figure::estimated(of("sigmoid : relu, fused"), "", cost.ratios[0]));
         figures.push(Figure::estimated(of("sigmoid : relu, apart"), "", cost.ratios[1]));

@@ -51,9 +51,8 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let from_mask = speed_from_mask(context)?;
     let size = context.either(1024, 4096);
     (context.progress)(&format!("a matrix of {size} by {size}, with {} shares of zeros", SPARSITIES.len()));
-    let speedups =
-        [times_as_fast(context, Direction::Forward, size)?, times_as_fast(context, Direction::Backward, size)?];
-    Ok(findings(seeds, &zeros, from_mask, &speedups, size, width))
+    let products = [speeds(context, Direction::Forward, size)?, speeds(context, Direction::Backward, size)?];
+    Ok(findings(seeds, &zeros, from_mask, &products, size, width))
 }
 
 /// By layer and seed, the share of zeros among the activations.
@@ -246,9 +245,16 @@ fn sparse(random: &mut Xoshiro256PlusPlus, count: u32, percent: u32) -> Vec<f32>
     x
 }
 
-/// By share of zeros, the speed of the product that skips. 1 is that of the dense one, or of the one that skips where there is nothing to skip,
-/// whichever is faster: a compiler may make something better of a text with a branch, which is no merit of zeros.
-fn times_as_fast(context: &Context<'_>, direction: Direction, size: u32) -> Result<Vec<Estimate>> {
+/// What skipping is worth. The dense product is the one that does not skip, or the one that does where there is nothing to skip, whichever is
+/// faster: a compiler may make something better of a text with a branch, which is no merit of zeros.
+struct Speeds {
+    /// The time of the dense product, in ns.
+    dense_ns: Estimate,
+    /// By share of zeros, the speed of the product that skips, that of the dense one being 1.
+    skipping: Vec<Estimate>,
+}
+
+fn speeds(context: &Context<'_>, direction: Direction, size: u32) -> Result<Speeds> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(context.seed);
     let w = net::normal(&mut random, (size * size) as usize, 1.0);
     let dy = net::normal(&mut random, size as usize, 1.0);
@@ -262,7 +268,8 @@ fn times_as_fast(context: &Context<'_>, direction: Direction, size: u32) -> Resu
     }
     let panel = Panel::timed(context, &sequences.iter().collect::<Vec<_>>())?;
     let base = usize::from(panel.over(0, 1).median > 1.0);
-    Ok((1..sequences.len()).map(|member| panel.over(base, member)).collect())
+    let skipping = (1..sequences.len()).map(|member| panel.over(base, member)).collect();
+    Ok(Speeds { dense_ns: panel.ns(base), skipping })
 }
 
 /// The smallest share of zeros, in percent, from which on skipping is faster, as far as its interval says; none if it never is.
@@ -275,7 +282,7 @@ fn findings(
     seeds: Vec<u64>,
     zeros: &[Vec<f64>],
     (from_mask, mask_elements): (Estimate, u64),
-    speedups: &[Vec<Estimate>; 2],
+    products: &[Speeds; 2],
     size: u32,
     width: u32,
 ) -> Findings {
@@ -288,12 +295,14 @@ fn findings(
     let nearest = (0..SPARSITIES.len()).min_by(|a, b| distance(SPARSITIES[*a]).total_cmp(&distance(SPARSITIES[*b])));
     let here = nearest.expect("shares");
     let names = ["forward", "backward"];
-    let pays = |speeds: &Vec<Estimate>| speeds[here].low > 1.0;
-    let outcome = match Outcome::of(speedups.iter().map(pays)) {
-        Outcome::DoesNotHold if speedups.iter().any(|speeds| break_even(speeds).is_some()) => Outcome::HoldsOnlyWhen,
+    let pays = |product: &Speeds| product.skipping[here].low > 1.0;
+    let outcome = match Outcome::of(products.iter().map(pays)) {
+        Outcome::DoesNotHold if products.iter().any(|product| break_even(&product.skipping).is_some()) => {
+            Outcome::HoldsOnlyWhen
+        }
         outcome => outcome,
     };
-    let told = |(name, speeds): (&str, &Vec<Estimate>)| {
+    let told = |(name, Speeds { skipping: speeds, .. }): (&str, &Speeds)| {
         let from = break_even(speeds).map_or_else(|| "never".to_owned(), |percent| format!("from {percent} % on"));
         let most = speeds.last().expect("shares").median;
         format!(
@@ -309,14 +318,20 @@ fn findings(
         percent(all),
         number(100.0 * layers(f64::min, f64::INFINITY)),
         number(100.0 * layers(f64::max, 0.0)),
-        names.into_iter().zip(speedups).map(told).collect::<Vec<_>>().join("; ")
+        names.into_iter().zip(products).map(told).collect::<Vec<_>>().join("; ")
     );
     let mut figures = vec![Figure::estimated("zeros", "%", all.times(100.0)).noted("all layers, by seed")];
     for (layer, shares) in (1..).zip(zeros) {
         let share = over_seeds(shares).expect("seeds").times(100.0);
         figures.push(Figure::estimated(format!("zeros in layer {layer} of {DEPTH}"), "%", share));
     }
-    for (name, speeds) in names.into_iter().zip(speedups) {
+    for (name, Speeds { dense_ns, skipping: speeds }) in names.into_iter().zip(products) {
+        figures.push(Figure::estimated(format!("{name}, dense"), "us", dense_ns.times(1e-3)));
+        let bytes_of_w = 4.0 * f64::from(size) * f64::from(size);
+        figures.push(
+            Figure::estimated(format!("{name}, dense: throughput"), "GB/s", dense_ns.rate_of(bytes_of_w))
+                .noted("W alone"),
+        );
         for (percent, speed) in SPARSITIES.into_iter().zip(speeds) {
             figures.push(Figure::estimated(format!("{name}, {percent} % zeros: speed of skipping"), "x dense", *speed));
         }
@@ -330,9 +345,9 @@ fn findings(
         12 * mask_elements
     );
     figures.push(Figure::estimated("backward from a mask: speed", "x from y", from_mask).noted(mask));
-    let series = |(name, speeds): (&str, &Vec<Estimate>)| Series {
+    let series = |(name, product): (&str, &Speeds)| Series {
         label: name.to_owned(),
-        points: (SPARSITIES.into_iter().zip(speeds))
+        points: (SPARSITIES.into_iter().zip(&product.skipping))
             .map(|(percent, speed)| Point::estimated(percent.into(), Some(*speed)))
             .collect(),
     };
@@ -345,7 +360,7 @@ fn findings(
             title: format!("Skipping the rows of zero activations, {size} by {size}"),
             x: Axis::linear("activations that are zero (%)"),
             y: Axis::log2("speed, the dense product's being 1"),
-            series: names.into_iter().zip(speedups).map(series).collect(),
+            series: names.into_iter().zip(products).map(series).collect(),
         }],
         notes: vec![
             format!(
@@ -383,8 +398,8 @@ mod tests {
         let gpu = gpu();
         let plants: [(Text, &str, &str); 7] = [
             (|sources| &mut sources.forward, "own != 0.0", "own > 0.2"),
-            (|sources| &mut sources.forward, "row < end", "row + 1u < end"),
-            (|sources| &mut sources.forward, "own * w[", "w["),
+            (|sources| &mut sources.forward, "row < end; row", "row + 4u < end; row"),
+            (|sources| &mut sources.forward, "own.z * weights.z", "weights.z"),
             (|sources| &mut sources.sum, "strip < params.strips", "strip < 1u"),
             (|sources| &mut sources.backward, "column += LANES", "column += LANES + 1u"),
             (|sources| &mut sources.backward, "lanes[0], is_active", "lanes[0], true"),
@@ -429,14 +444,17 @@ mod tests {
             speeds_of([0.5, 0.5, 0.5, 0.5, 0.5, 0.9, 1.5, 2.0, 3.0]),
         ];
         let from_mask = (Estimate { median: 1.0, low: 1.0, high: 1.0 }, 1 << 20);
-        let of = |forward: &[Estimate], backward: &[Estimate]| {
-            findings(vec![1], &zeros, from_mask, &[forward.to_vec(), backward.to_vec()], 64, 32).outcome
+        let found = |forward: &[Estimate], backward: &[Estimate]| {
+            let dense_ns = Estimate { median: 1e6, low: 1e6, high: 1e6 };
+            let products = [forward, backward].map(|speeds| Speeds { dense_ns, skipping: speeds.to_vec() });
+            findings(vec![1], &zeros, from_mask, &products, 64, 32)
         };
+        let of = |forward: &[Estimate], backward: &[Estimate]| found(forward, backward).outcome;
         assert_eq!(of(&at_half, &at_half), Outcome::Holds);
         assert_eq!(of(&at_half, &never), Outcome::HoldsOnlyWhen);
         assert_eq!(of(&late, &never), Outcome::HoldsOnlyWhen);
         assert_eq!(of(&never, &never), Outcome::DoesNotHold);
-        let told = findings(vec![1], &zeros, from_mask, &[late.clone(), never.clone()], 64, 32).conclusion;
+        let told = found(&late, &never).conclusion;
         assert!(told.contains("faster from 95 % on") && told.contains("faster never"), "{told}");
         // The interval is that of the seeds, and the range that of each layer of each seed.
         assert!(

@@ -167,9 +167,7 @@ impl Cost {
             for (gate, ns) in Function::BOTH.into_iter().zip(pass.ns) {
                 #[expect(clippy::cast_precision_loss, reason = "2^22 at most")]
                 let bytes_in_all = bytes * self.units as f64;
-                let Estimate { median, low, high } = ns;
-                let rate =
-                    Estimate { median: bytes_in_all / median, low: bytes_in_all / high, high: bytes_in_all / low };
+                let rate = ns.rate_of(bytes_in_all);
                 figures.push(
                     Figure::estimated(format!("{cell} {name}, {}: throughput", gate.name()), "GB/s", rate)
                         .noted(format!("{bytes} bytes a unit")),

@@ -52,14 +52,9 @@ impl Cost {
         #[expect(clippy::cast_precision_loss, reason = "2^24 at most")]
         let elements = n as f64;
         let each = |name: &str, time: Estimate, bytes: f64| {
-            let Estimate { median, low, high } = time;
-            let by = |what: &dyn Fn(f64) -> f64| {
-                let (one, other) = (what(low), what(high));
-                Estimate { median: what(median), low: one.min(other), high: one.max(other) }
-            };
             [
-                Figure::estimated(format!("{name}: time"), "ns/element", by(&|ns| ns / elements)),
-                Figure::estimated(format!("{name}: throughput"), "GB/s", by(&|ns| bytes * elements / ns))
+                Figure::estimated(format!("{name}: time"), "ns/element", time.times(1.0 / elements)),
+                Figure::estimated(format!("{name}: throughput"), "GB/s", time.rate_of(bytes * elements))
                     .noted(format!("{bytes} bytes an element, {n} elements")),
             ]
         };
