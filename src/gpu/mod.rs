@@ -31,6 +31,7 @@ pub struct Gpu {
     faults: Arc<Mutex<Faults>>,
     /// Whether shaders may pack and unpack f16: everywhere but on a llvmpipe that does not compute in f16.
     packs_f16: bool,
+    programs: program::Programs,
 }
 
 /// What the device reported outside any call: a lost device, an error that no scope caught.
@@ -84,7 +85,7 @@ impl Gpu {
 
         let clock = clock::Timer::new(&device, &queue);
         let packs_f16 = downlevel.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32);
-        Ok(Self { facts, device, queue, clock, faults, packs_f16 })
+        Ok(Self { facts, device, queue, clock, faults, packs_f16, programs: program::Programs::default() })
     }
 
     /// What samples are taken with.

@@ -4,9 +4,12 @@
 //! program has its parameters, if it has any; its buffers are bound from 1 on. Text and steps are trusted: they are written in this
 //! crate, and index no further than their parameters allow, which are the sizes of the buffers that they are bound to.
 //!
-//! Parameters are read-only storage in the text of experiments, and no uniform as in that of kernels: where a loop ends with a uniform, lavapipe (Mesa 22.3) compiles the program anew for its value,
-//! each time that it is bound, and a training step, of which each dispatch is another program, takes nine times as long.
+//! Parameters are read-only storage in the texts of experiments, and no uniform as in those of kernels: lavapipe (Mesa 22.3) compiles a program whose
+//! loops end with a uniform anew for its value, and where one sequence alternates such programs, each time that one is bound. A training step of
+//! eight layers took nine times as long.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bytemuck::{AnyBitPattern, NoUninit};
@@ -30,6 +33,10 @@ pub struct Program {
     pub path: String,
     pipeline: wgpu::ComputePipeline,
 }
+
+/// What was compiled on a device, by all that it was compiled from: text, constants, whether it is checked. An experiment asks for the same
+/// programs for each of its nets.
+pub(super) type Programs = Mutex<HashMap<(String, Vec<(String, u64)>, ShaderChecks), wgpu::ComputePipeline>>;
 
 /// Device memory of 32-bit words, f32 or u32.
 pub struct Buffer {
@@ -75,7 +82,7 @@ impl Sequence {
 }
 
 impl Gpu {
-    /// Compiles the entry point `main` of a text.
+    /// Compiles the entry point `main` of a text, or takes what was compiled of it before.
     ///
     /// # Errors
     /// [`Error::Compile`] if it does not compile.
@@ -86,6 +93,12 @@ impl Gpu {
         constants: &[(&str, f64)],
         checks: ShaderChecks,
     ) -> Result<Program> {
+        let constants_by_bits = constants.iter().map(|(name, value)| ((*name).to_owned(), value.to_bits())).collect();
+        let key = (wgsl.to_owned(), constants_by_bits, checks);
+        let known = self.programs.lock().expect("no panic while held").get(&key).cloned();
+        if let Some(pipeline) = known {
+            return Ok(Program { path: path.to_owned(), pipeline });
+        }
         let compiled = self.scoped(|| {
             let module = self.shader_module(path, wgsl, checks);
             self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -103,6 +116,7 @@ impl Gpu {
         });
         let pipeline =
             compiled.map_err(|error| Error::Compile { kernel: path.to_owned(), message: error.to_string() })?;
+        self.programs.lock().expect("no panic while held").insert(key, pipeline.clone());
         Ok(Program { path: path.to_owned(), pipeline })
     }
 

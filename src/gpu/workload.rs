@@ -24,7 +24,7 @@ impl Default for Shape {
 }
 
 /// Whether wgpu adds its run-time checks to a shader.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ShaderChecks {
     /// No checks: what is timed. The loops and indices of these shaders are bounded by construction.
     #[default]
