@@ -6,9 +6,9 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
 use super::shallow::{
-    self, Function, Sizes, arrived_at, bars_and_stripes, best_rate, error_of_mean, figure_of_steps, picks,
+    self, Function, Sizes, TUNING_SEEDS, arrived_at, bars_and_stripes, best_rate, error_of_mean, figure_of_steps, picks,
 };
-use super::{Context, Experiment, Findings, TUNING_SEEDS, check, over_seeds, to_f32, told_over_seeds, told_rate};
+use super::{Context, Experiment, Findings, check, over_seeds, to_f32, told_over_seeds, told_rate};
 use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks};
 use crate::reference;

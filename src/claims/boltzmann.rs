@@ -8,12 +8,9 @@ use rand_distr::StandardNormal;
 use super::random::{self, random, uniform_of};
 use super::range::percent;
 use super::shallow::{
-    self, Function, Sizes, arrived_at, bars_and_stripes, best_rate, error_of_mean, figure_of_steps, picks,
+    self, Function, Sizes, TUNING_SEEDS, arrived_at, bars_and_stripes, best_rate, error_of_mean, figure_of_steps, picks,
 };
-use super::{
-    Context, Experiment, Findings, TUNING_SEEDS, check, count, over_seeds, over_seeds_of_merit, told_over_seeds,
-    told_rate,
-};
+use super::{Context, Experiment, Findings, check, count, over_seeds, over_seeds_of_merit, told_over_seeds, told_rate};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks};
 use crate::report::table::interval;

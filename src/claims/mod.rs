@@ -34,9 +34,6 @@ use crate::report::table::interval;
 use crate::report::{Claim, Figure, Outcome, Plot, Status};
 use crate::stats::{self, Estimate};
 
-/// Seeds that learning rates are chosen on, which are none of those that count: nothing is judged by what it was chosen for.
-const TUNING_SEEDS: u64 = 2;
-
 /// A claim, and the experiment that tests it.
 pub struct Experiment {
     /// Its name on the command line.
@@ -128,10 +125,10 @@ impl Context<'_> {
         (0..count).map(|index| self.seed.wrapping_add(index)).collect()
     }
 
-    /// So many seeds that count, and behind them [`TUNING_SEEDS`].
-    fn seeds_and_tuning(&self, count: u64) -> (Vec<u64>, Vec<u64>) {
-        let mut seeds = self.seeds(count + TUNING_SEEDS);
-        let tuning = seeds.split_off(seeds.len() - usize::try_from(TUNING_SEEDS).expect("a few"));
+    /// So many seeds that count, and behind them so many that settings are chosen on: nothing is judged by what it was chosen for.
+    fn seeds_and_tuning(&self, count: usize, tuning: usize) -> (Vec<u64>, Vec<u64>) {
+        let mut seeds = self.seeds((count + tuning) as u64);
+        let tuning = seeds.split_off(count);
         (seeds, tuning)
     }
 }
@@ -274,7 +271,7 @@ mod tests {
     fn no_rate_is_chosen_on_a_seed_that_counts() {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
         let context = Context { gpu: &gpu, extent: Extent::Quick, seed: u64::MAX, progress: &|_| () };
-        assert_eq!(context.seeds_and_tuning(3), (vec![u64::MAX, 0, 1], vec![2, 3]));
+        assert_eq!(context.seeds_and_tuning(3, 2), (vec![u64::MAX, 0, 1], vec![2, 3]));
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::reference;
 use crate::report::{Axis, Figure, Plot, Point, Series};
 use crate::stats::Estimate;
 
+/// Seeds that rates are tried on, behind those that count.
+pub const TUNING_SEEDS: usize = 2;
+
 /// Steps of a dispatch: drivers end what runs for seconds.
 pub const STEPS_AT_ONCE: usize = 100;
 
@@ -82,7 +85,7 @@ impl Sizes {
 
 /// The seeds that count, fewer or more by extent, and those that rates are tried on.
 pub fn seeds(context: &Context<'_>) -> (Vec<u64>, Vec<u64>) {
-    context.seeds_and_tuning(context.either(8, 32))
+    context.seeds_and_tuning(context.either(8, 32), TUNING_SEEDS)
 }
 
 /// Takes so many models through all steps, a workgroup a model; those that see the same examples follow one another.

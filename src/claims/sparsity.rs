@@ -36,8 +36,9 @@ const BATCH: u32 = 64;
 /// Shares of zeros that are tried, in percent.
 const SPARSITIES: [u32; 9] = [0, 10, 25, 50, 75, 90, 95, 98, 99];
 
-/// Rows of W that a workgroup of the forward pass sums.
+/// Rows of W that a workgroup of the forward pass sums, four at a time.
 const ROWS_PER_STRIP: u32 = 128;
+const _: () = assert!(ROWS_PER_STRIP.is_multiple_of(4));
 
 fn run(context: &Context<'_>) -> Result<Findings> {
     let relu = Activation::named("relu").expect("in the table");
@@ -49,7 +50,9 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let zeros = zeros_by_layer(context, relu, width, &seeds)?;
     (context.progress)("backward from one bit an element");
     let from_mask = speed_from_mask(context)?;
-    let size = context.either(1024, 4096);
+    // Full: 256 MiB, of which half is more than caches hold, where a buffer may be as large.
+    let fits = |size: &u32| 4 * u64::from(*size).pow(2) <= context.gpu.max_buffer_bytes();
+    let size = context.either(1024, if fits(&8192) { 8192 } else { 4096 });
     (context.progress)(&format!("a matrix of {size} by {size}, with {} shares of zeros", SPARSITIES.len()));
     let products = [speeds(context, Direction::Forward, size)?, speeds(context, Direction::Backward, size)?];
     Ok(findings(seeds, &zeros, from_mask, &products, size, width))
@@ -369,8 +372,10 @@ fn findings(
             ),
             "the dense speed is that of the program that does not skip, or of the one that does at 0 % zeros where that is faster".to_owned(),
             format!(
-                "one sample and a matrix of {size} by {size}; a batch shares no zeros between its samples, so a product of matrices skips nothing \
-                 this way"
+                "one sample and a matrix of {size} by {size}, {} MiB, of which {} are read at 50 % zeros: what fits a cache is not read from memory \
+                 again; a batch shares no zeros between its samples, so a product of matrices skips nothing this way",
+                (4 * size * size) >> 20,
+                (2 * size * size) >> 20
             ),
         ],
     }

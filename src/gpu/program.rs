@@ -2,7 +2,7 @@
 //!
 //! A [`Program`] is compiled WGSL, a [`Step`] a program bound to buffers, a [`Sequence`] steps one after the other in one pass. The binding 0 of a
 //! program has its parameters, if it has any; its buffers are bound from 1 on. Text and steps are trusted: they are written in this
-//! crate, and index no further than their parameters allow, which are the sizes of the buffers that they are bound to.
+//! crate, and index no further than their parameters allow, which are the sizes of the buffers that they are bound to, in whole words of 16 bytes.
 //!
 //! Parameters are read-only storage in the texts of experiments, and no uniform as in those of kernels: lavapipe (Mesa 22.3) compiles a program whose
 //! loops end with a uniform anew for its value, and where one sequence alternates such programs, each time that one is bound. A training step of
@@ -120,7 +120,7 @@ impl Gpu {
         Ok(Program { path: path.to_owned(), pipeline })
     }
 
-    /// A buffer of so many words, all zero.
+    /// A buffer of so many words, all zero. It ends with whole words of 16 bytes, of which those beyond `words` stay zero: a shader may read them.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the device has no room for it.
@@ -239,5 +239,35 @@ impl Gpu {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Choice;
+
+    #[test]
+    fn a_program_is_compiled_once_for_each_text_and_its_constants() {
+        const TEXT: &str = "
+            override number: u32 = 0u;
+            @group(0) @binding(1) var<storage, read_write> y: array<u32>;
+            @compute @workgroup_size(1)
+            fn main() { y[0] = number; }
+        ";
+        let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let y = gpu.buffer("y", 1).expect("room");
+        let gives = |text: &str, number: f64, checks| {
+            let program = gpu.program("a number", text, &[("number", number)], checks).expect("it compiles");
+            let step = gpu.step(&program, &[&y], &[], [1, 1, 1]).expect("it is bound");
+            gpu.run_sequence(&Sequence::new("a number", vec![step]), 1).expect("the device works");
+            (gpu.load::<u32>(&y).expect("the device works")[0], gpu.programs.lock().expect("no panic while held").len())
+        };
+        let other = TEXT.replace("= number", "= 10u * number");
+        assert_eq!(gives(TEXT, 1.0, ShaderChecks::Trusted), (1, 1));
+        assert_eq!(gives(TEXT, 2.0, ShaderChecks::Trusted), (2, 2));
+        assert_eq!(gives(&other, 2.0, ShaderChecks::Trusted), (20, 3));
+        assert_eq!(gives(TEXT, 1.0, ShaderChecks::Checked), (1, 4));
+        assert_eq!(gives(TEXT, 1.0, ShaderChecks::Trusted), (1, 4));
     }
 }

@@ -288,8 +288,8 @@ impl Gpu {
         match checks {
             ShaderChecks::Checked => self.device.create_shader_module(descriptor),
             // SAFETY: the shaders in this crate index tensors only below `params.words`, which is what was bound, and their
-            // loops end after a number of steps that is a constant, an override or a uniform. Those of `claims/` index below
-            // their parameters, which `claims` takes from the buffers it binds. Text from elsewhere is compiled with checks.
+            // loops end after a number of steps that is a constant, an override or a parameter. Those of `claims/` index below
+            // their parameters, which `claims` takes from the buffers it binds, in whole words of 16 bytes as these are. Text from elsewhere is compiled with checks.
             ShaderChecks::Trusted => unsafe {
                 self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
             },
