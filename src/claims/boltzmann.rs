@@ -30,7 +30,7 @@ const SIDE: u32 = 4;
 const SIZES: Sizes = Sizes { visible: 16, hidden: 16, batch: 10 };
 
 /// Learning rates that are tried on seeds of their own.
-const RATES: [f32; 6] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
+const RATES: [f32; 7] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
 
 /// It works if its error ends below so much of that of the mean picture ...
 const WORKS: f64 = 0.5;
@@ -142,16 +142,18 @@ fn conclusion(
         format!("{count} of {}", trained.run.errors.len())
     };
     format!(
-        "after {steps} steps {} machines of sigmoid work, with a reconstruction error of {} (the mean picture's: {baseline:.2}) and a log-likelihood of {} (chance {:.1}, at most \
-         {:.2}); of ReLU {} do: {} % of what should be probabilities are none at the end, and the error is {}{}",
+        "after {steps} steps {} machines of sigmoid work, with a reconstruction error of {} ({}; the mean picture's: {baseline:.2}) and a log-likelihood of {} (chance {:.1}, at most \
+         {:.2}); of ReLU {} do: {} % of what should be probabilities are none at the end, and the error is {} ({}){}",
         working(sigmoid),
         told_over_seeds(&sigmoid.arrived()),
+        told_rate(sigmoid.rate, &RATES),
         over_seeds_of_merit(likelihoods).map_or_else(|| "none".to_owned(), interval),
         log_likelihood_by_chance(),
         best_log_likelihood(pictures),
         working(relu),
         told_over_seeds(&relu.run.none_at_end.iter().map(|share| 100.0 * share).collect::<Vec<_>>()),
         told_over_seeds(&relu.arrived()),
+        told_rate(relu.rate, &RATES),
         match relu.failed() {
             0 => String::new(),
             failed => format!(" ({failed} of {} machines left f32)", relu.run.errors.len()),

@@ -61,14 +61,14 @@ pub static CLAIMS: &[Experiment] = &[
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Small nets and few sizes: all claims in two minutes on two cores.
+    /// Small nets and few sizes: all claims in less than two minutes on two cores.
     Quick,
     /// For a GPU.
     Full,
 }
 
 impl Extent {
-    /// What suits a device: on two cores the full extent would take hours.
+    /// What suits a device: on two cores the trainings of the full extent would take hours.
     #[must_use]
     pub fn on(gpu: &Gpu) -> Self {
         if gpu.facts.is_software { Self::Quick } else { Self::Full }

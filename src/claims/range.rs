@@ -173,7 +173,7 @@ fn plot(context: &Context<'_>, sigmoid: &'static Activation) -> Result<Plot> {
     let truth = (0..=PLOTTED).map(|x| Point::new(f64::from(x), crate::reference::sigmoid(-f64::from(x)))).collect();
     let line = |label: &str, points| Series { label: label.to_owned(), points };
     Ok(Plot {
-        title: "How far sigmoid in f32 stays from 0 and from 1".to_owned(),
+        title: "How far sigmoid in f32 stays from 0 and from 1: where there is no point, it is there".to_owned(),
         x: Axis::linear("|x|"),
         y: Axis::log2("distance"),
         series: vec![

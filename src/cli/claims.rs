@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Print the names with what is claimed, and try nothing.
     #[arg(long)]
     list: bool,
-    /// quick: small nets, two minutes on two cores for all claims. full: for a GPU.
+    /// quick: small nets, less than two minutes on two cores for all claims. full: for a GPU.
     #[arg(long, value_enum, default_value = "quick")]
     profile: Trial,
     /// text, json (a report that has claims alone) or md.

@@ -75,9 +75,9 @@ impl Fate {
             0 => format!("none of {nets} leaves f32"),
             left => format!("{left} of {nets} leave f32"),
         };
-        let largest = Figure::estimated(name("largest state"), "", *largest).noted(leave);
-        let at = self.left_at().map(|at| Figure::estimated(name("steps until it leaves f32"), "", at));
-        [largest].into_iter().chain(at).collect()
+        let largest = Figure::estimated(name("largest state"), "", *largest).noted(leave.clone());
+        let at = |at| Figure::estimated(name("steps until it leaves f32"), "", at).noted(leave);
+        [largest].into_iter().chain(self.left_at().map(at)).collect()
     }
 }
 
@@ -192,7 +192,7 @@ pub(super) fn recurrence(cell: Cell, gate: Function, width: usize) -> String {
     [&wgsl(gate), &glue, recurrence, cell.drivers()[2]].join("\n")
 }
 
-/// No multiple of the units that any adapter has run in step.
+/// No multiple of 8 and more invocations that run in step.
 pub(super) const CHECKED_WIDTH: usize = 68;
 
 /// Compares a few steps of a few small nets with f64: more would compare how errors grow, which is the nets' own doing.
