@@ -115,7 +115,7 @@ impl Context<'_> {
     /// How a panel is timed: many short ones in an experiment.
     #[must_use]
     pub fn plan(&self) -> Plan {
-        let plan = Plan { warm_up: Duration::from_millis(10), panel: Duration::from_millis(300), ..Plan::QUICK };
+        let plan = Plan { warm_up: Duration::from_millis(10), panel: Duration::from_secs(1), ..Plan::QUICK };
         if self.gpu.facts.is_software { plan.on_software() } else { plan }
     }
 
