@@ -73,7 +73,7 @@ fn a_claim_is_a_report_that_repeats_and_says_what_it_does_on_stderr() {
     );
     assert_eq!(claim["seeds"], serde_json::json!([7, 8, 9, 10, 11]));
     assert!(claim["figures"].as_array().is_some_and(|figures| figures.len() > 4));
-    assert!(claim["plots"][0]["series"].as_array().is_some_and(|series| series.len() == 4));
+    assert!(claim["plots"][0]["series"].as_array().is_some_and(|series| series.len() == 5));
 
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("claims.json");
