@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rate_is_chosen_on_a_seed_that_counts() {
+    fn seeds_to_choose_on_are_none_of_those_that_count() {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
         let context = Context { gpu: &gpu, extent: Extent::Quick, seed: u64::MAX, progress: &|_| () };
         assert_eq!(context.seeds_and_tuning(3, 2), (vec![u64::MAX, 0, 1], vec![2, 3]));
