@@ -11,11 +11,20 @@ fn main() {
     let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let variable = |name: &str| env::var(name).expect("cargo sets it");
     let revision = provenance::Revision::of(&package);
-    let rustc = Command::new(variable("RUSTC")).arg("--version").output().expect("rustc was there a moment ago");
+    let rustc = Command::new(variable("RUSTC"))
+        .arg("--version")
+        .output()
+        .expect("rustc was there a moment ago");
     let lock = fs::read_to_string(package.join("Cargo.lock")).unwrap_or_default();
     let found = [
-        ("GIT_REVISION", revision.as_ref().map_or_else(String::new, |revision| revision.commit.clone())),
-        ("GIT_DIRTY", revision.as_ref().map_or_else(String::new, |revision| revision.dirty.to_string())),
+        (
+            "GIT_REVISION",
+            revision.as_ref().map_or_else(String::new, |revision| revision.commit.clone()),
+        ),
+        (
+            "GIT_DIRTY",
+            revision.as_ref().map_or_else(String::new, |revision| revision.dirty.to_string()),
+        ),
         ("TARGET", variable("TARGET")),
         ("OPT_LEVEL", variable("OPT_LEVEL")),
         ("RUSTC", String::from_utf8_lossy(&rustc.stdout).trim().to_owned()),

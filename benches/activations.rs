@@ -41,7 +41,9 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(move |panic| match panic.payload_as_str() {
         Some(message) if message.starts_with("Baseline '") => refuse(panic),
         // Whoever read the output has stopped to.
-        Some(message) if message.starts_with("failed printing to ") && message.contains("Broken pipe") => {
+        Some(message)
+            if message.starts_with("failed printing to ") && message.contains("Broken pipe") =>
+        {
             process::exit(Exit::Fine as i32)
         }
         _ => report(panic),
@@ -93,13 +95,15 @@ fn summary(choice: &Choice) -> Result<()> {
     let path = expand(REPORT, &facts.name, None, jiff::Timestamp::now())?;
     let path = target_folder().join(path);
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)
-            .map_err(|error| Error::Machine(format!("{} can't be made: {error}", folder.display())))?;
+        fs::create_dir_all(folder).map_err(|error| {
+            Error::Machine(format!("{} can't be made: {error}", folder.display()))
+        })?;
     }
     let destination = Destination::prepare(&path)?;
     eprintln!();
     let mut keeper = Keeper(destination);
-    let (report, error) = suite::run(&mut || Gpu::open(choice), &Settings::of(profile), None, &mut keeper)?;
+    let (report, error) =
+        suite::run(&mut || Gpu::open(choice), &Settings::of(profile), None, &mut keeper)?;
     println!("\n{}", table::summary(&report));
     println!("report: {}", path.display());
     error.map_or(Ok(()), Err)
@@ -156,8 +160,9 @@ impl Request {
         let (mut no_kernels, mut part, mut bench, mut exact) = (false, false, false, false);
         let mut filter = None;
         while let Some(argument) = arguments.next() {
-            let (flag, value) =
-                argument.split_once('=').map_or((&*argument, None), |(flag, value)| (flag, Some(value)));
+            let (flag, value) = argument
+                .split_once('=')
+                .map_or((&*argument, None), |(flag, value)| (flag, Some(value)));
             match flag {
                 "--list" | "--load-baseline" => no_kernels = true,
                 "--test" | "--profile-time" => part = true,
@@ -184,7 +189,11 @@ impl Request {
     /// Whether criterion will run the benchmark of that id.
     fn wants(&self, id: &str) -> bool {
         self.filter.as_ref().is_none_or(|filter| {
-            if self.exact { filter == id } else { Regex::new(filter).is_ok_and(|filter| filter.is_match(id)) }
+            if self.exact {
+                filter == id
+            } else {
+                Regex::new(filter).is_ok_and(|filter| filter.is_match(id))
+            }
         })
     }
 }
@@ -214,16 +223,21 @@ const FLAGS_WITH_VALUE: &[&str] = &[
 
 /// The kernels of each benchmark, group by group.
 fn groups() -> impl Iterator<Item = (Storage, u64)> {
-    [Storage::F32, Storage::F16].into_iter().flat_map(|storage| SIZES.map(|elements| (storage, elements)))
+    [Storage::F32, Storage::F16]
+        .into_iter()
+        .flat_map(|storage| SIZES.map(|elements| (storage, elements)))
 }
 
 /// Hands criterion the ids of all benchmarks, none of which it will run.
 fn list(criterion: &mut Criterion) {
     for (storage, elements) in groups() {
         for direction in Direction::ALL {
-            let mut panel = criterion.benchmark_group(kernel::group_id(direction, storage, elements));
+            let mut panel =
+                criterion.benchmark_group(kernel::group_id(direction, storage, elements));
             for kernel in suite::default_kernels(direction, storage) {
-                panel.bench_function(kernel.member_id(), |_| unreachable!("criterion was not asked to run anything"));
+                panel.bench_function(kernel.member_id(), |_| {
+                    unreachable!("criterion was not asked to run anything")
+                });
             }
             panel.finish();
         }
@@ -237,7 +251,8 @@ fn benchmarks(criterion: &mut Criterion, request: &Request, gpu: &Gpu) -> Result
     for (storage, elements) in groups() {
         let mut group = None;
         for direction in Direction::ALL {
-            let mut panel = criterion.benchmark_group(kernel::group_id(direction, storage, elements));
+            let mut panel =
+                criterion.benchmark_group(kernel::group_id(direction, storage, elements));
             panel.sampling_mode(SamplingMode::Flat);
             for kernel in suite::default_kernels(direction, storage) {
                 let id = kernel.id(elements);
@@ -267,7 +282,9 @@ fn benchmarks(criterion: &mut Criterion, request: &Request, gpu: &Gpu) -> Result
         }
     }
     if matched == 0 {
-        return Err(Error::Usage("no benchmark matches the filter; `cargo bench -- --list` prints all".to_owned()));
+        return Err(Error::Usage(
+            "no benchmark matches the filter; `cargo bench -- --list` prints all".to_owned(),
+        ));
     }
     Ok(wrong)
 }
@@ -280,16 +297,28 @@ struct Timed {
 
 impl Timed {
     /// Uploads the tensors of the kernel's group that are not yet there, checks the kernel on them, and times one dispatch.
-    fn new<'gpu>(gpu: &'gpu Gpu, group: &mut Option<Group<'gpu>>, kernel: Kernel, elements: u64) -> Result<Self> {
+    fn new<'gpu>(
+        gpu: &'gpu Gpu,
+        group: &mut Option<Group<'gpu>>,
+        kernel: Kernel,
+        elements: u64,
+    ) -> Result<Self> {
         gpu.supports(&kernel)?;
         let group = match group {
             Some(group) => group,
             None => group.insert(Group::new(gpu, kernel.storage, elements, DEFAULT_SEED)?),
         };
-        let (workload, _) =
-            group.checked_workload(kernel, Shape::default(), ShaderChecks::Trusted, Distribution::Normal)?;
+        let (workload, _) = group.checked_workload(
+            kernel,
+            Shape::default(),
+            ShaderChecks::Trusted,
+            Distribution::Normal,
+        )?;
         let once = measure::time_once(gpu, &workload, 1)?;
-        Ok(Self { workload, dispatches_per_pass: u64::from(measure::dispatches_for(LONGEST_PASS, once)) })
+        Ok(Self {
+            workload,
+            dispatches_per_pass: u64::from(measure::dispatches_for(LONGEST_PASS, once)),
+        })
     }
 
     /// The time that so many dispatches took on the device. Criterion's closures return no errors: a failure ends the program, and the lines printed
@@ -299,8 +328,12 @@ impl Timed {
         let mut rest = dispatches;
         while rest > 0 {
             let pass = rest.min(self.dispatches_per_pass);
-            ns += measure::time_once(gpu, &self.workload, u32::try_from(pass).expect("at most a pass"))
-                .unwrap_or_else(|error| process::exit(fail(&error) as i32));
+            ns += measure::time_once(
+                gpu,
+                &self.workload,
+                u32::try_from(pass).expect("at most a pass"),
+            )
+            .unwrap_or_else(|error| process::exit(fail(&error) as i32));
             rest -= pass;
         }
         Duration::from_secs_f64(ns / 1e9)

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What goes into the program, relative to the package's folder.
-pub const SOURCES: [&str; 7] = ["src", "shaders", "benches", "build", "build.rs", "Cargo.toml", "Cargo.lock"];
+pub const SOURCES: [&str; 7] =
+    ["src", "shaders", "benches", "build", "build.rs", "Cargo.toml", "Cargo.lock"];
 
 /// The commit that sources come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,8 @@ impl Revision {
         }
         git(package, &["ls-files", "--error-unmatch", "Cargo.toml"])?;
         let commit = git(package, &["rev-parse", "--verify", "HEAD"])?;
-        let status = git(package, &[&["status", "--porcelain", "--"], SOURCES.as_slice()].concat())?;
+        let status =
+            git(package, &[&["status", "--porcelain", "--"], SOURCES.as_slice()].concat())?;
         Some(Self { commit, dirty: !status.is_empty() })
     }
 
@@ -47,13 +49,19 @@ impl Revision {
 /// that does not.
 #[must_use]
 pub fn watched(package: &Path) -> Vec<PathBuf> {
-    let in_git = |name: &str| git(package, &["rev-parse", "--git-path", name]).map(|path| package.join(path));
+    let in_git = |name: &str| {
+        git(package, &["rev-parse", "--git-path", name]).map(|path| package.join(path))
+    };
     let sources = SOURCES.iter().map(|name| package.join(name));
     // A work tree's own log grows with every commit, checkout and reset. Without logs, look where references are.
     let log = in_git("logs/HEAD").filter(|log| log.exists());
     let references = ["HEAD", "refs", "packed-refs", "reftable"].into_iter().filter_map(in_git);
     let git: Vec<PathBuf> = log.map_or_else(|| references.collect(), |log| vec![log]);
-    sources.chain([package.join(".cargo_vcs_info.json")]).chain(git).filter(|path| path.exists()).collect()
+    sources
+        .chain([package.join(".cargo_vcs_info.json")])
+        .chain(git)
+        .filter(|path| path.exists())
+        .collect()
 }
 
 /// The version of a dependency in the text of a Cargo.lock.

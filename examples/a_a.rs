@@ -27,13 +27,15 @@ fn main() -> Result<()> {
             std::hint::spin_loop();
         }
     }
-    let experiments: usize = argument.map_or(400, |text| text.parse().expect("a number of experiments"));
+    let experiments: usize =
+        argument.map_or(400, |text| text.parse().expect("a number of experiments"));
     let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
     println!("{}", gpu.facts.summary());
     let witness = Witness::new(&gpu, 1, None)?;
     let sigmoid = suite::default_kernels(Direction::Forward, Storage::F32)[2];
     let mut group = Group::new(&gpu, Storage::F32, ELEMENTS, 1)?;
-    let [once, again] = [group.workload(sigmoid, Shape::default())?, group.workload(sigmoid, Shape::default())?];
+    let [once, again] =
+        [group.workload(sigmoid, Shape::default())?, group.workload(sigmoid, Shape::default())?];
     let plan = Plan { panel: Duration::from_secs(2), ..Plan::STANDARD };
     let plan = if gpu.facts.is_software { plan.on_software() } else { plan };
     let (mut contain, mut half_widths) = (0, Vec::new());
@@ -41,9 +43,11 @@ fn main() -> Result<()> {
         let other = is_busy.then(Other::spin);
         let (mut contain_here, mut half_widths_here, mut rounds) = (0, Vec::new(), 0);
         for _ in 0..experiments / 2 {
-            let samples = measure::measure(&gpu, &[&once, &again], Some(&witness.workload), &plan, None)?;
+            let samples =
+                measure::measure(&gpu, &[&once, &again], Some(&witness.workload), &plan, None)?;
             let [a, b] = [&samples.members[0].ns, &samples.members[1].ns];
-            let ratios: Vec<f64> = a.iter().zip(b).filter_map(|(a, b)| Some((*a)? / (*b)?)).collect();
+            let ratios: Vec<f64> =
+                a.iter().zip(b).filter_map(|(a, b)| Some((*a)? / (*b)?)).collect();
             let ratio = stats::median_interval(&ratios).expect("samples");
             contain_here += usize::from(ratio.low <= 1.0 && 1.0 <= ratio.high);
             half_widths_here.push(ratio.relative_half_width());

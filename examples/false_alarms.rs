@@ -32,7 +32,8 @@ fn main() -> Result<()> {
         [ONE, file, base] => measure(Path::new(file), Some(Path::new(base))),
         [folder] => summarize(Path::new(folder)),
         [folder, more] => {
-            let more = more.parse().map_err(|_| Error::Usage(format!("{more} is no number of pairs")))?;
+            let more =
+                more.parse().map_err(|_| Error::Usage(format!("{more} is no number of pairs")))?;
             measure_pairs(Path::new(folder), more)?;
             summarize(Path::new(folder))
         }
@@ -52,7 +53,8 @@ fn measure_pairs(folder: &Path, more: u32) -> Result<()> {
     for number in missing.take(more as usize) {
         let [base, new] = pair(folder, number);
         for arguments in [vec![&base], vec![&new, &base]] {
-            let status = Command::new(&program).arg(ONE).args(arguments).status().map_err(failed)?;
+            let status =
+                Command::new(&program).arg(ONE).args(arguments).status().map_err(failed)?;
             if !status.success() {
                 return Err(Error::Machine(format!("a run of pair {number} failed")));
             }
@@ -89,7 +91,8 @@ fn summarize(folder: &Path) -> Result<()> {
         let mut counts = [0; Verdict::ALL.len()];
         let mut crying = 0;
         for (files, reports) in pairs.iter().zip(&reports) {
-            let reports: Vec<Report> = reports.iter().map(|report| first_devices(report, devices)).collect();
+            let reports: Vec<Report> =
+                reports.iter().map(|report| first_devices(report, devices)).collect();
             let files = files.each_ref().map(|file| file.display().to_string());
             let [base, new] = [0, 1].map(|at| Named { file: &files[at], report: &reports[at] });
             let comparison = Comparison::new(&base, &[new], &Settings::default())?;
@@ -97,15 +100,23 @@ fn summarize(folder: &Path) -> Result<()> {
                 *count += comparison.count(verdict);
             }
             let rows = comparison.others.iter().flat_map(|other| &other.rows);
-            let wrong: Vec<_> = rows.filter(|row| matches!(row.verdict, Verdict::Faster | Verdict::Slower)).collect();
+            let wrong: Vec<_> = rows
+                .filter(|row| matches!(row.verdict, Verdict::Faster | Verdict::Slower))
+                .collect();
             crying += u32::from(!wrong.is_empty());
             for row in wrong {
                 let ratio = row.ratio.unwrap_or_default();
-                println!("  {devices} devices, {}: {} {:?} {ratio:.3}", files[1], row.id, row.quantity);
+                println!(
+                    "  {devices} devices, {}: {} {:?} {ratio:.3}",
+                    files[1], row.id, row.quantity
+                );
             }
         }
-        let counts: Vec<String> =
-            counts.iter().zip(Verdict::ALL).map(|(count, verdict)| format!("{count} {}", verdict.name())).collect();
+        let counts: Vec<String> = counts
+            .iter()
+            .zip(Verdict::ALL)
+            .map(|(count, verdict)| format!("{count} {}", verdict.name()))
+            .collect();
         println!(
             "{} pairs of runs, devices of each: {devices}. Pairs with a false FASTER or SLOWER: {crying}. Rows: {}",
             pairs.len(),

@@ -18,18 +18,23 @@ fn main() -> Result<()> {
     let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
     println!("{}", gpu.facts.summary());
     let default = if gpu.facts.is_software { 24 } else { 26 };
-    let power: u32 = std::env::args().nth(1).map_or(default, |text| text.parse().expect("a power of two"));
+    let power: u32 =
+        std::env::args().nth(1).map_or(default, |text| text.parse().expect("a power of two"));
     let witness = Witness::new(&gpu, 1, None)?;
     let plan = Plan { panel: Duration::from_secs(20), half_width: 0.002, ..Plan::STANDARD };
     let plan = if gpu.facts.is_software { plan.on_software() } else { plan };
     for direction in Direction::ALL {
         let kernel = suite::default_kernels(direction, Storage::F32)[0];
-        let mut groups =
-            [Group::new(&gpu, Storage::F32, 1 << power, 1)?, Group::new(&gpu, Storage::F32, 2 << power, 1)?];
+        let mut groups = [
+            Group::new(&gpu, Storage::F32, 1 << power, 1)?,
+            Group::new(&gpu, Storage::F32, 2 << power, 1)?,
+        ];
         let [half, whole] = groups.each_mut().map(|group| group.workload(kernel, Shape::default()));
-        let samples = measure::measure(&gpu, &[&half?, &whole?], Some(&witness.workload), &plan, None)?;
+        let samples =
+            measure::measure(&gpu, &[&half?, &whole?], Some(&witness.workload), &plan, None)?;
         let rounds = samples.members[1].ns.iter().zip(&samples.members[0].ns);
-        let ratios: Vec<f64> = rounds.filter_map(|(whole, half)| Some((*whole)? / (*half)?)).collect();
+        let ratios: Vec<f64> =
+            rounds.filter_map(|(whole, half)| Some((*whole)? / (*half)?)).collect();
         let ratio = stats::median_interval(&ratios).expect("samples");
         println!(
             "{}: 2^{} elements take {:.3} [{:.3}, {:.3}] times as long as 2^{power}, in {} rounds",

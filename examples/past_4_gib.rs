@@ -27,7 +27,8 @@ fn main() -> ExitCode {
 
 fn run() -> Result<Exit> {
     let mut arguments = std::env::args().skip(1);
-    let kernel = kernel_at(&arguments.next().unwrap_or_else(|| "forward/f32/relu/plain".to_owned()))?;
+    let kernel =
+        kernel_at(&arguments.next().unwrap_or_else(|| "forward/f32/relu/plain".to_owned()))?;
     if let Some(argument) = arguments.next() {
         return Err(Error::Usage(format!("one kernel, and nothing after it: {argument}")));
     }
@@ -56,7 +57,10 @@ fn run() -> Result<Exit> {
         return Err(Error::Mismatch(complaint));
     }
     if found.inputs != elements {
-        return Err(Error::Mismatch(format!("{} elements were compared of {elements}", found.inputs)));
+        return Err(Error::Mismatch(format!(
+            "{} elements were compared of {elements}",
+            found.inputs
+        )));
     }
     Ok(Exit::Fine)
 }

@@ -94,7 +94,10 @@ pub static ACTIVATIONS: &[Activation] = &[
         highest_y: f64::INFINITY,
         forms: &[Form {
             name: "plain",
-            pass: Pass::Forward { reference: |x, y| of_each(reference::copy, x, y), kind: ForwardKind::Raw },
+            pass: Pass::Forward {
+                reference: |x, y| of_each(reference::copy, x, y),
+                kind: ForwardKind::Raw,
+            },
             storages: &Storage::ALL,
             allowed: bounds::copy,
             least: None,
@@ -126,7 +129,10 @@ pub static ACTIVATIONS: &[Activation] = &[
         forms: &[
             Form {
                 name: "plain",
-                pass: Pass::Forward { reference: |x, y| of_each(reference::relu, x, y), kind: ForwardKind::Plain },
+                pass: Pass::Forward {
+                    reference: |x, y| of_each(reference::relu, x, y),
+                    kind: ForwardKind::Plain,
+                },
                 storages: &Storage::ALL,
                 allowed: bounds::relu,
                 least: Some(bounds::no_reach),
@@ -135,7 +141,10 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "with_mask",
-                pass: Pass::Forward { reference: |x, y| of_each(reference::relu, x, y), kind: ForwardKind::WithMask },
+                pass: Pass::Forward {
+                    reference: |x, y| of_each(reference::relu, x, y),
+                    kind: ForwardKind::WithMask,
+                },
                 storages: &Storage::ALL,
                 allowed: bounds::relu,
                 least: Some(bounds::no_reach),
@@ -146,7 +155,9 @@ pub static ACTIVATIONS: &[Activation] = &[
                 name: "from_y",
                 pass: Pass::Backward {
                     saved: Saved::Y,
-                    reference: |saved, dy, dx| of_each_pair(reference::relu_backward, saved, dy, dx),
+                    reference: |saved, dy, dx| {
+                        of_each_pair(reference::relu_backward, saved, dy, dx)
+                    },
                 },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
@@ -158,7 +169,9 @@ pub static ACTIVATIONS: &[Activation] = &[
                 name: "from_x",
                 pass: Pass::Backward {
                     saved: Saved::X,
-                    reference: |saved, dy, dx| of_each_pair(reference::relu_backward, saved, dy, dx),
+                    reference: |saved, dy, dx| {
+                        of_each_pair(reference::relu_backward, saved, dy, dx)
+                    },
                 },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
@@ -170,7 +183,9 @@ pub static ACTIVATIONS: &[Activation] = &[
                 name: "from_mask",
                 pass: Pass::Backward {
                     saved: Saved::Mask,
-                    reference: |saved, dy, dx| of_each_pair(reference::relu_backward, saved, dy, dx),
+                    reference: |saved, dy, dx| {
+                        of_each_pair(reference::relu_backward, saved, dy, dx)
+                    },
                 },
                 storages: &Storage::ALL,
                 allowed: bounds::relu_backward,
@@ -187,7 +202,10 @@ pub static ACTIVATIONS: &[Activation] = &[
         forms: &[
             Form {
                 name: "two_sided",
-                pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
+                pass: Pass::Forward {
+                    reference: |x, y| of_each(reference::sigmoid, x, y),
+                    kind: ForwardKind::Plain,
+                },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_exp,
                 least: Some(bounds::sigmoid_exp_reach),
@@ -196,7 +214,10 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "naive",
-                pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
+                pass: Pass::Forward {
+                    reference: |x, y| of_each(reference::sigmoid, x, y),
+                    kind: ForwardKind::Plain,
+                },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_naive,
                 least: Some(bounds::sigmoid_exp_reach),
@@ -205,7 +226,10 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "exp2",
-                pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
+                pass: Pass::Forward {
+                    reference: |x, y| of_each(reference::sigmoid, x, y),
+                    kind: ForwardKind::Plain,
+                },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_exp2,
                 least: Some(bounds::sigmoid_exp2_reach),
@@ -214,7 +238,10 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "tanh",
-                pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
+                pass: Pass::Forward {
+                    reference: |x, y| of_each(reference::sigmoid, x, y),
+                    kind: ForwardKind::Plain,
+                },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_tanh,
                 least: Some(bounds::sigmoid_tanh_reach),
@@ -223,7 +250,10 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             Form {
                 name: "poly",
-                pass: Pass::Forward { reference: |x, y| of_each(reference::sigmoid, x, y), kind: ForwardKind::Plain },
+                pass: Pass::Forward {
+                    reference: |x, y| of_each(reference::sigmoid, x, y),
+                    kind: ForwardKind::Plain,
+                },
                 storages: F32_ARITHMETIC,
                 allowed: bounds::sigmoid_poly,
                 least: Some(bounds::sigmoid_poly_reach),
@@ -234,7 +264,9 @@ pub static ACTIVATIONS: &[Activation] = &[
                 name: "from_y",
                 pass: Pass::Backward {
                     saved: Saved::Y,
-                    reference: |saved, dy, dx| of_each_pair(reference::sigmoid_from_y, saved, dy, dx),
+                    reference: |saved, dy, dx| {
+                        of_each_pair(reference::sigmoid_from_y, saved, dy, dx)
+                    },
                 },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_from_y,
@@ -246,7 +278,9 @@ pub static ACTIVATIONS: &[Activation] = &[
                 name: "from_x",
                 pass: Pass::Backward {
                     saved: Saved::X,
-                    reference: |saved, dy, dx| of_each_pair(reference::sigmoid_from_x, saved, dy, dx),
+                    reference: |saved, dy, dx| {
+                        of_each_pair(reference::sigmoid_from_x, saved, dy, dx)
+                    },
                 },
                 storages: &Storage::ALL,
                 allowed: bounds::sigmoid_from_x,

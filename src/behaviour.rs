@@ -79,7 +79,8 @@ pub fn card(gpu: &Gpu) -> Result<Behaviour> {
                 Ok(cases) => {
                     let word = probe.judge.judge(&cases);
                     let foreseen = probe.meanings.iter().find(|(meant, _)| *meant == word);
-                    let says_too_little = foreseen.is_none() || matches!(word, Word::Mixed | Word::Other);
+                    let says_too_little =
+                        foreseen.is_none() || matches!(word, Word::Mixed | Word::Other);
                     let meaning = foreseen.map_or_else(|| meaning_of(word), |(_, meaning)| meaning);
                     item(word, meaning, says_too_little.then(|| evidence(&cases)))
                 }
@@ -93,7 +94,9 @@ pub fn card(gpu: &Gpu) -> Result<Behaviour> {
         for figure in sweep.figures {
             let (seen, meaning, detail) = match &errors {
                 Ok(errors) => match (figure.of)(errors) {
-                    number if number.is_finite() => (Seen::Number(number), (figure.meaning)(number), None),
+                    number if number.is_finite() => {
+                        (Seen::Number(number), (figure.meaning)(number), None)
+                    }
                     _ => {
                         let detail = format!("first at x = {:e}", errors.worst_x);
                         (Seen::Word(Word::NotFinite), meaning_of(Word::NotFinite), Some(detail))
@@ -137,7 +140,9 @@ fn meaning_of(word: Word) -> &'static str {
 
 /// Up to eight inputs with their results, in bits.
 fn evidence(cases: &[Case]) -> String {
-    let show = |case: &Case| format!("{:#010x}, {:#010x} -> {:#010x}", case.operands[0], case.operands[1], case.result);
+    let show = |case: &Case| {
+        format!("{:#010x}, {:#010x} -> {:#010x}", case.operands[0], case.operands[1], case.result)
+    };
     cases.iter().take(8).map(show).collect::<Vec<_>>().join("; ")
 }
 
@@ -152,19 +157,25 @@ impl Behaviour {
     #[must_use]
     pub fn render(&self) -> String {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(100);
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(100);
         table.set_header(["name", "seen", "asked: what it means"]);
         table.add_row(["adapter", "", &self.adapter]);
         for group in self.items.chunk_by(|a, b| a.group == b.group) {
             table.add_row([""]);
             table.add_row([group[0].group.as_str()]);
             for item in group {
-                let detail = item.detail.as_ref().map(|detail| format!(" [{detail}]")).unwrap_or_default();
+                let detail =
+                    item.detail.as_ref().map(|detail| format!(" [{detail}]")).unwrap_or_default();
                 let meant = format!("{}: {}{detail}", item.asks, item.meaning);
                 table.add_row([format!("  {}", item.name), item.seen.to_string(), meant]);
             }
         }
-        table.set_constraints([34, 18, 48].map(|width| ColumnConstraint::Absolute(Width::Fixed(width))));
+        table.set_constraints(
+            [34, 18, 48].map(|width| ColumnConstraint::Absolute(Width::Fixed(width))),
+        );
         let mut text = String::new();
         for line in table.lines() {
             let _ = writeln!(text, "{}", line.trim_end());

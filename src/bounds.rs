@@ -118,7 +118,10 @@ pub fn copy(case: &Case) -> Allowed {
 #[must_use]
 pub fn add(case: &Case) -> Allowed {
     let format = case.storage.arithmetic();
-    if !case.first.is_finite() || !case.dy.is_finite() || case.truth.abs() > case.storage.memory().max {
+    if !case.first.is_finite()
+        || !case.dy.is_finite()
+        || case.truth.abs() > case.storage.memory().max
+    {
         return Allowed::Anything;
     }
     let flushed = |value: f64| if format.is_subnormal(value) { value.abs() } else { 0.0 };
@@ -195,7 +198,8 @@ pub fn sigmoid_exp2_reach(span: &Span) -> Reach {
 
 /// ULP by which exp2(-|x| log2(e)) may be off from exp(-|x|).
 fn exp2_ulps(storage: Storage, x: f64) -> f64 {
-    let (constant, off) = if storage.arithmetic() == Format::F32 { (3.0, 0.17) } else { (1.0, 0.23) };
+    let (constant, off) =
+        if storage.arithmetic() == Format::F32 { (3.0, 0.17) } else { (1.0, 0.23) };
     constant + (2.0 * LOG2_E + 1.0 + off) * x.abs()
 }
 
@@ -233,7 +237,10 @@ pub fn sigmoid_tanh(case: &Case) -> Allowed {
 /// Of [`sigmoid_tanh`].
 #[must_use]
 pub fn sigmoid_tanh_reach(span: &Span) -> Reach {
-    Reach { relative: 0.0, absolute: 1e-5f64.max(tanh_inherits(span.storage, span.least_magnitude / 2.0)) / 2.0 }
+    Reach {
+        relative: 0.0,
+        absolute: 1e-5f64.max(tanh_inherits(span.storage, span.least_magnitude / 2.0)) / 2.0,
+    }
 }
 
 /// What tanh(t), t >= 0, inherits from exp by sinh / cosh.
@@ -250,8 +257,11 @@ fn sigmoid_with(case: &Case, exp_ulps: f64) -> Allowed {
     // 1 - S cancels for large x, where the term it stands in vanishes beside 3.5.
     let relative = format.unit * ((1.0 - case.truth) * exp_ulps + 3.5);
     // Below the smallest normal number an ULP no longer shrinks. exp's bound grows on with |x|; its results do not.
-    let tolerance = case.truth.max(format.min_normal) * relative * higher_orders(format.unit * (exp_ulps + 3.5));
-    let tolerance = if case.truth < format.min_normal { tolerance.min(format.min_normal) } else { tolerance };
+    let tolerance = case.truth.max(format.min_normal)
+        * relative
+        * higher_orders(format.unit * (exp_ulps + 3.5));
+    let tolerance =
+        if case.truth < format.min_normal { tolerance.min(format.min_normal) } else { tolerance };
     within(case, tolerance, case.truth < 2.0 * format.min_normal)
 }
 
@@ -277,10 +287,15 @@ pub fn sigmoid_from_x(case: &Case) -> Allowed {
     let exp_ulps = exp_ulps(case.storage, case.first);
     let relative = format.unit * (exp_ulps * (case.first.abs() / 2.0).tanh() + 10.0);
     let tolerance = case.truth.abs() * relative * higher_orders(format.unit * (exp_ulps + 10.0));
-    let subnormal = ((exp_ulps + 10.0) * format.smallest()).min(format.min_normal) * (1.0 + case.dy.abs());
+    let subnormal =
+        ((exp_ulps + 10.0) * format.smallest()).min(format.min_normal) * (1.0 + case.dy.abs());
     // z / (1 + z)^2 is at least z / 4.
     let derivative_may_be_subnormal = case.first.abs() > -3.0 * LN_2 - format.ln_min_normal;
-    within(case, tolerance + subnormal, derivative_may_be_subnormal || case.truth.abs() < 2.0 * format.min_normal)
+    within(
+        case,
+        tolerance + subnormal,
+        derivative_may_be_subnormal || case.truth.abs() < 2.0 * format.min_normal,
+    )
 }
 
 /// Of [`sigmoid_from_x`].
@@ -361,7 +376,9 @@ mod tests {
 
     fn width_in_ulps(case: &Case) -> f64 {
         match sigmoid_exp(case) {
-            Allowed::Within { lowest, highest } => (highest - lowest) / 2.0 / case.storage.arithmetic().ulp(case.truth),
+            Allowed::Within { lowest, highest } => {
+                (highest - lowest) / 2.0 / case.storage.arithmetic().ulp(case.truth)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -374,7 +391,8 @@ mod tests {
         assert!((width_in_ulps(&forward(Storage::F32, 15.0)) - 7.0).abs() < 1e-3);
         // Far below, exp's own 3 + 2|x|, and 3.5; S = 1.2 * 2^-58.
         let case = forward(Storage::F32, -40.0);
-        let units = width_in_ulps(&case) * Format::F32.ulp(case.truth) / (case.truth * Format::F32.unit);
+        let units =
+            width_in_ulps(&case) * Format::F32.ulp(case.truth) / (case.truth * Format::F32.unit);
         assert!((units - 86.5).abs() < 0.01, "{units}");
     }
 
@@ -401,7 +419,8 @@ mod tests {
 
     #[test]
     fn a_subnormal_dy_survives_the_select_in_f32_alone() {
-        let case = |storage: Storage, dy: f64| Case { storage, first: 1.0, first_bits: 0, dy, truth: dy };
+        let case =
+            |storage: Storage, dy: f64| Case { storage, first: 1.0, first_bits: 0, dy, truth: dy };
         assert!(!relu_backward(&case(Storage::F32, 1e-40)).contains(0.0, 0));
         assert!(relu_backward(&case(Storage::F16, 6e-8)).contains(0.0, 0));
         assert!(!relu_backward(&case(Storage::F16Native, 6e-8)).contains(0.0, 0));
@@ -423,10 +442,15 @@ mod tests {
                 bytes
             };
             let first = read(kernel.inputs().next().expect("an input"));
-            let dy = if kernel.direction() == Direction::Backward { read(Role::Dy) } else { vec![0; first.len()] };
+            let dy = if kernel.direction() == Direction::Backward {
+                read(Role::Dy)
+            } else {
+                vec![0; first.len()]
+            };
             for index in 0..count {
                 let first_bits = storage.element(&first, index);
-                let (first, dy) = (storage.value(first_bits), storage.value(storage.element(&dy, index)));
+                let (first, dy) =
+                    (storage.value(first_bits), storage.value(storage.element(&dy, index)));
                 let truth = kernel.form.pass.truth(first, dy);
                 let case = Case { storage, first, first_bits, dy, truth };
                 let allowed = (kernel.form.allowed)(&case);
@@ -434,19 +458,36 @@ mod tests {
                     continue;
                 }
                 // Of this input alone, of some around it, and of all.
-                let spans = [(1.0, 1.0), (0.99, 1.02), (0.5, 4.0), (0.0, f64::INFINITY)].map(|(least, largest)| {
-                    let (least_magnitude, largest) = (first.abs() * least, first.max(0.0) * largest);
-                    Span { storage, least_magnitude, largest: if largest.is_nan() { f64::INFINITY } else { largest } }
-                });
-                let Some(least) = spans.map(|span| kernel.form.least(&span)).into_iter().collect::<Option<Vec<_>>>()
+                let spans = [(1.0, 1.0), (0.99, 1.02), (0.5, 4.0), (0.0, f64::INFINITY)].map(
+                    |(least, largest)| {
+                        let (least_magnitude, largest) =
+                            (first.abs() * least, first.max(0.0) * largest);
+                        Span {
+                            storage,
+                            least_magnitude,
+                            largest: if largest.is_nan() { f64::INFINITY } else { largest },
+                        }
+                    },
+                );
+                let Some(least) = spans
+                    .map(|span| kernel.form.least(&span))
+                    .into_iter()
+                    .collect::<Option<Vec<_>>>()
                 else {
                     continue;
                 };
-                assert!(allowed.contains(truth, first_bits), "{}: {case:?} {allowed:?}", kernel.path());
+                assert!(
+                    allowed.contains(truth, first_bits),
+                    "{}: {case:?} {allowed:?}",
+                    kernel.path()
+                );
                 let smallest = storage.memory().min_normal * dy.abs().max(1.0);
-                if let (Allowed::Within { lowest, highest }, true) = (allowed, truth.abs() >= smallest) {
+                if let (Allowed::Within { lowest, highest }, true) =
+                    (allowed, truth.abs() >= smallest)
+                {
                     for least in least {
-                        let reach = least.relative * storage.memory().unit * truth.abs() + least.absolute;
+                        let reach =
+                            least.relative * storage.memory().unit * truth.abs() + least.absolute;
                         assert!(highest - truth >= reach, "{}: {case:?} {least:?}", kernel.path());
                         assert!(truth - lowest >= reach, "{}: {case:?} {least:?}", kernel.path());
                     }
@@ -471,8 +512,11 @@ mod tests {
         for kernel in kernel::all().filter(reads_x) {
             let storage = kernel.storage;
             let backward = kernel.direction() == Direction::Backward;
-            let dys: Vec<f64> =
-                if backward { (-12..=3).map(|exponent| 2f64.powi(exponent)).collect() } else { vec![1.0] };
+            let dys: Vec<f64> = if backward {
+                (-12..=3).map(|exponent| 2f64.powi(exponent)).collect()
+            } else {
+                vec![1.0]
+            };
             let reach = |x: f64, dy: f64| {
                 let first_bits = storage.bits(x);
                 let truth = kernel.form.pass.truth(x, dy);
@@ -493,16 +537,28 @@ mod tests {
                     .collect();
                 for pair in xs.windows(2) {
                     let truth = kernel.form.pass.truth(pair[0], 1.0);
-                    if truth != kernel.form.pass.truth(pair[1], 1.0) || truth < storage.memory().min_normal {
+                    if truth != kernel.form.pass.truth(pair[1], 1.0)
+                        || truth < storage.memory().min_normal
+                    {
                         continue;
                     }
                     for (index, dy) in dys.iter().enumerate() {
-                        let (Some(here), Some(farther)) = (reach(pair[0], *dy), reach(pair[1], *dy)) else { continue };
-                        let smaller =
-                            dys[..index].last().and_then(|dy| reach(pair[0], *dy)).unwrap_or([f64::INFINITY; 2]);
+                        let (Some(here), Some(farther)) =
+                            (reach(pair[0], *dy), reach(pair[1], *dy))
+                        else {
+                            continue;
+                        };
+                        let smaller = dys[..index]
+                            .last()
+                            .and_then(|dy| reach(pair[0], *dy))
+                            .unwrap_or([f64::INFINITY; 2]);
                         for side in 0..2 {
                             let what = || format!("{} at {:e}, {dy}", kernel.path(), pair[0]);
-                            assert!(farther[side] >= here[side] && smaller[side] >= here[side], "{}", what());
+                            assert!(
+                                farther[side] >= here[side] && smaller[side] >= here[side],
+                                "{}",
+                                what()
+                            );
                         }
                         checked += 1;
                     }

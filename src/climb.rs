@@ -64,7 +64,13 @@ impl<'gpu> Climb<'gpu> {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn shaped(gpu: &'gpu Gpu, ladder: Ladder, shape: Shape, elements: u64, seed: u64) -> Result<Self> {
+    pub fn shaped(
+        gpu: &'gpu Gpu,
+        ladder: Ladder,
+        shape: Shape,
+        elements: u64,
+        seed: u64,
+    ) -> Result<Self> {
         let memory = Rc::new(Memory::new(gpu, &ladder, elements, seed)?);
         Self::of(gpu, ladder, &ladder.wgsl(), shape, ShaderChecks::Trusted, memory)
     }
@@ -73,7 +79,13 @@ impl<'gpu> Climb<'gpu> {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn planted(gpu: &'gpu Gpu, ladder: Ladder, wgsl: &str, elements: u64, seed: u64) -> Result<Self> {
+    pub fn planted(
+        gpu: &'gpu Gpu,
+        ladder: Ladder,
+        wgsl: &str,
+        elements: u64,
+        seed: u64,
+    ) -> Result<Self> {
         let memory = Rc::new(Memory::new(gpu, &ladder, elements, seed)?);
         Self::of(gpu, ladder, wgsl, Shape::default(), ShaderChecks::Checked, memory)
     }
@@ -85,7 +97,14 @@ impl<'gpu> Climb<'gpu> {
     pub fn with_words(&self, words: u32) -> Result<Self> {
         let ladder = Ladder { words, ..self.ladder };
         let memory = Rc::clone(&self.memory);
-        Self::of(self.gpu, ladder, &ladder.wgsl(), self.compiled.shape, ShaderChecks::Trusted, memory)
+        Self::of(
+            self.gpu,
+            ladder,
+            &ladder.wgsl(),
+            self.compiled.shape,
+            ShaderChecks::Trusted,
+            memory,
+        )
     }
 
     fn of(
@@ -135,7 +154,9 @@ impl<'gpu> Climb<'gpu> {
         let workload = self.at(rungs)?;
         self.check(&self.ladder, &workload, rungs)?;
         if self.ladder.is_linear() && rungs > 0 {
-            let shown = SHOWN_IN_F16.into_iter().filter(|shown| self.ladder.storage != Storage::F32 && *shown < rungs);
+            let shown = SHOWN_IN_F16
+                .into_iter()
+                .filter(|shown| self.ladder.storage != Storage::F32 && *shown < rungs);
             for rungs in shown.chain([rungs]) {
                 let remembering = self.ladder.remembering(rungs);
                 self.check(&remembering, &self.with(&remembering, rungs)?, rungs)?;
@@ -149,19 +170,32 @@ impl<'gpu> Climb<'gpu> {
         let y = &self.memory.tensors[0];
         if ladder.is_linear() && ladder.start == Start::X {
             let of_one = ladder.climb(1.0, 1.0, rungs);
-            return self.gpu.read(y, |first, bytes| self.compare(ladder, rungs, first, bytes, Some(of_one)));
+            return self
+                .gpu
+                .read(y, |first, bytes| self.compare(ladder, rungs, first, bytes, Some(of_one)));
         }
         self.gpu.read_ends(y, |first, bytes| self.compare(ladder, rungs, first, bytes, None))
     }
 
     /// Compares a piece of the results with f64: all of them if it is known where a climb from 1 ends, else a sample.
-    fn compare(&self, ladder: &Ladder, rungs: u32, first: u64, bytes: &[u8], of_one: Option<(f64, f64)>) -> Result<()> {
+    fn compare(
+        &self,
+        ladder: &Ladder,
+        rungs: u32,
+        first: u64,
+        bytes: &[u8],
+        of_one: Option<(f64, f64)>,
+    ) -> Result<()> {
         let (storage, memory) = (ladder.storage, &self.memory);
         let length = bytes.len() / storage.element_size();
-        let input = |host: &[u8], index: u64| {
-            let repeated = (host.len() / storage.element_size()) as u64;
-            storage.value(storage.element(host, usize::try_from(index % repeated).expect("an index of the host")))
-        };
+        let input =
+            |host: &[u8], index: u64| {
+                let repeated = (host.len() / storage.element_size()) as u64;
+                storage.value(storage.element(
+                    host,
+                    usize::try_from(index % repeated).expect("an index of the host"),
+                ))
+            };
         for at in 0..length {
             let index = first + at as u64;
             let is_in_sample = index < CHECKED as u64
@@ -174,12 +208,18 @@ impl<'gpu> Climb<'gpu> {
             let start = input(memory.hosts.last().expect("x at least"), index);
             let actual = storage.value(storage.element(bytes, at));
             let (truth, climbed) = match of_one {
-                Some((end, bound)) => (end * x, bound * x.abs() + f64::from(rungs) * storage.memory().min_normal),
+                Some((end, bound)) => {
+                    (end * x, bound * x.abs() + f64::from(rungs) * storage.memory().min_normal)
+                }
                 None => ladder.climb(start, x, rungs),
             };
             // What is stored in another format than it was computed in is rounded once more, either way.
             let is_converted = storage.computed_in() != storage;
-            let stored = if is_converted { storage.memory().ulp(truth) + storage.memory().min_normal } else { 0.0 };
+            let stored = if is_converted {
+                storage.memory().ulp(truth) + storage.memory().min_normal
+            } else {
+                0.0
+            };
             let bound = climbed + stored;
             if (actual - truth).abs() > bound || !actual.is_finite() {
                 return Err(Error::Mismatch(format!(
@@ -204,9 +244,12 @@ impl Memory {
         let layout = gpu.layout(elements, storage.element_bytes());
         let (mut tensors, mut hosts) = (vec![gpu.tensor("y of a ladder", layout)?], Vec::new());
         for input in 0..inputs {
-            let tensor = gpu.tensor(if input == 0 { "x of a ladder" } else { "saved of a ladder" }, layout)?;
+            let tensor =
+                gpu.tensor(if input == 0 { "x of a ladder" } else { "saved of a ladder" }, layout)?;
             let host = uniform(storage, ladder.op.range, elements.min(REPEATED), seed ^ input);
-            gpu.upload(&tensor, |first, bytes| repeat(&host, first * storage.element_bytes(), bytes))?;
+            gpu.upload(&tensor, |first, bytes| {
+                repeat(&host, first * storage.element_bytes(), bytes)
+            })?;
             tensors.push(tensor);
             hosts.push(host);
         }
@@ -219,7 +262,8 @@ fn uniform(storage: Storage, [from, to]: [f64; 2], elements: u64, seed: u64) -> 
     let size = storage.element_size();
     let mut host = vec![0; usize::try_from(elements).expect("the host holds them") * size];
     let mut seeds = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let blocks: Vec<(u64, &mut [u8])> = host.chunks_mut(BLOCK * size).map(|block| (seeds.random(), block)).collect();
+    let blocks: Vec<(u64, &mut [u8])> =
+        host.chunks_mut(BLOCK * size).map(|block| (seeds.random(), block)).collect();
     blocks.into_par_iter().for_each(|(seed, block)| {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
         for element in block.chunks_exact_mut(size) {
@@ -244,19 +288,23 @@ mod tests {
     fn every_op_climbs_as_in_f64() {
         let gpu = gpu();
         let storages = [Storage::F32, Storage::F16, Storage::F16Native];
-        let storages = storages.into_iter().filter(|storage| gpu.supports_storage(*storage).is_ok());
+        let storages =
+            storages.into_iter().filter(|storage| gpu.supports_storage(*storage).is_ok());
         for (op, storage) in storages.flat_map(|storage| OPS.iter().map(move |op| (op, storage))) {
-            for words in if op.storages.contains(&storage.computed_in()) { [1, 2].as_slice() } else { &[] } {
+            for words in
+                if op.storages.contains(&storage.computed_in()) { [1, 2].as_slice() } else { &[] }
+            {
                 // No multiple of a flight, of a lane's words, or of a workgroup.
-                let climb = Climb::new(&gpu, Ladder::new(op, storage, *words), 1000, 3).expect("room");
+                let climb =
+                    Climb::new(&gpu, Ladder::new(op, storage, *words), 1000, 3).expect("room");
                 let saved = Ladder { start: Start::Saved, ..climb.ladder };
                 let from_saved = Climb::new(&gpu, saved, 1000, 3).expect("room");
                 let short = Climb::new(&gpu, Ladder { flight: 1, ..saved }, 1000, 3).expect("room");
                 for rungs in [0, 1, 15, 16, 17, 64] {
                     for climb in [&climb, &from_saved, &short] {
-                        climb
-                            .checked_at(rungs)
-                            .unwrap_or_else(|error| panic!("{} of {words} words: {error}", climb.ladder.path()));
+                        climb.checked_at(rungs).unwrap_or_else(|error| {
+                            panic!("{} of {words} words: {error}", climb.ladder.path())
+                        });
                     }
                 }
             }
@@ -282,7 +330,11 @@ mod tests {
             let op = Op::named(name).expect("in the table");
             let ladder = Ladder::new(op, Storage::F32, 1);
             let planted = ladder.wgsl().replacen(find, replace, 1);
-            let planted = if planted == ladder.wgsl() { panic!("{name}: {find} is not there") } else { planted };
+            let planted = if planted == ladder.wgsl() {
+                panic!("{name}: {find} is not there")
+            } else {
+                planted
+            };
             let climb = Climb::planted(&gpu, ladder, &planted, 2000, 3).expect("it compiles");
             let error = climb.checked_at(17).err();
             assert!(matches!(error, Some(Error::Mismatch(_))), "{name}: {error:?}");
@@ -309,7 +361,10 @@ mod tests {
             let climb = Climb::planted(&gpu, ladder, &planted, 2000, 1).expect("it compiles");
             for rungs in [64, 512, 4096] {
                 let error = climb.checked_at(rungs).err();
-                assert!(matches!(error, Some(Error::Mismatch(_))), "{what}, {rungs} rungs: {error:?}");
+                assert!(
+                    matches!(error, Some(Error::Mismatch(_))),
+                    "{what}, {rungs} rungs: {error:?}"
+                );
             }
         }
     }

@@ -94,7 +94,11 @@ fn headline(facts: &Facts) -> Finding {
         chosen.map(|adapter| adapter.name.as_str()).collect::<Vec<_>>().join(", ")
     };
     if facts.has_hardware() {
-        Finding { severity: Severity::Fine, what: format!("Hardware adapter: {}.", names(false)), remedy: None }
+        Finding {
+            severity: Severity::Fine,
+            what: format!("Hardware adapter: {}.", names(false)),
+            remedy: None,
+        }
     } else if facts.adapters.is_empty() {
         let what = "No adapter: wgpu found neither a GPU nor a software adapter.".to_owned();
         Finding { severity: Severity::Error, what, remedy: None }
@@ -129,18 +133,29 @@ fn missing_driver_files(facts: &Facts) -> Vec<Finding> {
 fn replaced_search(facts: &Facts) -> Vec<Finding> {
     let Some(list) = &facts.replaced_search else { return Vec::new() };
     let DriverFiles { variable, missing } = list;
-    let files =
-        facts.manifests.iter().map(|manifest| manifest.path.display().to_string()).collect::<Vec<_>>().join(", ");
-    let sees = if files.is_empty() { "no driver at all".to_owned() } else { format!("only {files}") };
-    let what =
-        format!("{variable} is set, so the Vulkan loader sees {sees}: it replaces the search, it does not add to it.");
+    let files = facts
+        .manifests
+        .iter()
+        .map(|manifest| manifest.path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let sees =
+        if files.is_empty() { "no driver at all".to_owned() } else { format!("only {files}") };
+    let what = format!(
+        "{variable} is set, so the Vulkan loader sees {sees}: it replaces the search, it does not add to it."
+    );
     // Said once: a missing entry already carries this remedy.
     let remedy = missing.is_empty().then(|| format!("unset {variable}"));
     vec![cause(facts, what, remedy)]
 }
 
 fn filters(facts: &Facts) -> Vec<Finding> {
-    let names = ["VK_LOADER_DRIVERS_SELECT", "VK_LOADER_DRIVERS_DISABLE", "WGPU_BACKEND", "WGPU_ADAPTER_NAME"];
+    let names = [
+        "VK_LOADER_DRIVERS_SELECT",
+        "VK_LOADER_DRIVERS_DISABLE",
+        "WGPU_BACKEND",
+        "WGPU_ADAPTER_NAME",
+    ];
     let set = names.into_iter().filter_map(|name| Some((name, facts.variable(name)?)));
     set.map(|(name, value)| {
         let what = format!("{name}={value} limits which drivers or adapters are offered.");
@@ -151,7 +166,8 @@ fn filters(facts: &Facts) -> Vec<Finding> {
 
 /// NVIDIA's kernel module is there: whatever keeps Vulkan from using it.
 fn nvidia(facts: &Facts) -> Vec<Finding> {
-    let Nvidia { kernel_module, control, gpus, glx, egl, library_version, missing_libraries } = &facts.nvidia;
+    let Nvidia { kernel_module, control, gpus, glx, egl, library_version, missing_libraries } =
+        &facts.nvidia;
     if kernel_module.is_none() && gpus.is_empty() {
         return Vec::new();
     }
@@ -164,8 +180,12 @@ fn nvidia(facts: &Facts) -> Vec<Finding> {
         return vec![nvidia_without_libraries(facts, &driver, version)];
     }
     let mut findings = Vec::new();
-    if let Some(library) = library_version.as_ref().filter(|library| !version.is_empty() && *library != version) {
-        let what = format!("{driver} is loaded, but its libraries are of version {library}: the two must be equal.");
+    if let Some(library) =
+        library_version.as_ref().filter(|library| !version.is_empty() && *library != version)
+    {
+        let what = format!(
+            "{driver} is loaded, but its libraries are of version {library}: the two must be equal."
+        );
         let remedy = match facts.container {
             Some(_) => {
                 "remove the NVIDIA libraries that were installed in the container, and let the runtime mount the host's"
@@ -174,7 +194,9 @@ fn nvidia(facts: &Facts) -> Vec<Finding> {
         };
         findings.push(cause(facts, what, Some(remedy.to_owned())));
     }
-    let own = |manifest: &&Manifest| manifest.library.as_ref().is_some_and(|library| library.contains("nvidia"));
+    let own = |manifest: &&Manifest| {
+        manifest.library.as_ref().is_some_and(|library| library.contains("nvidia"))
+    };
     let manifest = facts.manifests.iter().find(own);
     let usable = facts.manifests.iter().filter(own).any(|manifest| manifest.found.is_some());
     match manifest {
@@ -191,13 +213,17 @@ fn nvidia(facts: &Facts) -> Vec<Finding> {
             let library = manifest.library.as_deref().unwrap_or_default();
             let other = if glx.is_none() { NVIDIA_EGL } else { NVIDIA_GLX };
             let path = manifest.path.display();
-            let what = format!("{path} names {library}, which is not there; {other}, the same driver, is.");
+            let what = format!(
+                "{path} names {library}, which is not there; {other}, the same driver, is."
+            );
             findings.push(cause(facts, what, Some(write_manifest(facts))));
         }
     }
     if !missing_libraries.is_empty() {
         let names = missing_libraries.join(", ");
-        let what = format!("{driver} is there, but libraries that its Vulkan part loads are not: {names}.");
+        let what = format!(
+            "{driver} is there, but libraries that its Vulkan part loads are not: {names}."
+        );
         findings.push(cause(facts, what, Some(install(facts, Need::NvidiaLibraries))));
     }
     findings
@@ -206,7 +232,8 @@ fn nvidia(facts: &Facts) -> Vec<Finding> {
 fn nvidia_without_devices(facts: &Facts, driver: &str) -> Finding {
     let (what, remedy) = if facts.container.is_some() {
         let visible = facts.variable("NVIDIA_VISIBLE_DEVICES");
-        let visible = visible.map_or_else(String::new, |value| format!(" (NVIDIA_VISIBLE_DEVICES={value})"));
+        let visible =
+            visible.map_or_else(String::new, |value| format!(" (NVIDIA_VISIBLE_DEVICES={value})"));
         (
             format!("{driver} runs on the host, but this container was given no GPU{visible}."),
             "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all (podman: --device nvidia.com/gpu=all)".to_owned(),
@@ -232,19 +259,28 @@ fn nvidia_without_libraries(facts: &Facts, driver: &str, version: &str) -> Findi
     };
     let by_hand = "install the OpenGL and Vulkan libraries of NVIDIA's driver, of the kernel driver's version";
     let on_host = facts.package_manager.zip(package);
-    let on_host = on_host.map_or_else(|| by_hand.to_owned(), |(manager, package)| manager.command(&package, facts));
+    let on_host = on_host
+        .map_or_else(|| by_hand.to_owned(), |(manager, package)| manager.command(&package, facts));
     if facts.container.is_none() {
-        let what = format!("{driver} is loaded, but its graphics libraries ({NVIDIA_GLX}) are not installed.");
+        let what = format!(
+            "{driver} is loaded, but its graphics libraries ({NVIDIA_GLX}) are not installed."
+        );
         return cause(facts, what, Some(on_host));
     }
     let capabilities = facts.variable("NVIDIA_DRIVER_CAPABILITIES");
     // "display" implies "graphics". Unset means "compute,utility".
     let graphics = ["graphics", "display", "all"];
-    if capabilities.is_some_and(|value| value.split(',').any(|word| graphics.contains(&word.trim()))) {
+    if capabilities
+        .is_some_and(|value| value.split(',').any(|word| graphics.contains(&word.trim())))
+    {
         let what = format!(
             "{driver} runs on the host and this container asks for graphics, but the host has no {NVIDIA_GLX} to give."
         );
-        return cause(facts, what, Some(format!("on the host, {by_hand} (Ubuntu: libnvidia-gl-{major})")));
+        return cause(
+            facts,
+            what,
+            Some(format!("on the host, {by_hand} (Ubuntu: libnvidia-gl-{major})")),
+        );
     }
     let set = capabilities.map_or_else(|| "is not set".to_owned(), |value| format!("is {value}"));
     let what = format!(
@@ -264,9 +300,12 @@ fn write_manifest(facts: &Facts) -> String {
     let glx = facts.nvidia.glx.is_some() && !(no_x && facts.nvidia.egl.is_some());
     let library = if glx { NVIDIA_GLX } else { NVIDIA_EGL };
     let sudo = sudo(facts);
-    let json =
-        format!(r#"{{"file_format_version":"1.0.0","ICD":{{"library_path":"{library}","api_version":"1.3.0"}}}}"#);
-    format!("{sudo}mkdir -p /etc/vulkan/icd.d && echo '{json}' | {sudo}tee /etc/vulkan/icd.d/nvidia_icd.json")
+    let json = format!(
+        r#"{{"file_format_version":"1.0.0","ICD":{{"library_path":"{library}","api_version":"1.3.0"}}}}"#
+    );
+    format!(
+        "{sudo}mkdir -p /etc/vulkan/icd.d && echo '{json}' | {sudo}tee /etc/vulkan/icd.d/nvidia_icd.json"
+    )
 }
 
 fn render_nodes(facts: &Facts) -> Vec<Finding> {
@@ -275,9 +314,12 @@ fn render_nodes(facts: &Facts) -> Vec<Finding> {
         let path = path.display();
         let maker = vendor.name();
         if *access == Access::Denied {
-            let what = format!("There is a GPU at {path} ({maker}), but this user may not open it.");
+            let what =
+                format!("There is a GPU at {path} ({maker}), but this user may not open it.");
             let remedy = match facts.container {
-                Some(_) => format!("docker run --device /dev/dri --group-add \"$(stat -c %g {path})\""),
+                Some(_) => {
+                    format!("docker run --device /dev/dri --group-add \"$(stat -c %g {path})\"")
+                }
                 None => "sudo usermod -aG render,video \"$USER\", then log in again".to_owned(),
             };
             findings.push(cause(facts, what, Some(remedy)));
@@ -287,9 +329,14 @@ fn render_nodes(facts: &Facts) -> Vec<Finding> {
         let judged = *vendor == Vendor::Nvidia && facts.nvidia.kernel_module.is_some();
         let driven = facts.manifests.iter().any(|manifest| {
             let library = manifest.library.as_deref().unwrap_or_default();
-            vendor.driver_marks().iter().any(|mark| library.contains(mark)) && manifest.found.is_some()
+            vendor.driver_marks().iter().any(|mark| library.contains(mark))
+                && manifest.found.is_some()
         });
-        if *vendor == Vendor::Other || *access == Access::Broken || judged || driven || facts.replaced_search.is_some()
+        if *vendor == Vendor::Other
+            || *access == Access::Broken
+            || judged
+            || driven
+            || facts.replaced_search.is_some()
         {
             continue;
         }
@@ -304,7 +351,11 @@ fn wsl(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let what = "This is Linux inside Windows (WSL), where the GPU belongs to Windows.".to_owned();
-    vec![cause(facts, what, Some("to measure the GPU, build and run actbench in Windows itself".to_owned()))]
+    vec![cause(
+        facts,
+        what,
+        Some("to measure the GPU, build and run actbench in Windows itself".to_owned()),
+    )]
 }
 
 fn no_loader(facts: &Facts) -> Vec<Finding> {
@@ -316,7 +367,8 @@ fn no_loader(facts: &Facts) -> Vec<Finding> {
 }
 
 fn no_manifests(facts: &Facts) -> Vec<Finding> {
-    if !facts.manifests.is_empty() || facts.replaced_search.is_some() || !facts.adapters.is_empty() {
+    if !facts.manifests.is_empty() || facts.replaced_search.is_some() || !facts.adapters.is_empty()
+    {
         return Vec::new();
     }
     let what =
@@ -359,10 +411,15 @@ fn no_software_driver(facts: &Facts) -> Vec<Finding> {
     };
     // Where there is no manifest or no loader, that was said, with the same remedy.
     let said = facts.manifests.is_empty() || facts.loader.is_none();
-    if said || !facts.adapters.is_empty() || facts.manifests.iter().any(software) || facts.replaced_search.is_some() {
+    if said
+        || !facts.adapters.is_empty()
+        || facts.manifests.iter().any(software)
+        || facts.replaced_search.is_some()
+    {
         return Vec::new();
     }
-    let what = "No software adapter is installed, which would do for tests where there is no GPU.".to_owned();
+    let what = "No software adapter is installed, which would do for tests where there is no GPU."
+        .to_owned();
     vec![cause(facts, what, Some(install(facts, Need::Software)))]
 }
 
@@ -382,8 +439,12 @@ fn own_driver_model(facts: &Facts) -> Finding {
 }
 
 fn unexplained(facts: &Facts) -> Finding {
-    let what = "The Vulkan loader, a driver and its library are all there, so the driver itself refuses.".to_owned();
+    let what =
+        "The Vulkan loader, a driver and its library are all there, so the driver itself refuses."
+            .to_owned();
     let install = install(facts, Need::Tools);
-    let remedy = format!("{install}; then see what it says: VK_LOADER_DEBUG=error,warn,driver vulkaninfo --summary");
+    let remedy = format!(
+        "{install}; then see what it says: VK_LOADER_DEBUG=error,warn,driver vulkaninfo --summary"
+    );
     cause(facts, what, Some(remedy))
 }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use naga::ShaderStage;
 use naga::back::spv::{
-    BindingInfo, Capability, Options, PipelineOptions, WriterFlags, ZeroInitializeWorkgroupMemoryMode,
+    BindingInfo, Capability, Options, PipelineOptions, WriterFlags,
+    ZeroInitializeWorkgroupMemoryMode,
 };
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -80,7 +81,8 @@ impl Dump {
     /// [`Error::Usage`] if the folder can't be made, or no file in it.
     pub fn into(dir: impl Into<PathBuf>) -> Result<Self> {
         let dir = dir.into();
-        let refused = |error| Error::Usage(format!("shaders can't be written to {}: {error}", dir.display()));
+        let refused =
+            |error| Error::Usage(format!("shaders can't be written to {}: {error}", dir.display()));
         fs::create_dir_all(&dir).map_err(refused)?;
         let trial = dir.join(".actbench-dump");
         fs::write(&trial, []).and_then(|()| fs::remove_file(&trial)).map_err(refused)?;
@@ -96,7 +98,13 @@ impl Dump {
     ///
     /// # Errors
     /// [`Error::Compile`] as [`spirv`], [`Error::Machine`] if a file can't be written.
-    pub fn write(&self, path: &str, wgsl: &str, constants: &[(&str, f64)], checks: ShaderChecks) -> Result<String> {
+    pub fn write(
+        &self,
+        path: &str,
+        wgsl: &str,
+        constants: &[(&str, f64)],
+        checks: ShaderChecks,
+    ) -> Result<String> {
         let values: Vec<String> = constants.iter().map(|(_, value)| value.to_string()).collect();
         let (name, shape) = (file_name(path), file_name(&values.join("x")));
         for variant in Variant::of(checks) {
@@ -110,13 +118,17 @@ impl Dump {
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let file: &Path = &self.dir.join(name);
-        fs::write(file, bytes).map_err(|error| Error::Machine(format!("{} can't be written: {error}", file.display())))
+        fs::write(file, bytes).map_err(|error| {
+            Error::Machine(format!("{} can't be written: {error}", file.display()))
+        })
     }
 }
 
 /// A name that every file system takes.
 fn file_name(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_alphanumeric() || "_.".contains(c) { c } else { '-' }).collect()
+    text.chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "_.".contains(c) { c } else { '-' })
+        .collect()
 }
 
 /// The SPIR-V that wgpu's Vulkan backend hands to the driver for a compute shader whose entry point is `main`: the same compiler with the
@@ -129,9 +141,15 @@ fn file_name(text: &str) -> String {
 ///
 /// # Errors
 /// [`Error::Compile`], naming `path`, if the shader does not compile or the constants are not its overrides'.
-pub fn spirv(path: &str, wgsl: &str, constants: &[(&str, f64)], variant: Variant) -> Result<Vec<u32>> {
+pub fn spirv(
+    path: &str,
+    wgsl: &str,
+    constants: &[(&str, f64)],
+    variant: Variant,
+) -> Result<Vec<u32>> {
     let refused = |message: String| Error::Compile { kernel: path.to_owned(), message };
-    let module = naga::front::wgsl::parse_str(wgsl).map_err(|error| refused(error.emit_to_string(wgsl)))?;
+    let module =
+        naga::front::wgsl::parse_str(wgsl).map_err(|error| refused(error.emit_to_string(wgsl)))?;
     // All that a kernel may need. Whether an adapter has it is the device's matter and leaves no trace in the SPIR-V.
     let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     let info = Validator::new(ValidationFlags::all(), capabilities)
@@ -144,8 +162,13 @@ pub fn spirv(path: &str, wgsl: &str, constants: &[(&str, f64)], variant: Variant
         naga::back::pipeline_constants::process_overrides(&module, &info, Some(entry), &constants)
             .map_err(|error| refused(error.to_string()))?;
     let pipeline = PipelineOptions { shader_stage: entry.0, entry_point: entry.1.to_owned() };
-    naga::back::spv::write_vec(&specialised, &specialised_info, &options(&module, variant), Some(&pipeline))
-        .map_err(|error| refused(error.to_string()))
+    naga::back::spv::write_vec(
+        &specialised,
+        &specialised_info,
+        &options(&module, variant),
+        Some(&pipeline),
+    )
+    .map_err(|error| refused(error.to_string()))
 }
 
 /// What wgpu-hal sets for such a shader. The rest of the options concerns images, ray tracing and meshes.
@@ -160,7 +183,11 @@ fn options(module: &naga::Module, variant: Variant) -> Options<'static> {
     };
     // wgpu numbers the bindings of a group from 0 without gaps, as shaders here do.
     let same = |binding: naga::ResourceBinding| {
-        let info = BindingInfo { descriptor_set: binding.group, binding: binding.binding, binding_array_size: None };
+        let info = BindingInfo {
+            descriptor_set: binding.group,
+            binding: binding.binding,
+            binding_array_size: None,
+        };
         (binding, info)
     };
     let bindings = module.global_variables.iter().filter_map(|(_, variable)| variable.binding);
@@ -169,7 +196,9 @@ fn options(module: &naga::Module, variant: Variant) -> Options<'static> {
         flags: WriterFlags::LABEL_VARYINGS | WriterFlags::FORCE_POINT_SIZE,
         fake_missing_bindings: false,
         binding_map: bindings.map(same).collect::<BTreeMap<_, _>>(),
-        capabilities: Some([Capability::Shader, Capability::Matrix, Capability::Float16].into_iter().collect()),
+        capabilities: Some(
+            [Capability::Shader, Capability::Matrix, Capability::Float16].into_iter().collect(),
+        ),
         bounds_check_policies,
         zero_initialize_workgroup_memory: ZeroInitializeWorkgroupMemoryMode::Native,
         force_loop_bounding: checked,

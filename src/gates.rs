@@ -50,7 +50,9 @@ impl Sampled<'_> {
     /// Why no time that follows from them can be right.
     #[must_use]
     pub fn complaint(&self, circumstances: &Circumstances) -> Option<String> {
-        self.clock_stands().or_else(|| self.too_few_quanta(circumstances.quantum_ns)).or_else(|| self.throttled())
+        self.clock_stands()
+            .or_else(|| self.too_few_quanta(circumstances.quantum_ns))
+            .or_else(|| self.throttled())
     }
 
     /// What to know of those that are missing.
@@ -80,14 +82,20 @@ impl Sampled<'_> {
 
     fn too_few_quanta(&self, quantum_ns: Option<f64>) -> Option<String> {
         let quanta = self.shortest_ns? / quantum_ns?;
-        (quanta < LEAST_QUANTA)
-            .then(|| format!("a sample is {quanta:.0} steps of the clock long, of which it takes {LEAST_QUANTA}"))
+        (quanta < LEAST_QUANTA).then(|| {
+            format!(
+                "a sample is {quanta:.0} steps of the clock long, of which it takes {LEAST_QUANTA}"
+            )
+        })
     }
 
     fn throttled(&self) -> Option<String> {
         let witness = self.dropped.witness;
         (self.share(witness) > MOST_DROPPED_BY_WITNESS).then(|| {
-            format!("throttled: the core clock changed by more than 3 % during {witness} of {} samples", self.count)
+            format!(
+                "throttled: the core clock changed by more than 3 % during {witness} of {} samples",
+                self.count
+            )
         })
     }
 }
@@ -103,10 +111,12 @@ pub fn judge(panel: &mut [Measurement], circumstances: &Circumstances) {
         forget(&mut row.notes);
     }
     for row in panel.iter_mut().filter(|row| row.status == Status::Ok) {
-        let shortest_ns = row.time_ns().map(|time| time.median * f64::from(row.dispatches_per_sample));
+        let shortest_ns =
+            row.time_ns().map(|time| time.median * f64::from(row.dispatches_per_sample));
         let sampled = Sampled { count: row.samples_ns.len(), dropped: &row.dropped, shortest_ns };
-        let complaint =
-            sampled.complaint(circumstances).or_else(|| row.time_ns().is_none().then(|| TOO_FEW.to_owned()));
+        let complaint = sampled
+            .complaint(circumstances)
+            .or_else(|| row.time_ns().is_none().then(|| TOO_FEW.to_owned()));
         let note = sampled.note();
         match complaint {
             Some(complaint) => invalidate(row, complaint),
@@ -114,9 +124,13 @@ pub fn judge(panel: &mut [Measurement], circumstances: &Circumstances) {
         }
     }
     let Some((yardstick, others)) = panel.split_first_mut() else { return };
-    for row in others.iter_mut().filter(|row| row.status == Status::Ok && row.bytes == yardstick.bytes) {
+    for row in
+        others.iter_mut().filter(|row| row.status == Status::Ok && row.bytes == yardstick.bytes)
+    {
         // Equal inputs and zeros are there to show that they may be faster.
-        let Some(ratio) = yardstick.over(row).filter(|_| row.inputs == yardstick.inputs) else { continue };
+        let Some(ratio) = yardstick.over(row).filter(|_| row.inputs == yardstick.inputs) else {
+            continue;
+        };
         if ratio.low > FASTER_THAN_YARDSTICK {
             let complaint = format!(
                 "{:.2} [{:.2}, {:.2}] times as fast as {}, which moves the same bytes and does nothing else",
@@ -136,7 +150,10 @@ pub fn judge(panel: &mut [Measurement], circumstances: &Circumstances) {
 #[must_use]
 pub fn compressible(distinct_share: f64) -> Option<String> {
     (distinct_share < LEAST_DISTINCT).then(|| {
-        format!("only {:.0} % of the words it reads are distinct: memory may compress them", 100.0 * distinct_share)
+        format!(
+            "only {:.0} % of the words it reads are distinct: memory may compress them",
+            100.0 * distinct_share
+        )
     })
 }
 
@@ -162,7 +179,10 @@ mod tests {
         row
     }
 
-    fn judged<const N: usize>(mut panel: [Measurement; N], circumstances: &Circumstances) -> [Measurement; N] {
+    fn judged<const N: usize>(
+        mut panel: [Measurement; N],
+        circumstances: &Circumstances,
+    ) -> [Measurement; N] {
         judge(&mut panel, circumstances);
         panel
     }
@@ -188,7 +208,9 @@ mod tests {
 
     #[test]
     fn a_sample_takes_a_hundred_steps_of_the_clock() {
-        let of = |quantum_ns| is_ok(&judged([row("copy", 1000.0, 20)], &Circumstances { quantum_ns, ..HARDWARE })[0]);
+        let of = |quantum_ns| {
+            is_ok(&judged([row("copy", 1000.0, 20)], &Circumstances { quantum_ns, ..HARDWARE })[0])
+        };
         // Ten dispatches are 10 us.
         assert!(of(Some(100.0)) && of(None));
         assert!(!of(Some(101.0)));
@@ -243,7 +265,9 @@ mod tests {
         copy.dropped.clock = 20;
         let [copy, relu] = judged([copy, row("relu", 500.0, 20)], &HARDWARE);
         assert!(!is_ok(&copy) && is_ok(&relu));
-        assert!(copy.over(&relu).is_none() && relu.over(&copy).is_none() && copy.derived().is_none());
+        assert!(
+            copy.over(&relu).is_none() && relu.over(&copy).is_none() && copy.derived().is_none()
+        );
     }
 
     #[test]

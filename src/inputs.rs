@@ -227,7 +227,14 @@ impl Inputs {
 
     /// Writes elements from `first` on, as many as fit in `bytes`, of what the kernel of `activation` reads in `role`. A mask's elements are 1
     /// and 0.
-    pub fn fill(&self, activation: &Activation, role: Role, storage: Storage, first: u64, bytes: &mut [u8]) {
+    pub fn fill(
+        &self,
+        activation: &Activation,
+        role: Role,
+        storage: Storage,
+        first: u64,
+        bytes: &mut [u8],
+    ) {
         let size = storage.element_size();
         assert_eq!(bytes.len() % size, 0, "whole elements");
         let mut rest = bytes;
@@ -235,7 +242,8 @@ impl Inputs {
         let mut parts = Vec::new();
         while !rest.is_empty() {
             let elements = (BLOCK - at % BLOCK).min((rest.len() / size) as u64);
-            let (part, behind) = rest.split_at_mut(usize::try_from(elements).expect("at most a block") * size);
+            let (part, behind) =
+                rest.split_at_mut(usize::try_from(elements).expect("at most a block") * size);
             parts.push((at, part));
             rest = behind;
             at += elements;
@@ -256,7 +264,8 @@ impl Inputs {
     fn generator(&self, role: Role, block: u64) -> Xoshiro256PlusPlus {
         // y and the mask are computed from the very x that a forward pass would have seen.
         let stream = match (role, self.distribution) {
-            (Role::X | Role::Saved(Saved::X | Saved::Mask), _) | (Role::Saved(Saved::Y), Distribution::Normal) => 1,
+            (Role::X | Role::Saved(Saved::X | Saved::Mask), _)
+            | (Role::Saved(Saved::Y), Distribution::Normal) => 1,
             (Role::Saved(Saved::Y), _) => 2,
             (Role::Dy, _) => 3,
             (Role::Result | Role::MaskResult, _) => unreachable!("results are not inputs"),
@@ -267,14 +276,23 @@ impl Inputs {
     }
 
     /// Writes what the tensor in `role` stores, from unit `first` on: elements, or the u32s of a mask.
-    pub fn fill_stored(&self, activation: &Activation, role: Role, storage: Storage, first: u64, bytes: &mut [u8]) {
+    pub fn fill_stored(
+        &self,
+        activation: &Activation,
+        role: Role,
+        storage: Storage,
+        first: u64,
+        bytes: &mut [u8],
+    ) {
         if !role.is_mask() {
             return self.fill(activation, role, storage, first, bytes);
         }
         let mut elements = vec![0; bytes.len() * 8 * storage.element_size()];
         self.fill(activation, role, storage, first * 32, &mut elements);
         for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = (0..8).fold(0, |byte, bit| byte | u8::from(storage.element(&elements, at * 8 + bit) != 0) << bit);
+            *byte = (0..8).fold(0, |byte, bit| {
+                byte | u8::from(storage.element(&elements, at * 8 + bit) != 0) << bit
+            });
         }
     }
 
@@ -283,9 +301,18 @@ impl Inputs {
     /// neighbours; spread, since a repeated piece may be far away. A bandwidth measured on words of which many are equal may be that of
     /// compressed memory. An empty tensor repeats nothing: 1.
     #[must_use]
-    pub fn distinct_share(&self, activation: &Activation, role: Role, storage: Storage, elements: u64) -> f64 {
-        let (units, unit_size) =
-            if role.is_mask() { (elements.div_ceil(32), 4) } else { (elements, storage.element_size()) };
+    pub fn distinct_share(
+        &self,
+        activation: &Activation,
+        role: Role,
+        storage: Storage,
+        elements: u64,
+    ) -> f64 {
+        let (units, unit_size) = if role.is_mask() {
+            (elements.div_ceil(32), 4)
+        } else {
+            (elements, storage.element_size())
+        };
         let units_per_word = (SAMPLED_WORD / unit_size) as u64;
         let words = units.div_ceil(units_per_word);
         let run_words = if words <= SAMPLED_RUNS * SAMPLED_RUN { words } else { SAMPLED_RUN };
@@ -296,10 +323,18 @@ impl Inputs {
                 // The last run ends with the tensor.
                 let first = (words - run_words) * run / (runs - 1).max(1);
                 let stored = (run_words * units_per_word).min(units - first * units_per_word);
-                let size = |units: u64| usize::try_from(units).expect("a sample fits the host") * unit_size;
+                let size = |units: u64| {
+                    usize::try_from(units).expect("a sample fits the host") * unit_size
+                };
                 let mut bytes = vec![0; size(run_words * units_per_word)];
                 // What the last word lacks is padding, which is zero in memory too.
-                self.fill_stored(activation, role, storage, first * units_per_word, &mut bytes[..size(stored)]);
+                self.fill_stored(
+                    activation,
+                    role,
+                    storage,
+                    first * units_per_word,
+                    &mut bytes[..size(stored)],
+                );
                 bytes
             })
             .collect();
@@ -309,7 +344,14 @@ impl Inputs {
         if runs == 0 { 1.0 } else { share }
     }
 
-    fn element(&self, activation: &Activation, role: Role, storage: Storage, index: u64, random: &mut impl Rng) -> u32 {
+    fn element(
+        &self,
+        activation: &Activation,
+        role: Role,
+        storage: Storage,
+        index: u64,
+        random: &mut impl Rng,
+    ) -> u32 {
         if role == Role::Saved(Saved::Mask) {
             let x = self.element(activation, Role::X, storage, index, random);
             return storage.bits(if storage.value(x) > 0.0 { 1.0 } else { 0.0 });
@@ -358,7 +400,13 @@ pub fn repeat(block: &[u8], at: u64, bytes: &mut [u8]) {
     }
 }
 
-fn pattern(activation: &Activation, role: Role, storage: Storage, index: u64, random: &mut impl Rng) -> u32 {
+fn pattern(
+    activation: &Activation,
+    role: Role,
+    storage: Storage,
+    index: u64,
+    random: &mut impl Rng,
+) -> u32 {
     let word = random.next_u64();
     let normal: f64 = StandardNormal.sample(random);
     if let Some(edge) = edge(activation, role, storage, index) {
@@ -370,7 +418,11 @@ fn pattern(activation: &Activation, role: Role, storage: Storage, index: u64, ra
         Role::Saved(Saved::Y) => {
             // Finite values from 0 to the largest y there is.
             let highest = storage.bits(activation.highest_y.min(storage.memory().max));
-            if index.is_multiple_of(2) { bits % (highest + 1) } else { storage.bits(activation.clamp_y(normal.abs())) }
+            if index.is_multiple_of(2) {
+                bits % (highest + 1)
+            } else {
+                storage.bits(activation.clamp_y(normal.abs()))
+            }
         }
         _ if index.is_multiple_of(2) => bits,
         _ => storage.bits(4.0 * normal),
@@ -380,14 +432,16 @@ fn pattern(activation: &Activation, role: Role, storage: Storage, index: u64, ra
 /// The edge value at `index`, if that lies within them. Both tensors step through their edges, dy one further each time the other starts
 /// anew, so that every edge of the saved tensor meets every edge of dy, and a tensor of a few elements has some of both.
 fn edge(activation: &Activation, role: Role, storage: Storage, index: u64) -> Option<u32> {
-    let of_first: &[f64] = if matches!(role, Role::Saved(Saved::Y)) { EDGES_OF_Y } else { EDGES_OF_X };
+    let of_first: &[f64] =
+        if matches!(role, Role::Saved(Saved::Y)) { EDGES_OF_Y } else { EDGES_OF_X };
     // Positive and negative, one after the other.
     let (count_of_first, count_of_dy) = (EDGES_OF_X.len() as u64 * 2, EDGES_OF_DY.len() as u64 * 2);
     if index >= count_of_first * count_of_dy {
         return None;
     }
     let at = |edges: &[f64], position: u64| {
-        let value = edges[usize::try_from(position / 2).expect("an index of a short list") % edges.len()];
+        let value =
+            edges[usize::try_from(position / 2).expect("an index of a short list") % edges.len()];
         if position.is_multiple_of(2) { value } else { -value }
     };
     let value = match role {
@@ -416,9 +470,14 @@ mod tests {
 
     #[test]
     fn any_piece_holds_what_the_whole_holds() {
-        for inputs in [Inputs::normal(7), Inputs::patterns(7), Inputs::constant(7), Inputs::zeros(7)] {
+        for inputs in
+            [Inputs::normal(7), Inputs::patterns(7), Inputs::constant(7), Inputs::zeros(7)]
+        {
             for role in [Role::X, Role::Saved(Saved::Y), Role::Dy] {
-                let whole: Vec<_> = values(inputs, role, Storage::F16, 0, 20_000).iter().map(|v| v.to_bits()).collect();
+                let whole: Vec<_> = values(inputs, role, Storage::F16, 0, 20_000)
+                    .iter()
+                    .map(|v| v.to_bits())
+                    .collect();
                 for (first, count) in [(0, 1), (4095, 2), (4096, 4096), (5000, 9000), (19_999, 1)] {
                     let piece = values(inputs, role, Storage::F16, first, count);
                     let at = usize::try_from(first).expect("small");
@@ -433,7 +492,8 @@ mod tests {
     fn every_edge_of_the_saved_tensor_meets_every_edge_of_dy() {
         let (of_x, of_dy) = (EDGES_OF_X.len() * 2, EDGES_OF_DY.len() * 2);
         let bits = |role: Role| {
-            let edge = |index: usize| edge(sigmoid(), role, Storage::F32, index as u64).expect("an edge");
+            let edge =
+                |index: usize| edge(sigmoid(), role, Storage::F32, index as u64).expect("an edge");
             (0..of_x * of_dy).map(edge).collect::<Vec<_>>()
         };
         let pairs: HashSet<_> = bits(Role::X).into_iter().zip(bits(Role::Dy)).collect();
@@ -446,7 +506,10 @@ mod tests {
         let x = values(Inputs::normal(1), Role::X, Storage::F32, 0, 100_000);
         let mean = x.iter().sum::<f64>() / 1e5;
         let variance = x.iter().map(|v| v * v).sum::<f64>() / 1e5;
-        assert!(mean.abs() < 0.015 && (variance - 1.0).abs() < 0.02, "mean {mean}, variance {variance}");
+        assert!(
+            mean.abs() < 0.015 && (variance - 1.0).abs() < 0.02,
+            "mean {mean}, variance {variance}"
+        );
         assert_ne!(x, values(Inputs::normal(2), Role::X, Storage::F32, 0, 100_000));
         assert_ne!(x, values(Inputs::normal(1), Role::Dy, Storage::F32, 0, 100_000));
     }
@@ -473,7 +536,8 @@ mod tests {
 
     /// Every tensor that some kernel reads.
     fn inputs_of_kernels() -> impl Iterator<Item = (Kernel, Role)> {
-        kernel::all().flat_map(|kernel| kernel.inputs().map(move |role| (kernel, role)).collect::<Vec<_>>())
+        kernel::all()
+            .flat_map(|kernel| kernel.inputs().map(move |role| (kernel, role)).collect::<Vec<_>>())
     }
 
     fn bits(inputs: Inputs, activation: &Activation, role: Role, storage: Storage) -> Vec<u32> {
@@ -495,13 +559,18 @@ mod tests {
                 Role::Dy => dy,
                 Role::Saved(Saved::Mask) => storage.bits(1.0),
                 Role::Saved(Saved::Y) => {
-                    let forward = activation.forward().expect("y is saved of what has a forward pass");
+                    let forward =
+                        activation.forward().expect("y is saved of what has a forward pass");
                     storage.bits(forward.truth(storage.value(x), 0.0))
                 }
                 Role::Result | Role::MaskResult => unreachable!("results are not inputs"),
             };
             assert_eq!(found[0], expected, "{} {role:?}", kernel.path());
-            assert_eq!(found, bits(Inputs::constant(2), activation, role, storage), "of another seed");
+            assert_eq!(
+                found,
+                bits(Inputs::constant(2), activation, role, storage),
+                "of another seed"
+            );
         }
     }
 
@@ -519,7 +588,9 @@ mod tests {
     fn normal_inputs_are_distinct_and_constant_ones_and_zeros_are_not() {
         for (kernel, role) in inputs_of_kernels() {
             for elements in [1 << 16, 1 << 20] {
-                let share = |inputs: Inputs| inputs.distinct_share(kernel.activation, role, kernel.storage, elements);
+                let share = |inputs: Inputs| {
+                    inputs.distinct_share(kernel.activation, role, kernel.storage, elements)
+                };
                 let what = format!("{} {role:?} n={elements}", kernel.path());
                 let normal = share(Inputs::normal(DEFAULT_SEED));
                 // The least is ReLU's y in f32: one word in 16 is four zeros.
@@ -533,7 +604,9 @@ mod tests {
 
     #[test]
     fn the_sample_of_words_reaches_both_ends_and_leaves_no_small_tensor_out() {
-        let share = |inputs: Inputs, role, storage, elements| inputs.distinct_share(sigmoid(), role, storage, elements);
+        let share = |inputs: Inputs, role, storage, elements| {
+            inputs.distinct_share(sigmoid(), role, storage, elements)
+        };
         assert_eq!(share(Inputs::normal(1), Role::X, Storage::F32, 0), 1.0);
         // A word of one number and padding; a full word of it and one that is padded; many full ones and one that is padded.
         let constant = |storage, elements| share(Inputs::constant(1), Role::X, storage, elements);
@@ -546,7 +619,8 @@ mod tests {
         assert_eq!(constant(Storage::F32, 4 * 4096 + 1), 2.0 / 4096.0);
         assert_eq!(constant(Storage::F32, (1 << 26) + 1), 2.0 / 4096.0);
         // Words of 128 elements.
-        let mask = |elements| share(Inputs::constant(1), Role::Saved(Saved::Mask), Storage::F16, elements);
+        let mask =
+            |elements| share(Inputs::constant(1), Role::Saved(Saved::Mask), Storage::F16, elements);
         assert_eq!(mask(128 * 10), 0.1);
         assert_eq!(mask(128 * 9 + 32), 0.2);
     }
@@ -554,7 +628,8 @@ mod tests {
     #[test]
     fn distributions_have_the_names_of_ids() {
         let name = |inputs: Inputs| inputs.distribution.name();
-        let names = [Inputs::normal(1), Inputs::constant(1), Inputs::zeros(1), Inputs::patterns(1)].map(name);
+        let names = [Inputs::normal(1), Inputs::constant(1), Inputs::zeros(1), Inputs::patterns(1)]
+            .map(name);
         assert_eq!(names, ["normal", "constant", "zeros", "patterns"]);
     }
 }

@@ -34,8 +34,14 @@ pub fn all() -> impl Iterator<Item = Kernel> {
     Storage::ALL.into_iter().flat_map(|storage| {
         Direction::ALL.into_iter().flat_map(move |direction| {
             ACTIVATIONS.iter().flat_map(move |activation| {
-                let wanted = move |form: &&Form| form.pass.direction() == direction && form.storages.contains(&storage);
-                activation.forms.iter().filter(wanted).map(move |form| Kernel { activation, form, storage })
+                let wanted = move |form: &&Form| {
+                    form.pass.direction() == direction && form.storages.contains(&storage)
+                };
+                activation.forms.iter().filter(wanted).map(move |form| Kernel {
+                    activation,
+                    form,
+                    storage,
+                })
             })
         })
     })
@@ -44,8 +50,13 @@ pub fn all() -> impl Iterator<Item = Kernel> {
 impl Kernel {
     /// The default form of an activation for a direction, if it has one.
     #[must_use]
-    pub fn default_form(activation: &'static Activation, direction: Direction, storage: Storage) -> Option<Self> {
-        let fits = |form: &&Form| form.pass.direction() == direction && form.storages.contains(&storage);
+    pub fn default_form(
+        activation: &'static Activation,
+        direction: Direction,
+        storage: Storage,
+    ) -> Option<Self> {
+        let fits =
+            |form: &&Form| form.pass.direction() == direction && form.storages.contains(&storage);
         let form = activation.forms.iter().find(fits)?;
         Some(Self { activation, form, storage })
     }
@@ -59,7 +70,13 @@ impl Kernel {
     /// Its id without a size, such as `forward/f32/sigmoid/two_sided`.
     #[must_use]
     pub fn path(&self) -> String {
-        format!("{}/{}/{}/{}", self.direction().name(), self.storage.name(), self.activation.name, self.form.name)
+        format!(
+            "{}/{}/{}/{}",
+            self.direction().name(),
+            self.storage.name(),
+            self.activation.name,
+            self.form.name
+        )
     }
 
     /// Its id at a size, such as `forward/f32/n=16777216/sigmoid/two_sided`: group first, so that what is compared prints together.
@@ -78,11 +95,19 @@ impl Kernel {
     #[must_use]
     pub fn tensors(&self) -> &'static [Role] {
         match self.form.pass {
-            Pass::Forward { kind: ForwardKind::WithMask, .. } => &[Role::Result, Role::MaskResult, Role::X],
+            Pass::Forward { kind: ForwardKind::WithMask, .. } => {
+                &[Role::Result, Role::MaskResult, Role::X]
+            }
             Pass::Forward { .. } => &[Role::Result, Role::X],
-            Pass::Backward { saved: Saved::X, .. } => &[Role::Result, Role::Saved(Saved::X), Role::Dy],
-            Pass::Backward { saved: Saved::Y, .. } => &[Role::Result, Role::Saved(Saved::Y), Role::Dy],
-            Pass::Backward { saved: Saved::Mask, .. } => &[Role::Result, Role::Saved(Saved::Mask), Role::Dy],
+            Pass::Backward { saved: Saved::X, .. } => {
+                &[Role::Result, Role::Saved(Saved::X), Role::Dy]
+            }
+            Pass::Backward { saved: Saved::Y, .. } => {
+                &[Role::Result, Role::Saved(Saved::Y), Role::Dy]
+            }
+            Pass::Backward { saved: Saved::Mask, .. } => {
+                &[Role::Result, Role::Saved(Saved::Mask), Role::Dy]
+            }
         }
     }
 
@@ -95,7 +120,11 @@ impl Kernel {
     #[must_use]
     pub fn bytes(&self, elements: u64) -> u64 {
         let bytes = |role: &Role| {
-            if role.is_mask() { elements.div_ceil(32) * 4 } else { elements * self.storage.element_bytes() }
+            if role.is_mask() {
+                elements.div_ceil(32) * 4
+            } else {
+                elements * self.storage.element_bytes()
+            }
         };
         self.tensors().iter().map(bytes).sum()
     }
@@ -103,7 +132,11 @@ impl Kernel {
     /// Words that an invocation takes at a time: those of a u32 of mask, where there is one.
     #[must_use]
     pub fn words_per_unit(&self) -> u64 {
-        if self.tensors().iter().any(|role| role.is_mask()) { 2 * self.storage.element_bytes() } else { 1 }
+        if self.tensors().iter().any(|role| role.is_mask()) {
+            2 * self.storage.element_bytes()
+        } else {
+            1
+        }
     }
 
     /// Its whole WGSL: storage, activation, a line or two of glue, the words of an invocation, driver.
@@ -116,10 +149,14 @@ impl Kernel {
     #[must_use]
     pub fn wgsl_of(&self, definitions: &str, function: &str) -> String {
         let forward = format!("fn forward(x: T) -> T {{ return {function}(x); }}\n");
-        let backward = format!("fn backward(saved: T, dy: T) -> T {{ return {function}(saved, dy); }}\n");
+        let backward =
+            format!("fn backward(saved: T, dy: T) -> T {{ return {function}(saved, dy); }}\n");
         let (glue, driver) = match self.form.pass {
             Pass::Forward { kind: ForwardKind::WithMask, .. } => (
-                forward + &format!("fn mask_bits(x: T) -> vec4<bool> {{ return {function}_bits(x); }}\n"),
+                forward
+                    + &format!(
+                        "fn mask_bits(x: T) -> vec4<bool> {{ return {function}_bits(x); }}\n"
+                    ),
                 include_str!("../shaders/drivers/forward_mask.wgsl"),
             ),
             Pass::Forward { .. } => (forward, include_str!("../shaders/drivers/forward.wgsl")),
@@ -128,7 +165,11 @@ impl Kernel {
             }
             Pass::Backward { .. } => (backward, include_str!("../shaders/drivers/backward.wgsl")),
         };
-        let storage = if self.is_raw() { include_str!("../shaders/storage/raw.wgsl") } else { self.storage.wgsl() };
+        let storage = if self.is_raw() {
+            include_str!("../shaders/storage/raw.wgsl")
+        } else {
+            self.storage.wgsl()
+        };
         let words = include_str!("../shaders/drivers/words.wgsl");
         [storage, definitions, &glue, words, driver].join("\n")
     }

@@ -90,14 +90,21 @@ impl Ladder {
         let parts = self.parts();
         let chains: Vec<(u32, u32)> =
             (0..self.words).flat_map(|word| (0..parts).map(move |part| (word, part))).collect();
-        let each_word = |line: &dyn Fn(u32) -> String| (0..self.words).map(line).collect::<String>();
-        let rungs: Vec<String> =
-            (chains.iter()).map(|(w, p)| format!("        v{w}{p} = rung(v{w}{p}, a, x{w}{p});\n")).collect();
+        let each_word =
+            |line: &dyn Fn(u32) -> String| (0..self.words).map(line).collect::<String>();
+        let rungs: Vec<String> = (chains.iter())
+            .map(|(w, p)| format!("        v{w}{p} = rung(v{w}{p}, a, x{w}{p});\n"))
+            .collect();
         let rung = rungs.concat();
-        let mut driver = format!("fn rung(v: T, a: T, x: T) -> T {{\n    return fma({}, a, x);\n}}\n", self.op.wgsl);
+        let mut driver = format!(
+            "fn rung(v: T, a: T, x: T) -> T {{\n    return fma({}, a, x);\n}}\n",
+            self.op.wgsl
+        );
         let (binding, from) = match self.start {
             Start::X => ("", "word"),
-            Start::Saved => ("@group(0) @binding(3) var<storage, read> saved: array<W>;\n", "saved"),
+            Start::Saved => {
+                ("@group(0) @binding(3) var<storage, read> saved: array<W>;\n", "saved")
+            }
         };
         driver.push_str(TENSORS);
         driver.push_str(binding);
@@ -111,8 +118,10 @@ impl Ladder {
             )
         }));
         for (w, p) in &chains {
-            let _ =
-                writeln!(driver, "    let x{w}{p} = part(word{w}, {p}u);\n    var v{w}{p} = part({from}{w}, {p}u);");
+            let _ = writeln!(
+                driver,
+                "    let x{w}{p} = part(word{w}, {p}u);\n    var v{w}{p} = part({from}{w}, {p}u);"
+            );
         }
         let _ = writeln!(
             driver,
@@ -123,11 +132,13 @@ impl Ladder {
             let _ = writeln!(driver, "    for (var n = 0u; n < params.rest; n++) {{\n{rung}    }}");
         }
         driver.push_str(&each_word(&|w| {
-            let puts: Vec<String> = (0..parts).map(|p| format!("    put(&result{w}, {p}u, v{w}{p});\n")).collect();
+            let puts: Vec<String> =
+                (0..parts).map(|p| format!("    put(&result{w}, {p}u, v{w}{p});\n")).collect();
             format!("    var result{w}: W;\n{}    y[i{w}] = result{w};\n", puts.concat())
         }));
         driver.push_str("}\n");
-        [self.storage.wgsl(), definitions, include_str!("../shaders/drivers/words.wgsl"), &driver].join("\n")
+        [self.storage.wgsl(), definitions, include_str!("../shaders/drivers/words.wgsl"), &driver]
+            .join("\n")
     }
 
     /// Where a climb from `start` is after so many rungs beside x, in f64, and how far WGSL lets an implementation be off there: two roundings a rung, what it allows of
@@ -142,7 +153,8 @@ impl Ladder {
             let f = (self.op.reference)(v, x);
             let error = self.op.error_at(self.storage.computed_in(), v, x);
             let next = f.mul_add(factor, x);
-            let rounding = format.unit * ((factor * f).abs() + next.abs()) + 2.0 * format.min_normal;
+            let rounding =
+                format.unit * ((factor * f).abs() + next.abs()) + 2.0 * format.min_normal;
             let next_off = contraction * off + factor.abs() * error + rounding;
             let is_at_rest = (next, next_off) == (v, off);
             (v, off) = (next, next_off);
@@ -215,8 +227,16 @@ mod tests {
             let ladder = Ladder::FMA.remembering(rungs);
             assert!(ladder.factor < 1.0);
             assert_eq!(shows(&ladder, rungs, rungs - 1), power <= 10, "one rung of {rungs}");
-            assert_eq!(shows(&ladder, rungs, rungs - FLIGHT), power <= 12, "a flight of {rungs} rungs");
-            assert_eq!(shows(&ladder, rungs, rungs / 16 * 15), power <= 17, "one rung of each flight of {rungs} rungs");
+            assert_eq!(
+                shows(&ladder, rungs, rungs - FLIGHT),
+                power <= 12,
+                "a flight of {rungs} rungs"
+            );
+            assert_eq!(
+                shows(&ladder, rungs, rungs / 16 * 15),
+                power <= 17,
+                "one rung of each flight of {rungs} rungs"
+            );
             assert!(shows(&ladder, rungs, rungs / 2), "every second of {rungs} rungs");
             assert!(shows(&ladder, rungs, 1), "all but one of {rungs} rungs");
             assert!(!shows(&ladder, rungs, rungs));
@@ -227,7 +247,9 @@ mod tests {
     fn every_ladder_is_a_shader() {
         for op in ops::OPS {
             for storage in op.storages {
-                for (words, start) in [(1, Start::X), (2, Start::Saved), (4, Start::X), (4, Start::Saved)] {
+                for (words, start) in
+                    [(1, Start::X), (2, Start::Saved), (4, Start::X), (4, Start::Saved)]
+                {
                     let wgsl = Ladder { start, ..Ladder::new(op, *storage, words) }.wgsl();
                     let module = naga::front::wgsl::parse_str(&wgsl);
                     assert!(module.is_ok(), "{} of {words} words: {:?}", op.name, module.err());

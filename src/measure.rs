@@ -98,7 +98,12 @@ impl Plan {
     #[must_use]
     pub fn briefly(self) -> Self {
         let least = |own: Duration, milliseconds| own.min(Duration::from_millis(milliseconds));
-        Self { warm_up: least(self.warm_up, 10), sample: self.sample / 2, panel: least(self.panel, 200), ..self }
+        Self {
+            warm_up: least(self.warm_up, 10),
+            sample: self.sample / 2,
+            panel: least(self.panel, 200),
+            ..self
+        }
     }
 }
 
@@ -165,13 +170,21 @@ pub fn measure<S: Stopwatch>(
     let dispatches = fixed.map_or(own, |fixed| fixed.dispatches);
     // Another device may have fixed longer samples.
     let round_ns = round_ns * (f64::from(dispatches) / f64::from(own)).max(1.0);
-    let panel = Panel { stopwatch, members, witness, dispatches, round_ns, tolerance: plan.witness_tolerance };
+    let panel = Panel {
+        stopwatch,
+        members,
+        witness,
+        dispatches,
+        round_ns,
+        tolerance: plan.witness_tolerance,
+    };
     let rounds = if let Some(fixed) = fixed {
         fixed.rounds
     } else {
         // Whole turns of the orders, so that every place is taken equally often.
         let turn = 2 * u32::try_from(members.len()).expect("a handful").max(1);
-        let most = whole(nanoseconds(plan.panel) / round_ns).clamp(plan.min_rounds, plan.max_rounds);
+        let most =
+            whole(nanoseconds(plan.panel) / round_ns).clamp(plan.min_rounds, plan.max_rounds);
         if most > plan.min_rounds {
             let pilot = panel.rounds(PILOT_ROUNDS.next_multiple_of(turn))?;
             rounds_for(&pilot, plan.half_width).clamp(plan.min_rounds, most).next_multiple_of(turn)
@@ -205,9 +218,15 @@ pub struct Fixed {
 ///
 /// # Errors
 /// As [`measure`].
-pub fn rounds<S: Stopwatch>(stopwatch: &S, members: &[&S::Work], plan: &Plan, rounds: u32) -> Result<Vec<Member>> {
+pub fn rounds<S: Stopwatch>(
+    stopwatch: &S,
+    members: &[&S::Work],
+    plan: &Plan,
+    rounds: u32,
+) -> Result<Vec<Member>> {
     let (dispatches, round_ns) = warm_up(stopwatch, members, None, plan)?;
-    Panel { stopwatch, members, witness: None, dispatches, round_ns, tolerance: None }.rounds(rounds)
+    Panel { stopwatch, members, witness: None, dispatches, round_ns, tolerance: None }
+        .rounds(rounds)
 }
 
 /// A panel whose dispatches are settled.
@@ -229,10 +248,14 @@ impl<S: Stopwatch> Panel<'_, S> {
         let mut order = Vec::with_capacity(rounds * per_round);
         (0..rounds).for_each(|round| order.extend(self::order(per_round, round)));
         // A clock that gives no time leaves a round of next to none.
-        let rounds_in_flight = (whole(nanoseconds(IN_FLIGHT) / self.round_ns) as usize).min(rounds).max(1);
+        let rounds_in_flight =
+            (whole(nanoseconds(IN_FLIGHT) / self.round_ns) as usize).min(rounds).max(1);
         let room = || Vec::with_capacity(rounds);
-        let mut found: Vec<Member> =
-            self.members.iter().map(|_| Member { ns: room(), witness_ns: room(), ..Member::default() }).collect();
+        let mut found: Vec<Member> = self
+            .members
+            .iter()
+            .map(|_| Member { ns: room(), witness_ns: room(), ..Member::default() })
+            .collect();
         let mut passes = Vec::with_capacity(2 * per_round * rounds_in_flight + 1);
         let mut times = Vec::with_capacity(passes.capacity());
         for order in order.chunks((rounds_in_flight * per_round).max(1)) {
@@ -271,10 +294,18 @@ impl Member {
     }
 
     /// Keeps or drops a sample by its own time and that of the witnesses around it.
-    fn take(&mut self, time: Time, around: Option<[Time; 2]>, dispatches: u32, tolerance: Option<f64>) {
+    fn take(
+        &mut self,
+        time: Time,
+        around: Option<[Time; 2]>,
+        dispatches: u32,
+        tolerance: Option<f64>,
+    ) {
         let witness = around.map(|[before, behind]| Ok::<_, Reject>([before?, behind?]));
         self.witness_ns
-            .push(witness.and_then(|times| times.ok().map(|[before, behind]| f64::midpoint(before, behind))));
+            .push(witness.and_then(|times| {
+                times.ok().map(|[before, behind]| f64::midpoint(before, behind))
+            }));
         let sample = match (time, witness) {
             (Err(reject), _) | (Ok(_), Some(Err(reject))) => {
                 self.dropped_by_clock += 1;
@@ -282,7 +313,9 @@ impl Member {
                 None
             }
             (Ok(_), Some(Ok([before, behind])))
-                if tolerance.is_some_and(|tolerance| (before - behind).abs() > tolerance * before.min(behind)) =>
+                if tolerance.is_some_and(|tolerance| {
+                    (before - behind).abs() > tolerance * before.min(behind)
+                }) =>
             {
                 self.dropped_by_witness += 1;
                 None
@@ -304,7 +337,9 @@ fn spread(rounds: &[Member]) -> f64 {
     let spread = |member: &Member| {
         let reference = if rounds.len() > 1 { Some(&rounds[0].ns) } else { None };
         let mut ratios: Vec<f64> = (member.ns.iter().enumerate())
-            .filter_map(|(round, ns)| Some((*ns)? / reference.map_or(Some(1.0), |first| first[round])?))
+            .filter_map(|(round, ns)| {
+                Some((*ns)? / reference.map_or(Some(1.0), |first| first[round])?)
+            })
             .collect();
         ratios.sort_by(f64::total_cmp);
         let [low, median, high] = [0.25, 0.5, 0.75].map(|q| stats::quantile(&ratios, q));
@@ -338,7 +373,8 @@ fn warm_up<S: Stopwatch>(
     loop {
         let passes: Vec<_> = members.iter().map(|member| (*member, dispatches)).collect();
         let submitted = Instant::now();
-        let times: Vec<f64> = times_of(stopwatch, &passes)?.into_iter().filter_map(std::result::Result::ok).collect();
+        let times: Vec<f64> =
+            times_of(stopwatch, &passes)?.into_iter().filter_map(std::result::Result::ok).collect();
         let enough = began.elapsed() >= plan.warm_up + plan.panel;
         if times.len() < members.len() {
             // A clock too coarse for so few, or one that gives no time at all: then every sample is going to say so.
@@ -348,13 +384,17 @@ fn warm_up<S: Stopwatch>(
             dispatches = (dispatches * 2).min(MOST_DISPATCHES);
             continue;
         }
-        let (round_ns, slowest) = times.iter().fold((0.0, 0.0f64), |(sum, slowest), ns| (sum + ns, slowest.max(*ns)));
+        let (round_ns, slowest) =
+            times.iter().fold((0.0, 0.0f64), |(sum, slowest), ns| (sum + ns, slowest.max(*ns)));
         // A pass of many dispatches costs less a dispatch than one of a few, so this takes several steps.
         let wanted = dispatches_for(plan.sample, slowest / f64::from(dispatches));
-        let settled = wanted <= dispatches.saturating_add(dispatches / 2) && wanted >= dispatches / 2;
+        let settled =
+            wanted <= dispatches.saturating_add(dispatches / 2) && wanted >= dispatches / 2;
         if began.elapsed() >= plan.warm_up && settled || enough {
             let witness_ns = match witness {
-                Some(witness) => times_of(stopwatch, &[(witness, 1), (witness, 1)])?.pop().and_then(Time::ok),
+                Some(witness) => {
+                    times_of(stopwatch, &[(witness, 1), (witness, 1)])?.pop().and_then(Time::ok)
+                }
                 None => None,
             };
             #[expect(clippy::cast_precision_loss, reason = "a handful")]
@@ -385,7 +425,11 @@ pub fn time_once<S: Stopwatch>(stopwatch: &S, work: &S::Work, dispatches: u32) -
         }
     }
     let reason = last.map(|reject| reject.to_string()).unwrap_or_default();
-    Err(Error::Machine(format!("{} gave no time for {}: {reason}", stopwatch.name(), S::path(work))))
+    Err(Error::Machine(format!(
+        "{} gave no time for {}: {reason}",
+        stopwatch.name(),
+        S::path(work)
+    )))
 }
 
 /// How many dispatches of `once_ns` each fill a pass of that length: at least one, at most 2^16.
@@ -400,7 +444,11 @@ fn nanoseconds(duration: Duration) -> f64 {
 
 /// A positive number as a count, rounded up.
 fn whole(number: f64) -> u32 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, which is meant")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates, which is meant"
+    )]
     let count = number.ceil() as u32;
     count
 }
@@ -412,14 +460,23 @@ mod tests {
     #[test]
     fn every_member_stands_everywhere_and_behind_every_neighbour_equally_often() {
         for members in 1..5 {
-            let rounds: Vec<Vec<usize>> = (0..2 * members).map(|round| order(members, round).collect()).collect();
+            let rounds: Vec<Vec<usize>> =
+                (0..2 * members).map(|round| order(members, round).collect()).collect();
             for member in 0..members {
                 for place in 0..members {
-                    assert_eq!(rounds.iter().filter(|order| order[place] == member).count(), 2, "{members} members");
+                    assert_eq!(
+                        rounds.iter().filter(|order| order[place] == member).count(),
+                        2,
+                        "{members} members"
+                    );
                 }
             }
             let follows = |a: usize, b: usize| {
-                rounds.iter().flat_map(|order| order.windows(2)).filter(|pair| **pair == [a, b]).count()
+                rounds
+                    .iter()
+                    .flat_map(|order| order.windows(2))
+                    .filter(|pair| **pair == [a, b])
+                    .count()
             };
             for a in 0..members {
                 for b in 0..members {

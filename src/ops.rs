@@ -66,7 +66,16 @@ const fn of_form(
     range: [f64; 2],
     form: (&'static str, &'static str),
 ) -> Op {
-    Op { name, wgsl, reference, error: Error::OfForm, factor, range, form: Some(form), storages: NATIVE }
+    Op {
+        name,
+        wgsl,
+        reference,
+        error: Error::OfForm,
+        factor,
+        range,
+        form: Some(form),
+        storages: NATIVE,
+    }
 }
 
 /// The factor of the fma ladder.
@@ -95,9 +104,23 @@ pub static OPS: &[Op] = &[
     op("reciprocal", "T(1.0) / v", |v, _| 1.0 / v, Error::Ulps(2.5), 0.5, [1.0, 2.0]),
     op("division", "x / v", |v, x| x / v, Error::Ulps(2.5), 0.5, [1.0, 2.0]),
     op("rsqrt", "inverseSqrt(v)", |v, _| v.sqrt().recip(), Error::Ulps(2.0), 0.5, [1.0, 2.0]),
-    op("sin", "sin(v)", |v, _| libm::sin(v), Error::Absolute(0.00048828125, 0.0078125), 0.5, [-2.0, 2.0]),
+    op(
+        "sin",
+        "sin(v)",
+        |v, _| libm::sin(v),
+        Error::Absolute(0.00048828125, 0.0078125),
+        0.5,
+        [-2.0, 2.0],
+    ),
     op("tanh", "tanh(v)", |v, _| libm::tanh(v), Error::Absolute(1e-5, 0.0078125), 0.5, [-2.0, 2.0]),
-    of_form("relu/plain", "relu_plain(v)", |v, _| reference::relu(v), -0.75, [-2.0, 2.0], ("relu", "plain")),
+    of_form(
+        "relu/plain",
+        "relu_plain(v)",
+        |v, _| reference::relu(v),
+        -0.75,
+        [-2.0, 2.0],
+        ("relu", "plain"),
+    ),
     of_form(
         "sigmoid/two_sided",
         "sigmoid_two_sided(v)",
@@ -106,9 +129,30 @@ pub static OPS: &[Op] = &[
         [-4.0, 4.0],
         ("sigmoid", "two_sided"),
     ),
-    of_form("sigmoid/naive", "sigmoid_naive(v)", |v, _| reference::sigmoid(v), 0.5, [-4.0, 4.0], ("sigmoid", "naive")),
-    of_form("sigmoid/exp2", "sigmoid_exp2(v)", |v, _| reference::sigmoid(v), 0.5, [-4.0, 4.0], ("sigmoid", "exp2")),
-    of_form("sigmoid/tanh", "sigmoid_tanh(v)", |v, _| reference::sigmoid(v), 0.5, [-4.0, 4.0], ("sigmoid", "tanh")),
+    of_form(
+        "sigmoid/naive",
+        "sigmoid_naive(v)",
+        |v, _| reference::sigmoid(v),
+        0.5,
+        [-4.0, 4.0],
+        ("sigmoid", "naive"),
+    ),
+    of_form(
+        "sigmoid/exp2",
+        "sigmoid_exp2(v)",
+        |v, _| reference::sigmoid(v),
+        0.5,
+        [-4.0, 4.0],
+        ("sigmoid", "exp2"),
+    ),
+    of_form(
+        "sigmoid/tanh",
+        "sigmoid_tanh(v)",
+        |v, _| reference::sigmoid(v),
+        0.5,
+        [-4.0, 4.0],
+        ("sigmoid", "tanh"),
+    ),
     Op {
         storages: &[Storage::F32],
         ..of_form(
@@ -183,7 +227,9 @@ impl Op {
         match self.error {
             Error::None => 0.0,
             Error::Ulps(ulps) => ulps * format.ulp(truth),
-            Error::Exponential => (if is_f32 { 3.0 } else { 1.0 } + 2.0 * v.abs()) * format.ulp(truth),
+            Error::Exponential => {
+                (if is_f32 { 3.0 } else { 1.0 } + 2.0 * v.abs()) * format.ulp(truth)
+            }
             Error::Absolute(single, half) => {
                 if is_f32 {
                     single
@@ -221,7 +267,11 @@ mod tests {
                     let slope = ((op.reference)(v + h, x) - (op.reference)(v - h, x)) / (2.0 * h);
                     // At a step the difference is not a slope; there the chain does not cross it.
                     let is_step = matches!(op.name, "select" | "backward/relu/from_y");
-                    assert!(is_step || (factor * slope).abs() <= 0.7501, "{} at {v}, rung {rung}: {slope}", op.name);
+                    assert!(
+                        is_step || (factor * slope).abs() <= 0.7501,
+                        "{} at {v}, rung {rung}: {slope}",
+                        op.name
+                    );
                     v = factor.mul_add((op.reference)(v, x), x);
                     assert!(v.is_finite() && v.abs() < 16.0, "{} from {x}: {v}", op.name);
                 }

@@ -53,7 +53,10 @@ impl By {
             Self::Memory => report
                 .measurements
                 .iter()
-                .filter(|row| ["copy", "add"].contains(&row.activation.as_str()) && row.regime == Some(Regime::Memory))
+                .filter(|row| {
+                    ["copy", "add"].contains(&row.activation.as_str())
+                        && row.regime == Some(Regime::Memory)
+                })
                 .filter_map(|row| Some((row.id.as_str(), row.bytes_per_second()?)))
                 .collect(),
             Self::Sigmoid => report
@@ -114,8 +117,11 @@ impl Ranking {
     /// [`Error::Usage`] if a report has no row of the figure, or if those of a group share none.
     pub fn new(by: By, reports: &[(&str, &Report)]) -> Result<Self> {
         let group = |is_software| {
-            let members: Vec<_> =
-                reports.iter().copied().filter(|(_, report)| report.adapter.is_software == is_software).collect();
+            let members: Vec<_> = reports
+                .iter()
+                .copied()
+                .filter(|(_, report)| report.adapter.is_software == is_software)
+                .collect();
             Group::new(by, &members)
         };
         Ok(Self { by, hardware: group(false)?, software: group(true)? })
@@ -125,7 +131,9 @@ impl Ranking {
     #[must_use]
     pub fn render(&self) -> String {
         let mut parts = Vec::new();
-        for (title, group) in [("", &self.hardware), ("software adapters, which run on the CPU\n", &self.software)] {
+        for (title, group) in
+            [("", &self.hardware), ("software adapters, which run on the CPU\n", &self.software)]
+        {
             if !group.places.is_empty() {
                 parts.push(title.to_owned() + &group.render(self.by));
             }
@@ -143,13 +151,17 @@ impl Group {
             let (file, _) = members[at];
             return Err(Error::Usage(format!("{file} has no row to rank by: {}", by.rows())));
         }
-        let rows: Vec<&str> =
-            first.keys().copied().filter(|id| figures.iter().all(|figures| figures.contains_key(id))).collect();
+        let rows: Vec<&str> = first
+            .keys()
+            .copied()
+            .filter(|id| figures.iter().all(|figures| figures.contains_key(id)))
+            .collect();
         if rows.is_empty() {
             let files = members.iter().map(|(file, _)| *file).collect::<Vec<_>>().join(", ");
             return Err(Error::Usage(format!("there is no row that all of these have: {files}")));
         }
-        let mut all: Vec<&str> = figures.iter().flat_map(|figures| figures.keys().copied()).collect();
+        let mut all: Vec<&str> =
+            figures.iter().flat_map(|figures| figures.keys().copied()).collect();
         all.sort_unstable();
         all.dedup();
         let mut places: Vec<Place> = members
@@ -168,7 +180,8 @@ impl Group {
         });
         let best = places[0].mean;
         for place in &mut places {
-            place.of_best = if by.is_better_higher() { place.mean / best } else { best / place.mean };
+            place.of_best =
+                if by.is_better_higher() { place.mean / best } else { best / place.mean };
         }
         let left_out = (all.len() - rows.len()) as u64;
         Ok(Self { rows: rows.into_iter().map(str::to_owned).collect(), left_out, places })
@@ -179,9 +192,16 @@ impl Group {
         let places = self.places.iter().enumerate().map(|(at, place)| {
             let of_best = format!("{:.0} %", 100.0 * place.of_best);
             let mean = significant(place.mean / unit, 3);
-            [(at + 1).to_string(), mean, of_best, place.adapter.replace('\n', " "), place.file.replace('\n', " ")]
+            [
+                (at + 1).to_string(),
+                mean,
+                of_best,
+                place.adapter.replace('\n', " "),
+                place.file.replace('\n', " "),
+            ]
         });
-        let table = Grid::of(["", heading, "of best", "adapter", "report"], places).with_words(2).text();
+        let table =
+            Grid::of(["", heading, "of best", "adapter", "report"], places).with_words(2).text();
         let rows = counted(self.rows.len() as u64, "row");
         let left_out = match self.left_out {
             0 => String::new(),

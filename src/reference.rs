@@ -75,7 +75,12 @@ pub fn of_each<F: Fn(f64) -> f64>(reference: F, x: &[f64], y: &mut [f64]) {
 
 /// A backward reference of every pair, as [`of_each`].
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub fn of_each_pair<F: Fn(f64, f64) -> f64>(reference: F, saved: &[f64], dy: &[f64], dx: &mut [f64]) {
+pub fn of_each_pair<F: Fn(f64, f64) -> f64>(
+    reference: F,
+    saved: &[f64],
+    dy: &[f64],
+    dx: &mut [f64],
+) {
     assert_eq!((saved.len(), dy.len()), (dx.len(), dx.len()), "a dx for each pair");
     for ((saved, dy), dx) in saved.iter().zip(dy).zip(dx) {
         *dx = reference(*saved, *dy);
@@ -89,7 +94,8 @@ pub fn of_each_pair<F: Fn(f64, f64) -> f64>(reference: F, saved: &[f64], dy: &[f
 // Permission to use, copy, modify, and distribute this software is freely granted, provided that this notice is preserved.
 
 /// ln(2) in two parts: products of the first with the integers needed here are exact.
-const LN_2: [f64; 2] = [f64::from_bits(0x3fe6_2e42_fee0_0000), f64::from_bits(0x3dea_39ef_3579_3c76)];
+const LN_2: [f64; 2] =
+    [f64::from_bits(0x3fe6_2e42_fee0_0000), f64::from_bits(0x3dea_39ef_3579_3c76)];
 
 /// Of r coth(r/2) - 2 in r^2, |r| <= ln(2) / 2.
 const COEFFICIENTS: [f64; 5] = [
@@ -106,14 +112,16 @@ fn exp_at_most_1(x: f64) -> f64 {
     // Below the first, the result is 0; that of the second is, too, by the same way as all others.
     let x = if x < -745.133_219_101_941_1 { -746.0 } else { x };
     // Half of ln(2) and three halves, as precisely as libm compares.
-    let (half, three_halves) = (f64::from_bits(0x3fd6_2e43_0000_0000), f64::from_bits(0x3ff0_a2b2_0000_0000));
+    let (half, three_halves) =
+        (f64::from_bits(0x3fd6_2e43_0000_0000), f64::from_bits(0x3ff0_a2b2_0000_0000));
     let nearest = (std::f64::consts::LOG2_E * x - 0.5).trunc();
     let k = if x > -three_halves { -1.0 } else { nearest };
     let k = if x > -half { 0.0 } else { k };
     let (high, low) = (x - k * LN_2[0], k * LN_2[1]);
     let r = high - low;
     let square = r * r;
-    let correction = COEFFICIENTS.into_iter().rev().reduce(|sum, next| next + square * sum).unwrap_or_default();
+    let correction =
+        COEFFICIENTS.into_iter().rev().reduce(|sum, next| next + square * sum).unwrap_or_default();
     let c = r - square * correction;
     let of_r = 1.0 + (r * c / (2.0 - c) - low + high);
     // Down to -2^-28, and a little beyond, libm takes two terms.
@@ -142,12 +150,22 @@ mod tests {
             for dy in [1.0, -0.75, 3.5] {
                 let expected = dy * slope(sigmoid, x);
                 let from_x = dy * sigmoid_derivative(x);
-                assert!((from_x - expected).abs() < 1e-11, "sigmoid'({x}): {from_x}, slope {expected}");
+                assert!(
+                    (from_x - expected).abs() < 1e-11,
+                    "sigmoid'({x}): {from_x}, slope {expected}"
+                );
                 let from_y = sigmoid_from_y(sigmoid(x), dy);
-                assert!((from_y - expected).abs() < 1e-11, "from y at {x}: {from_y}, slope {expected}");
+                assert!(
+                    (from_y - expected).abs() < 1e-11,
+                    "from y at {x}: {from_y}, slope {expected}"
+                );
                 let relu_slope = dy * slope(relu, x);
                 assert!((relu_backward(x, dy) - relu_slope).abs() < 1e-11, "relu' at {x}");
-                assert_eq!(relu_backward(x, dy), relu_backward(relu(x), dy), "from x and from y differ at {x}");
+                assert_eq!(
+                    relu_backward(x, dy),
+                    relu_backward(relu(x), dy),
+                    "from x and from y differ at {x}"
+                );
             }
         }
     }
@@ -156,15 +174,21 @@ mod tests {
     fn the_exponential_is_libms_to_the_last_bit() {
         let check = |x: f64| {
             let (own, libms) = (exp_at_most_1(x), libm::exp(x));
-            assert!(own.to_bits() == libms.to_bits() || own.is_nan() && libms.is_nan(), "{x:e}: {own:e}, {libms:e}");
+            assert!(
+                own.to_bits() == libms.to_bits() || own.is_nan() && libms.is_nan(),
+                "{x:e}: {own:e}, {libms:e}"
+            );
         };
         // f32s, as a sweep has them, and f64s over all exponents.
         (0..1u32 << 20).for_each(|step| check(-f64::from(f32::from_bits(step * 2039))));
         (0..1u64 << 20).for_each(|step| check(-f64::from_bits(step * 0x7ff_0000_f001)));
         // Around the places where libm branches.
         let last_nonzero: f64 = 745.133_219_101_941_1;
-        let (tiny, half, three_halves) = (0x3e30_0001_0000_0000, 0x3fd6_2e43_0000_0000, 0x3ff0_a2b2_0000_0000);
-        for around in [tiny, half, three_halves, last_nonzero.to_bits(), 708.396_418_532_264_1_f64.to_bits()] {
+        let (tiny, half, three_halves) =
+            (0x3e30_0001_0000_0000, 0x3fd6_2e43_0000_0000, 0x3ff0_a2b2_0000_0000);
+        for around in
+            [tiny, half, three_halves, last_nonzero.to_bits(), 708.396_418_532_264_1_f64.to_bits()]
+        {
             (around - 2000..around + 2000).for_each(|bits| check(-f64::from_bits(bits)));
         }
         // Halfway between two k.
@@ -177,14 +201,18 @@ mod tests {
 
     #[test]
     fn many_at_once_are_each_by_itself() {
-        let x: Vec<f64> = (0..100_003u32).map(|step| f64::from(f32::from_bits(step * 42_943))).collect();
+        let x: Vec<f64> =
+            (0..100_003u32).map(|step| f64::from(f32::from_bits(step * 42_943))).collect();
         let dy: Vec<f64> = x.iter().rev().copied().collect();
         let mut many = vec![0.0; x.len()];
-        let same = |many: f64, one: f64| many.to_bits() == one.to_bits() || many.is_nan() && one.is_nan();
+        let same =
+            |many: f64, one: f64| many.to_bits() == one.to_bits() || many.is_nan() && one.is_nan();
         of_each(sigmoid, &x, &mut many);
         assert!(x.iter().zip(&many).all(|(x, y)| same(*y, sigmoid(*x))));
         of_each_pair(sigmoid_from_x, &x, &dy, &mut many);
-        assert!(x.iter().zip(&dy).zip(&many).all(|((x, dy), dx)| same(*dx, sigmoid_from_x(*x, *dy))));
+        assert!(
+            x.iter().zip(&dy).zip(&many).all(|((x, dy), dx)| same(*dx, sigmoid_from_x(*x, *dy)))
+        );
     }
 
     #[test]

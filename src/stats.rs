@@ -78,7 +78,11 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     #[expect(clippy::cast_precision_loss, reason = "far fewer samples than 2^53")]
     let position = q.clamp(0.0, 1.0) * last as f64;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the last index")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and the last index"
+    )]
     let below = position.floor() as usize;
     let (low, high, weight) = (sorted[below], sorted[(below + 1).min(last)], position.fract());
     // Infinite neighbours have no difference, and 0 times an infinite one is no number.
@@ -134,13 +138,18 @@ pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     let rank = rank_of_lower_end(sorted.len());
-    Some(Estimate { median: quantile(&sorted, 0.5)?, low: sorted[rank], high: sorted[sorted.len() - 1 - rank] })
+    Some(Estimate {
+        median: quantile(&sorted, 0.5)?,
+        low: sorted[rank],
+        high: sorted[sorted.len() - 1 - rank],
+    })
 }
 
 /// [`over_devices`] of rounds, so many of each device one after the other; some of them gave nothing, or the quotient by a difference of 0.
 #[must_use]
 pub fn of_rounds(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> Option<Estimate> {
-    let rounds: Vec<Option<f64>> = rounds.map(|round| round.filter(|value| value.is_finite())).collect();
+    let rounds: Vec<Option<f64>> =
+        rounds.map(|round| round.filter(|value| value.is_finite())).collect();
     let per_device = if per_device == 0 { rounds.len().max(1) } else { per_device as usize };
     over_devices(rounds.chunks(per_device).map(|device| device.iter().flatten().copied().collect()))
 }
@@ -157,7 +166,9 @@ pub fn over_devices(devices: impl Iterator<Item = Vec<f64>>) -> Option<Estimate>
     let mut hull: Option<(f64, f64)> = None;
     for samples in devices {
         let own = median_interval(&samples)?;
-        hull = Some(hull.map_or((own.low, own.high), |(low, high)| (own.low.min(low), own.high.max(high))));
+        hull = Some(
+            hull.map_or((own.low, own.high), |(low, high)| (own.low.min(low), own.high.max(high))),
+        );
         all.extend(samples);
     }
     all.sort_by(f64::total_cmp);
@@ -254,7 +265,8 @@ mod tests {
 
     #[test]
     fn devices_are_joined_by_their_hull() {
-        let join = |devices: &[&[f64]]| over_devices(devices.iter().map(|samples| samples.to_vec()));
+        let join =
+            |devices: &[&[f64]]| over_devices(devices.iter().map(|samples| samples.to_vec()));
         let low = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let high = [11.0, 12.0, 13.0, 14.0, 15.0, 16.0];
         let own = median_interval(&low).expect("samples");
@@ -265,7 +277,10 @@ mod tests {
         }
         // Half of the samples, and not of the devices: the one in the middle has one sample more.
         let middle = [7.0, 7.0, 7.0, 7.0, 7.0, 7.0, 7.5];
-        assert_eq!(join(&[&low, &middle, &high]), Some(Estimate { low: 1.0, median: 7.0, high: 16.0 }));
+        assert_eq!(
+            join(&[&low, &middle, &high]),
+            Some(Estimate { low: 1.0, median: 7.0, high: 16.0 })
+        );
         for few in [&low[..5], &[]] {
             assert_eq!(join(&[&low, few, &high]), None, "{few:?}");
         }

@@ -61,7 +61,8 @@ impl Format {
     #[inline(always)]
     pub fn ulps(&self, error: f64, value: f64) -> f64 {
         let magnitude = value.abs().max(self.min_normal);
-        let reciprocal = f64::from_bits(0x7fe0_0000_0000_0000 - (magnitude.to_bits() & 0x7ff0_0000_0000_0000));
+        let reciprocal =
+            f64::from_bits(0x7fe0_0000_0000_0000 - (magnitude.to_bits() & 0x7ff0_0000_0000_0000));
         error * reciprocal * (1.0 / self.unit)
     }
 }
@@ -159,7 +160,10 @@ impl Storage {
     #[inline]
     pub fn bits(self, value: f64) -> u32 {
         match self {
-            #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "rounding to the nearest f32 is what is wanted"
+            )]
             Self::F32 => (value as f32).to_bits(),
             Self::F16 | Self::F16Native => u32::from(f16::from_f64(value).to_bits()),
         }
@@ -272,7 +276,10 @@ impl Elements for F32Elements {
     #[inline(always)]
     fn round_each(values: &[f64], bytes: &mut [u8]) {
         for (value, bytes) in values.iter().zip(bytes.chunks_exact_mut(4)) {
-            #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "rounding to the nearest f32 is what is wanted"
+            )]
             bytes.copy_from_slice(&(*value as f32).to_le_bytes());
         }
     }
@@ -314,21 +321,34 @@ mod tests {
     fn ulp_is_the_distance_between_neighbours() {
         for value in [1.0f32, 1.5, 2.0, 0.1, 3.0e-39, 1.0e30, f32::MIN_POSITIVE] {
             let next = f32::from_bits(value.to_bits() + 1);
-            assert_eq!(Format::F32.ulp(f64::from(value)), f64::from(next) - f64::from(value), "{value}");
+            assert_eq!(
+                Format::F32.ulp(f64::from(value)),
+                f64::from(next) - f64::from(value),
+                "{value}"
+            );
         }
         for value in [1.0f32, 0.3, 6.0e-5, 3.0e-7, 60000.0] {
             let value = f16::from_f32(value);
             let next = f16::from_bits(value.to_bits() + 1);
-            assert_eq!(Format::F16.ulp(f64::from(value)), f64::from(next) - f64::from(value), "{value}");
+            assert_eq!(
+                Format::F16.ulp(f64::from(value)),
+                f64::from(next) - f64::from(value),
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn errors_in_ulp_are_quotients() {
         for format in [Format::F32, Format::F16] {
-            for value in [1.0, -1.5, 1.999_999, 2.0, 0.1, 3.0e-39, 1.0e30, 0.0, 6.0e-5, format.max] {
+            for value in [1.0, -1.5, 1.999_999, 2.0, 0.1, 3.0e-39, 1.0e30, 0.0, 6.0e-5, format.max]
+            {
                 for error in [0.0, 1.0, 1.3e-7, 5.0e-45, 1.0e30] {
-                    assert_eq!(format.ulps(error, value), error / format.ulp(value), "{error} of {value}");
+                    assert_eq!(
+                        format.ulps(error, value),
+                        error / format.ulp(value),
+                        "{error} of {value}"
+                    );
                 }
             }
         }
@@ -351,7 +371,11 @@ mod tests {
     fn exp_leaves_the_normal_numbers_at_the_logarithm_of_the_smallest() {
         for format in [Format::F32, Format::F16] {
             let logarithm = format.min_normal.ln();
-            assert!((format.ln_min_normal - logarithm).abs() <= 1e-15 * logarithm.abs(), "{}", format.ln_min_normal);
+            assert!(
+                (format.ln_min_normal - logarithm).abs() <= 1e-15 * logarithm.abs(),
+                "{}",
+                format.ln_min_normal
+            );
         }
     }
 

@@ -162,7 +162,8 @@ pub fn run(
     let chunk = CHUNK.min(domain.inputs);
     let dys = dys(gpu, domain, seed, chunk)?;
     let dy_of = |index: u64| dys.get(turn(index, dys.len())).map_or(&[][..], |dy| &dy.bytes);
-    let mut slots: Vec<Slot> = (0..IN_FLIGHT).map(|_| Slot::new(gpu, domain, chunk, &dys)).collect::<Result<_>>()?;
+    let mut slots: Vec<Slot> =
+        (0..IN_FLIGHT).map(|_| Slot::new(gpu, domain, chunk, &dys)).collect::<Result<_>>()?;
     let first = position.done / chunk;
     let mut sent = first;
     for index in first..domain.inputs.div_ceil(chunk) {
@@ -172,8 +173,16 @@ pub fn run(
             sent += 1;
         }
         let elements = chunk.min(domain.inputs - index * chunk);
-        let known: Vec<f64> = position.found.iter().map(|found| found.accuracy.max_share.value).collect();
-        let found = slots[turn(index, IN_FLIGHT)].end(gpu, domain, index * chunk, elements, dy_of(index), &known)?;
+        let known: Vec<f64> =
+            position.found.iter().map(|found| found.accuracy.max_share.value).collect();
+        let found = slots[turn(index, IN_FLIGHT)].end(
+            gpu,
+            domain,
+            index * chunk,
+            elements,
+            dy_of(index),
+            &known,
+        )?;
         for (all, chunk) in position.found.iter_mut().zip(&found) {
             all.merge(chunk);
         }
@@ -211,7 +220,9 @@ struct Dy {
 /// Random dy for chunks by turns; none where no kernel reads it. Where x is swept they are powers of two, so that dx / dy is the derivative to the
 /// last bit; where y is swept, they are normal.
 fn dys(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
-    let Some(kernel) = domain.kernels.iter().find(|kernel| reads_dy(kernel)) else { return Ok(Vec::new()) };
+    let Some(kernel) = domain.kernels.iter().find(|kernel| reads_dy(kernel)) else {
+        return Ok(Vec::new());
+    };
     let storage = kernel.storage;
     let sign_and_exponent: u32 = if storage == Storage::F32 { 0xff80_0000 } else { 0xfc00 };
     let size = storage.element_size();
@@ -219,8 +230,15 @@ fn dys(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
     (0..DY_ELEMENTS.min(domain.inputs).div_ceil(chunk))
         .map(|index| {
             let elements = usize::try_from(chunk).expect("a chunk") * size;
-            let mut bytes = vec![0; elements.next_multiple_of(usize::try_from(WORD_BYTES).expect("16"))];
-            Inputs::normal(seed).fill(kernel.activation, Role::Dy, storage, index * chunk, &mut bytes[..elements]);
+            let mut bytes =
+                vec![0; elements.next_multiple_of(usize::try_from(WORD_BYTES).expect("16"))];
+            Inputs::normal(seed).fill(
+                kernel.activation,
+                Role::Dy,
+                storage,
+                index * chunk,
+                &mut bytes[..elements],
+            );
             if dy_scales_exactly(kernel) {
                 let mask = &sign_and_exponent.to_le_bytes()[..size];
                 bytes.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte &= mask);
@@ -262,7 +280,8 @@ impl Slot {
             let mut tensors: Vec<&Tensor> = written.iter().chain([&first]).collect();
             let mut dys = dys.iter().filter(|_| reads_dy(kernel)).map(|dy| &dy.tensor);
             tensors.extend(dys.next());
-            let mut of_kernel = vec![gpu.workload(*kernel, Shape::default(), ShaderChecks::Trusted, &tensors)?];
+            let mut of_kernel =
+                vec![gpu.workload(*kernel, Shape::default(), ShaderChecks::Trusted, &tensors)?];
             for dy in dys {
                 *tensors.last_mut().expect("dy") = dy;
                 of_kernel.push(gpu.workload_on(&of_kernel[0], *kernel, &tensors)?);
@@ -279,7 +298,9 @@ impl Slot {
         self.first_bytes.resize(usize::try_from(padded).expect("a chunk"), 0);
         match domain.storage() {
             Storage::F32 => fill_with_patterns::<4>(index * chunk, &mut self.first_bytes),
-            Storage::F16 | Storage::F16Native => fill_with_patterns::<2>(index * chunk, &mut self.first_bytes),
+            Storage::F16 | Storage::F16Native => {
+                fill_with_patterns::<2>(index * chunk, &mut self.first_bytes)
+            }
         }
         gpu.write(&self.first, &self.first_bytes)?;
         let mut read_backs = self.read_backs.iter_mut();
@@ -348,10 +369,15 @@ fn compare_strip(
         let actual = results.next().expect("a result for each kernel");
         let (range, dy) = (range.clone(), if reads_dy(kernel) { dy } else { &[] });
         let truth = uniform::truth(kernel, &range, first, dy);
-        let uniform = truth.and_then(|truth| uniform::compare(kernel, &range, first, dy, actual, *known, truth));
+        let uniform = truth
+            .and_then(|truth| uniform::compare(kernel, &range, first, dy, actual, *known, truth));
         let mut found = uniform.unwrap_or_else(|| match kernel.form.pass {
-            Pass::Forward { .. } => forward.compare(kernel, start, range.clone(), first, actual, *known),
-            Pass::Backward { .. } => compare_backward(kernel, start, range.clone(), first, dy, actual, *known),
+            Pass::Forward { .. } => {
+                forward.compare(kernel, start, range.clone(), first, actual, *known)
+            }
+            Pass::Backward { .. } => {
+                compare_backward(kernel, start, range.clone(), first, dy, actual, *known)
+            }
         });
         if kernel.tensors().contains(&Role::MaskResult) {
             let mask = results.next().expect("a mask beside it");
@@ -377,7 +403,10 @@ fn compare_backward(
     } else {
         Extremes::default()
     };
-    Found { accuracy: validate::compare_with(kernel, start, range, first, dy, actual, known, &truths), extremes }
+    Found {
+        accuracy: validate::compare_with(kernel, start, range, first, dy, actual, known, &truths),
+        extremes,
+    }
 }
 
 /// The true results of a range of patterns in their order.
@@ -410,7 +439,8 @@ impl Nearest {
     fn found(&self, storage: Storage, range: Range<usize>, first: &[u8]) -> &Found {
         let (truths, bytes) = self.of_strip.get().expect("computed before it was found");
         self.found.get_or_init(|| {
-            let strip = &first[range.start * storage.element_size()..range.end * storage.element_size()];
+            let strip =
+                &first[range.start * storage.element_size()..range.end * storage.element_size()];
             Found {
                 accuracy: validate::nearest(storage, range.clone(), first, truths, bytes),
                 extremes: Extremes::of(storage, 0..range.len(), strip, &[], bytes),
@@ -441,14 +471,24 @@ impl Nearest {
             let known = known.min(1.0);
             let most = storage.memory().unit * kernel.activation.highest_y / 2.0;
             let least_excludes = least.relative * known >= 0.5 || least.absolute * known >= most;
-            least_excludes || self.found(storage, range.clone(), first).accuracy.max_ulp.value == 0.0
+            least_excludes
+                || self.found(storage, range.clone(), first).accuracy.max_ulp.value == 0.0
         };
         let span = || validate::span_of(storage, &first[range.start * size..range.end * size]);
         if takes_finite && is_nearest() && kernel.form.least(&span()).is_some_and(nothing_new) {
             return self.found(storage, range, first).clone();
         }
         Found {
-            accuracy: validate::compare_with(kernel, start, range.clone(), first, &[], actual, known, truths),
+            accuracy: validate::compare_with(
+                kernel,
+                start,
+                range.clone(),
+                first,
+                &[],
+                actual,
+                known,
+                truths,
+            ),
             extremes: Extremes::of(storage, range, first, &[], actual),
         }
     }
@@ -497,11 +537,18 @@ impl Extremes {
     fn of(storage: Storage, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Self {
         match storage {
             Storage::F32 => Self::of_elements::<F32Elements>(range, first, dy, actual),
-            Storage::F16 | Storage::F16Native => Self::of_elements::<F16Elements>(range, first, dy, actual),
+            Storage::F16 | Storage::F16Native => {
+                Self::of_elements::<F16Elements>(range, first, dy, actual)
+            }
         }
     }
 
-    fn of_elements<'b, E: Elements>(range: Range<usize>, first: &[u8], dy: &'b [u8], actual: &'b [u8]) -> Self {
+    fn of_elements<'b, E: Elements>(
+        range: Range<usize>,
+        first: &[u8],
+        dy: &'b [u8],
+        actual: &'b [u8],
+    ) -> Self {
         let value = |index: usize| {
             let value = E::value(E::bits(actual, index));
             if dy.is_empty() { value } else { value / E::value(E::bits(dy, index)) }
@@ -512,11 +559,20 @@ impl Extremes {
         let all_finite = range.clone().next_back().is_some_and(|last| input(last).is_finite());
         let (block, ends) = if all_finite {
             let in_range = |bytes: &'b [u8]| &bytes[range.start * E::SIZE..range.end * E::SIZE];
-            (BLOCK, ends_of_blocks::<E>(if dy.is_empty() { dy } else { in_range(dy) }, in_range(actual)))
+            (
+                BLOCK,
+                ends_of_blocks::<E>(
+                    if dy.is_empty() { dy } else { in_range(dy) },
+                    in_range(actual),
+                ),
+            )
         } else {
             let finite = range.clone().filter(|index| input(*index).is_finite()).map(value);
             let ends = (f64::INFINITY, f64::NEG_INFINITY);
-            (range.len(), vec![finite.fold(ends, |(low, high), value| (low.min(value), high.max(value)))])
+            (
+                range.len(),
+                vec![finite.fold(ends, |(low, high), value| (low.min(value), high.max(value)))],
+            )
         };
         let smallest = ends.iter().fold(f64::INFINITY, |smallest, (low, _)| smallest.min(*low));
         let largest = ends.iter().fold(f64::NEG_INFINITY, |largest, (_, high)| largest.max(*high));
@@ -527,9 +583,15 @@ impl Extremes {
         };
         let find = |wanted: f64, sign: f64| {
             let at = |index: usize| At { value: value(index), input: input(index) };
-            let fits = |at: &At| at.value == wanted && at.input.is_finite() && at.input * sign >= 0.0;
-            let reaches = |(_, (low, high)): &(usize, &(f64, f64))| *low <= wanted && wanted <= *high;
-            let blocks = ends.iter().enumerate().filter(reaches).map(|(index, _)| range.start + index * block);
+            let fits =
+                |at: &At| at.value == wanted && at.input.is_finite() && at.input * sign >= 0.0;
+            let reaches =
+                |(_, (low, high)): &(usize, &(f64, f64))| *low <= wanted && wanted <= *high;
+            let blocks = ends
+                .iter()
+                .enumerate()
+                .filter(reaches)
+                .map(|(index, _)| range.start + index * block);
             let mut elements = blocks.flat_map(|first| first..range.end.min(first + block)).map(at);
             elements.find(|at| fits(at) && (sign == 0.0 || at.input != 0.0))
         };
@@ -543,10 +605,13 @@ impl Extremes {
 
     /// Adds those of the bit patterns behind: within a sign, larger patterns are farther from 0.
     fn merge(&mut self, behind: &Self) {
-        let pick = |own: Option<At>, other: Option<At>, wins: fn(f64, f64) -> bool| match (own, other) {
-            (Some(own), Some(other)) => Some(if wins(other.value, own.value) { other } else { own }),
-            (own, other) => own.or(other),
-        };
+        let pick =
+            |own: Option<At>, other: Option<At>, wins: fn(f64, f64) -> bool| match (own, other) {
+                (Some(own), Some(other)) => {
+                    Some(if wins(other.value, own.value) { other } else { own })
+                }
+                (own, other) => own.or(other),
+            };
         self.smallest = pick(self.smallest, behind.smallest, |other, own| other < own);
         self.largest = pick(self.largest, behind.largest, |other, own| other > own);
         self.first_zero = self.first_zero.or(behind.first_zero);
@@ -563,22 +628,46 @@ mod tests {
     fn truths_that_are_one_number_are_those_of_each() {
         let bits = |value: f32| u64::from(value.to_bits());
         // Around every end of what is one number: 0, 2^-54 and its neighbours, 36, 746, infinity; and what is none.
-        let ends =
-            [0.0, 1e-38, f32::powi(2.0, -56), f32::powi(2.0, -30), 1.0, 36.0, 37.0, 745.0, 747.0, 1e30, f32::MAX];
-        let starts: Vec<u64> =
-            ends.iter().flat_map(|end| [*end, -*end]).map(|end| bits(end).saturating_sub(40)).collect();
+        let ends = [
+            0.0,
+            1e-38,
+            f32::powi(2.0, -56),
+            f32::powi(2.0, -30),
+            1.0,
+            36.0,
+            37.0,
+            745.0,
+            747.0,
+            1e30,
+            f32::MAX,
+        ];
+        let starts: Vec<u64> = ends
+            .iter()
+            .flat_map(|end| [*end, -*end])
+            .map(|end| bits(end).saturating_sub(40))
+            .collect();
         let mut constant = 0;
-        for kernel in crate::kernel::all().filter(|kernel| kernel.storage == Storage::F32 && !reads_y(kernel)) {
+        for kernel in
+            crate::kernel::all().filter(|kernel| kernel.storage == Storage::F32 && !reads_y(kernel))
+        {
             if kernel.inputs().any(Role::is_mask) {
                 continue;
             }
-            for start in
-                starts.iter().copied().chain([bits(f32::INFINITY) - 50, bits(-f32::INFINITY) - 50, (1 << 32) - 100])
-            {
-                let first: Vec<u8> = (start..start + 100).flat_map(|bits| bits.to_le_bytes()[..4].to_vec()).collect();
-                let dys = (0..100u8).flat_map(|index| f32::powi(-2.0, i32::from(index) - 50).to_le_bytes());
+            for start in starts.iter().copied().chain([
+                bits(f32::INFINITY) - 50,
+                bits(-f32::INFINITY) - 50,
+                (1 << 32) - 100,
+            ]) {
+                let first: Vec<u8> = (start..start + 100)
+                    .flat_map(|bits| bits.to_le_bytes()[..4].to_vec())
+                    .collect();
+                let dys = (0..100u8)
+                    .flat_map(|index| f32::powi(-2.0, i32::from(index) - 50).to_le_bytes());
                 let dy: Vec<u8> = if reads_dy(&kernel) { dys.collect() } else { Vec::new() };
-                let (own, each) = (truths(&kernel, 3..97, &first, &dy), validate::truths(&kernel, 3..97, &first, &dy));
+                let (own, each) = (
+                    truths(&kernel, 3..97, &first, &dy),
+                    validate::truths(&kernel, 3..97, &first, &dy),
+                );
                 let same = |(own, each): (&f64, &f64)| own == each || own.is_nan() && each.is_nan();
                 assert!(own.iter().zip(&each).all(same), "{} from {start:#x}", kernel.path());
                 constant += usize::from(own.windows(2).all(|pair| pair[0] == pair[1]));
@@ -587,7 +676,13 @@ mod tests {
         assert!(constant > 50, "{constant}");
     }
 
-    fn extremes_plainly(storage: Storage, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Extremes {
+    fn extremes_plainly(
+        storage: Storage,
+        range: Range<usize>,
+        first: &[u8],
+        dy: &[u8],
+        actual: &[u8],
+    ) -> Extremes {
         let mut found = Extremes::default();
         let value = |bytes: &[u8], index: usize| storage.value(storage.element(bytes, index));
         for index in range {
@@ -612,8 +707,10 @@ mod tests {
         }
         found.smallest = found.smallest.filter(|at| at.value.is_finite());
         found.largest = found.largest.filter(|at| at.value.is_finite());
-        found.first_zero = found.first_zero.filter(|_| found.smallest.is_some_and(|at| at.value == 0.0));
-        found.first_one = found.first_one.filter(|_| found.largest.is_some_and(|at| at.value == 1.0));
+        found.first_zero =
+            found.first_zero.filter(|_| found.smallest.is_some_and(|at| at.value == 0.0));
+        found.first_one =
+            found.first_one.filter(|_| found.largest.is_some_and(|at| at.value == 1.0));
         found
     }
 
@@ -621,34 +718,63 @@ mod tests {
     fn extremes_of_blocks_are_those_of_a_plain_loop() {
         let (mut zeros, mut ones) = (0, 0);
         for (storage, starts) in [
-            (Storage::F32, vec![0u32, 0x3f80_0000, 0x7f7f_c000, 0x7f80_0000, 0xbf80_0000, 0xff7f_c000]),
+            (
+                Storage::F32,
+                vec![0u32, 0x3f80_0000, 0x7f7f_c000, 0x7f80_0000, 0xbf80_0000, 0xff7f_c000],
+            ),
             (Storage::F16, vec![0, 0x4000, 0x8000, 0xc000]),
         ] {
             let size = storage.element_size();
             let put = |bytes: &mut [u8], index: usize, value: f64| {
-                bytes[index * size..][..size].copy_from_slice(&storage.bits(value).to_le_bytes()[..size]);
+                bytes[index * size..][..size]
+                    .copy_from_slice(&storage.bits(value).to_le_bytes()[..size]);
             };
-            for (start, elements) in starts.into_iter().flat_map(|start| [(start, STRIP), (start, STRIP - BLOCK + 5)]) {
+            for (start, elements) in
+                starts.into_iter().flat_map(|start| [(start, STRIP), (start, STRIP - BLOCK + 5)])
+            {
                 let mut first = Vec::new();
                 (start..).take(elements).for_each(|pattern| storage.push(&mut first, pattern));
                 let values = |low: f64, step: f64| -> Vec<u8> {
-                    let values: Vec<f64> =
-                        (0..977u32).cycle().take(elements).map(|index| low + step * f64::from(index)).collect();
+                    let values: Vec<f64> = (0..977u32)
+                        .cycle()
+                        .take(elements)
+                        .map(|index| low + step * f64::from(index))
+                        .collect();
                     storage::rounded(storage, &values)
                 };
-                let dy: Vec<u8> =
-                    storage::rounded(storage, &[1.0, -2.0, 0.5, 4.0].repeat(elements.div_ceil(4))[..elements]);
+                let dy: Vec<u8> = storage::rounded(
+                    storage,
+                    &[1.0, -2.0, 0.5, 4.0].repeat(elements.div_ceil(4))[..elements],
+                );
                 // Where the extreme is, in which direction, and beside what.
-                for place in [0, BLOCK - 1, BLOCK, elements / 2, elements - BLOCK, elements - 2, elements - 1] {
+                for place in [
+                    0,
+                    BLOCK - 1,
+                    BLOCK,
+                    elements / 2,
+                    elements - BLOCK,
+                    elements - 2,
+                    elements - 1,
+                ] {
                     for extreme in [0.0, -0.0, 1.0, -8.0, 8.0, f64::NAN, f64::INFINITY] {
-                        for mut actual in [values(0.25, 1e-4), values(1.0, 0.0), values(0.0, 0.0), values(1.0, -1e-3)] {
+                        for mut actual in [
+                            values(0.25, 1e-4),
+                            values(1.0, 0.0),
+                            values(0.0, 0.0),
+                            values(1.0, -1e-3),
+                        ] {
                             put(&mut actual, place, extreme);
-                            for (dy, range) in
-                                [(&[][..], 0..elements), (&dy[..], 0..elements), (&[][..], 70..elements - 3)]
-                            {
+                            for (dy, range) in [
+                                (&[][..], 0..elements),
+                                (&dy[..], 0..elements),
+                                (&[][..], 70..elements - 3),
+                            ] {
                                 let own = Extremes::of(storage, range.clone(), &first, dy, &actual);
-                                let plain = extremes_plainly(storage, range.clone(), &first, dy, &actual);
-                                let what = format!("{storage:?} from {start:#x}, {range:?}, {extreme} at {place}");
+                                let plain =
+                                    extremes_plainly(storage, range.clone(), &first, dy, &actual);
+                                let what = format!(
+                                    "{storage:?} from {start:#x}, {range:?}, {extreme} at {place}"
+                                );
                                 assert_eq!(format!("{own:?}"), format!("{plain:?}"), "{what}");
                                 zeros += usize::from(own.first_zero.is_some());
                                 ones += usize::from(own.first_one.is_some());

@@ -10,7 +10,11 @@ const REPLACEMENT: char = '\u{fffd}';
 #[must_use]
 pub fn plain(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_active) {
-        Cow::Owned(text.chars().map(|character| if is_active(character) { REPLACEMENT } else { character }).collect())
+        Cow::Owned(
+            text.chars()
+                .map(|character| if is_active(character) { REPLACEMENT } else { character })
+                .collect(),
+        )
     } else {
         Cow::Borrowed(text)
     }
@@ -60,7 +64,8 @@ pub fn xml(text: &str) -> String {
 pub fn csv_cell(text: &str) -> Cow<'_, str> {
     // Some programs drop the space before, and some read wide characters as narrow ones.
     let first = text.trim_start().chars().next();
-    let is_formula = first.is_some_and(|first| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(first));
+    let is_formula =
+        first.is_some_and(|first| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(first));
     let text = plain(text);
     if is_formula { Cow::Owned(format!("'{text}")) } else { text }
 }
@@ -79,9 +84,12 @@ pub fn markdown(text: &str) -> String {
         match character {
             '_' if is_inside_word => escaped.push('_'),
             // An interval: what begins a link is escaped at its end.
-            '[' if next.is_some_and(|next| next.is_ascii_digit() || next == '-') => escaped.push('['),
+            '[' if next.is_some_and(|next| next.is_ascii_digit() || next == '-') => {
+                escaped.push('[')
+            }
             ']' if next.is_none_or(|next| !"([:".contains(next)) => escaped.push(']'),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '$' | '&' => {
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!'
+            | '$' | '&' => {
                 escaped.push('\\');
                 escaped.push(character);
             }
@@ -126,8 +134,14 @@ mod tests {
     #[test]
     fn in_markdown_nothing_is_markup() {
         assert_eq!(markdown("_a_"), r"\_a\_");
-        assert_eq!(markdown("from_y [x](javascript:1) <b> `c` a|b"), r"from_y \[x\](javascript:1) \<b\> \`c\` a\|b");
-        assert_eq!(markdown("[x]: javascript:1 [1](a) [1][b] [1]: c"), r"\[x\]: javascript:1 [1\](a) [1\]\[b] [1\]: c");
+        assert_eq!(
+            markdown("from_y [x](javascript:1) <b> `c` a|b"),
+            r"from_y \[x\](javascript:1) \<b\> \`c\` a\|b"
+        );
+        assert_eq!(
+            markdown("[x]: javascript:1 [1](a) [1][b] [1]: c"),
+            r"\[x\]: javascript:1 [1\](a) [1\]\[b] [1\]: c"
+        );
         assert_eq!(markdown("1.22 [1.21, 1.24]"), "1.22 [1.21, 1.24]");
         assert_eq!(
             markdown("@all see https://example.org or www.example.org\nnow"),

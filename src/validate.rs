@@ -140,11 +140,22 @@ impl Accuracy {
             self.violations += 1;
             let dy_bits = backward.then_some(dy_bits);
             let in_mask = false;
-            let violation = Judged { index, first_bits, dy_bits, truth, allowed, actual_bits, in_mask, unwritten };
+            let violation = Judged {
+                index,
+                first_bits,
+                dy_bits,
+                truth,
+                allowed,
+                actual_bits,
+                in_mask,
+                unwritten,
+            };
             self.first_violation.get_or_insert(violation);
         }
         let error = (value - truth).abs();
-        if let (Allowed::Within { lowest, highest }, true) = (allowed, error.is_finite() && counts::<E>(&case)) {
+        if let (Allowed::Within { lowest, highest }, true) =
+            (allowed, error.is_finite() && counts::<E>(&case))
+        {
             let reach = if value < truth { truth - lowest } else { highest - truth };
             self.max_share.raise(Extreme { value: error / reach, first_bits, dy_bits });
         }
@@ -157,10 +168,12 @@ impl Accuracy {
         let case = &element.case;
         let error = (E::value(element.actual_bits) - case.truth).abs();
         let Reach { relative, absolute } = least?;
-        let reach = (relative * E::MEMORY.unit * case.truth.abs() + absolute) * self.max_share.value.min(1.0);
+        let reach = (relative * E::MEMORY.unit * case.truth.abs() + absolute)
+            * self.max_share.value.min(1.0);
         // NaN and infinity fail these.
         let close = error == 0.0 || error <= reach && counts::<E>(case);
-        (close && case.first.is_finite() && case.dy.is_finite()).then(|| E::MEMORY.ulps(error, case.truth))
+        (close && case.first.is_finite() && case.dy.is_finite())
+            .then(|| E::MEMORY.ulps(error, case.truth))
     }
 
     /// Counts the errors of a block of elements, and says which of them have to be judged each by itself: those of `far` that are not 0. Arrays and
@@ -176,11 +189,13 @@ impl Accuracy {
         let (mut ulps, mut far, mut counted, mut exceeding) =
             ([0.0; BLOCK], [0u64; BLOCK], [0u64; BLOCK], [0u64; BLOCK]);
         for index in 0..BLOCK {
-            let (first, dy, truth) = (block.first[index].abs(), block.dy[index].abs(), block.truth[index].abs());
+            let (first, dy, truth) =
+                (block.first[index].abs(), block.dy[index].abs(), block.truth[index].abs());
             let error = (block.actual[index] - block.truth[index]).abs();
             // As `counts` has it.
             let finite = (first <= largest) & (dy <= largest);
-            let unflushed = ((first == 0.0) | (first >= smallest)) & ((dy == 0.0) | (dy >= smallest));
+            let unflushed =
+                ((first == 0.0) | (first >= smallest)) & ((dy == 0.0) | (dy >= smallest));
             let scale = if dy > 1.0 { dy } else { 1.0 };
             let counts = finite & unflushed & (truth >= smallest * scale);
             let near = counts & (error <= relative * truth + absolute);
@@ -281,7 +296,9 @@ impl Judged {
         let digits = storage.element_size() * 2;
         let show = |bits: u32| format!("{:e} (0x{bits:0digits$x})", storage.value(bits));
         let inputs = match (kernel.form.pass, self.dy_bits) {
-            (Pass::Backward { .. }, Some(dy)) => format!("saved {}, dy {}", show(self.first_bits), show(dy)),
+            (Pass::Backward { .. }, Some(dy)) => {
+                format!("saved {}, dy {}", show(self.first_bits), show(dy))
+            }
             _ => format!("x {}", show(self.first_bits)),
         };
         let expected = match self.allowed {
@@ -289,12 +306,18 @@ impl Judged {
             Allowed::Bits(bits) => show(bits),
             Allowed::OneOf(a, b) if a == b => format!("{a:e}"),
             Allowed::OneOf(a, b) => format!("{a:e} or {b:e}"),
-            Allowed::Within { lowest, highest } => format!("{:e}, allowed [{lowest:e}, {highest:e}]", self.truth),
+            Allowed::Within { lowest, highest } => {
+                format!("{:e}, allowed [{lowest:e}, {highest:e}]", self.truth)
+            }
         };
-        let unwritten = if self.unwritten { ", which was there before: it was never written" } else { "" };
+        let unwritten =
+            if self.unwritten { ", which was there before: it was never written" } else { "" };
         let actual = show(self.actual_bits);
         let of_mask = if self.in_mask { "bit of mask " } else { "" };
-        format!("Element {}: {inputs}: {of_mask}expected {expected}, actual {actual}{unwritten}", self.index)
+        format!(
+            "Element {}: {inputs}: {of_mask}expected {expected}, actual {actual}{unwritten}",
+            self.index
+        )
     }
 }
 
@@ -321,7 +344,14 @@ pub fn compare(kernel: &Kernel, start: u64, first: &[u8], dy: &[u8], actual: &[u
     all
 }
 
-fn compare_strip(kernel: &Kernel, start: u64, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
+fn compare_strip(
+    kernel: &Kernel,
+    start: u64,
+    range: Range<usize>,
+    first: &[u8],
+    dy: &[u8],
+    actual: &[u8],
+) -> Accuracy {
     let truths = truths(kernel, range.clone(), first, dy);
     compare_with(kernel, start, range, first, dy, actual, 0.0, &truths)
 }
@@ -329,14 +359,22 @@ fn compare_strip(kernel: &Kernel, start: u64, range: Range<usize>, first: &[u8],
 /// The true results of a range of elements.
 pub(crate) fn truths(kernel: &Kernel, range: Range<usize>, first: &[u8], dy: &[u8]) -> Vec<f64> {
     let (storage, size) = (kernel.storage, kernel.storage.element_size());
-    let values = |bytes: &[u8]| storage::values(storage, &bytes[range.start * size..range.end * size]);
+    let values =
+        |bytes: &[u8]| storage::values(storage, &bytes[range.start * size..range.end * size]);
     let mut truths = vec![0.0; range.len()];
-    kernel.form.pass.truths(&values(first), &if dy.is_empty() { Vec::new() } else { values(dy) }, &mut truths);
+    kernel.form.pass.truths(
+        &values(first),
+        &if dy.is_empty() { Vec::new() } else { values(dy) },
+        &mut truths,
+    );
     truths
 }
 
 /// [`compare`] of a range of elements with these truths. A share of the bound is only looked for above `known_share`.
-#[expect(clippy::too_many_arguments, reason = "slices of the same elements, each with its own meaning")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "slices of the same elements, each with its own meaning"
+)]
 pub(crate) fn compare_with(
     kernel: &Kernel,
     start: u64,
@@ -354,7 +392,10 @@ pub(crate) fn compare_with(
     compare(kernel, start, range, first, dy, actual, known_share, truths)
 }
 
-#[expect(clippy::too_many_arguments, reason = "slices of the same elements, each with its own meaning")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "slices of the same elements, each with its own meaning"
+)]
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn compare_as<E: Elements>(
     kernel: &Kernel,
@@ -401,10 +442,15 @@ fn compare_as<E: Elements>(
         } else {
             let end = range.end.min(index + BLOCK);
             if end - index == BLOCK {
-                let block = Block::of::<E>(index, first, dy, actual, &truths[index - range.start..]);
+                let block =
+                    Block::of::<E>(index, first, dy, actual, &truths[index - range.start..]);
                 let far = found.count_block::<E>(least, &block);
                 if far.iter().sum::<u64>() > 0 {
-                    for element in (index..end).zip(far).filter(|(_, far)| *far > 0).map(|(index, _)| element(index)) {
+                    for element in (index..end)
+                        .zip(far)
+                        .filter(|(_, far)| *far > 0)
+                        .map(|(index, _)| element(index))
+                    {
                         found.judge::<E>(&element, (form.allowed)(&element.case), backward);
                     }
                 }
@@ -442,7 +488,13 @@ fn span<E: Elements>(storage: Storage, first: &[u8]) -> Span {
 }
 
 /// What [`compare_with`] finds, shares of a bound excepted, in a range whose every element is the truth rounded to nearest.
-pub(crate) fn nearest(storage: Storage, range: Range<usize>, first: &[u8], truths: &[f64], nearest: &[u8]) -> Accuracy {
+pub(crate) fn nearest(
+    storage: Storage,
+    range: Range<usize>,
+    first: &[u8],
+    truths: &[f64],
+    nearest: &[u8],
+) -> Accuracy {
     let nearest_as = match storage {
         Storage::F32 => nearest_as::<F32Elements>,
         Storage::F16 | Storage::F16Native => nearest_as::<F16Elements>,
@@ -465,11 +517,18 @@ fn nearest_as<E: Elements>(
         let of_block = &first[(range.start + at) * E::SIZE..(range.start + end) * E::SIZE];
         let in_block = &nearest[at * E::SIZE..end * E::SIZE];
         if end - at == BLOCK {
-            found.count_block::<E>(None, &Block::of::<E>(0, of_block, &[], in_block, &truths[at..]));
+            found
+                .count_block::<E>(None, &Block::of::<E>(0, of_block, &[], in_block, &truths[at..]));
         } else {
             for (index, truth) in truths[at..end].iter().enumerate() {
                 let first_bits = E::bits(of_block, index);
-                let case = Case { storage, first: E::value(first_bits), first_bits, dy: 0.0, truth: *truth };
+                let case = Case {
+                    storage,
+                    first: E::value(first_bits),
+                    first_bits,
+                    dy: 0.0,
+                    truth: *truth,
+                };
                 let actual_bits = E::bits(in_block, index);
                 let ulps = E::MEMORY.ulps((E::value(actual_bits) - truth).abs(), *truth);
                 found.count::<E>(&Element { index: 0, case, dy_bits: 0, actual_bits }, ulps);
@@ -493,9 +552,19 @@ struct Block {
 impl Block {
     /// Those from `start` on; `truths` begins with theirs.
     #[inline(always)]
-    fn of<E: Elements>(start: usize, first: &[u8], dy: &[u8], actual: &[u8], truths: &[f64]) -> Self {
+    fn of<E: Elements>(
+        start: usize,
+        first: &[u8],
+        dy: &[u8],
+        actual: &[u8],
+        truths: &[f64],
+    ) -> Self {
         let (first_bits, first) = bits_and_values::<E>(start, first);
-        let (dy_bits, dy) = if dy.is_empty() { ([0; BLOCK], [0.0; BLOCK]) } else { bits_and_values::<E>(start, dy) };
+        let (dy_bits, dy) = if dy.is_empty() {
+            ([0; BLOCK], [0.0; BLOCK])
+        } else {
+            bits_and_values::<E>(start, dy)
+        };
         let (_, actual) = bits_and_values::<E>(start, actual);
         let mut truth = [0.0; BLOCK];
         truth.copy_from_slice(&truths[..BLOCK]);
@@ -563,7 +632,8 @@ pub fn check(
                 Role::MaskResult => {
                     // Bits behind the last element are those of padding.
                     let inside = workload.elements.saturating_sub(first_element).min(elements);
-                    let inside = usize::try_from(inside).expect("a piece") * kernel.storage.element_size();
+                    let inside =
+                        usize::try_from(inside).expect("a piece") * kernel.storage.element_size();
                     first[inside..].fill(0);
                     compare_mask(kernel, first_element, 0..actual.len() * 8, &first, actual)
                 }
@@ -577,7 +647,13 @@ pub fn check(
 }
 
 /// What a kernel read for so many elements from `start` on: x or the saved tensor, and dy.
-fn fill(kernel: &Kernel, inputs: &Inputs, start: u64, elements: u64, [first, dy]: [&mut Vec<u8>; 2]) {
+fn fill(
+    kernel: &Kernel,
+    inputs: &Inputs,
+    start: u64,
+    elements: u64,
+    [first, dy]: [&mut Vec<u8>; 2],
+) {
     for role in kernel.inputs() {
         let host = if role == Role::Dy { &mut *dy } else { &mut *first };
         host.resize(usize::try_from(elements).expect("a piece") * kernel.storage.element_size(), 0);
@@ -586,7 +662,13 @@ fn fill(kernel: &Kernel, inputs: &Inputs, start: u64, elements: u64, [first, dy]
 }
 
 /// Compares a range of the bits of a mask with x > 0; the first bit is that of the element `start`.
-pub(crate) fn compare_mask(kernel: &Kernel, start: u64, range: Range<usize>, x: &[u8], actual: &[u8]) -> Accuracy {
+pub(crate) fn compare_mask(
+    kernel: &Kernel,
+    start: u64,
+    range: Range<usize>,
+    x: &[u8],
+    actual: &[u8],
+) -> Accuracy {
     let storage = kernel.storage;
     let mut found = Accuracy::default();
     for bit in range {
@@ -695,7 +777,8 @@ impl Trial<'_> {
             while index < start + elements {
                 let bin = index / per_bin;
                 let end = (start + elements).min((bin + 1) * per_bin);
-                let [from, to] = [index, end].map(|index| usize::try_from(index - start).expect("a piece") * size);
+                let [from, to] = [index, end]
+                    .map(|index| usize::try_from(index - start).expect("a piece") * size);
                 let of_bin = |host: &[u8]| if host.is_empty() { 0..0 } else { from..to };
                 let (first, dy) = (&first[of_bin(&first)], &dy[of_bin(&dy)]);
                 let bin = &mut found[usize::try_from(bin).expect("a handful")];
@@ -710,7 +793,9 @@ impl Trial<'_> {
     fn prepare(&self, gpu: &Gpu) -> Result<(Workload, Vec<Tensor>)> {
         let Self { kernel, inputs, elements, shape, checks, max_buffer_bytes, wgsl } = self;
         gpu.supports(kernel)?;
-        gpu.ensure_room(elements.saturating_mul(kernel.storage.element_bytes() * kernel.tensors().len() as u64))?;
+        gpu.ensure_room(
+            elements.saturating_mul(kernel.storage.element_bytes() * kernel.tensors().len() as u64),
+        )?;
         let layout = Layout::new(*elements, kernel.storage.element_bytes(), *max_buffer_bytes);
         let mut tensors = Vec::new();
         for role in kernel.tensors() {
@@ -736,7 +821,8 @@ impl Trial<'_> {
 /// # Errors
 /// As [`Trial::run`].
 pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(Judged, bool)> {
-    let inputs = Inputs { distribution: Distribution::Bits { first: first_bits, dy: dy_bits }, seed: 0 };
+    let inputs =
+        Inputs { distribution: Distribution::Bits { first: first_bits, dy: dy_bits }, seed: 0 };
     let (workload, tensors) = Trial::new(gpu, kernel, inputs, 1).prepare(gpu)?;
     gpu.run(&workload)?;
     let mut actual_bits = 0;
@@ -749,10 +835,24 @@ pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(
     let first = storage.value(first_bits);
     let first = if is_mask { f64::from(u8::from(first > 0.0)) } else { first };
     let truth = kernel.form.pass.truth(first, storage.value(dy_bits));
-    let allowed = (kernel.form.allowed)(&Case { storage, first, first_bits, dy: storage.value(dy_bits), truth });
+    let allowed = (kernel.form.allowed)(&Case {
+        storage,
+        first,
+        first_bits,
+        dy: storage.value(dy_bits),
+        truth,
+    });
     let dy_bits = kernel.inputs().any(|role| role == Role::Dy).then_some(dy_bits);
-    let judged =
-        Judged { index: 0, first_bits, dy_bits, truth, allowed, actual_bits, in_mask: false, unwritten: false };
+    let judged = Judged {
+        index: 0,
+        first_bits,
+        dy_bits,
+        truth,
+        allowed,
+        actual_bits,
+        in_mask: false,
+        unwritten: false,
+    };
     Ok((judged, allowed.contains(storage.value(actual_bits), actual_bits)))
 }
 
@@ -763,7 +863,12 @@ mod tests {
     use crate::kernel;
 
     /// [`compare`] without blocks, shortcuts or wide vectors.
-    fn compare_plainly<E: Elements>(kernel: &Kernel, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
+    fn compare_plainly<E: Elements>(
+        kernel: &Kernel,
+        first: &[u8],
+        dy: &[u8],
+        actual: &[u8],
+    ) -> Accuracy {
         let storage = kernel.storage;
         let elements = actual.len() / E::SIZE;
         let mut found = Accuracy { inputs: elements as u64, ..Accuracy::default() };
@@ -773,7 +878,8 @@ mod tests {
             let (first, dy_value) = (E::value(first_bits), E::value(dy_bits));
             let truth = kernel.form.pass.truth(first, dy_value);
             let case = Case { storage, first, first_bits, dy: dy_value, truth };
-            let element = Element { index: index as u64, case, dy_bits, actual_bits: E::bits(actual, index) };
+            let element =
+                Element { index: index as u64, case, dy_bits, actual_bits: E::bits(actual, index) };
             found.add::<E>(&element, (kernel.form.allowed)(&case), !dy.is_empty());
         }
         found
@@ -786,8 +892,24 @@ mod tests {
         let mut put = |index: usize, bits: u32| {
             actual[index * size..][..size].copy_from_slice(&bits.to_le_bytes()[..size]);
         };
-        let odd = [storage.poison(), storage.bits(f64::INFINITY), storage.bits(0.75), storage.bits(-0.0), 1];
-        let at = [0, BLOCK - 1, BLOCK, STRIP - 1, STRIP, STRIP + BLOCK, elements - BLOCK, elements - 2, elements - 1];
+        let odd = [
+            storage.poison(),
+            storage.bits(f64::INFINITY),
+            storage.bits(0.75),
+            storage.bits(-0.0),
+            1,
+        ];
+        let at = [
+            0,
+            BLOCK - 1,
+            BLOCK,
+            STRIP - 1,
+            STRIP,
+            STRIP + BLOCK,
+            elements - BLOCK,
+            elements - 2,
+            elements - 1,
+        ];
         if round > 0 {
             put(at[round % at.len()], odd[round % odd.len()]);
         }
@@ -798,7 +920,9 @@ mod tests {
         let mut violations = 0;
         // The last block is not full, and no strip the second.
         let elements = STRIP + 5 * BLOCK + 7;
-        for kernel in kernel::all().filter(|kernel| !kernel.packs_pairs() && !kernel.inputs().any(Role::is_mask)) {
+        for kernel in kernel::all()
+            .filter(|kernel| !kernel.packs_pairs() && !kernel.inputs().any(Role::is_mask))
+        {
             let storage = kernel.storage;
             let backward = kernel.direction() == Direction::Backward;
             for round in 0..9usize {
@@ -808,14 +932,15 @@ mod tests {
                     bytes
                 };
                 let seed = round as u64;
-                let inputs = if round % 2 == 0 { Inputs::patterns(seed) } else { Inputs::normal(seed) };
+                let inputs =
+                    if round % 2 == 0 { Inputs::patterns(seed) } else { Inputs::normal(seed) };
                 let first = bytes(kernel.inputs().next().expect("an input"), inputs);
                 let dy = if backward { bytes(Role::Dy, inputs) } else { Vec::new() };
                 let truths = truths(&kernel, 0..elements, &first, &dy);
                 // Off by a few units in the last place, more so in later rounds.
                 let off = |(index, truth): (usize, &f64)| {
-                    let units =
-                        [0.0, 1.0, -1.0, 3.0, 15.0][(index * 7919 + index / 97) % 5] * f64::from(u8::from(round > 2));
+                    let units = [0.0, 1.0, -1.0, 3.0, 15.0][(index * 7919 + index / 97) % 5]
+                        * f64::from(u8::from(round > 2));
                     truth + units * storage.memory().unit * truth
                 };
                 let results: Vec<f64> = truths.iter().enumerate().map(off).collect();
@@ -824,12 +949,17 @@ mod tests {
                 let own = compare(&kernel, 0, &first, &dy, &actual);
                 let plain = match storage {
                     Storage::F32 => compare_plainly::<F32Elements>(&kernel, &first, &dy, &actual),
-                    Storage::F16 | Storage::F16Native => compare_plainly::<F16Elements>(&kernel, &first, &dy, &actual),
+                    Storage::F16 | Storage::F16Native => {
+                        compare_plainly::<F16Elements>(&kernel, &first, &dy, &actual)
+                    }
                 };
                 violations += plain.violations;
                 let what = format!("{} in round {round}", kernel.path());
                 // Sums in another order differ in their last digits.
-                assert!((own.mean_ulp() - plain.mean_ulp()).abs() <= 1e-12 * plain.mean_ulp(), "{what}");
+                assert!(
+                    (own.mean_ulp() - plain.mean_ulp()).abs() <= 1e-12 * plain.mean_ulp(),
+                    "{what}"
+                );
                 let same_sum = Accuracy { ulp_sum: plain.ulp_sum, ..own };
                 assert_eq!(format!("{same_sum:?}"), format!("{plain:?}"), "{what}");
             }

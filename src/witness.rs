@@ -59,7 +59,9 @@ impl Witness {
         }
         Err(Error::Unsupported(match time {
             Some(_) => {
-                format!("twice the rungs take {growth:.2} times as long, so that its time is not that of its rungs")
+                format!(
+                    "twice the rungs take {growth:.2} times as long, so that its time is not that of its rungs"
+                )
             }
             None => format!("the clock gave no time for {rungs} rungs"),
         }))

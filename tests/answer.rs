@@ -7,8 +7,8 @@ use actbench::kernel::Kernel;
 use actbench::ladder::Ladder;
 use actbench::ops::Op;
 use actbench::report::{
-    Accuracy, BOTH, Climbs, Crossover, CrossoverPoint, Dropped, Measurement, Quantity, Rate, Regime, Report, Status,
-    table,
+    Accuracy, BOTH, Climbs, Crossover, CrossoverPoint, Dropped, Measurement, Quantity, Rate,
+    Regime, Report, Status, table,
 };
 use actbench::storage::Storage;
 use actbench::validate;
@@ -19,7 +19,9 @@ const ROUNDS: usize = 8;
 /// The kernel of a path without its storage, in f32.
 fn kernel(direction: Direction, activation: &str, form: &str) -> Kernel {
     let activation = Activation::named(activation).expect("in the table");
-    let is_wanted = |known: &&actbench::activation::Form| known.name == form && known.pass.direction() == direction;
+    let is_wanted = |known: &&actbench::activation::Form| {
+        known.name == form && known.pass.direction() == direction
+    };
     let form = activation.forms.iter().find(is_wanted).expect("in the table");
     Kernel { activation, form, storage: Storage::F32 }
 }
@@ -41,7 +43,8 @@ fn add(report: &mut Report, direction: Direction, activation: &str, form: &str, 
 
 /// An op whose rung takes so many ps an element, and an fma rung of 10 ps.
 fn add_rung(report: &mut Report, op: &str, panel: usize, ps: f64) {
-    let mut rate = Rate::new(&Ladder::new(Op::named(op).expect("in the table"), Storage::F32, 1), panel);
+    let mut rate =
+        Rate::new(&Ladder::new(Op::named(op).expect("in the table"), Storage::F32, 1), panel);
     rate.status = Status::Ok;
     rate.elements = 1000;
     rate.chains = 4;
@@ -90,7 +93,8 @@ fn report() -> Report {
 }
 
 fn gap(report: &Report, quantity: Quantity, direction: &str) -> Option<f64> {
-    let found = report.gaps.iter().find(|gap| gap.quantity == quantity && gap.direction == direction)?;
+    let found =
+        report.gaps.iter().find(|gap| gap.quantity == quantity && gap.direction == direction)?;
     assert!(found.low <= found.value && found.value <= found.high);
     Some(found.value)
 }
@@ -120,7 +124,8 @@ fn gaps_are_those_of_the_fastest_sound_forms() {
 #[test]
 fn a_form_that_was_wrong_or_not_compared_is_not_chosen() {
     let mut report = report();
-    let exp2 = report.accuracy.iter_mut().find(|row| row.kernel.ends_with("sigmoid/exp2")).expect("a row");
+    let exp2 =
+        report.accuracy.iter_mut().find(|row| row.kernel.ends_with("sigmoid/exp2")).expect("a row");
     exp2.violations = 1;
     report.derive();
     is_about(gap(&report, Quantity::Stream, "forward"), 1600.0 / 1100.0);
@@ -169,7 +174,8 @@ fn the_verdict_says_what_is_hidden_and_hedges() {
     let hidden = sentence(&report);
     assert!(hidden.contains("exp is not free"), "{hidden}");
     for row in report.measurements.iter_mut().filter(|row| row.activation == "sigmoid") {
-        row.samples_ns = (0..ROUNDS).map(|round| Some(if round % 2 == 0 { 1.0e6 } else { 1.4e6 })).collect();
+        row.samples_ns =
+            (0..ROUNDS).map(|round| Some(if round % 2 == 0 { 1.0e6 } else { 1.4e6 })).collect();
     }
     report.derive();
     let wide = sentence(&report);
@@ -185,12 +191,17 @@ fn the_fastest_form_is_named_with_those_that_cannot_be_told_from_it() {
     report.accuracy.push(Accuracy::new(&poly, &validate::Accuracy::default()));
     report.derive();
     let verdict = report.verdict.clone().expect("a verdict");
-    let forward = verdict.fastest.iter().find(|fastest| fastest.direction == "forward").expect("forms side by side");
+    let forward = verdict
+        .fastest
+        .iter()
+        .find(|fastest| fastest.direction == "forward")
+        .expect("forms side by side");
     assert_eq!(forward.form, "exp2");
     assert_eq!(forward.as_fast, ["poly"]);
     assert_eq!(forward.slower, ["two_sided"]);
     // Backward there is no ladder here: by streaming.
-    let backward = verdict.fastest.iter().find(|fastest| fastest.direction == "backward").expect("two forms");
+    let backward =
+        verdict.fastest.iter().find(|fastest| fastest.direction == "backward").expect("two forms");
     assert_eq!((backward.form.as_str(), backward.slower.len()), ("from_y", 1));
 }
 
@@ -220,16 +231,20 @@ fn a_crossover_bends_where_memory_and_arithmetic_overlap() {
     is_about(Some(overlapping.rung_over_ladder.median), 1.0);
     is_about(Some(overlapping.knee_penalty.median), 0.0);
     assert_eq!(overlapping.knee_rungs, 8);
-    let adding = of(&report, &crossover(|memory, arithmetic| memory + arithmetic)).expect("figures");
+    let adding =
+        of(&report, &crossover(|memory, arithmetic| memory + arithmetic)).expect("figures");
     is_about(Some(adding.bend_rungs.median), 0.0);
     is_about(Some(adding.knee_penalty.median), 960.0 / 1000.0);
     // k* is about memory, and not about how well this kernel streams.
-    let slow = of(&report, &crossover(|memory, arithmetic| (1.5 * memory).max(arithmetic))).expect("figures");
+    let slow = of(&report, &crossover(|memory, arithmetic| (1.5 * memory).max(arithmetic)))
+        .expect("figures");
     is_about(Some(slow.rungs_under_memory.median), 1000.0 / 120.0);
     is_about(Some(slow.stream_over_yardstick.median), 1.5);
     is_about(Some(slow.bend_rungs.median), 1500.0 / 120.0);
     // What falls with k has no bend.
-    assert!(of(&report, &crossover(|memory, arithmetic| 2.0 * memory - arithmetic / 10.0)).is_none());
+    assert!(
+        of(&report, &crossover(|memory, arithmetic| 2.0 * memory - arithmetic / 10.0)).is_none()
+    );
     let mut other = crossover(f64::max);
     other.ladder = "ladder/f32/exp2".to_owned();
     assert!(of(&report, &other).is_none());
@@ -262,23 +277,30 @@ fn ratios_are_taken_within_rounds_of_each_device() {
     let mut report = report();
     let rounds = u32::try_from(ROUNDS).expect("a few");
     // Every round is slower than the one before, for all members alike; the second device is twice as slow.
-    let drift = |round: u32| (1.0 + f64::from(round) / 10.0) * if round < rounds { 1.0 } else { 2.0 };
+    let drift =
+        |round: u32| (1.0 + f64::from(round) / 10.0) * if round < rounds { 1.0 } else { 2.0 };
     let drifting = |samples: &mut Vec<Option<f64>>| {
         let first = samples[0].expect("a sample");
         *samples = (0..2 * rounds).map(|round| Some(first * drift(round))).collect();
     };
     report.measurements.iter_mut().for_each(|row| drifting(&mut row.samples_ns));
     for climbs in report.rates.iter_mut().flat_map(|rate| [&mut rate.own, &mut rate.fma]) {
-        [&mut climbs.once_ns, &mut climbs.twice_ns, &mut climbs.fourfold_ns].into_iter().for_each(drifting);
+        [&mut climbs.once_ns, &mut climbs.twice_ns, &mut climbs.fourfold_ns]
+            .into_iter()
+            .for_each(drifting);
     }
     report.derive();
-    let stream = report.gaps.iter().find(|gap| gap.quantity == Quantity::Stream && gap.direction == "forward");
+    let stream = report
+        .gaps
+        .iter()
+        .find(|gap| gap.quantity == Quantity::Stream && gap.direction == "forward");
     let stream = stream.expect("a figure").estimate();
     is_about(Some(stream.median), 1500.0 / 1100.0);
     assert!(stream.high - stream.low < 1e-9, "{stream:?}");
     is_about(gap(&report, Quantity::Rung, "forward"), 6.0);
     // What is joined across panels has the width of both.
-    let under = report.gaps.iter().find(|gap| gap.quantity == Quantity::UnderMemory).expect("a figure");
+    let under =
+        report.gaps.iter().find(|gap| gap.quantity == Quantity::UnderMemory).expect("a figure");
     assert!(under.low < 1000.0 / 120.0 / 1.5 && under.high > 1000.0 / 120.0 * 1.5, "{under:?}");
 }
 
@@ -288,9 +310,14 @@ fn everything_is_printed_in_a_hundred_columns() {
     report.crossovers.push(crossover(f64::max));
     report.derive();
     let text = table::summary(&report);
-    for part in
-        ["1.36 [1.36, 1.36]", "k*", "8.33", "fastest sigmoid forward f32, in registers: exp2", "0.125", "Streaming"]
-    {
+    for part in [
+        "1.36 [1.36, 1.36]",
+        "k*",
+        "8.33",
+        "fastest sigmoid forward f32, in registers: exp2",
+        "0.125",
+        "Streaming",
+    ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     for line in text.lines() {

@@ -41,7 +41,8 @@ fn every_question_is_answered() {
         let is_native = name.starts_with("f16_native");
         let is_unsupported = item.seen == Seen::Word(Word::Unsupported);
         assert_eq!(is_unsupported, is_native && !gpu().facts.shader_f16, "{name}");
-        let needs_detail = matches!(item.seen, Seen::Word(Word::Mixed | Word::Other | Word::NotFinite));
+        let needs_detail =
+            matches!(item.seen, Seen::Word(Word::Mixed | Word::Other | Word::NotFinite));
         assert!(item.detail.is_some() || !needs_detail, "{name} says {} without detail", item.seen);
     }
     assert!(card.render().lines().all(|line| line.chars().count() <= 100));
@@ -53,7 +54,8 @@ fn answers_agree_with_one_another() {
     if word("subnormal_times_one") == Word::Preserved {
         assert_eq!(word("subnormal_scaled_up"), Word::Preserved);
     }
-    let roundings = [Word::ToNearestEven, Word::ToNearestAway, Word::TowardZero, Word::Up, Word::Down];
+    let roundings =
+        [Word::ToNearestEven, Word::ToNearestAway, Word::TowardZero, Word::Up, Word::Down];
     assert!(roundings.contains(&word("f16_rounding")), "{}", word("f16_rounding"));
     assert!(roundings.contains(&word("f32_rounding")), "{}", word("f32_rounding"));
     if number("division_max_ulp") <= 0.5 {
@@ -69,7 +71,10 @@ fn errors_are_of_the_size_of_errors() {
         let worst_x = number(&format!("{function}_worst_x"));
         assert!((0.4..1e4).contains(&largest), "{function}: {largest} ULP");
         // The worst share was found at an error that is no larger than the largest.
-        assert!(share > 0.0 && share * (3.0 + 2.0 * worst_x.abs()) <= largest * (1.0 + 1e-12), "{function}: {share}");
+        assert!(
+            share > 0.0 && share * (3.0 + 2.0 * worst_x.abs()) <= largest * (1.0 + 1e-12),
+            "{function}: {share}"
+        );
     }
     assert!((0.4..100.0).contains(&number("division_max_ulp")));
     assert!((1e-9..1e-2).contains(&number("tanh_max_error")));

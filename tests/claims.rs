@@ -16,7 +16,8 @@ fn claims(arguments: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_actbench"));
     command.arg("claims").args(arguments.split_whitespace());
     if std::env::var_os("ACTBENCH_ADAPTER").is_none() {
-        command.env("ACTBENCH_ADAPTER", if common::gpu().facts.is_software { "software" } else { "" });
+        command
+            .env("ACTBENCH_ADAPTER", if common::gpu().facts.is_software { "software" } else { "" });
     }
     command.output().expect("actbench starts")
 }
@@ -33,7 +34,8 @@ fn the_list_has_every_claim_and_opens_nothing() {
         .expect("actbench starts");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let lines = text(&output.stdout);
-    let names: Vec<&str> = lines.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let names: Vec<&str> =
+        lines.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(names, CLAIMS.iter().map(|claim| claim.name).collect::<Vec<_>>());
 }
 
@@ -42,7 +44,10 @@ fn an_unknown_claim_is_wrong_use_and_the_known_ones_are_named() {
     let output = claims("gradients nosuch");
     assert_eq!(output.status.code(), Some(2));
     let stderr = text(&output.stderr);
-    assert!(stderr.contains("\"nosuch\"") && CLAIMS.iter().all(|claim| stderr.contains(claim.name)), "{stderr}");
+    assert!(
+        stderr.contains("\"nosuch\"") && CLAIMS.iter().all(|claim| stderr.contains(claim.name)),
+        "{stderr}"
+    );
     assert!(output.stdout.is_empty());
 }
 
@@ -80,7 +85,8 @@ fn a_claim_is_a_report_that_repeats_and_says_what_it_does_on_stderr() {
     let again = claims(&format!("gradients --seed 7 --format json --output {}", path.display()));
     assert!(again.status.success() && again.stdout.is_empty(), "{}", text(&again.stderr));
     assert_eq!(Report::read(&path).expect("a report").claims.len(), 1);
-    let read: Value = serde_json::from_slice(&std::fs::read(&path).expect("written")).expect("JSON");
+    let read: Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("written")).expect("JSON");
     assert_eq!(told(&read), told(&json));
 }
 
@@ -89,14 +95,18 @@ fn a_bad_path_fails_before_anything_is_tried() {
     let output = claims("range --output no/such/folder/claims.json");
     assert_eq!(output.status.code(), Some(2));
     let stderr = text(&output.stderr);
-    assert!(stderr.contains("in a folder that does not exist") && !stderr.contains("range:"), "{stderr}");
+    assert!(
+        stderr.contains("in a folder that does not exist") && !stderr.contains("range:"),
+        "{stderr}"
+    );
 }
 
 #[test]
 fn what_is_named_twice_is_tried_once_and_names_nobody_where_asked() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("anonymous.json");
-    let arguments = format!("gradients gradients --format json --anonymize --output {}", path.display());
+    let arguments =
+        format!("gradients gradients --format json --anonymize --output {}", path.display());
     let output = claims(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let report = Report::read(&path).expect("a report");
@@ -107,7 +117,13 @@ fn what_is_named_twice_is_tried_once_and_names_nobody_where_asked() {
     let output = claims("gradients --format md --output -");
     let lines = text(&output.stdout);
     assert_eq!(lines.lines().nth(1), Some("| --- | --- | --- |"), "{lines}");
-    assert!(lines.lines().nth(2).is_some_and(|line| line.starts_with("| gradients: through many layers")), "{lines}");
+    assert!(
+        lines
+            .lines()
+            .nth(2)
+            .is_some_and(|line| line.starts_with("| gradients: through many layers")),
+        "{lines}"
+    );
 }
 
 /// Who ends a run before its first step.
@@ -132,7 +148,8 @@ fn ended_at_once(settings: &Settings) -> (Report, usize) {
     common::gpu();
     let mut open = || Gpu::open(&Choice::from_environment(Choice::PreferSoftware));
     let mut ender = Ender { of: 0, kept: None };
-    let (report, error): (Report, Option<Error>) = suite::run(&mut open, settings, None, &mut ender).expect("a device");
+    let (report, error): (Report, Option<Error>) =
+        suite::run(&mut open, settings, None, &mut ender).expect("a device");
     assert!(error.is_none() && report.run.status == RunStatus::Interrupted);
     assert_eq!(ender.kept.as_ref(), Some(&report));
     (report, ender.of)
@@ -145,7 +162,10 @@ fn a_full_run_plans_every_claim_and_says_which_it_did_not_reach() {
     let pending: Vec<&str> = report.claims.iter().map(|claim| &*claim.name).collect();
     assert_eq!(pending, CLAIMS.iter().map(|claim| claim.name).collect::<Vec<_>>());
     for claim in &report.claims {
-        assert_eq!((claim.status, claim.reason.as_deref()), (Status::Skipped, Some("not reached: interrupted")));
+        assert_eq!(
+            (claim.status, claim.reason.as_deref()),
+            (Status::Skipped, Some("not reached: interrupted"))
+        );
     }
     // A filter is over kernels, and leaves claims out.
     let filtered = Settings { filter: Some(regex::Regex::new("").expect("a pattern")), ..full };
@@ -156,6 +176,10 @@ fn a_full_run_plans_every_claim_and_says_which_it_did_not_reach() {
 
 #[test]
 fn claims_are_found_by_name() {
-    assert!(CLAIMS.iter().all(|claim| Experiment::named(claim.name).is_some_and(|found| found.name == claim.name)));
+    assert!(
+        CLAIMS.iter().all(
+            |claim| Experiment::named(claim.name).is_some_and(|found| found.name == claim.name)
+        )
+    );
     assert!(Experiment::named("nosuch").is_none());
 }

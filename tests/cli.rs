@@ -18,7 +18,10 @@ fn actbench(arguments: &str) -> Command {
 fn first_adapter() -> Value {
     let (stdout, _) = ends(actbench("info --format json"), 0);
     let adapters: Value = serde_json::from_str(&stdout).expect("info prints JSON");
-    adapters.get(0).expect("an adapter; without one, scripts/test installs a software adapter").clone()
+    adapters
+        .get(0)
+        .expect("an adapter; without one, scripts/test installs a software adapter")
+        .clone()
 }
 
 #[test]
@@ -29,7 +32,11 @@ fn an_unknown_adapter_exits_3_and_is_told_those_there_are() {
     by_variable.env("ACTBENCH_ADAPTER", "nosuch");
     for command in [by_flag, by_variable] {
         let (stdout, stderr) = ends(command, 3);
-        assert!(stderr.contains("no adapter matches \"nosuch\"") && stderr.contains(&format!("0: {name}")), "{stderr}");
+        assert!(
+            stderr.contains("no adapter matches \"nosuch\"")
+                && stderr.contains(&format!("0: {name}")),
+            "{stderr}"
+        );
         assert_eq!(stdout, "");
     }
 }
@@ -68,7 +75,12 @@ fn info_says_what_each_adapter_can() {
     for flag in ["is_software", "timestamps", "shader_f16"] {
         assert!(field(flag).is_boolean(), "{flag} in {adapter}");
     }
-    let counts = ["max_buffer_bytes", "max_binding_bytes", "max_workgroup_size", "max_workgroups_per_dimension"];
+    let counts = [
+        "max_buffer_bytes",
+        "max_binding_bytes",
+        "max_workgroup_size",
+        "max_workgroups_per_dimension",
+    ];
     for count in counts {
         assert!(field(count).as_u64().is_some_and(|count| count > 0), "{count} in {adapter}");
     }
@@ -80,7 +92,11 @@ fn info_says_what_each_adapter_can() {
     let (text, _) = ends(actbench("info"), 0);
     let name = field("name").as_str().expect("a name");
     assert!(text.contains(&format!("0: {name}")), "{text}");
-    assert!(!field("is_software").as_bool().expect("a flag") || text.contains("SOFTWARE: runs on the CPU"), "{text}");
+    assert!(
+        !field("is_software").as_bool().expect("a flag")
+            || text.contains("SOFTWARE: runs on the CPU"),
+        "{text}"
+    );
     let largest = field("max_buffer_bytes").as_u64().expect("a count");
     assert!(text.contains(&format!("{largest} bytes")), "{text}");
 }
@@ -89,7 +105,8 @@ fn info_says_what_each_adapter_can() {
 fn doctor_ends_well_where_there_is_an_adapter() {
     let (stdout, _) = ends(actbench("doctor"), 0);
     let software = first_adapter()["is_software"].as_bool().expect("a flag");
-    let headline = if software { "warning: Software adapter only: " } else { "fine: Hardware adapter: " };
+    let headline =
+        if software { "warning: Software adapter only: " } else { "fine: Hardware adapter: " };
     assert!(stdout.starts_with(headline), "{stdout}");
 }
 
@@ -97,12 +114,19 @@ fn doctor_ends_well_where_there_is_an_adapter() {
 fn list_prints_a_line_a_kernel() {
     let (all, _) = ends(actbench("list"), 0);
     assert_eq!(all.lines().count(), actbench::kernel::all().count(), "{all}");
-    assert!(all.lines().all(|line| line.contains("bytes/element") && line.chars().count() <= 100), "{all}");
+    assert!(
+        all.lines().all(|line| line.contains("bytes/element") && line.chars().count() <= 100),
+        "{all}"
+    );
 
     let (text, _) = ends(actbench("list --filter ^forward/f32/sigmoid/"), 0);
-    assert!(text.lines().all(|line| line.starts_with("forward/f32/sigmoid/")) && !text.is_empty(), "{text}");
+    assert!(
+        text.lines().all(|line| line.starts_with("forward/f32/sigmoid/")) && !text.is_empty(),
+        "{text}"
+    );
 
-    let (json, _) = ends(actbench("list --format json --filter backward/f16_native/relu/from_y"), 0);
+    let (json, _) =
+        ends(actbench("list --format json --filter backward/f16_native/relu/from_y"), 0);
     let rows: Value = serde_json::from_str(&json).expect("JSON");
     let expected = serde_json::json!([
         { "id": "backward/f16_native/relu/from_y", "bytes_per_element": 6.0, "needs_shader_f16": true }
@@ -115,15 +139,25 @@ fn verbs() -> Vec<String> {
     let (help, _) = ends(actbench("--help"), 0);
     let (_, commands) = help.split_once("\nCommands:\n").expect("a list of commands");
     // Lines that go on with a description are indented further.
-    let lines = commands.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  "));
-    let verbs = lines.filter(|line| !line.starts_with(' ')).filter_map(|line| line.split_whitespace().next());
+    let lines = commands
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  "));
+    let verbs = lines
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next());
     verbs.filter(|verb| *verb != "help").map(ToOwned::to_owned).collect()
 }
 
 #[test]
 fn help_fits_100_columns_and_every_verb_shows_an_example() {
     let verbs = verbs();
-    assert!(["info", "doctor", "list", "validate"].iter().all(|verb| verbs.contains(&(*verb).to_owned())), "{verbs:?}");
+    assert!(
+        ["info", "doctor", "list", "validate"]
+            .iter()
+            .all(|verb| verbs.contains(&(*verb).to_owned())),
+        "{verbs:?}"
+    );
     let pages = verbs.iter().flat_map(|verb| [format!("{verb} --help"), format!("{verb} -h")]);
     for page in pages.chain(["--help".to_owned(), "-h".to_owned()]) {
         let mut wide = actbench(&page);
@@ -131,7 +165,8 @@ fn help_fits_100_columns_and_every_verb_shows_an_example() {
         for command in [actbench(&page), wide] {
             let (stdout, _) = ends(command, 0);
             let example = stdout.lines().find(|line| line.starts_with("Example"));
-            let verb = page.split_whitespace().next().filter(|word| !word.starts_with('-')).unwrap_or("");
+            let verb =
+                page.split_whitespace().next().filter(|word| !word.starts_with('-')).unwrap_or("");
             let shown = example.is_some_and(|line| line.contains(&format!("actbench {verb}")));
             assert!(shown, "{page} shows no example:\n{stdout}");
             for line in stdout.lines() {
@@ -143,16 +178,26 @@ fn help_fits_100_columns_and_every_verb_shows_an_example() {
 
 #[test]
 fn the_version_is_that_of_the_package() {
-    assert_eq!(ends(actbench("--version"), 0).0, format!("actbench {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        ends(actbench("--version"), 0).0,
+        format!("actbench {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
 fn more_than_memory_holds_is_a_row_with_the_reason() {
-    let (stdout, _) = ends(actbench("validate --filter ^forward/f32/relu/plain$ --elements 1099511627776"), 0);
-    assert!(stdout.contains("forward/f32/relu/plain") && stdout.contains("unsupported"), "{stdout}");
+    let (stdout, _) =
+        ends(actbench("validate --filter ^forward/f32/relu/plain$ --elements 1099511627776"), 0);
+    assert!(
+        stdout.contains("forward/f32/relu/plain") && stdout.contains("unsupported"),
+        "{stdout}"
+    );
     assert!(stdout.contains("8796093022208"), "no word of the bytes: {stdout}");
     // 2^62 elements are 2^64 bytes, which must not wrap to 0.
-    let (stdout, _) = ends(actbench("validate --filter ^forward/f32/relu/plain$ --elements 4611686018427387904"), 0);
+    let (stdout, _) = ends(
+        actbench("validate --filter ^forward/f32/relu/plain$ --elements 4611686018427387904"),
+        0,
+    );
     assert!(stdout.contains("unsupported"), "{stdout}");
 }
 
@@ -165,8 +210,11 @@ fn closed_pipe() -> Stdio {
 
 #[test]
 fn output_that_nobody_reads_ends_quietly() {
-    let commands = ["list", "list --format json", "info", "doctor", "--help", "list --help", "--version"];
-    for arguments in commands.into_iter().chain(["validate --filter ^forward/f32/copy --elements 1000"]) {
+    let commands =
+        ["list", "list --format json", "info", "doctor", "--help", "list --help", "--version"];
+    for arguments in
+        commands.into_iter().chain(["validate --filter ^forward/f32/copy --elements 1000"])
+    {
         let mut command = actbench(arguments);
         let output = command
             .stdout(closed_pipe())
@@ -176,7 +224,10 @@ fn output_that_nobody_reads_ends_quietly() {
         let Output { status, stderr, .. } = output.expect("actbench starts");
         let stderr = String::from_utf8_lossy(&stderr);
         assert_eq!(status.code(), Some(0), "{arguments}: {stderr}");
-        assert!(!stderr.contains("panicked") && !stderr.contains("roken pipe"), "{arguments}: {stderr}");
+        assert!(
+            !stderr.contains("panicked") && !stderr.contains("roken pipe"),
+            "{arguments}: {stderr}"
+        );
     }
 }
 
@@ -214,11 +265,19 @@ mod without_adapter {
 
     #[test]
     fn info_and_validate_exit_3_and_name_the_doctor() {
-        let commands =
-            ["info", "info --format json", "validate", "validate --adapter software", "validate --adapter 0"];
+        let commands = [
+            "info",
+            "info --format json",
+            "validate",
+            "validate --adapter software",
+            "validate --adapter 0",
+        ];
         for arguments in commands {
             let (stdout, stderr) = ends(with_driver(Path::new(MISSING), arguments), 3);
-            assert!(stderr.contains("no adapter found") && stderr.contains("actbench doctor"), "{arguments}: {stderr}");
+            assert!(
+                stderr.contains("no adapter found") && stderr.contains("actbench doctor"),
+                "{arguments}: {stderr}"
+            );
             assert_eq!(stdout, "", "{arguments}");
         }
         // What needs no adapter works without.
@@ -229,7 +288,10 @@ mod without_adapter {
     fn the_doctor_names_the_file_that_is_missing() {
         let (stdout, _) = ends(with_driver(Path::new(MISSING), "doctor"), 3);
         assert!(stdout.starts_with("error: No adapter"), "{stdout}");
-        assert!(stdout.contains(&format!("VK_DRIVER_FILES names {MISSING}, which does not exist")), "{stdout}");
+        assert!(
+            stdout.contains(&format!("VK_DRIVER_FILES names {MISSING}, which does not exist")),
+            "{stdout}"
+        );
         assert!(stdout.contains("do: unset VK_DRIVER_FILES"), "{stdout}");
     }
 
@@ -242,6 +304,9 @@ mod without_adapter {
         });
         fs::write(&manifest, json.to_string()).expect("a file");
         let (stdout, _) = ends(with_driver(&manifest, "doctor"), 3);
-        assert!(stdout.contains(&manifest.display().to_string()) && stdout.contains(library), "{stdout}");
+        assert!(
+            stdout.contains(&manifest.display().to_string()) && stdout.contains(library),
+            "{stdout}"
+        );
     }
 }

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use actbench::activation::{Activation, Direction};
-use actbench::compare::{self, Comparison, Named, Quantity, Reason, Row, Settings, Verdict, render};
+use actbench::compare::{
+    self, Comparison, Named, Quantity, Reason, Row, Settings, Verdict, render,
+};
 use actbench::error::Error;
 use actbench::export;
 use actbench::gpu::Shape;
@@ -17,7 +19,9 @@ use actbench::kernel::Kernel;
 use actbench::ladder::Ladder;
 use actbench::ops::Op;
 use actbench::rank::{By, Ranking};
-use actbench::report::{Climbs, Destination, Dropped, Measurement, Rate, Regime, Report, RunStatus, Status};
+use actbench::report::{
+    Climbs, Destination, Dropped, Measurement, Rate, Regime, Report, RunStatus, Status,
+};
 use actbench::storage::Storage;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -64,10 +68,12 @@ fn made(made: Made) -> Report {
     };
     for elements in [1 << 20, 1 << 24] {
         for direction in Direction::ALL {
-            for (activation, factor) in [(direction.yardstick(), 1.0), ("relu", 1.01), ("sigmoid", 1.2 * made.sigmoid)]
+            for (activation, factor) in
+                [(direction.yardstick(), 1.0), ("relu", 1.01), ("sigmoid", 1.2 * made.sigmoid)]
             {
                 let activation = Activation::named(activation).expect("in the table");
-                let kernel = Kernel::default_form(activation, direction, Storage::F32).expect("a form");
+                let kernel =
+                    Kernel::default_form(activation, direction, Storage::F32).expect("a form");
                 let mut row = Measurement::new(&kernel, elements);
                 row.status = Status::Ok;
                 row.regime = Some(Regime::Memory);
@@ -80,8 +86,11 @@ fn made(made: Made) -> Report {
             }
         }
     }
-    for (op, ps) in [("fma", 10.0), ("relu/plain", 20.0), ("sigmoid/two_sided", 120.0 * made.sigmoid)] {
-        let mut rate = Rate::new(&Ladder::new(Op::named(op).expect("in the table"), Storage::F32, 1), 0);
+    for (op, ps) in
+        [("fma", 10.0), ("relu/plain", 20.0), ("sigmoid/two_sided", 120.0 * made.sigmoid)]
+    {
+        let mut rate =
+            Rate::new(&Ladder::new(Op::named(op).expect("in the table"), Storage::F32, 1), 0);
         rate.status = Status::Ok;
         rate.elements = 1000;
         rate.chains = 4;
@@ -103,7 +112,8 @@ fn made(made: Made) -> Report {
 }
 
 fn against(base: &Report, new: &Report, settings: &Settings) -> Comparison {
-    let [base, new] = [Named { file: "base.json", report: base }, Named { file: "new.json", report: new }];
+    let [base, new] =
+        [Named { file: "base.json", report: base }, Named { file: "new.json", report: new }];
     Comparison::new(&base, &[new], settings).expect("they share rows")
 }
 
@@ -119,16 +129,26 @@ fn rows(comparison: &Comparison, quantity: Quantity) -> impl Iterator<Item = &Ro
 #[test]
 fn what_takes_longer_is_slower_and_exchanged_faster() {
     let (before, after) = (made(PLAIN), made(Made { seed: 2, sigmoid: 1.1, ..PLAIN }));
-    for (base, new, verdict) in [(&before, &after, Verdict::Slower), (&after, &before, Verdict::Faster)] {
+    for (base, new, verdict) in
+        [(&before, &after, Verdict::Slower), (&after, &before, Verdict::Faster)]
+    {
         let comparison = compared(base, new);
-        for quantity in [Quantity::Yardsticks, Quantity::FmaRungs, Quantity::SigmoidOverRelu, Quantity::NsPerElement] {
+        for quantity in [
+            Quantity::Yardsticks,
+            Quantity::FmaRungs,
+            Quantity::SigmoidOverRelu,
+            Quantity::NsPerElement,
+        ] {
             let mut sigmoids = 0;
             for row in rows(&comparison, quantity) {
                 // The gap is that of sigmoid.
                 let is_changed = row.id.contains("sigmoid") || row.id.starts_with("gap/");
                 sigmoids += u32::from(is_changed);
                 assert_eq!(row.verdict == verdict, is_changed, "{row:?}");
-                assert!(is_changed || matches!(row.verdict, Verdict::Same | Verdict::Ambiguous), "{row:?}");
+                assert!(
+                    is_changed || matches!(row.verdict, Verdict::Same | Verdict::Ambiguous),
+                    "{row:?}"
+                );
             }
             assert!(sigmoids > 0, "{quantity:?}");
         }
@@ -153,9 +173,16 @@ fn a_clock_that_changed_moves_times_and_nothing_that_is_judged() {
     assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.verdict == Verdict::Same));
     let absolute = [Quantity::NsPerElement, Quantity::FmaRungPs];
     for row in absolute.into_iter().flat_map(|quantity| rows(&comparison, quantity)) {
-        assert_eq!((row.verdict, row.reason), (Verdict::Incomparable, Some(Reason::ClockDiffers)), "{row:?}");
+        assert_eq!(
+            (row.verdict, row.reason),
+            (Verdict::Incomparable, Some(Reason::ClockDiffers)),
+            "{row:?}"
+        );
         // Shown nevertheless.
-        assert!(row.ratio.is_some_and(|ratio| (1.25..1.35).contains(&ratio)) && row.p.is_none(), "{row:?}");
+        assert!(
+            row.ratio.is_some_and(|ratio| (1.25..1.35).contains(&ratio)) && row.p.is_none(),
+            "{row:?}"
+        );
     }
     // A witness that did not slow down says that it is not the clock.
     let mut slower = new;
@@ -179,8 +206,14 @@ fn software_is_held_against_hardware_only_if_asked() {
     new.adapter.is_software = true;
     let comparison = compared(&base, &new);
     assert_eq!(comparison.judged, 0);
-    assert!(comparison.others[0].rows.iter().all(|row| row.reason == Some(Reason::SoftwareAgainstHardware)));
-    let asked = against(&base, &new, &Settings { software_against_hardware: true, ..Settings::default() });
+    assert!(
+        comparison.others[0]
+            .rows
+            .iter()
+            .all(|row| row.reason == Some(Reason::SoftwareAgainstHardware))
+    );
+    let asked =
+        against(&base, &new, &Settings { software_against_hardware: true, ..Settings::default() });
     assert!(asked.judged > 0);
 }
 
@@ -188,14 +221,21 @@ fn software_is_held_against_hardware_only_if_asked() {
 fn other_adapters_are_judged_by_what_has_no_clock_in_it() {
     let (base, mut new) = (made(PLAIN), made(Made { seed: 2, ..PLAIN }));
     new.adapter.name = "Another GPU".to_owned();
-    new.measurements.iter_mut().for_each(|row| row.shape = Some(Shape { workgroup_size: 64, words_per_invocation: 4 }));
+    new.measurements
+        .iter_mut()
+        .for_each(|row| row.shape = Some(Shape { workgroup_size: 64, words_per_invocation: 4 }));
     let comparison = compared(&base, &new);
     assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.verdict == Verdict::Same));
-    assert!(rows(&comparison, Quantity::NsPerElement).all(|row| row.reason == Some(Reason::OtherAdapter)));
+    assert!(
+        rows(&comparison, Quantity::NsPerElement)
+            .all(|row| row.reason == Some(Reason::OtherAdapter))
+    );
     // On one adapter, the shape is not a property of it.
     new.adapter.name.clone_from(&base.adapter.name);
     let comparison = compared(&base, &new);
-    assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.reason == Some(Reason::OtherShape)));
+    assert!(
+        rows(&comparison, Quantity::Yardsticks).all(|row| row.reason == Some(Reason::OtherShape))
+    );
     assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.changed == ["shape"]));
 }
 
@@ -211,7 +251,11 @@ fn rows_of_one_report_are_listed() {
     new.derive();
     let comparison = compared(&base, &new);
     let other = &comparison.others[0];
-    assert!(other.only_base.contains(&gone) && other.only_base.contains(&failed), "{:?}", other.only_base);
+    assert!(
+        other.only_base.contains(&gone) && other.only_base.contains(&failed),
+        "{:?}",
+        other.only_base
+    );
     assert_eq!(other.only_new, [added]);
     assert!(!comparison.has_all());
     let row = other.rows.iter().find(|row| row.id == failed).expect("a row of both");
@@ -226,9 +270,12 @@ fn reports_that_share_nothing_are_refused_with_both_names() {
     new.measurements.iter_mut().for_each(|row| row.id += "/checked");
     new.rates.clear();
     new.derive();
-    let [base, new] = [Named { file: "base.json", report: &base }, Named { file: "new.json", report: &new }];
+    let [base, new] =
+        [Named { file: "base.json", report: &base }, Named { file: "new.json", report: &new }];
     match Comparison::new(&base, &[new], &Settings::default()) {
-        Err(Error::Usage(text)) => assert!(text.starts_with("base.json and new.json share no row"), "{text}"),
+        Err(Error::Usage(text)) => {
+            assert!(text.starts_with("base.json and new.json share no row"), "{text}")
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -244,7 +291,8 @@ fn what_differs_is_told_the_adapter_first() {
     });
     let comparison = compared(&base, &new);
     let other = &comparison.others[0];
-    let told: Vec<&str> = other.differences.iter().map(|difference| difference.what.as_str()).collect();
+    let told: Vec<&str> =
+        other.differences.iter().map(|difference| difference.what.as_str()).collect();
     let expected = [
         "driver's version",
         "git revision",
@@ -261,7 +309,8 @@ fn what_differs_is_told_the_adapter_first() {
             .all(|row| row.changed == ["shader"])
     );
     let text = render::text(&comparison);
-    let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part:?} is missing in:\n{text}"));
+    let place =
+        |part: &str| text.find(part).unwrap_or_else(|| panic!("{part:?} is missing in:\n{text}"));
     assert!(place("driver's version: 1.2 -> 1.3") < place("time in yardsticks"), "{text}");
 }
 
@@ -275,7 +324,10 @@ fn one_device_each_is_ambiguous_unless_the_effect_is_large() {
         assert!(row.next.as_ref().is_some_and(|next| next.contains("devices")), "{row:?}");
     }
     let text = render::text(&comparison);
-    assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains("4 % are assumed"), "{text}");
+    assert!(
+        text.split_whitespace().collect::<Vec<_>>().join(" ").contains("4 % are assumed"),
+        "{text}"
+    );
     let comparison = compared(&base, &made(Made { seed: 2, sigmoid: 1.5, ..one }));
     let sigmoids = rows(&comparison, Quantity::Yardsticks).filter(|row| row.id.contains("sigmoid"));
     assert!(sigmoids.map(|row| row.verdict).all(|verdict| verdict == Verdict::Slower));
@@ -287,7 +339,8 @@ fn several_reports_share_one_correction() {
     let others: Vec<Report> = (2..5).map(|seed| made(Made { seed, ..PLAIN })).collect();
     let alone = compared(&base, &others[0]);
     let files = ["a.json", "b.json", "c.json"];
-    let named: Vec<Named> = files.iter().zip(&others).map(|(file, report)| Named { file, report }).collect();
+    let named: Vec<Named> =
+        files.iter().zip(&others).map(|(file, report)| Named { file, report }).collect();
     let base = Named { file: "base.json", report: &base };
     let together = Comparison::new(&base, &named, &Settings::default()).expect("rows");
     assert_eq!(together.judged, 3 * alone.judged);
@@ -302,7 +355,8 @@ fn several_reports_share_one_correction() {
 #[test]
 fn the_published_schema_is_that_of_the_types_and_describes_a_comparison() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA_FILE);
-    let current = serde_json::to_string_pretty(&compare::json_schema()).expect("string keys") + "\n";
+    let current =
+        serde_json::to_string_pretty(&compare::json_schema()).expect("string keys") + "\n";
     if std::env::var_os(RENEW).is_some() {
         fs::write(&path, &current).expect("written");
     }
@@ -326,14 +380,17 @@ fn texts_fit_in_100_columns() {
     new.adapter.driver_info = "as long as no driver's version should be ".repeat(9);
     new.measurements.truncate(3);
     let text = render::text(&compared(&made(PLAIN), &new));
-    let table = text.lines().filter(|line| line.contains("ward/f32/n=") || line.starts_with("ladder/"));
+    let table =
+        text.lines().filter(|line| line.contains("ward/f32/n=") || line.starts_with("ladder/"));
     assert!(table.count() > 10, "{text}");
-    assert!(text.lines().all(|line| line.chars().count() <= 100 && line.trim_end() == line), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100 && line.trim_end() == line),
+        "{text}"
+    );
 }
 
 /// What would be markup, a link, a cell of its own, a formula or a command to a terminal if it were more than text.
-const HOSTILE: &str =
-    "=1+1|`x`<script>alert(1)</script>[a](javascript:b)@all **b** _c_ https://x.org\u{1b}[2J\u{202e}\n# d";
+const HOSTILE: &str = "=1+1|`x`<script>alert(1)</script>[a](javascript:b)@all **b** _c_ https://x.org\u{1b}[2J\u{202e}\n# d";
 
 /// Reports that differ, with hostile texts wherever they have texts, and the names of their files.
 fn hostile_comparison() -> (Comparison, [String; 2]) {
@@ -351,7 +408,8 @@ fn hostile_comparison() -> (Comparison, [String; 2]) {
     base.derive();
     new.derive();
     let files = [format!("{HOSTILE}-base.json"), format!("{HOSTILE}-new.json")];
-    let [base, new] = [Named { file: &files[0], report: &base }, Named { file: &files[1], report: &new }];
+    let [base, new] =
+        [Named { file: &files[0], report: &base }, Named { file: &files[1], report: &new }];
     let comparison = Comparison::new(&base, &[new], &Settings::default()).expect("they share rows");
     (comparison, files)
 }
@@ -360,12 +418,16 @@ fn hostile_comparison() -> (Comparison, [String; 2]) {
 fn no_text_or_file_name_is_more_than_text_in_markdown() {
     let (comparison, _) = hostile_comparison();
     let markdown = render::markdown(&comparison);
-    assert!(markdown.lines().all(|line| !line.contains("# d") || line.contains(r"\# d")), "{markdown}");
+    assert!(
+        markdown.lines().all(|line| !line.contains("# d") || line.contains(r"\# d")),
+        "{markdown}"
+    );
     assert!(!markdown.contains(['\u{1b}', '\u{202e}']) && !markdown.contains("@all"), "{markdown}");
     assert!(!markdown.contains("://"), "{markdown}");
     for (at, character) in markdown.match_indices(['<', '`', '[', '*', '|', '_']) {
         let before = &markdown[..at];
-        let is_escaped = before.chars().rev().take_while(|character| *character == '\\').count() % 2 == 1;
+        let is_escaped =
+            before.chars().rev().take_while(|character| *character == '\\').count() % 2 == 1;
         let line = before.rsplit('\n').next().unwrap_or_default();
         let after = &markdown[at..];
         let is_ours = match character {
@@ -373,10 +435,17 @@ fn no_text_or_file_name_is_more_than_text_in_markdown() {
             "[" => after[1..].starts_with(|next: char| next.is_ascii_digit()),
             "*" => after.starts_with("**") || before.ends_with('*'),
             "|" => line.is_empty() || line.starts_with('|'),
-            "_" => before.ends_with(char::is_alphanumeric) && after[1..].starts_with(char::is_alphanumeric),
+            "_" => {
+                before.ends_with(char::is_alphanumeric)
+                    && after[1..].starts_with(char::is_alphanumeric)
+            }
             _ => false,
         };
-        assert!(is_escaped || is_ours, "{character} in {line}{}", after.lines().next().unwrap_or_default());
+        assert!(
+            is_escaped || is_ours,
+            "{character} in {line}{}",
+            after.lines().next().unwrap_or_default()
+        );
     }
     // A row of a table has as many cells as its header, and no block begins anywhere else than here.
     let mut cells = None;
@@ -389,7 +458,10 @@ fn no_text_or_file_name_is_more_than_text_in_markdown() {
         }
     }
     assert_eq!(markdown.lines().filter(|line| line.starts_with('#')).count(), 1, "{markdown}");
-    assert!(markdown.contains("2 only in base, 1 only in new") && markdown.contains("SLOWER"), "{markdown}");
+    assert!(
+        markdown.contains("2 only in base, 1 only in new") && markdown.contains("SLOWER"),
+        "{markdown}"
+    );
 }
 
 #[test]
@@ -397,7 +469,8 @@ fn no_text_or_file_name_is_a_formula_in_csv_or_a_command_to_a_terminal() {
     let (comparison, files) = hostile_comparison();
     let csv = render::csv(&comparison).expect("in memory");
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    let records: Vec<csv::StringRecord> = reader.records().map(|record| record.expect("a record")).collect();
+    let records: Vec<csv::StringRecord> =
+        reader.records().map(|record| record.expect("a record")).collect();
     assert_eq!(records.len(), comparison.others[0].rows.len());
     for record in &records {
         for cell in record {
@@ -405,9 +478,17 @@ fn no_text_or_file_name_is_a_formula_in_csv_or_a_command_to_a_terminal() {
             assert!(is_number || !cell.starts_with(['=', '+', '-', '@']), "{cell:?} is a formula");
             assert!(!cell.contains(['\u{1b}', '\u{202e}']), "{cell:?}");
         }
-        assert!(files.iter().zip(record).all(|(file, cell)| cell.starts_with("'=1+1") && cell.len() > file.len() / 2));
+        assert!(
+            files
+                .iter()
+                .zip(record)
+                .all(|(file, cell)| cell.starts_with("'=1+1") && cell.len() > file.len() / 2)
+        );
     }
-    assert!(records.iter().any(|record| &record[13] == "slower") && records.iter().any(|record| &record[13] == "same"));
+    assert!(
+        records.iter().any(|record| &record[13] == "slower")
+            && records.iter().any(|record| &record[13] == "same")
+    );
     let text = render::text(&comparison);
     assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text:?}");
     assert!(!text.lines().any(|line| line.starts_with("# d")), "no text begins a line: {text}");
@@ -422,14 +503,21 @@ fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
     slower.measurements.pop();
     slower.derive();
     let files = ["base.json", "same.json", "slower.json"];
-    let named: Vec<Named> =
-        files.iter().zip([&base, &same, &slower]).map(|(file, report)| Named { file, report }).collect();
-    let comparison = Comparison::new(&named[0], &named[1..], &Settings::default()).expect("they share rows");
+    let named: Vec<Named> = files
+        .iter()
+        .zip([&base, &same, &slower])
+        .map(|(file, report)| Named { file, report })
+        .collect();
+    let comparison =
+        Comparison::new(&named[0], &named[1..], &Settings::default()).expect("they share rows");
     let page = export::compared(&comparison, &named);
     let xml = page::xml_of(&page);
     let tree = roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{error}"));
     assert!(!page.contains(hostile) && page.contains("alert(1)"), "the name is text");
-    assert!(tree.descendants().all(|node| !matches!(node.tag_name().name(), "script" | "link" | "img" | "iframe")));
+    assert!(
+        tree.descendants()
+            .all(|node| !matches!(node.tag_name().name(), "script" | "link" | "img" | "iframe"))
+    );
     let pictures: Vec<String> = tree
         .descendants()
         .filter(|node| node.tag_name().name() == "figure")
@@ -437,7 +525,10 @@ fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
         .collect();
     assert!(pictures.len() >= 4, "{}", pictures.len());
     let alike = |what: &str| pictures.iter().filter(|text| text.contains(what)).collect::<Vec<_>>();
-    for picture in alike("Time of a rung in rungs of fma").iter().chain(&alike("Bandwidth by size, forward f32")) {
+    for picture in alike("Time of a rung in rungs of fma")
+        .iter()
+        .chain(&alike("Bandwidth by size, forward f32"))
+    {
         for name in files {
             assert!(picture.contains(name), "{name} is not in {picture}");
         }
@@ -465,21 +556,29 @@ fn ranks_are_by_geometric_mean_over_what_all_have_and_software_is_apart() {
     slow.measurements.remove(lacking);
     let reports = [("slow.json", &slow), ("software.json", &software), ("fast.json", &fast)];
     let ranking = Ranking::new(By::Memory, &reports).expect("rows");
-    let files: Vec<&str> = ranking.hardware.places.iter().map(|place| place.file.as_str()).collect();
+    let files: Vec<&str> =
+        ranking.hardware.places.iter().map(|place| place.file.as_str()).collect();
     assert_eq!(files, ["fast.json", "slow.json"]);
     assert_eq!((ranking.hardware.rows.len(), ranking.hardware.left_out), (3, 1));
     let [first, second] = &ranking.hardware.places[..] else { panic!("{ranking:?}") };
-    assert!((first.mean / second.mean - 2.0).abs() < 0.02 && (second.of_best - 0.5).abs() < 0.01, "{ranking:?}");
+    assert!(
+        (first.mean / second.mean - 2.0).abs() < 0.02 && (second.of_best - 0.5).abs() < 0.01,
+        "{ranking:?}"
+    );
     assert_eq!(ranking.software.places.len(), 1);
     assert_eq!(ranking.software.rows.len(), 4);
     let text = ranking.render();
     assert!(
-        text.contains("software adapters, which run on the CPU") && text.contains("over 3 rows that all have"),
+        text.contains("software adapters, which run on the CPU")
+            && text.contains("over 3 rows that all have"),
         "{text}"
     );
     // Of a ratio the least is best, and the clock is in none.
-    let gap =
-        Ranking::new(By::Gap, &[("a.json", &made(Made { sigmoid: 1.5, ..PLAIN })), ("b.json", &fast)]).expect("rows");
+    let gap = Ranking::new(
+        By::Gap,
+        &[("a.json", &made(Made { sigmoid: 1.5, ..PLAIN })), ("b.json", &fast)],
+    )
+    .expect("rows");
     assert_eq!(gap.hardware.places[0].file, "b.json");
     let sigmoid = Ranking::new(By::Sigmoid, &reports[..1]).expect("rows");
     assert!((sigmoid.hardware.places[0].mean / (1e12 / 240.0) - 1.0).abs() < 0.02, "{sigmoid:?}");
@@ -491,7 +590,8 @@ fn a_report_without_a_row_of_the_figure_is_named() {
     empty.rates.clear();
     empty.derive();
     for by in [By::Sigmoid, By::Gap] {
-        let error = Ranking::new(by, &[("full.json", &made(PLAIN)), ("empty.json", &empty)]).expect_err("no row");
+        let error = Ranking::new(by, &[("full.json", &made(PLAIN)), ("empty.json", &empty)])
+            .expect_err("no row");
         assert!(error.to_string().starts_with("empty.json has no row to rank by"), "{error}");
     }
 }
@@ -505,7 +605,8 @@ impl Files {
     fn new(reports: &[(&str, &Report)]) -> Self {
         let files = Self { folder: tempfile::tempdir().expect("a folder") };
         for (name, report) in reports {
-            let written = Destination::prepare(&files.path(name)).and_then(|destination| destination.write(report));
+            let written = Destination::prepare(&files.path(name))
+                .and_then(|destination| destination.write(report));
             written.expect("written");
         }
         files
@@ -538,24 +639,37 @@ fn compare_ends_with_1_for_regressions_alone() {
     partial.rates.clear();
     let mut software = made(PLAIN);
     software.adapter.is_software = true;
-    let reports =
-        [("base.json", &made(PLAIN)), ("slow.json", &slower), ("part.json", &partial), ("cpu.json", &software)];
+    let reports = [
+        ("base.json", &made(PLAIN)),
+        ("slow.json", &slower),
+        ("part.json", &partial),
+        ("cpu.json", &software),
+    ];
     let files = Files::new(&reports);
     let (text, _) = files.ends("compare base.json slow.json", 1);
-    assert!(text.contains("SLOWER") && text.contains("base base.json") && text.contains("new  slow.json"), "{text}");
+    assert!(
+        text.contains("SLOWER")
+            && text.contains("base base.json")
+            && text.contains("new  slow.json"),
+        "{text}"
+    );
     files.ends("compare slow.json base.json", 0);
     files.ends("compare base.json base.json --format md", 0);
     files.ends("compare base.json base.json slow.json --format csv", 1);
     // Smaller than what is asked for.
     files.ends("compare base.json slow.json --threshold 20%", 0);
     let (text, _) = files.ends("compare base.json part.json", 0);
-    assert!(text.contains("Only in base: 3 rows\n  ladder/f32: relu/plain sigmoid/two_sided fma"), "{text}");
+    assert!(
+        text.contains("Only in base: 3 rows\n  ladder/f32: relu/plain sigmoid/two_sided fma"),
+        "{text}"
+    );
     let (_, complaint) = files.ends("compare base.json part.json --require-all", 1);
     assert!(complaint.contains("--require-all"), "{complaint}");
     files.ends("compare base.json slow.json --require-all", 1);
     let (text, complaint) = files.ends("compare base.json cpu.json", 2);
     assert!(
-        text.contains("software_against_hardware") && complaint.contains("no row of these reports can be judged"),
+        text.contains("software_against_hardware")
+            && complaint.contains("no row of these reports can be judged"),
         "{text}"
     );
     files.ends("compare base.json cpu.json --software-against-hardware", 0);
@@ -570,15 +684,18 @@ fn compare_ends_with_1_for_regressions_alone() {
 
 #[test]
 fn compare_prints_an_object_of_its_schema() {
-    let files = Files::new(&[("base.json", &made(PLAIN)), ("new.json", &made(Made { seed: 2, ..PLAIN }))]);
+    let files =
+        Files::new(&[("base.json", &made(PLAIN)), ("new.json", &made(Made { seed: 2, ..PLAIN }))]);
     let (json, _) = files.ends("compare base.json new.json --format json", 0);
     let (schema, _) = files.ends("schema --compare", 0);
-    let [json, schema] = [json, schema].map(|text| serde_json::from_str::<Value>(&text).expect("JSON"));
+    let [json, schema] =
+        [json, schema].map(|text| serde_json::from_str::<Value>(&text).expect("JSON"));
     assert!(jsonschema::is_valid(&schema, &json));
     assert_eq!(json["schema"], compare::SCHEMA);
     let (schema, _) = files.ends("schema", 0);
     let schema = serde_json::from_str::<Value>(&schema).expect("JSON");
-    let report = serde_json::from_slice::<Value>(&fs::read(files.path("base.json")).expect("read")).expect("JSON");
+    let report = serde_json::from_slice::<Value>(&fs::read(files.path("base.json")).expect("read"))
+        .expect("JSON");
     assert!(jsonschema::is_valid(&schema, &report));
 }
 
@@ -618,14 +735,20 @@ fn files_that_are_no_reports_are_named_in_one_sentence() {
         ("suite.json", &other_suite, "share no row"),
     ];
     fs::create_dir(files.path("folder")).expect("made");
-    fs::File::create(files.path("large.json")).and_then(|file| file.set_len((256 << 20) + 1)).expect("a sparse file");
+    fs::File::create(files.path("large.json"))
+        .and_then(|file| file.set_len((256 << 20) + 1))
+        .expect("a sparse file");
     for (name, text, _) in cases {
         fs::write(files.path(name), text).expect("written");
     }
-    let others =
-        [("folder", "", "can't be read"), ("nosuch.json", "", "can't be read"), ("large.json", "", "has more than")];
+    let others = [
+        ("folder", "", "can't be read"),
+        ("nosuch.json", "", "can't be read"),
+        ("large.json", "", "has more than"),
+    ];
     for (name, _, complaint) in cases.into_iter().chain(others) {
-        let mut verbs = vec![format!("compare good.json {name}"), format!("compare {name} good.json")];
+        let mut verbs =
+            vec![format!("compare good.json {name}"), format!("compare {name} good.json")];
         if name != "suite.json" {
             verbs.extend([format!("rank good.json {name}"), format!("run --baseline {name}")]);
         }
@@ -644,15 +767,23 @@ fn files_that_are_no_reports_are_named_in_one_sentence() {
 #[test]
 fn output_that_nobody_reads_ends_quietly() {
     let files = Files::new(&[("base.json", &made(PLAIN))]);
-    for arguments in
-        ["compare base.json base.json", "compare base.json base.json --format json", "rank base.json", "schema"]
-    {
+    for arguments in [
+        "compare base.json base.json",
+        "compare base.json base.json --format json",
+        "rank base.json",
+        "schema",
+    ] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
-        let output = files.actbench(arguments).stdout(Stdio::from(writer)).stderr(Stdio::piped()).spawn();
+        let output =
+            files.actbench(arguments).stdout(Stdio::from(writer)).stderr(Stdio::piped()).spawn();
         let Output { status, stderr, .. } =
             output.and_then(std::process::Child::wait_with_output).expect("actbench starts");
-        assert_eq!((status.code(), String::from_utf8_lossy(&stderr).as_ref()), (Some(0), ""), "{arguments}");
+        assert_eq!(
+            (status.code(), String::from_utf8_lossy(&stderr).as_ref()),
+            (Some(0), ""),
+            "{arguments}"
+        );
     }
 }
 
@@ -664,11 +795,15 @@ fn a_run_is_compared_with_its_baseline_in_the_same_shapes() {
     let command = &mut files.actbench(&format!("{run} --output new.json --baseline base.json"));
     let Output { status, stdout, stderr } = command.output().expect("actbench starts");
     let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
-    assert!(stdout.contains("base base.json") && stdout.contains("time in yardsticks"), "{stdout}{stderr}");
+    assert!(
+        stdout.contains("base base.json") && stdout.contains("time in yardsticks"),
+        "{stdout}{stderr}"
+    );
     // Whether the machine was as busy in both is not known here; that the status says what the table says is.
     let is_slower = !stdout.contains(" 0 SLOWER");
     assert_eq!(status.code(), Some(i32::from(is_slower)), "{stdout}{stderr}");
-    let [base, new] = ["base.json", "new.json"].map(|name| Report::read(&files.path(name)).expect("a report"));
+    let [base, new] =
+        ["base.json", "new.json"].map(|name| Report::read(&files.path(name)).expect("a report"));
     assert_eq!(base.measurements[0].shape, new.measurements[0].shape);
     assert!(new.shapes.is_empty() && !base.shapes.is_empty());
     let (_, stderr) = files.ends("run --filter backward/f32/n=4096/ --baseline base.json", 2);

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use actbench::activation::{Activation, Direction};
 use actbench::error::{Error, Exit, Result};
-use actbench::gpu::{Choice, Gpu, Layout, Reject, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload};
+use actbench::gpu::{
+    Choice, Gpu, Layout, Reject, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload,
+};
 use actbench::inputs::Inputs;
 use actbench::kernel::Kernel;
 use actbench::measure::{self, Plan};
@@ -40,7 +42,9 @@ const HANGS_AFTER: Duration = Duration::from_mins(2);
 
 /// Runs `what` on a device of its own that is lost right before, and expects the error that ends a program with status 4.
 #[track_caller]
-fn fails_on_a_lost_device<R>(what: impl FnOnce(&Gpu, &Workload, &[Tensor]) -> Result<R> + Send + 'static) {
+fn fails_on_a_lost_device<R>(
+    what: impl FnOnce(&Gpu, &Workload, &[Tensor]) -> Result<R> + Send + 'static,
+) {
     let (sender, receiver) = mpsc::channel();
     let thread = thread::spawn(move || {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
@@ -60,7 +64,9 @@ fn fails_on_a_lost_device<R>(what: impl FnOnce(&Gpu, &Workload, &[Tensor]) -> Re
         }
         Ok(None) => panic!("no error on a lost device"),
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("a lost device hangs"),
-        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("panicked: {:?}", thread.join().err().map(|_| "see above")),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            panic!("panicked: {:?}", thread.join().err().map(|_| "see above"))
+        }
     }
 }
 
@@ -99,7 +105,9 @@ fn failing_again_on_a_lost_device_is_no_panic() {
 #[test]
 fn moving_tensors_to_and_from_a_lost_device_fails() {
     fails_on_a_lost_device(|gpu, _, tensors| gpu.upload(&tensors[1], |_, bytes| bytes.fill(1)));
-    fails_on_a_lost_device(|gpu, _, tensors| gpu.read(&tensors[0], |_, _| panic!("nothing can be read")));
+    fails_on_a_lost_device(|gpu, _, tensors| {
+        gpu.read(&tensors[0], |_, _| panic!("nothing can be read"))
+    });
     fails_on_a_lost_device(|gpu, _, tensors| gpu.guards_are_intact(&tensors[0]));
     fails_on_a_lost_device(|gpu, _, tensors| {
         gpu.write(&tensors[1], &vec![0; usize::try_from(tensors[1].layout.bytes()).expect("few")])?;
@@ -118,17 +126,22 @@ fn results_read_where_they_lie_are_those_that_are_copied() {
     let layout = gpu.layout(1003, 4);
     for result in [gpu.tensor("y", layout), gpu.result_tensor("y", layout)] {
         let (y, x) = (result.expect("room"), gpu.tensor("x", layout).expect("room"));
-        let workload = gpu.workload(relu(), Shape::default(), ShaderChecks::Trusted, &[&y, &x]).expect("it compiles");
+        let workload = gpu
+            .workload(relu(), Shape::default(), ShaderChecks::Trusted, &[&y, &x])
+            .expect("it compiles");
         let mut read_backs = vec![gpu.read_back(&y).expect("room")];
         for positive in [1.0f32, 2.0] {
-            let values = || (0..1003).map(|index| if index % 3 == 0 { -positive } else { positive });
+            let values =
+                || (0..1003).map(|index| if index % 3 == 0 { -positive } else { positive });
             let bytes: Vec<u8> = values().flat_map(f32::to_le_bytes).collect();
             gpu.upload(&x, |_, part| part.copy_from_slice(&bytes)).expect("the device works");
             let expected: Vec<u8> = values().flat_map(|x| x.max(0.0).to_le_bytes()).collect();
             gpu.start(&workload);
             gpu.begin_read(&mut read_backs[0], &y);
-            gpu.end_reads(&mut read_backs, |read| assert!(read[0][..expected.len()] == expected, "{positive}"))
-                .expect("the device works");
+            gpu.end_reads(&mut read_backs, |read| {
+                assert!(read[0][..expected.len()] == expected, "{positive}")
+            })
+            .expect("the device works");
             let same = |_, read: &[u8]| {
                 assert!(read == expected, "{positive}");
                 Ok(())
@@ -147,7 +160,8 @@ fn inputs_written_where_they_lie_are_those_that_are_copied() {
         let x = input.expect("room");
         let y = ["first y", "second y"].map(|label| gpu.tensor(label, layout).expect("room"));
         let shape = Shape::default();
-        let first = gpu.workload(relu(), shape, ShaderChecks::Trusted, &[&y[0], &x]).expect("it compiles");
+        let first =
+            gpu.workload(relu(), shape, ShaderChecks::Trusted, &[&y[0], &x]).expect("it compiles");
         let second = gpu.workload_on(&first, relu(), &[&y[1], &x]).expect("it is bound");
         // The second input is written while the first may still be read.
         for (workload, value) in [(&first, 1.0f32), (&second, 2.0)] {
@@ -157,7 +171,10 @@ fn inputs_written_where_they_lie_are_those_that_are_copied() {
         }
         for (y, value) in y.iter().zip([1.0f32, 2.0]) {
             gpu.read(y, |_, read| {
-                assert!(read.chunks_exact(4).all(|element| element == value.to_le_bytes()), "{value}");
+                assert!(
+                    read.chunks_exact(4).all(|element| element == value.to_le_bytes()),
+                    "{value}"
+                );
                 Ok(())
             })
             .expect("the device works");
@@ -182,7 +199,12 @@ fn validation_ends_when_the_device_is_lost() {
 }
 
 /// Times so many passes, the same workload in each, and expects a time for each: a number above 0, or why there is none.
-fn times(gpu: &Gpu, workload: &Workload, passes: usize, dispatches: u32) -> Vec<std::result::Result<f64, Reject>> {
+fn times(
+    gpu: &Gpu,
+    workload: &Workload,
+    passes: usize,
+    dispatches: u32,
+) -> Vec<std::result::Result<f64, Reject>> {
     let times = gpu.time(&vec![(workload, dispatches); passes]).expect("the device works");
     assert_eq!(times.len(), passes);
     for time in times.iter().flatten() {
@@ -203,7 +225,10 @@ fn every_pass_has_its_time() {
         assert!(none.is_empty(), "of {passes} passes {} have no time: {none:?}", none.len());
     }
     for dispatches in [1, 4, 100] {
-        assert!(times(gpu, &workload, 3, dispatches).iter().all(std::result::Result::is_ok), "{dispatches} dispatches");
+        assert!(
+            times(gpu, &workload, 3, dispatches).iter().all(std::result::Result::is_ok),
+            "{dispatches} dispatches"
+        );
     }
 }
 
@@ -268,6 +293,7 @@ fn a_tensor_larger_than_memory_is_unsupported() {
         assert!(matches!(found, Err(Error::Unsupported(_))), "{elements} elements: {found:?}");
     }
     // And the device still works.
-    let found = Trial::new(gpu, relu(), Inputs::normal(1), 1000).run(gpu).expect("the device works");
+    let found =
+        Trial::new(gpu, relu(), Inputs::normal(1), 1000).run(gpu).expect("the device works");
     assert!(found.is_right());
 }

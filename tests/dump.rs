@@ -14,7 +14,8 @@ use rspirv::spirv::{ExecutionMode, ExecutionModel, GlslStd450Op, Op, StorageClas
 const SHAPE: [(&str, f64); 2] = [("workgroup_size", 64.0), ("units_per_invocation", 3.0)];
 
 fn module(kernel: &Kernel, variant: Variant) -> Module {
-    let words = spirv(&kernel.path(), &kernel.wgsl(), &SHAPE, variant).expect("every kernel compiles");
+    let words =
+        spirv(&kernel.path(), &kernel.wgsl(), &SHAPE, variant).expect("every kernel compiles");
     rspirv::dr::load_words(words).unwrap_or_else(|error| panic!("{}: {error}", kernel.path()))
 }
 
@@ -22,8 +23,9 @@ fn module(kernel: &Kernel, variant: Variant) -> Module {
 fn reached<'a>(module: &'a Module, function: &'a Function) -> Vec<&'a Instruction> {
     let own: Vec<_> = function.blocks.iter().flat_map(|block| &block.instructions).collect();
     let called = own.iter().filter(|instruction| instruction.class.opcode == Op::FunctionCall);
-    let called: Vec<_> =
-        called.flat_map(|call| reached(module, named(module, call.operands[0].unwrap_id_ref()))).collect();
+    let called: Vec<_> = called
+        .flat_map(|call| reached(module, named(module, call.operands[0].unwrap_id_ref())))
+        .collect();
     own.into_iter().chain(called).collect()
 }
 
@@ -47,7 +49,9 @@ fn pointers(module: &Module) -> BTreeMap<u32, StorageClass> {
         .types_global_values
         .iter()
         .filter(|own| own.class.opcode == Op::TypePointer)
-        .map(|own| (own.result_id.expect("a type has an id"), own.operands[0].unwrap_storage_class()))
+        .map(|own| {
+            (own.result_id.expect("a type has an id"), own.operands[0].unwrap_storage_class())
+        })
         .collect();
     let typed = |own: &Instruction| Some((own.result_id?, *classes.get(&own.result_type?)?));
     module.all_inst_iter().filter_map(typed).collect()
@@ -57,7 +61,9 @@ fn pointers(module: &Module) -> BTreeMap<u32, StorageClass> {
 fn extended(instructions: &[&Instruction]) -> HashSet<GlslStd450Op> {
     let of_call = |own: &&&Instruction| own.class.opcode == Op::ExtInst;
     let number = |own: &&Instruction| match own.operands[1] {
-        Operand::LiteralExtInstInteger(number) => GlslStd450Op::from_u32(number).expect("GLSL.std.450"),
+        Operand::LiteralExtInstInteger(number) => {
+            GlslStd450Op::from_u32(number).expect("GLSL.std.450")
+        }
         ref other => panic!("{other:?}"),
     };
     instructions.iter().filter(of_call).map(number).collect()
@@ -87,10 +93,15 @@ fn the_entry_point_is_main_and_the_workgroup_has_the_size_that_was_asked_for() {
         let size: Vec<u32> = mode.operands[2..].iter().map(Operand::unwrap_literal_bit32).collect();
         assert_eq!(size, [64, 1, 1], "{path}");
         // Overrides have become constants: the driver has nothing left to specialise.
-        let specialised = |own: &&Instruction| format!("{:?}", own.class.opcode).starts_with("SpecConstant");
+        let specialised =
+            |own: &&Instruction| format!("{:?}", own.class.opcode).starts_with("SpecConstant");
         assert_eq!(module.all_inst_iter().find(specialised), None, "{path}");
-        let constants = module.types_global_values.iter().filter(|own| own.class.opcode == Op::Constant);
-        assert!(constants.into_iter().any(|own| own.operands[0] == Operand::LiteralBit32(3)), "{path}: no 3");
+        let constants =
+            module.types_global_values.iter().filter(|own| own.class.opcode == Op::Constant);
+        assert!(
+            constants.into_iter().any(|own| own.operands[0] == Operand::LiteralBit32(3)),
+            "{path}: no 3"
+        );
     });
 }
 
@@ -100,7 +111,8 @@ fn every_tensor_is_loaded_or_stored_at_one_place() {
         let (body, pointers, path) = (body(module), pointers(module), kernel.path());
         let in_storage = |op: Op| {
             let pointer = |own: &&&Instruction| {
-                own.class.opcode == op && pointers[&own.operands[0].unwrap_id_ref()] == StorageClass::StorageBuffer
+                own.class.opcode == op
+                    && pointers[&own.operands[0].unwrap_id_ref()] == StorageClass::StorageBuffer
             };
             body.iter().filter(pointer).count()
         };
@@ -123,7 +135,8 @@ fn special_functions_are_those_that_the_form_is_named_after() {
             GlslStd450Op::InverseSqrt,
         ];
         let called = extended(&body(module));
-        let found: Vec<GlslStd450Op> = special.into_iter().filter(|op| called.contains(op)).collect();
+        let found: Vec<GlslStd450Op> =
+            special.into_iter().filter(|op| called.contains(op)).collect();
         let expected = match kernel.member_id().as_str() {
             "sigmoid/two_sided" | "sigmoid/naive" | "sigmoid/from_x" => vec![GlslStd450Op::Exp],
             "sigmoid/exp2" => vec![GlslStd450Op::Exp2],
@@ -131,17 +144,24 @@ fn special_functions_are_those_that_the_form_is_named_after() {
             _ => vec![],
         };
         assert_eq!(found, expected, "{} {variant:?}", kernel.path());
-        let takes_max = matches!(kernel.member_id().as_str(), "relu/plain" | "relu/with_mask" | "sigmoid/poly");
-        assert_eq!(called.contains(&GlslStd450Op::FMax), takes_max, "{} {variant:?}", kernel.path());
+        let takes_max =
+            matches!(kernel.member_id().as_str(), "relu/plain" | "relu/with_mask" | "sigmoid/poly");
+        assert_eq!(
+            called.contains(&GlslStd450Op::FMax),
+            takes_max,
+            "{} {variant:?}",
+            kernel.path()
+        );
     });
 }
 
 #[test]
 fn checked_shaders_bound_their_loops_and_clamp_indices_where_the_driver_does_not() {
     for kernel in kernel::all() {
-        let [trusted, checked, clamped] =
-            [Variant::Trusted, Variant::Checked, Variant::Clamped].map(|variant| module(&kernel, variant));
-        let (trusted, checked, clamped, path) = (body(&trusted), body(&checked), body(&clamped), kernel.path());
+        let [trusted, checked, clamped] = [Variant::Trusted, Variant::Checked, Variant::Clamped]
+            .map(|variant| module(&kernel, variant));
+        let (trusted, checked, clamped, path) =
+            (body(&trusted), body(&checked), body(&clamped), kernel.path());
         let loops = count(&trusted, Op::LoopMerge);
         assert!(loops > 0, "{path}");
         for bounded in [&checked, &clamped] {
@@ -178,15 +198,18 @@ fn folder(name: &str) -> PathBuf {
 
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("ASCII")).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("ASCII"))
+        .collect();
     names.sort();
     names
 }
 
 #[test]
 fn a_kernel_has_its_text_and_its_spirv_by_shape_and_checks() {
-    let kernel = kernel::all().find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided").expect("in the table");
+    let kernel = kernel::all()
+        .find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided")
+        .expect("in the table");
     let (folder, wgsl) = (folder("one").join("below"), kernel.wgsl());
     let dump = Dump::into(&folder).expect("it can be made");
     let write = |wgsl: &str, words: f64, checks| {
@@ -202,14 +225,20 @@ fn a_kernel_has_its_text_and_its_spirv_by_shape_and_checks() {
     names.sort();
     assert_eq!(names_in(&folder), names);
     let read = |end: &str| {
-        fs::read(folder.join(format!("forward-f32-sigmoid-two_sided{end}"))).expect("a file that was written")
+        fs::read(folder.join(format!("forward-f32-sigmoid-two_sided{end}")))
+            .expect("a file that was written")
     };
     assert_eq!(read(".wgsl"), wgsl.as_bytes());
     let shape = [("workgroup_size", 256.0), ("units_per_invocation", 1.0)];
     let variants = [Variant::Trusted, Variant::Checked, Variant::Clamped];
-    for (end, variant) in ["-256x1.spv", "-256x1-checked.spv", "-256x1-clamped.spv"].into_iter().zip(variants) {
+    for (end, variant) in
+        ["-256x1.spv", "-256x1-checked.spv", "-256x1-clamped.spv"].into_iter().zip(variants)
+    {
         let words = spirv(&kernel.path(), &wgsl, &shape, variant).expect("it compiles");
-        assert_eq!(read(end), words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>());
+        assert_eq!(
+            read(end),
+            words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>()
+        );
     }
     assert_ne!(read("-256x1.spv"), read("-256x4.spv"));
 
@@ -229,7 +258,8 @@ fn every_kernel_has_files_of_its_own() {
     for kernel in kernel::all() {
         for checks in [ShaderChecks::Trusted, ShaderChecks::Checked] {
             let shape = [("workgroup_size", 256.0), ("units_per_invocation", 1.0)];
-            dump.write(&kernel.path(), &kernel.wgsl(), &shape, checks).expect("every kernel compiles");
+            dump.write(&kernel.path(), &kernel.wgsl(), &shape, checks)
+                .expect("every kernel compiles");
         }
     }
     let names = names_in(&folder);
@@ -243,7 +273,8 @@ fn no_path_leaves_the_folder() {
     let folder = folder("escape");
     let dump = Dump::into(&folder).expect("it can be made");
     let wgsl = kernel::all().next().expect("kernels").wgsl();
-    dump.write("../a\\b:c*/é/k=8", &wgsl, &SHAPE, ShaderChecks::Trusted).expect("any path has a name");
+    dump.write("../a\\b:c*/é/k=8", &wgsl, &SHAPE, ShaderChecks::Trusted)
+        .expect("any path has a name");
     assert_eq!(names_in(&folder), ["..-a-b-c----k-8-64x3.spv", "..-a-b-c----k-8.wgsl"]);
 }
 
@@ -260,12 +291,19 @@ fn a_folder_that_cannot_be_is_wrong_use_and_a_shader_that_does_not_compile_names
     assert_eq!(names_in(&folder), ["file"]);
 
     let write = |wgsl: &str, constants: &[(&str, f64)]| {
-        let error = dump.write("forward/f32/relu/plain", wgsl, constants, ShaderChecks::Trusted).expect_err("wrong");
-        assert!(matches!(&error, Error::Compile { kernel, .. } if kernel == "forward/f32/relu/plain"), "{error}");
+        let error = dump
+            .write("forward/f32/relu/plain", wgsl, constants, ShaderChecks::Trusted)
+            .expect_err("wrong");
+        assert!(
+            matches!(&error, Error::Compile { kernel, .. } if kernel == "forward/f32/relu/plain"),
+            "{error}"
+        );
         error.to_string()
     };
     let wgsl = kernel::all().next().expect("kernels").wgsl();
-    assert!(write(&wgsl.replace("return copy_plain", "return nonsense"), &SHAPE).contains("nonsense"));
+    assert!(
+        write(&wgsl.replace("return copy_plain", "return nonsense"), &SHAPE).contains("nonsense")
+    );
     write(&wgsl.replace("vec3<u32>", "vec3<f32>"), &SHAPE);
     assert!(write(&wgsl, &[("no_such_override", 1.0)]).contains("no_such_override"));
     write(&wgsl.replace("fn main", "fn other"), &SHAPE);
@@ -274,5 +312,7 @@ fn a_folder_that_cannot_be_is_wrong_use_and_a_shader_that_does_not_compile_names
     // A file that can't be replaced.
     fs::create_dir(folder.join("forward-f32-copy-plain.wgsl")).expect("a folder in its place");
     let refused = dump.write("forward/f32/copy/plain", &wgsl, &SHAPE, ShaderChecks::Trusted);
-    assert!(matches!(refused, Err(Error::Machine(message)) if message.contains("forward-f32-copy-plain.wgsl")));
+    assert!(
+        matches!(refused, Err(Error::Machine(message)) if message.contains("forward-f32-copy-plain.wgsl"))
+    );
 }

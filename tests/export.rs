@@ -20,10 +20,12 @@ use actbench::kernel::Kernel;
 use actbench::ladder::Ladder;
 use actbench::ops::Op;
 use actbench::report::{
-    Accuracy, AccuracyBin, Climbs, Crossover, CrossoverPoint, Destination, Dropped, Measurement, Rate, Regime, Report,
-    RunStatus, Status,
+    Accuracy, AccuracyBin, Climbs, Crossover, CrossoverPoint, Destination, Dropped, Measurement,
+    Rate, Regime, Report, RunStatus, Status,
 };
-use actbench::report::{Axis as PlotAxis, Claim, Figure, Outcome, Plot, Point as PlotPoint, Series};
+use actbench::report::{
+    Axis as PlotAxis, Claim, Figure, Outcome, Plot, Point as PlotPoint, Series,
+};
 use actbench::storage::Storage;
 use actbench::validate;
 use serde_json::{Value, json};
@@ -36,7 +38,9 @@ const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>
 
 fn kernel(direction: Direction, activation: &str, form: &str) -> Kernel {
     let activation = Activation::named(activation).expect("in the table");
-    let is_wanted = |known: &&actbench::activation::Form| known.name == form && known.pass.direction() == direction;
+    let is_wanted = |known: &&actbench::activation::Form| {
+        known.name == form && known.pass.direction() == direction
+    };
     let form = activation.forms.iter().find(is_wanted).expect("in the table");
     Kernel { activation, form, storage: Storage::F32 }
 }
@@ -46,7 +50,13 @@ fn rounds(ns: f64) -> Vec<Option<f64>> {
     (0..ROUNDS).map(|round| Some(ns * if round % 2 == 0 { 1.0 } else { 1.25 })).collect()
 }
 
-fn measured(direction: Direction, activation: &str, form: &str, elements: u64, ns: f64) -> Measurement {
+fn measured(
+    direction: Direction,
+    activation: &str,
+    form: &str,
+    elements: u64,
+    ns: f64,
+) -> Measurement {
     let mut row = Measurement::new(&kernel(direction, activation, form), elements);
     row.status = Status::Ok;
     row.regime = Some(if elements > 1 << 20 { Regime::Memory } else { Regime::Launch });
@@ -57,7 +67,8 @@ fn measured(direction: Direction, activation: &str, form: &str, elements: u64, n
 }
 
 fn rate(op: &str, rung_ns: f64) -> Rate {
-    let mut rate = Rate::new(&Ladder::new(Op::named(op).expect("in the table"), Storage::F32, 1), 0);
+    let mut rate =
+        Rate::new(&Ladder::new(Op::named(op).expect("in the table"), Storage::F32, 1), 0);
     let climb = |rung: f64, times: f64| vec![Some(50.0 + rung * 16.0 * times); ROUNDS];
     let climbs = |rung| Climbs {
         rungs: 16,
@@ -98,7 +109,8 @@ fn report() -> Report {
         report.measurements.insert(9, row);
     }
     report.measurements[0].notes = vec!["a note, of two parts".to_owned()];
-    report.rates = vec![rate("fma", 10.0), rate("relu/plain", 20.0), rate("sigmoid/two_sided", 120.0)];
+    report.rates =
+        vec![rate("fma", 10.0), rate("relu/plain", 20.0), rate("sigmoid/two_sided", 120.0)];
     let mut crossover = Crossover::new("forward", "f32", "ladder/f32/sigmoid/two_sided".to_owned());
     crossover.status = Status::Ok;
     crossover.yardstick = Some("forward/f32/n=16777216/copy/plain".to_owned());
@@ -114,8 +126,12 @@ fn report() -> Report {
     for form in ["two_sided", "exp2", "naive"] {
         let kernel = kernel(Direction::Forward, "sigmoid", form);
         let mut accuracy = Accuracy::new(&kernel, &validate::Accuracy::default());
-        let bin =
-            |from: f64| AccuracyBin { from, to: from + 4.0, max_ulp: Some((from + 8.0) / 4.0), mean_ulp: Some(0.25) };
+        let bin = |from: f64| AccuracyBin {
+            from,
+            to: from + 4.0,
+            max_ulp: Some((from + 8.0) / 4.0),
+            mean_ulp: Some(0.25),
+        };
         accuracy.by_x = [-8.0, -4.0, 0.0, 4.0].map(bin).to_vec();
         report.accuracy.push(accuracy);
     }
@@ -159,8 +175,14 @@ fn claim() -> Claim {
         outcome: Some(Outcome::HoldsOnlyWhen),
         conclusion: Some("by a factor of 0.25 [0.2, 0.3] a layer".to_owned()),
         seeds: vec![1, 2, 3],
-        figures: vec![Figure::new("factor", "a layer", 0.25), Figure::none("depth", "layers", "it was not reached")],
-        plots: vec![plot("norm by depth", PlotAxis::log10("norm")), plot("loss", PlotAxis::linear("loss"))],
+        figures: vec![
+            Figure::new("factor", "a layer", 0.25),
+            Figure::none("depth", "layers", "it was not reached"),
+        ],
+        plots: vec![
+            plot("norm by depth", PlotAxis::log10("norm")),
+            plot("loss", PlotAxis::linear("loss")),
+        ],
         notes: vec!["a note on the claim".to_owned()],
         duration_s: 1.5,
     }
@@ -226,19 +248,25 @@ fn inert_text(xml: &str) -> String {
         for attribute in node.attributes() {
             let name = attribute.name();
             assert!(
-                !name.starts_with("on") && !["href", "src", "style", "action", "srcdoc"].contains(&name),
+                !name.starts_with("on")
+                    && !["href", "src", "style", "action", "srcdoc"].contains(&name),
                 "an attribute {name}"
             );
             assert!(!attribute.value().contains("url("), "{}", attribute.value());
             all += attribute.value();
             all.push('\n');
         }
-        if node.is_text() && node.parent_element().is_some_and(|parent| parent.tag_name().name() != "style") {
+        if node.is_text()
+            && node.parent_element().is_some_and(|parent| parent.tag_name().name() != "style")
+        {
             all += node.text().unwrap_or_default();
             all.push('\n');
         }
     }
-    let style = tree.descendants().find(|node| node.tag_name().name() == "style").and_then(|node| node.text());
+    let style = tree
+        .descendants()
+        .find(|node| node.tag_name().name() == "style")
+        .and_then(|node| node.text());
     let style = style.unwrap_or_default();
     assert!(!style.contains("url(") && !style.contains("@import"), "{style}");
     all
@@ -250,10 +278,15 @@ fn hostile_report() -> (Report, usize) {
         match value {
             Value::String(_) => found.push(path.to_owned()),
             Value::Array(items) => {
-                items.iter().enumerate().for_each(|(index, item)| places(item, &format!("{path}/{index}"), found));
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(index, item)| places(item, &format!("{path}/{index}"), found));
             }
             Value::Object(fields) => {
-                fields.iter().for_each(|(key, field)| places(field, &format!("{path}/{key}"), found));
+                fields
+                    .iter()
+                    .for_each(|(key, field)| places(field, &format!("{path}/{key}"), found));
             }
             _ => {}
         }
@@ -320,7 +353,8 @@ fn a_page_is_well_formed_and_has_each_section_once() {
     }
     assert!(page.find("id=\"verdict\"") < page.find("id=\"gaps\""), "the verdict comes first");
     // Two drawings of each picture, one of which is shown.
-    let count = |class| tree.descendants().filter(|node| node.attribute("class") == Some(class)).count();
+    let count =
+        |class| tree.descendants().filter(|node| node.attribute("class") == Some(class)).count();
     let pictures: usize = SECTIONS.iter().map(|section| (section.pictures)(&report()).len()).sum();
     assert_eq!((count("chart wide"), count("chart narrow")), (pictures, pictures));
     assert!(pictures >= 7, "{pictures}");
@@ -371,7 +405,10 @@ fn no_text_of_a_report_is_more_than_text_on_a_page() {
     for report in [everywhere, partly_hostile_report()] {
         let page = render(&report, "html");
         let text = inert_text(&page::xml_of(&page));
-        assert!(text.contains("<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"), "it is shown as it is");
+        assert!(
+            text.contains("<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"),
+            "it is shown as it is"
+        );
         for active in ['\u{202e}', '\u{2066}', '\u{1b}', '\u{0}'] {
             assert!(!page.contains(active), "{active:?}");
         }
@@ -389,23 +426,37 @@ fn no_text_of_a_report_is_more_than_text_on_a_page() {
 fn no_text_of_a_report_is_more_than_text_elsewhere() {
     for report in [hostile_report().0, partly_hostile_report()] {
         let text = render(&report, "text");
-        assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text:?}");
+        assert!(
+            text.chars().all(|character| character == '\n' || !character.is_control()),
+            "{text:?}"
+        );
         let markdown = render(&report, "md");
-        let unescaped = markdown.match_indices('<').filter(|(at, _)| !markdown[..*at].ends_with('\\'));
+        let unescaped =
+            markdown.match_indices('<').filter(|(at, _)| !markdown[..*at].ends_with('\\'));
         for (at, _) in unescaped {
             let known = ["<details>", "<summary>", "</summary>", "</details>"];
-            assert!(known.iter().any(|tag| markdown[at..].starts_with(tag)), "{}", &markdown[at..at + 30]);
+            assert!(
+                known.iter().any(|tag| markdown[at..].starts_with(tag)),
+                "{}",
+                &markdown[at..at + 30]
+            );
         }
         let csv = render(&report, "csv");
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
         for row in reader.records() {
             for cell in &row.expect("as many cells as there are columns") {
                 let is_number = cell.parse::<f64>().is_ok();
-                assert!(is_number || !cell.starts_with(['=', '+', '-', '@']), "{cell:?} is a formula");
+                assert!(
+                    is_number || !cell.starts_with(['=', '+', '-', '@']),
+                    "{cell:?} is a formula"
+                );
             }
         }
         let gbench = render(&report, "gbench");
-        assert!(!gbench.contains("\\u001b") && !gbench.contains('\u{202e}'), "compare.py prints names to a terminal");
+        assert!(
+            !gbench.contains("\\u001b") && !gbench.contains('\u{202e}'),
+            "compare.py prints names to a terminal"
+        );
         let json: Value = serde_json::from_str(&gbench).expect("JSON");
         assert!(json["benchmarks"].is_array());
     }
@@ -427,7 +478,8 @@ fn markdown_begins_with_the_verdict_and_folds_what_is_long() {
     assert!(lines.next().is_some_and(|line| line.starts_with("**On Big GPU")), "{markdown}");
     assert_eq!(markdown.matches("<details>").count(), markdown.matches("</details>").count());
     assert!(
-        markdown.contains("| sigmoid/two_sided | 0.402 | 19.9 | 67 % [67, 67] | 1.50 [1.50, 1.50] |"),
+        markdown
+            .contains("| sigmoid/two_sided | 0.402 | 19.9 | 67 % [67, 67] | 1.50 [1.50, 1.50] |"),
         "{markdown}"
     );
     // A row of a table has as many cells as its header.
@@ -448,10 +500,14 @@ fn csv_has_a_row_for_each_measurement_and_rate_with_units_in_its_header() {
     let csv = render(&report, "csv");
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let header = reader.headers().expect("a header").clone();
-    let column = |name: &str| header.iter().position(|column| column == name).unwrap_or_else(|| panic!("no {name}"));
+    let column = |name: &str| {
+        header.iter().position(|column| column == name).unwrap_or_else(|| panic!("no {name}"))
+    };
     let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
     assert_eq!(rows.len(), report.measurements.len() + report.rates.len());
-    let of = |id: &str| rows.iter().find(|row| &row[column("id")] == id).unwrap_or_else(|| panic!("no {id}"));
+    let of = |id: &str| {
+        rows.iter().find(|row| &row[column("id")] == id).unwrap_or_else(|| panic!("no {id}"))
+    };
     let number = |row: &csv::StringRecord, name: &str| {
         row[column(name)].parse::<f64>().unwrap_or_else(|_| panic!("{name}: {row:?}"))
     };
@@ -495,8 +551,12 @@ fn google_benchmarks_json_has_an_entry_for_each_sample() {
     assert_eq!((&context["json_schema_version"], &context["caches"]), (&json!(1), &json!([])));
     assert_eq!(context["adapter"], "Big GPU (rev. 2)");
     let left_out = context["rows_without_figures"].as_str().expect("text");
-    for part in ["sigmoid/naive: invalid", "sigmoid/exp2: unsupported", "sigmoid/tanh: skipped", "sigmoid/poly: failed"]
-    {
+    for part in [
+        "sigmoid/naive: invalid",
+        "sigmoid/exp2: unsupported",
+        "sigmoid/tanh: skipped",
+        "sigmoid/poly: failed",
+    ] {
         assert!(left_out.contains(part), "{left_out}");
     }
     let entries = json["benchmarks"].as_array().expect("entries");
@@ -505,9 +565,14 @@ fn google_benchmarks_json_has_an_entry_for_each_sample() {
         for key in ["name", "run_name", "run_type", "time_unit"] {
             assert!(entry[key].is_string(), "{key} in {entry}");
         }
-        for key in
-            ["family_index", "per_family_instance_index", "repetitions", "repetition_index", "threads", "iterations"]
-        {
+        for key in [
+            "family_index",
+            "per_family_instance_index",
+            "repetitions",
+            "repetition_index",
+            "threads",
+            "iterations",
+        ] {
             assert!(entry[key].is_u64(), "{key} in {entry}");
         }
         for key in ["real_time", "cpu_time", "items_per_second"] {
@@ -515,9 +580,15 @@ fn google_benchmarks_json_has_an_entry_for_each_sample() {
         }
     }
     let first = &entries[0];
-    assert_eq!((&first["name"], &first["real_time"]), (&json!("forward/f32/n=4096/copy/plain"), &json!(1000.0)));
+    assert_eq!(
+        (&first["name"], &first["real_time"]),
+        (&json!("forward/f32/n=4096/copy/plain"), &json!(1000.0))
+    );
     assert_eq!(first["bytes_per_second"], json!(8.0 * 4096.0 / 1000.0 * 1e9));
-    let rung = entries.iter().find(|entry| entry["name"] == "ladder/f32/sigmoid/two_sided").expect("its rung");
+    let rung = entries
+        .iter()
+        .find(|entry| entry["name"] == "ladder/f32/sigmoid/two_sided")
+        .expect("its rung");
     // A rung of 1000 elements.
     assert_eq!(rung["real_time"], json!(120.0));
 }
@@ -541,10 +612,14 @@ fn a_picture_by_itself_is_named_by_its_section_or_its_key() {
         assert!(svg.starts_with("<svg xmlns=") && text.contains(" 0 760 "), "{name}");
     }
     assert!(
-        export::plot(&report, "bandwidth/backward/f32").expect("a picture").contains("Bandwidth by size, backward f32")
+        export::plot(&report, "bandwidth/backward/f32")
+            .expect("a picture")
+            .contains("Bandwidth by size, backward f32")
     );
     match export::plot(&report, "nosuch") {
-        Err(Error::Usage(text)) => assert!(text.contains("gaps/f32, bandwidth/forward/f32"), "{text}"),
+        Err(Error::Usage(text)) => {
+            assert!(text.contains("gaps/f32, bandwidth/forward/f32"), "{text}")
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -554,8 +629,12 @@ fn a_picture_holds_whatever_numbers_a_report_may_have() {
     let values = [0.0, -1.0, 1e-300, 1.0, 1e300, f64::MAX, f64::MIN];
     for scale in [Scale::Linear, Scale::Log2, Scale::Log10] {
         for count in 0..=values.len() {
-            let point =
-                |value: &f64| Point { x: *value, y: *value, interval: Some([*value, *value]), tip: String::new() };
+            let point = |value: &f64| Point {
+                x: *value,
+                y: *value,
+                interval: Some([*value, *value]),
+                tip: String::new(),
+            };
             let chart = Chart::Lines(LineChart {
                 title: "t".repeat(10_000),
                 x: Axis::new("x", scale),
@@ -580,7 +659,8 @@ fn a_picture_holds_whatever_numbers_a_report_may_have() {
 fn with_readme(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("reports")).expect("a folder");
-    let destination = Destination::prepare(&folder.path().join("reports/big.json")).expect("a destination");
+    let destination =
+        Destination::prepare(&folder.path().join("reports/big.json")).expect("a destination");
     destination.write(&report()).expect("written");
     let readme = folder.path().join("README.md");
     fs::write(&readme, text).expect("written");
@@ -602,7 +682,9 @@ fn a_table_between_markers_is_renewed_and_stays_as_it_is() {
                     <!-- actbench:end -->\ntext\n```md\n<!-- actbench:begin rates other.json -->\n```\n";
     assert!(once.starts_with(expected), "{once}");
     assert!(
-        once.contains("```console\nBig GPU") && once.contains("  sigmoid/two_sided") && !once.contains("relu/plain  "),
+        once.contains("```console\nBig GPU")
+            && once.contains("  sigmoid/two_sided")
+            && !once.contains("relu/plain  "),
         "{once}"
     );
     assert!(once.ends_with("<!-- actbench:end rates -->\nlast"), "{once}");
@@ -615,7 +697,10 @@ fn a_table_between_markers_is_renewed_and_stays_as_it_is() {
 fn a_marker_that_is_not_understood_is_refused_with_its_line() {
     let end = "<!-- actbench:end -->";
     let cases = [
-        ("<!-- actbench:begin rates reports/big.json -->\n".to_owned(), "line 1: the table has no end"),
+        (
+            "<!-- actbench:begin rates reports/big.json -->\n".to_owned(),
+            "line 1: the table has no end",
+        ),
         (format!("\n{end}\n"), "line 2: a table ends here that begins nowhere"),
         (
             format!(
@@ -630,16 +715,31 @@ fn a_marker_that_is_not_understood_is_refused_with_its_line() {
         (format!("<!-- actbench:begin rates -->\n{end}"), "a marker reads"),
         (format!("<!-- actbench:begin rates reports/big.json a b -->\n{end}"), "a marker reads"),
         (format!("<!-- actbench:begin rates reports/big.json\n{end}"), "has no end (-->)"),
-        (format!("<!-- actbench:begin rates reports/none.json -->\n{end}"), "none.json can't be read"),
-        (format!("<!-- actbench:begin rates reports/big.json ( -->\n{end}"), "\"(\" is no regular expression"),
-        (format!("<!-- actbench:begin rates reports/big.json weather -->\n{end}"), "has nothing of \"rates\""),
-        (format!("<!-- actbench:begin verdict reports/big.json sigmoid -->\n{end}"), "has no rows to choose from"),
+        (
+            format!("<!-- actbench:begin rates reports/none.json -->\n{end}"),
+            "none.json can't be read",
+        ),
+        (
+            format!("<!-- actbench:begin rates reports/big.json ( -->\n{end}"),
+            "\"(\" is no regular expression",
+        ),
+        (
+            format!("<!-- actbench:begin rates reports/big.json weather -->\n{end}"),
+            "has nothing of \"rates\"",
+        ),
+        (
+            format!("<!-- actbench:begin verdict reports/big.json sigmoid -->\n{end}"),
+            "has no rows to choose from",
+        ),
     ];
     for (text, complaint) in cases {
         let (_folder, readme) = with_readme(&text);
         match splice(&readme, &text) {
             Err(Error::Usage(sentence)) => {
-                assert!(sentence.contains(complaint) && sentence.contains("README.md line "), "{sentence}");
+                assert!(
+                    sentence.contains(complaint) && sentence.contains("README.md line "),
+                    "{sentence}"
+                );
             }
             other => panic!("{text}: {other:?}"),
         }
@@ -653,17 +753,22 @@ fn the_pictures_are_current() {
     let readme = fs::read_to_string(root.join("README.md")).expect("a README");
     let mut current = HashSet::new();
     for line in readme.lines().filter(|line| line.contains("--output docs/")) {
-        let words: Vec<&str> = line.trim_matches(|c| "`: ".contains(c)).split_whitespace().collect();
+        let words: Vec<&str> =
+            line.trim_matches(|c| "`: ".contains(c)).split_whitespace().collect();
         let ["actbench", "report", report, "--plot", picture, "--output", file] = words[..] else {
             panic!("{line} is no command that makes a picture");
         };
         let report = Report::read(&root.join(report)).unwrap_or_else(|error| panic!("{error}"));
         let svg = export::plot(&report, picture).unwrap_or_else(|error| panic!("{error}"));
-        let committed = fs::read_to_string(root.join(file)).expect("a picture").replace("\r\n", "\n");
+        let committed =
+            fs::read_to_string(root.join(file)).expect("a picture").replace("\r\n", "\n");
         assert!(committed == svg, "{file} is not current: {line}");
         current.insert(root.join(file));
     }
-    for file in fs::read_dir(root.join("docs")).expect("a folder").map(|entry| entry.expect("a file").path()) {
+    for file in fs::read_dir(root.join("docs"))
+        .expect("a folder")
+        .map(|entry| entry.expect("a file").path())
+    {
         assert!(current.contains(&file), "README does not say what made {}", file.display());
     }
 }
@@ -684,10 +789,24 @@ fn the_verb_writes_every_format_to_stdout_or_a_file() {
     let file = file.to_str().expect("UTF-8");
     for format in FORMATS {
         let (stdout, stderr) = ends(actbench(["report", file, "--format", format.name]), 0);
-        assert_eq!((stdout.as_str(), stderr.as_str()), ((format.render)(&report()).as_str(), ""), "{}", format.name);
+        assert_eq!(
+            (stdout.as_str(), stderr.as_str()),
+            ((format.render)(&report()).as_str(), ""),
+            "{}",
+            format.name
+        );
         let output = folder.path().join("output");
-        let (nothing, _) =
-            ends(actbench(["report", file, "--format", format.name, "--output", output.to_str().expect("UTF-8")]), 0);
+        let (nothing, _) = ends(
+            actbench([
+                "report",
+                file,
+                "--format",
+                format.name,
+                "--output",
+                output.to_str().expect("UTF-8"),
+            ]),
+            0,
+        );
         assert_eq!((nothing.as_str(), fs::read_to_string(&output).expect("written")), ("", stdout));
     }
     let (svg, _) = ends(actbench(["report", file, "--plot", "bandwidth"]), 0);
@@ -696,7 +815,8 @@ fn the_verb_writes_every_format_to_stdout_or_a_file() {
 
 #[test]
 fn the_verb_renews_a_readme_and_leaves_a_current_one() {
-    let (folder, readme) = with_readme("<!-- actbench:begin verdict reports/big.json -->\n<!-- actbench:end -->\n");
+    let (folder, readme) =
+        with_readme("<!-- actbench:begin verdict reports/big.json -->\n<!-- actbench:end -->\n");
     let name = readme.to_str().expect("UTF-8");
     let (stdout, stderr) = ends(actbench(["report", "--splice", name]), 0);
     assert_eq!((stdout.as_str(), stderr.trim_end()), ("", format!("{name} renewed").as_str()));
@@ -710,7 +830,8 @@ fn the_verb_renews_a_readme_and_leaves_a_current_one() {
 fn bad_use_and_bad_files_exit_2_with_a_sentence_that_names_the_file() {
     let (folder, readme) = with_readme("<!-- actbench:begin rates none.json -->\n");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
-    fs::write(path("other.json"), "{\"schema\": \"other\", \"schema_version\": \"1.0\"}").expect("written");
+    fs::write(path("other.json"), "{\"schema\": \"other\", \"schema_version\": \"1.0\"}")
+        .expect("written");
     let readme = readme.to_str().expect("UTF-8");
     let big = path("reports/big.json");
     let cases: [(&[&str], &str); 9] = [
@@ -719,8 +840,14 @@ fn bad_use_and_bad_files_exit_2_with_a_sentence_that_names_the_file() {
         (&["report", &path("reports")], "reports"),
         (&["report", &path("other.json")], "other.json is of the schema \"other\""),
         (&["report", &big, "--format", "pdf"], "invalid value 'pdf'"),
-        (&["report", &big, "--plot", "weather"], "big.json: it has no picture \"weather\"; there are: gaps/f32"),
-        (&["report", &big, "--output", &path("nowhere/out.html")], "out.html is in a folder that does not exist"),
+        (
+            &["report", &big, "--plot", "weather"],
+            "big.json: it has no picture \"weather\"; there are: gaps/f32",
+        ),
+        (
+            &["report", &big, "--output", &path("nowhere/out.html")],
+            "out.html is in a folder that does not exist",
+        ),
         (&["report", "--splice", readme], "README.md line 1: "),
         (&["report", "--splice", &path("none.md")], "none.md can't be read"),
     ];
@@ -752,6 +879,9 @@ fn a_closed_pipe_ends_it_quietly() {
 #[test]
 fn its_help_fits_a_screen_and_has_an_example() {
     let (help, _) = ends(actbench(["report", "--help"]), 0);
-    assert!(help.lines().count() <= 40 && help.contains("Examples: actbench report some.json"), "{help}");
+    assert!(
+        help.lines().count() <= 40 && help.contains("Examples: actbench report some.json"),
+        "{help}"
+    );
     assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
 }

@@ -21,7 +21,12 @@ fn every_kernel(with: impl Fn(&mut Trial)) {
         match trial.run(gpu) {
             Ok(found) => {
                 let complaint = found.complaint(&kernel, SEED);
-                assert!(complaint.is_none(), "{:?}\n{}", trial.shape, complaint.unwrap_or_default());
+                assert!(
+                    complaint.is_none(),
+                    "{:?}\n{}",
+                    trial.shape,
+                    complaint.unwrap_or_default()
+                );
                 assert_eq!(found.inputs, trial.elements);
                 ran += 1;
             }
@@ -73,7 +78,10 @@ fn a_tensor_in_several_buffers() {
 fn more_workgroups_than_one_dimension_holds() {
     let most = u64::from(gpu().facts.max_workgroups_per_dimension);
     // On an adapter whose x dimension is vast, the second row needs more elements than a test should move.
-    assert!(most <= 1 << 20, "this adapter allows {most} workgroups a dimension: choose another with ACTBENCH_ADAPTER");
+    assert!(
+        most <= 1 << 20,
+        "this adapter allows {most} workgroups a dimension: choose another with ACTBENCH_ADAPTER"
+    );
     every_kernel(|trial| {
         let elements_per_word = WORD_BYTES / trial.kernel.storage.element_bytes();
         trial.shape = Shape { workgroup_size: 1, words_per_invocation: 1 };
@@ -110,7 +118,9 @@ fn what_the_device_cannot_hold_is_unsupported() {
 #[test]
 fn the_polynomial_is_as_good_as_it_was_made_where_the_compiler_leaves_it_alone() {
     let gpu = gpu();
-    let kernel = kernel::all().find(|kernel| kernel.path() == "forward/f32/sigmoid/poly").expect("in the table");
+    let kernel = kernel::all()
+        .find(|kernel| kernel.path() == "forward/f32/sigmoid/poly")
+        .expect("in the table");
     let found = Trial::new(gpu, kernel, Inputs::patterns(SEED), 1 << 20).run(gpu).expect("it runs");
     // Of the software adapters it is known that they do: 2.64 ULP over all inputs on lavapipe.
     let as_good = if gpu.facts.is_software { found.tier() == Some('A') } else { found.is_right() };

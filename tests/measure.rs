@@ -89,7 +89,12 @@ fn fake<M: Fn(&Pass<'_>) -> Time>(seed: u64, model: M) -> Fake<M> {
 impl<M: Fn(&Pass<'_>) -> Time> Stopwatch for Fake<M> {
     type Work = Work;
 
-    fn time(&self, passes: &[(&Work, u32)], per_submission: usize, times: &mut Vec<Time>) -> Result<()> {
+    fn time(
+        &self,
+        passes: &[(&Work, u32)],
+        per_submission: usize,
+        times: &mut Vec<Time>,
+    ) -> Result<()> {
         let began = self.now_ns.get();
         for (work, dispatches) in passes {
             let ns = work.ns * f64::from(*dispatches);
@@ -112,7 +117,11 @@ impl<M: Fn(&Pass<'_>) -> Time> Stopwatch for Fake<M> {
         }
         if self.remembers {
             let passes = passes.iter().map(|(work, dispatches)| (work.name, *dispatches)).collect();
-            self.calls.borrow_mut().push(Call { passes, per_submission, ns: self.now_ns.get() - began });
+            self.calls.borrow_mut().push(Call {
+                passes,
+                per_submission,
+                ns: self.now_ns.get() - began,
+            });
         }
         if self.calls.borrow().len() > self.lost_after {
             return Err(Error::Machine("lost".to_owned()));
@@ -156,7 +165,8 @@ fn samples<M: Fn(&Pass<'_>) -> Time>(fake: &Fake<M>, members: &[&Work], plan: &P
 
 /// The rounds in which exactly one member has no sample; panics if there are others with none at all.
 fn rounds_with_a_gap(samples: &Samples) -> Vec<usize> {
-    let gaps = |round: usize| samples.members.iter().filter(|member| member.ns[round].is_none()).count();
+    let gaps =
+        |round: usize| samples.members.iter().filter(|member| member.ns[round].is_none()).count();
     assert!((0..samples.fixed.rounds as usize).all(|round| gaps(round) < 2));
     (0..samples.fixed.rounds as usize).filter(|round| gaps(*round) == 1).collect()
 }
@@ -188,7 +198,8 @@ fn samples_are_longer_beside_a_process_that_comes_and_goes() {
     let patient = Plan { sample: Duration::from_millis(2), ..patient };
     let dispatches = |plan| {
         let members = [&COPY, &SIGMOID];
-        [samples(&quiet(), &members, plan), samples(&beside(), &members, plan)].map(|samples| samples.fixed.dispatches)
+        [samples(&quiet(), &members, plan), samples(&beside(), &members, plan)]
+            .map(|samples| samples.fixed.dispatches)
     };
     let hasty = Plan { patience: 1, ..patient };
     let [steady, unsteady] = dispatches(&hasty);
@@ -197,12 +208,14 @@ fn samples_are_longer_beside_a_process_that_comes_and_goes() {
     // The first rounds are thrown away, and no later device takes longer ones than the first has fixed.
     assert_eq!(unsteady.members[0].ns.len(), 20);
     let fixed = Fixed { dispatches: 7, rounds: 20 };
-    let next = measure::measure(&beside(), &[&COPY, &SIGMOID], None, &patient, Some(fixed)).expect("the device works");
+    let next = measure::measure(&beside(), &[&COPY, &SIGMOID], None, &patient, Some(fixed))
+        .expect("the device works");
     assert_eq!(next.fixed, fixed);
     // Where they are longer than its own, no more of them are in flight.
     let longer = Fixed { dispatches: 800, rounds: 20 };
     let device = quiet();
-    measure::measure(&device, &[&COPY, &SIGMOID], None, &patient, Some(longer)).expect("the device works");
+    measure::measure(&device, &[&COPY, &SIGMOID], None, &patient, Some(longer))
+        .expect("the device works");
     assert!(device.calls.borrow().iter().all(|call| call.per_submission == 1 || call.ns < 2.5e8));
 }
 
@@ -211,7 +224,8 @@ fn a_clock_that_gives_no_time_drops_every_sample_and_says_why() {
     for reject in [Reject::Zero, Reject::Backwards, Reject::LongerThanWall] {
         for witness in [None, Some(&WITNESS)] {
             let fake = fake(1, |_| Err(reject));
-            let samples = measure::measure(&fake, &[&COPY, &SIGMOID], witness, &PLAN, None).expect("the device works");
+            let samples = measure::measure(&fake, &[&COPY, &SIGMOID], witness, &PLAN, None)
+                .expect("the device works");
             assert_eq!(samples.fixed, Fixed { dispatches: 1 << 16, rounds: 20 });
             for member in &samples.members {
                 assert_eq!(member.ns, [None; 20]);
@@ -226,14 +240,22 @@ fn a_clock_that_gives_no_time_drops_every_sample_and_says_why() {
         assert_eq!(ranked[0].ns, [None; 6]);
         assert!(measure::rounds(&fake, &[], &PLAN, 6).expect("the device works").is_empty());
         let error = measure::time_once(&fake, &COPY, 1).expect_err("no time");
-        assert!(error.to_string().contains(&format!("fake gave no time for copy: {reject}")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("fake gave no time for copy: {reject}")),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn a_clock_that_wraps_now_and_then_drops_these_samples_alone() {
-    let wraps =
-        fake(1, |pass| if !pass.is_witness() && pass.samples % 50 == 7 { Err(Reject::Backwards) } else { Ok(pass.ns) });
+    let wraps = fake(1, |pass| {
+        if !pass.is_witness() && pass.samples % 50 == 7 {
+            Err(Reject::Backwards)
+        } else {
+            Ok(pass.ns)
+        }
+    });
     let found = samples(&wraps, &[&COPY, &SIGMOID], &exactly(100));
     assert_eq!(rounds_with_a_gap(&found), [3, 28, 53, 78]);
     assert_eq!(dropped(&found), (4, 0));
@@ -241,8 +263,13 @@ fn a_clock_that_wraps_now_and_then_drops_these_samples_alone() {
         assert!(member.ns.iter().flatten().all(|ns| (ns / work.ns - 1.0).abs() < 1e-12));
     }
     // A witness without a time is missed by the sample before it and by the one behind it.
-    let wraps =
-        fake(1, |pass| if pass.is_witness() && pass.samples % 50 == 8 { Err(Reject::Backwards) } else { Ok(pass.ns) });
+    let wraps = fake(1, |pass| {
+        if pass.is_witness() && pass.samples % 50 == 8 {
+            Err(Reject::Backwards)
+        } else {
+            Ok(pass.ns)
+        }
+    });
     let found = samples(&wraps, &[&COPY, &SIGMOID], &exactly(100));
     assert_eq!(rounds_with_a_gap(&found), [3, 4, 28, 29, 53, 54, 78, 79]);
     assert_eq!(dropped(&found), (8, 0));
@@ -262,7 +289,10 @@ fn a_clock_too_coarse_for_one_dispatch_gets_more_of_them() {
     assert!((333..=1000).contains(&found.fixed.dispatches), "{}", found.fixed.dispatches);
     for ns in found.members.iter().flat_map(|member| &member.ns) {
         let ns = ns.expect("a sample");
-        assert!(ns <= short.ns && ns > short.ns - quantum / f64::from(found.fixed.dispatches), "{ns}");
+        assert!(
+            ns <= short.ns && ns > short.ns - quantum / f64::from(found.fixed.dispatches),
+            "{ns}"
+        );
     }
 }
 
@@ -271,8 +301,13 @@ fn a_first_time_that_is_far_too_short_asks_for_no_pass_of_minutes() {
     // The first passes show next to nothing.
     let fake = fake(1, |pass| Ok(if pass.index < 4 { 1.0 } else { pass.ns }));
     let found = samples(&fake, &[&COPY, &SIGMOID], &exactly(20));
-    let warm_up: Vec<u32> =
-        fake.calls.borrow().iter().filter(|call| call.passes[0].0 == COPY.name).map(|call| call.passes[0].1).collect();
+    let warm_up: Vec<u32> = fake
+        .calls
+        .borrow()
+        .iter()
+        .filter(|call| call.passes[0].0 == COPY.name)
+        .map(|call| call.passes[0].1)
+        .collect();
     assert_eq!(warm_up[..3], [1, 16, 256]);
     assert!((17..=66).contains(&found.fixed.dispatches), "{warm_up:?}");
 }
@@ -287,7 +322,8 @@ fn slowed(changes: &[usize], samples: usize, slower: f64) -> f64 {
 fn samples_in_which_the_core_clock_changes_are_dropped_and_counted() {
     let changes = [5, 12, 40, 43, 111];
     let rounds: Vec<usize> = changes.iter().map(|sample| sample / 2).collect();
-    let throttling = |slower| fake(1, move |pass| Ok(pass.ns * slowed(&changes, pass.samples, slower)));
+    let throttling =
+        |slower| fake(1, move |pass| Ok(pass.ns * slowed(&changes, pass.samples, slower)));
     let found = samples(&throttling(1.1), &[&COPY, &SIGMOID], &exactly(100));
     assert_eq!(rounds_with_a_gap(&found), rounds);
     assert_eq!(dropped(&found), (0, 5));
@@ -326,7 +362,10 @@ fn every_sample_stands_between_two_witnesses_of_the_same_call() {
         assert_eq!(call.per_submission, call.passes.len());
         assert!(call.ns < 1.3e8, "{} ns", call.ns);
     }
-    assert!(of_rounds.iter().any(|call| call.ns > 7e7), "calls of a few samples leave the device idle");
+    assert!(
+        of_rounds.iter().any(|call| call.ns > 7e7),
+        "calls of a few samples leave the device idle"
+    );
     let turn = ["copy", "sigmoid", "sigmoid", "copy", "sigmoid", "copy", "copy", "sigmoid"];
     assert_eq!(order, turn.repeat(25));
 }
@@ -367,7 +406,10 @@ fn the_rounds_follow_the_spread_of_the_pilot_within_their_limits() {
     let free = Plan { min_rounds: 4, max_rounds: 100_000, ..PLAN };
     let median = |noise| {
         let mut rounds: Vec<u32> = (0..51).map(|seed| rounds_at(seed, noise, &free)).collect();
-        assert!(rounds.iter().all(|rounds| rounds % 4 == 0), "turns of two members are four rounds: {rounds:?}");
+        assert!(
+            rounds.iter().all(|rounds| rounds % 4 == 0),
+            "turns of two members are four rounds: {rounds:?}"
+        );
         rounds.sort_unstable();
         rounds[25]
     };
@@ -423,12 +465,16 @@ fn the_rounds_do_not_depend_on_what_they_measure() {
 fn what_another_device_fixed_is_obeyed() {
     let fixed = Fixed { dispatches: 7, rounds: 13 };
     let fake = noisy(1, 0.5, 0, 1.0);
-    let found = measure::measure(&fake, &[&COPY, &SIGMOID], Some(&WITNESS), &PLAN, Some(fixed)).expect("samples");
+    let found = measure::measure(&fake, &[&COPY, &SIGMOID], Some(&WITNESS), &PLAN, Some(fixed))
+        .expect("samples");
     assert_eq!(found.fixed, fixed);
-    assert!(found.members.iter().all(|member| member.ns.len() == 13 && member.witness_ns.len() == 13));
+    assert!(
+        found.members.iter().all(|member| member.ns.len() == 13 && member.witness_ns.len() == 13)
+    );
     let calls = fake.calls.borrow();
     let passes = calls.iter().filter(|call| call.passes.len() > 2).flat_map(|call| &call.passes);
-    let samples: Vec<u32> = passes.filter(|(name, _)| *name != WITNESS.name).map(|(_, times)| *times).collect();
+    let samples: Vec<u32> =
+        passes.filter(|(name, _)| *name != WITNESS.name).map(|(_, times)| *times).collect();
     assert_eq!(samples, [7; 26], "there is no pilot");
 }
 
@@ -448,7 +494,8 @@ fn a_device_that_fails_ends_it_wherever_it_is() {
 fn rows(samples: Samples, activations: &[&str]) -> Vec<Measurement> {
     let row = |(activation, member): (&&str, measure::Member)| {
         let activation = Activation::named(activation).expect("in the table");
-        let kernel = Kernel::default_form(activation, Direction::Forward, Storage::F32).expect("a form");
+        let kernel =
+            Kernel::default_form(activation, Direction::Forward, Storage::F32).expect("a form");
         let mut row = Measurement::new(&kernel, 1 << 20);
         row.status = Status::Ok;
         row.dispatches_per_sample = samples.fixed.dispatches;
@@ -467,10 +514,14 @@ fn ratio(samples: Samples) -> Estimate {
 #[test]
 fn ratios_within_rounds_cancel_a_drift_that_ruins_medians() {
     // Three times as slow in the end as in the beginning, in a second.
-    let drifting = fake(1, |pass| Ok(pass.ns * (1.0 + 2.0 * pass.now_ns / 1e9) * (0.001 * pass.normal).exp()));
+    let drifting =
+        fake(1, |pass| Ok(pass.ns * (1.0 + 2.0 * pass.now_ns / 1e9) * (0.001 * pass.normal).exp()));
     let rows = rows(samples(&drifting, &[&COPY, &SIGMOID], &exactly(60)), &["copy", "sigmoid"]);
     let [copy, sigmoid] = [0, 1].map(|row| rows[row].time_ns().expect("samples"));
-    assert!(copy.relative_half_width() > 0.1 && sigmoid.relative_half_width() > 0.1, "{copy:?} {sigmoid:?}");
+    assert!(
+        copy.relative_half_width() > 0.1 && sigmoid.relative_half_width() > 0.1,
+        "{copy:?} {sigmoid:?}"
+    );
     let ratio = rows[1].over(&rows[0]).expect("samples");
     assert!(ratio.relative_half_width() < 0.02, "{ratio:?}");
     assert!(ratio.low <= 1.5 && 1.5 <= ratio.high, "{ratio:?}");
@@ -479,8 +530,9 @@ fn ratios_within_rounds_cancel_a_drift_that_ruins_medians() {
 /// Of so many measurements of the same work against itself, those whose interval holds 1.
 fn covered(experiments: u64, plan: &Plan, drift: f64) -> usize {
     let holds = |seed: &u64| {
-        let fake =
-            fake(*seed, |pass| Ok(pass.ns * (0.01 * pass.normal).exp() * (1.0 + drift * (pass.now_ns / 2e8).sin())));
+        let fake = fake(*seed, |pass| {
+            Ok(pass.ns * (0.01 * pass.normal).exp() * (1.0 + drift * (pass.now_ns / 2e8).sin()))
+        });
         let ratio = ratio(samples(&fake, &[&COPY, &COPY], plan));
         ratio.low <= 1.0 && 1.0 <= ratio.high
     };
@@ -492,9 +544,11 @@ fn the_same_work_differs_from_itself_as_seldom_as_promised() {
     let lenient = Plan { witness_tolerance: None, ..PLAN };
     let twenty = Plan { max_rounds: 20, ..lenient };
     // With 20 rounds 95.9 % by the binomial, and with others at least 95 %; four standard errors of 2000 and 500 either way.
-    for (experiments, plan, drift, expected) in
-        [(2000, twenty, 0.0, 1882..=1953), (500, twenty, 0.2, 455..=500), (500, lenient, 0.0, 455..=500)]
-    {
+    for (experiments, plan, drift, expected) in [
+        (2000, twenty, 0.0, 1882..=1953),
+        (500, twenty, 0.2, 455..=500),
+        (500, lenient, 0.0, 455..=500),
+    ] {
         let covered = covered(experiments, &plan, drift);
         assert!(expected.contains(&covered), "{covered} of {experiments}, drift {drift}");
     }
@@ -506,7 +560,8 @@ fn sampling_allocates_nothing() {
         let fake = Fake { remembers: false, ..noisy(1, 0.01, 0, 1.0) };
         let plan = Plan { min_rounds: rounds, max_rounds: rounds, ..PLAN };
         let mut found = None;
-        let counted = allocation_counter::measure(|| found = Some(samples(&fake, &[&COPY, &SIGMOID], &plan)));
+        let counted =
+            allocation_counter::measure(|| found = Some(samples(&fake, &[&COPY, &SIGMOID], &plan)));
         assert_eq!(found.expect("samples").fixed.rounds, rounds);
         counted.count_total
     };
@@ -569,9 +624,17 @@ fn gates_close_on_what_a_broken_clock_gives() {
         assert_eq!(sigmoid.dropped.clock, first_good);
         if is_good {
             is_fine(&sigmoid);
-            assert!(sigmoid.notes[0].contains("the clock gave no time for 10"), "{:?}", sigmoid.notes);
+            assert!(
+                sigmoid.notes[0].contains("the clock gave no time for 10"),
+                "{:?}",
+                sigmoid.notes
+            );
         } else {
-            is_invalid(&sigmoid, &copy, "the clock gave no time for 11 of 100 samples: the clock stood still");
+            is_invalid(
+                &sigmoid,
+                &copy,
+                "the clock gave no time for 11 of 100 samples: the clock stood still",
+            );
         }
     }
 }
@@ -612,7 +675,10 @@ fn gates_close_on_a_kernel_that_does_half_the_work() {
     let a_little_faster = Work { name: "sigmoid", ns: COPY.ns / 1.04 };
     let of = |work: &Work, is_software| {
         let fake = noisy(1, 0.01, 0, 1.0);
-        judged(samples(&fake, &[&COPY, work], &exactly(40)), &Circumstances { is_software, ..HARDWARE })
+        judged(
+            samples(&fake, &[&COPY, work], &exactly(40)),
+            &Circumstances { is_software, ..HARDWARE },
+        )
     };
     let [copy, sigmoid] = of(&half, false);
     is_fine(&copy);

@@ -55,7 +55,10 @@ const FORMULAS: &[Planted] = &[
     Planted {
         kernel: "backward/f32/add/plain",
         run: Run::Usual,
-        faults: &[("dy is subtracted", "saved + dy", "saved - dy"), ("dy is ignored", "saved + dy", "saved")],
+        faults: &[
+            ("dy is subtracted", "saved + dy", "saved - dy"),
+            ("dy is ignored", "saved + dy", "saved"),
+        ],
     },
     Planted {
         kernel: "forward/f32/relu/plain",
@@ -64,7 +67,11 @@ const FORMULAS: &[Planted] = &[
             ("it is the absolute value", "max(x, T(0.0))", "abs(x)"),
             ("it leaks 1 % of what is negative", "max(x, T(0.0))", "max(x, T(0.01) * x)"),
             ("it ends at 6", "max(x, T(0.0))", "clamp(x, T(0.0), T(6.0))"),
-            ("the last of four lanes keeps its x", "max(x, T(0.0))", "vec4<f32>(max(x.xyz, vec3<f32>(0.0)), x.w)"),
+            (
+                "the last of four lanes keeps its x",
+                "max(x, T(0.0))",
+                "vec4<f32>(max(x.xyz, vec3<f32>(0.0)), x.w)",
+            ),
         ],
     },
     Planted {
@@ -83,7 +90,11 @@ const FORMULAS: &[Planted] = &[
         faults: &[
             ("the gradient at 0 is dy", "saved > T(0.0)", "saved >= T(0.0)"),
             ("dy is ignored", "dy, saved > T(0.0)", "T(1.0), saved > T(0.0)"),
-            ("saved and dy are exchanged", "{ return relu_from_x(saved, dy); }", "{ return relu_from_x(dy, saved); }"),
+            (
+                "saved and dy are exchanged",
+                "{ return relu_from_x(saved, dy); }",
+                "{ return relu_from_x(dy, saved); }",
+            ),
         ],
     },
     Planted {
@@ -93,7 +104,11 @@ const FORMULAS: &[Planted] = &[
             ("|x| lacks its bars", "exp(-abs(x))", "exp(-x)"),
             ("exp2 stands for exp", "exp(-abs(x))", "exp2(-abs(x))"),
             ("x is clamped to +-30", "exp(-abs(x))", "exp(-min(abs(x), T(30.0)))"),
-            ("y ends at the smallest normal number", "exp(-abs(x))", "max(exp(-abs(x)), T(1.17549435e-38))"),
+            (
+                "y ends at the smallest normal number",
+                "exp(-abs(x))",
+                "max(exp(-abs(x)), T(1.17549435e-38))",
+            ),
             ("x passes through half precision", "exp(-abs(x))", "exp(-abs(quantizeToF16(x)))"),
             ("digits are lost far below 0", "sigmoid_of(x, exp(-abs(x)))", "sigmoid_tanh(x)"),
             ("one side serves for both", "select(z, T(1.0), x >= T(0.0))", "T(1.0)"),
@@ -150,8 +165,16 @@ const FORMULAS: &[Planted] = &[
         kernel: "forward/f32/sigmoid/poly",
         run: Run::Usual,
         faults: &[
-            ("the factor of r^2 is off in its fourth digit", "0.4999999403953552", "0.4998999403953552"),
-            ("the factor of r^3 is off in its fourth digit", "0.1666652113199234", "0.1667652113199234"),
+            (
+                "the factor of r^2 is off in its fourth digit",
+                "0.4999999403953552",
+                "0.4998999403953552",
+            ),
+            (
+                "the factor of r^3 is off in its fourth digit",
+                "0.1666652113199234",
+                "0.1667652113199234",
+            ),
             ("the factor of r^6 is missing", "0.0013814540579915047", "0.0"),
             ("exp is constant below -80", "vec4<f32>(-103.0)", "vec4<f32>(-80.0)"),
             ("exp has no lower end", "max(x, vec4<f32>(-103.0))", "x"),
@@ -175,7 +198,11 @@ const FORMULAS: &[Planted] = &[
         run: Run::Usual,
         faults: &[
             ("1 + y stands for 1 - y", "T(1.0) - saved", "T(1.0) + saved"),
-            ("a small number is added", "saved * (T(1.0) - saved)", "saved * (T(1.0) - saved) + T(5e-5)"),
+            (
+                "a small number is added",
+                "saved * (T(1.0) - saved)",
+                "saved * (T(1.0) - saved) + T(5e-5)",
+            ),
         ],
     },
     Planted {
@@ -192,7 +219,11 @@ const FORMULAS: &[Planted] = &[
         faults: &[
             ("|x| lacks its bars", "exp(-abs(saved))", "exp(-saved)"),
             ("the square is missing", "z / (d * d)", "z / d"),
-            ("it goes through a y that has lost its digits", "z / (d * d)", "(T(1.0) / d) * (T(1.0) - T(1.0) / d)"),
+            (
+                "it goes through a y that has lost its digits",
+                "z / (d * d)",
+                "(T(1.0) / d) * (T(1.0) - T(1.0) / d)",
+            ),
             ("dy is ignored", "dy * (z / (d * d))", "z / (d * d)"),
         ],
     },
@@ -212,9 +243,21 @@ const STORAGES: &[Planted] = &[
             ("part 0 is read for part 1", "select(word.xy, word.zw, index == 1u)", "word.xy"),
             ("the parts are exchanged when read", "index == 1u", "index == 0u"),
             ("the parts are exchanged when written", "if index == 0u", "if index == 1u"),
-            ("a pair's halves are exchanged when read", "unpack2x16float(pairs.x)", "unpack2x16float(pairs.x).yx"),
-            ("a pair's halves are exchanged when written", "pack2x16float(value.xy)", "pack2x16float(value.yx)"),
-            ("a pair is written in place of the next", "(*word).w = pairs.y", "(*word).w = pairs.x"),
+            (
+                "a pair's halves are exchanged when read",
+                "unpack2x16float(pairs.x)",
+                "unpack2x16float(pairs.x).yx",
+            ),
+            (
+                "a pair's halves are exchanged when written",
+                "pack2x16float(value.xy)",
+                "pack2x16float(value.yx)",
+            ),
+            (
+                "a pair is written in place of the next",
+                "(*word).w = pairs.y",
+                "(*word).w = pairs.x",
+            ),
             ("only the first part is computed", "p < PARTS", "p < 1u"),
         ],
     },
@@ -292,7 +335,11 @@ const DRIVERS: &[Planted] = &[
         faults: &[
             ("a lane's words are neighbours", "i += workgroup_size", "i += 1u"),
             ("workgroups overlap", "* workgroup_size * units_per_invocation", "* workgroup_size"),
-            ("a lane's last word is left out", "k < units_per_invocation", "k + 1u < units_per_invocation"),
+            (
+                "a lane's last word is left out",
+                "k < units_per_invocation",
+                "k + 1u < units_per_invocation",
+            ),
         ],
     },
     Planted {
@@ -304,16 +351,32 @@ const DRIVERS: &[Planted] = &[
         kernel: "forward/f32/copy/plain",
         run: Run::SeveralRows,
         faults: &[
-            ("the grid's second row repeats the first", "workgroup.y * grid.x + workgroup.x", "workgroup.x"),
-            ("a row is taken for as long as there are rows", "workgroup.y * grid.x", "workgroup.y * grid.y"),
+            (
+                "the grid's second row repeats the first",
+                "workgroup.y * grid.x + workgroup.x",
+                "workgroup.x",
+            ),
+            (
+                "a row is taken for as long as there are rows",
+                "workgroup.y * grid.x",
+                "workgroup.y * grid.y",
+            ),
         ],
     },
     Planted {
         kernel: "forward/f32/copy/plain",
         run: Run::TwoBuffers,
         faults: &[
-            ("the first buffer is not dispatched", "i < params.words", "i < params.words && params.words != 1024u"),
-            ("the second buffer is not dispatched", "i < params.words", "i < params.words && params.words == 1024u"),
+            (
+                "the first buffer is not dispatched",
+                "i < params.words",
+                "i < params.words && params.words != 1024u",
+            ),
+            (
+                "the second buffer is not dispatched",
+                "i < params.words",
+                "i < params.words && params.words == 1024u",
+            ),
         ],
     },
     Planted {
@@ -337,7 +400,11 @@ const MASKS: &[Planted] = &[
             ("bits are one place too high", "PARTS + p) * 4u)", "PARTS + p) * 4u + 1u)"),
             ("bits of four are reversed", "vec4<u32>(1u, 2u, 4u, 8u)", "vec4<u32>(8u, 4u, 2u, 1u)"),
             ("the mask is never written", "mask[unit] = bits;", ""),
-            ("a mask is written one u32 further on", "mask[unit] = bits;", "mask[unit + 1u] = bits;"),
+            (
+                "a mask is written one u32 further on",
+                "mask[unit] = bits;",
+                "mask[unit + 1u] = bits;",
+            ),
             ("lanes behind the end write masks", "if first < params.words", "if true"),
             ("lanes at the end write words behind it", "if i < params.words", "if true"),
         ],
@@ -412,12 +479,15 @@ fn changed(kernel: &Kernel, find: &str, replace: &str) -> String {
 impl Run {
     fn trial<'a>(self, gpu: &Gpu, kernel: Kernel, wgsl: &'a str) -> Trial<'a> {
         let elements_per_word = WORD_BYTES / kernel.storage.element_bytes();
-        let usual = Trial { wgsl: Some(wgsl), ..Trial::new(gpu, kernel, Inputs::patterns(SEED), 100_003) };
+        let usual =
+            Trial { wgsl: Some(wgsl), ..Trial::new(gpu, kernel, Inputs::patterns(SEED), 100_003) };
         let most = u64::from(gpu.facts.max_workgroups_per_dimension);
         match self {
             Self::Usual => usual,
             Self::Short => Trial { elements: 21, ..usual },
-            Self::SeveralUnits => Trial { shape: Shape { workgroup_size: 64, words_per_invocation: 32 }, ..usual },
+            Self::SeveralUnits => {
+                Trial { shape: Shape { workgroup_size: 64, words_per_invocation: 32 }, ..usual }
+            }
             Self::SeveralRows => {
                 assert!(
                     most <= 1 << 20,
@@ -455,16 +525,26 @@ fn all_are_caught(beds: &[Planted]) {
         }
         for (what, find, replace) in *faults {
             let wgsl = changed(&kernel, find, replace);
-            let found =
-                run.trial(gpu, kernel, &wgsl).run(gpu).unwrap_or_else(|error| panic!("{path}: {what}: {error}"));
-            eprintln!("{path}: {what}: {} violations, guard broken: {}", found.violations, found.guard_broken);
+            let found = run
+                .trial(gpu, kernel, &wgsl)
+                .run(gpu)
+                .unwrap_or_else(|error| panic!("{path}: {what}: {error}"));
+            eprintln!(
+                "{path}: {what}: {} violations, guard broken: {}",
+                found.violations, found.guard_broken
+            );
             if found.is_right() {
                 unnoticed.push(format!("{path}: {what} (\"{replace}\" for \"{find}\")"));
             }
             ran += 1;
         }
     }
-    assert!(unnoticed.is_empty(), "{} faults went unnoticed:\n{}", unnoticed.len(), unnoticed.join("\n"));
+    assert!(
+        unnoticed.is_empty(),
+        "{} faults went unnoticed:\n{}",
+        unnoticed.len(),
+        unnoticed.join("\n")
+    );
     let all: usize = beds.iter().map(|planted| planted.faults.len()).sum();
     assert_eq!(ran, if gpu.facts.shader_f16 { all } else { all - native }, "faults that ran");
 }
@@ -497,7 +577,9 @@ fn wrong_masks_are_caught() {
 #[test]
 fn every_fault_is_valid_wgsl_with_or_without_an_adapter() {
     let mut without_native = 0;
-    for Planted { kernel: path, faults, .. } in [FORMULAS, STORAGES, DRIVERS, MASKS].into_iter().flatten() {
+    for Planted { kernel: path, faults, .. } in
+        [FORMULAS, STORAGES, DRIVERS, MASKS].into_iter().flatten()
+    {
         let kernel = kernel_at(path);
         for (what, find, replace) in *faults {
             let wgsl = changed(&kernel, find, replace);
@@ -506,7 +588,8 @@ fn every_fault_is_valid_wgsl_with_or_without_an_adapter() {
             });
             let capabilities = naga::valid::Capabilities::all();
             let valid =
-                naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities).validate(&module);
+                naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
+                    .validate(&module);
             assert!(valid.is_ok(), "{path}: {what}: {valid:?}");
             without_native += usize::from(!kernel.needs_shader_f16());
         }
@@ -525,8 +608,11 @@ impl OnDevice {
     fn new(gpu: &Gpu, kernel: Kernel) -> Self {
         let element_bytes = kernel.storage.element_bytes();
         let elements = 2 * WORDS_PER_BUFFER * WORD_BYTES / element_bytes;
-        let layout = Layout::new(elements, element_bytes, (WORDS_PER_BUFFER + GUARD_WORDS) * WORD_BYTES);
-        let tensor = |role: &Role| gpu.tensor(&format!("{role:?}"), layout.of(&kernel, *role)).expect("room");
+        let layout =
+            Layout::new(elements, element_bytes, (WORDS_PER_BUFFER + GUARD_WORDS) * WORD_BYTES);
+        let tensor = |role: &Role| {
+            gpu.tensor(&format!("{role:?}"), layout.of(&kernel, *role)).expect("room")
+        };
         let made = Self { kernel, tensors: kernel.tensors().iter().map(tensor).collect() };
         for role in kernel.inputs() {
             made.upload(gpu, role, |first, bytes| fill(&kernel, role, first, bytes));
@@ -535,7 +621,12 @@ impl OnDevice {
     }
 
     fn tensor(&self, role: Role) -> &Tensor {
-        let at = self.kernel.tensors().iter().position(|other| *other == role).expect("a role of this kernel");
+        let at = self
+            .kernel
+            .tensors()
+            .iter()
+            .position(|other| *other == role)
+            .expect("a role of this kernel");
         &self.tensors[at]
     }
 
@@ -547,8 +638,11 @@ impl OnDevice {
     /// What validation finds where bindings, from the first tensor's on, get the tensors of these numbers.
     fn check(&self, gpu: &Gpu, order: &[usize]) -> Accuracy {
         let bound: Vec<&Tensor> = order.iter().map(|at| &self.tensors[*at]).collect();
-        let workload = gpu.workload(self.kernel, Shape::default(), ShaderChecks::Checked, &bound).expect("a workload");
-        validate::check(gpu, &self.kernel, &workload, &bound, &Inputs::patterns(SEED)).expect("a device")
+        let workload = gpu
+            .workload(self.kernel, Shape::default(), ShaderChecks::Checked, &bound)
+            .expect("a workload");
+        validate::check(gpu, &self.kernel, &workload, &bound, &Inputs::patterns(SEED))
+            .expect("a device")
     }
 }
 
@@ -571,7 +665,8 @@ fn for_each_kernel(plant: impl Fn(&Gpu, Kernel)) {
         }
         ran += 1;
     }
-    let needed = kernel::all().filter(|kernel| gpu.facts.shader_f16 || !kernel.needs_shader_f16()).count();
+    let needed =
+        kernel::all().filter(|kernel| gpu.facts.shader_f16 || !kernel.needs_shader_f16()).count();
     assert_eq!(ran, needed, "kernels that ran");
 }
 
@@ -584,7 +679,9 @@ fn inputs_that_went_to_the_wrong_buffer_are_caught() {
             let layout = device.tensor(role).layout;
             let second = layout.words_per_buffer * WORD_BYTES / layout.element_bytes;
             let uploads: [WrongUpload; 4] = [
-                ("buffers are exchanged", &|first, bytes| fill(&kernel, role, second - first, bytes)),
+                ("buffers are exchanged", &|first, bytes| {
+                    fill(&kernel, role, second - first, bytes)
+                }),
                 ("the first buffer's data goes to both", &|_, bytes| fill(&kernel, role, 0, bytes)),
                 ("the second buffer is not uploaded", &|first, bytes| {
                     if first == 0 {
@@ -613,13 +710,20 @@ fn tensors_at_the_wrong_binding_are_caught() {
         let Pass::Backward { saved: Saved::X | Saved::Y, .. } = kernel.form.pass else { return };
         let device = OnDevice::new(gpu, kernel);
         assert_right(&device.check(gpu, &[0, 1, 2]), &kernel, "with the right bindings");
-        let mut bindings = vec![("saved is bound for dy too", [0, 1, 1]), ("dy is bound for saved too", [0, 2, 2])];
+        let mut bindings = vec![
+            ("saved is bound for dy too", [0, 1, 1]),
+            ("dy is bound for saved too", [0, 2, 2]),
+        ];
         // A sum does not know its operands apart.
         if kernel.activation.name != "add" {
             bindings.push(("saved and dy are exchanged", [0, 2, 1]));
         }
         for (what, order) in bindings {
-            assert!(!device.check(gpu, &order).is_right(), "went unnoticed: {}: {what}", kernel.path());
+            assert!(
+                !device.check(gpu, &order).is_right(),
+                "went unnoticed: {}: {what}",
+                kernel.path()
+            );
         }
     });
 }
@@ -636,11 +740,16 @@ fn what_an_earlier_run_left_is_no_result() {
         let device = OnDevice::new(gpu, kernel);
         let bound: Vec<&Tensor> = device.tensors.iter().collect();
         let check = |wgsl: &str| {
-            let workload = gpu.workload_of(kernel, wgsl, Shape::default(), &bound).expect("a workload");
-            validate::check(gpu, &kernel, &workload, &bound, &Inputs::patterns(SEED)).expect("a device")
+            let workload =
+                gpu.workload_of(kernel, wgsl, Shape::default(), &bound).expect("a workload");
+            validate::check(gpu, &kernel, &workload, &bound, &Inputs::patterns(SEED))
+                .expect("a device")
         };
         assert_right(&check(&kernel.wgsl()), &kernel, "with every store");
-        assert!(!check(&changed(&kernel, find, "")).is_right(), "went unnoticed: {path} no longer writes");
+        assert!(
+            !check(&changed(&kernel, find, "")).is_right(),
+            "went unnoticed: {path} no longer writes"
+        );
     }
 }
 
@@ -681,10 +790,22 @@ fn pieces_read_back_twice_or_in_the_wrong_order_are_caught() {
             assert_right(&compare(at, results[at]), &kernel, "in order");
         }
         let went_unnoticed = |what: &str| format!("went unnoticed: {}: {what}", kernel.path());
-        assert!(!compare(1, results[0]).is_right(), "{}", went_unnoticed("the first piece was read back twice"));
-        assert!(!compare(0, results[1]).is_right(), "{}", went_unnoticed("the second piece came first"));
+        assert!(
+            !compare(1, results[0]).is_right(),
+            "{}",
+            went_unnoticed("the first piece was read back twice")
+        );
+        assert!(
+            !compare(0, results[1]).is_right(),
+            "{}",
+            went_unnoticed("the second piece came first")
+        );
         let mut shifted = results[0].clone();
         shifted.rotate_left(kernel.storage.element_size());
-        assert!(!compare(0, &shifted).is_right(), "{}", went_unnoticed("the piece began an element too late"));
+        assert!(
+            !compare(0, &shifted).is_right(),
+            "{}",
+            went_unnoticed("the piece began an element too late")
+        );
     }
 }

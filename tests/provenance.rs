@@ -21,8 +21,10 @@ impl Package {
     fn at(name: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let package = Self { root: folder.path().join(name), _folder: folder };
-        package
-            .write("Cargo.toml", "[package]\nname = \"probe\"\nversion = \"0.0.1\"\nedition = \"2024\"\n[workspace]\n");
+        package.write(
+            "Cargo.toml",
+            "[package]\nname = \"probe\"\nversion = \"0.0.1\"\nedition = \"2024\"\n[workspace]\n",
+        );
         package.write("build.rs", include_str!("../build.rs"));
         package.write("build/provenance.rs", include_str!("../build/provenance.rs"));
         package.write("src/main.rs", MAIN);
@@ -64,7 +66,10 @@ impl Package {
 
     fn cargo(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO"));
-        command.args(arguments.split(' ')).current_dir(&self.root).env("CARGO_TARGET_DIR", self.root.join("target"));
+        command
+            .args(arguments.split(' '))
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", self.root.join("target"));
         command
     }
 
@@ -78,7 +83,8 @@ impl Package {
     }
 }
 
-const MAIN: &str = r#"fn main() { print!("{} {}", env!("ACTBENCH_GIT_REVISION"), env!("ACTBENCH_GIT_DIRTY")); }"#;
+const MAIN: &str =
+    r#"fn main() { print!("{} {}", env!("ACTBENCH_GIT_REVISION"), env!("ACTBENCH_GIT_DIRTY")); }"#;
 
 #[track_caller]
 fn run(command: &mut Command) -> Output {
@@ -92,8 +98,12 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn git(folder: &Path, arguments: &str) -> String {
-    let identity = ["-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"];
-    text(&run(Command::new("git").arg("-C").arg(folder).args(identity).args(arguments.split(' '))).stdout)
+    let identity =
+        ["-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"];
+    text(
+        &run(Command::new("git").arg("-C").arg(folder).args(identity).args(arguments.split(' ')))
+            .stdout,
+    )
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as what it is compared with")]
@@ -162,7 +172,10 @@ fn a_packaged_crate_says_what_cargo_wrote_down() {
     let unpack = |arguments: &str| {
         run(&mut package.cargo(arguments));
         let archive = package.root.join("target/package/probe-0.0.1.crate");
-        run(Command::new("tar").arg("xf").arg(archive).current_dir(package.root.join("target/package")));
+        run(Command::new("tar")
+            .arg("xf")
+            .arg(archive)
+            .current_dir(package.root.join("target/package")));
         // Inside a repository, which is not asked.
         Revision::of(&package.root.join("target/package/probe-0.0.1"))
     };
@@ -227,8 +240,7 @@ fn without_git_there_is_none() {
 
 #[test]
 fn versions_come_from_the_lock_file() {
-    let lock =
-        "[[package]]\nname = \"wgpu-hal\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"wgpu\"\nversion = \"30.0.1\"\n";
+    let lock = "[[package]]\nname = \"wgpu-hal\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"wgpu\"\nversion = \"30.0.1\"\n";
     assert_eq!(provenance::locked_version(lock, "wgpu"), Some("30.0.1"));
     assert_eq!(provenance::locked_version(lock, "wgpu-core"), None);
     assert_eq!(provenance::locked_version("", "wgpu"), None);

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 /// A real report, of lavapipe on two devices, and beside it what takes longer to measure: a crossover, errors by x, a claim.
 static WHOLE: LazyLock<Value> = LazyLock::new(|| {
     let mut json: Value = serde_json::from_slice(include_bytes!("data/report.json")).expect("JSON");
-    let samples = |us: f64| (0..20).map(|round| json!(1e3 * us + f64::from(round % 7))).collect::<Vec<_>>();
+    let samples =
+        |us: f64| (0..20).map(|round| json!(1e3 * us + f64::from(round % 7))).collect::<Vec<_>>();
     let point = |rungs: u32, us: f64| json!({"rungs": rungs, "samples_ns": samples(us)});
     json["clock"]["witness_rungs"] = json!(512);
     json["crossovers"] = json!([{
@@ -49,16 +50,19 @@ static WHOLE: LazyLock<Value> = LazyLock::new(|| {
     json
 });
 
-static BASE: LazyLock<Report> = LazyLock::new(|| Report::from_json(WHOLE.to_string().as_bytes()).expect("a report"));
+static BASE: LazyLock<Report> =
+    LazyLock::new(|| Report::from_json(WHOLE.to_string().as_bytes()).expect("a report"));
 
 /// A number of cases that continuous integration has time for, unless `PROPTEST_CASES` says another.
 fn config() -> Config {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000);
+    let cases =
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000);
     Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() }
 }
 
 /// Pages, with every picture drawn twice, take most of the time: where very many inputs are made, those of one input in so many are.
-static PAGES_OF_ONE_IN: LazyLock<u64> = LazyLock::new(|| if config().cases > 10_000 { 10 } else { 1 });
+static PAGES_OF_ONE_IN: LazyLock<u64> =
+    LazyLock::new(|| if config().cases > 10_000 { 10 } else { 1 });
 
 /// Something that happens to a JSON value in a report.
 #[derive(Clone, Debug)]
@@ -210,7 +214,11 @@ fn survives(json: &[u8]) {
         let text = (format.render)(&report);
         all_is_number(&text);
         // The report itself keeps what it says.
-        assert!(format.name == "json" || !text.contains(['\u{1b}', '\u{202e}']), "{}: {text}", format.name);
+        assert!(
+            format.name == "json" || !text.contains(['\u{1b}', '\u{202e}']),
+            "{}: {text}",
+            format.name
+        );
     }
     let written = serde_json::to_vec(&report).expect("string keys");
     if let Err(complaint) = Report::from_json(&written) {
@@ -218,17 +226,22 @@ fn survives(json: &[u8]) {
     }
     let names = ["base.json", "new.json"];
     for [base, new] in [[&*BASE, &report], [&report, &*BASE], [&report, &report]] {
-        let [base, new] = [Named { file: names[0], report: base }, Named { file: names[1], report: new }];
+        let [base, new] =
+            [Named { file: names[0], report: base }, Named { file: names[1], report: new }];
         match Comparison::new(&base, &[new], &Settings::default()) {
             Ok(comparison) => {
                 let csv = render::csv(&comparison).expect("in memory");
                 let page = has_pages.then(|| export::compared(&comparison, &[base, new]));
-                for text in [render::text(&comparison), render::markdown(&comparison), csv].into_iter().chain(page) {
+                for text in [render::text(&comparison), render::markdown(&comparison), csv]
+                    .into_iter()
+                    .chain(page)
+                {
                     all_is_number(&text);
                     assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
                 }
                 for row in comparison.others.iter().flat_map(|other| &other.rows) {
-                    let numbers = [row.base, row.new, row.ratio, row.low, row.high, row.p, row.p_holm];
+                    let numbers =
+                        [row.base, row.new, row.ratio, row.low, row.high, row.p, row.p_holm];
                     assert!(numbers.into_iter().flatten().all(f64::is_finite), "{row:?}");
                 }
             }
@@ -318,7 +331,11 @@ fn what_the_tests_damage_is_a_report_in_which_everything_follows() {
     let report = &*BASE;
     assert!(report.measurements.iter().all(|row| row.derived().is_some()));
     assert!(report.rates.iter().all(|row| row.derived().is_some()));
-    assert!(report.crossovers[0].derived(&report.measurements, &report.rates).is_some(), "{:?}", report.rates[2].id);
+    assert!(
+        report.crossovers[0].derived(&report.measurements, &report.rates).is_some(),
+        "{:?}",
+        report.rates[2].id
+    );
     assert!(!report.gaps.is_empty() && report.verdict.is_some());
     survives(WHOLE.to_string().as_bytes());
 }
@@ -326,7 +343,9 @@ fn what_the_tests_damage_is_a_report_in_which_everything_follows() {
 /// What reading takes is a multiple of what is read, whatever that is.
 #[test]
 fn reading_takes_memory_in_proportion() {
-    let many = |element: &str| format!("[{}{element}]", format!("{element},").repeat((1 << 20) / element.len()));
+    let many = |element: &str| {
+        format!("[{}{element}]", format!("{element},").repeat((1 << 20) / element.len()))
+    };
     let whole = WHOLE.to_string();
     let with = |key: &str, array: String| {
         let mut json = WHOLE.clone();
@@ -369,7 +388,11 @@ fn numbers_out_of_range_are_refused_by_name() {
         ("/rates/0/own/once_ns/0", json!(1e19), "which no dispatch takes"),
         ("/rates/0/own/rungs", json!(0), "has times, but no rungs or no elements"),
         ("/rates/0/own/twice_ns", json!([1.0]), "has more samples of some rungs than of others"),
-        ("/crossovers/0/points/0/samples_ns", json!([1.0]), "has more samples of some k than of others"),
+        (
+            "/crossovers/0/points/0/samples_ns",
+            json!([1.0]),
+            "has more samples of some k than of others",
+        ),
         ("/floor/dispatch_ns/median", json!(0.0), "which can't be meant"),
         ("/floor/dispatch_ns/low", json!(1e15), "does not hold its median"),
         ("/run/duration_s", json!(-1.0), "a duration in seconds is -1e0"),
@@ -384,7 +407,10 @@ fn numbers_out_of_range_are_refused_by_name() {
         *json.pointer_mut(place).unwrap_or_else(|| panic!("{place} is in a report")) = value;
         std::fs::write(&path, json.to_string()).expect("written");
         let refusal = refusal(&path);
-        assert!(refusal.contains(complaint) && refusal.starts_with(&path.display().to_string()), "{refusal}");
+        assert!(
+            refusal.contains(complaint) && refusal.starts_with(&path.display().to_string()),
+            "{refusal}"
+        );
     }
 }
 
@@ -397,8 +423,7 @@ fn a_byte_order_mark_is_no_part_of_a_report() {
 #[test]
 fn claims_have_names_of_their_own_and_durations_that_can_be_meant() {
     let read = |name: &str, duration_s: f64| {
-        let claim =
-            |name: &str| json!({"name": name, "statement": "it is so", "status": "ok", "duration_s": duration_s});
+        let claim = |name: &str| json!({"name": name, "statement": "it is so", "status": "ok", "duration_s": duration_s});
         let mut json = WHOLE.clone();
         json["claims"] = json!([claim("gates"), claim(name)]);
         Report::from_json(json.to_string().as_bytes()).map(|report| report.claims.len())
@@ -422,7 +447,8 @@ fn a_complaint_is_one_short_line_whatever_it_quotes() {
         let refusal = refusal(&path);
         assert!(refusal.contains("unknown variant"), "{refusal}");
         assert!(
-            refusal.len() < path.display().to_string().len() + 300 && !refusal.contains(['\n', '\u{1b}']),
+            refusal.len() < path.display().to_string().len() + 300
+                && !refusal.contains(['\n', '\u{1b}']),
             "{refusal}"
         );
     }

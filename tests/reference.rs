@@ -27,15 +27,23 @@ struct Row {
 }
 
 fn rows() -> Vec<Row> {
-    let mut lines = include_str!("data/reference.csv").lines().filter(|line| !line.starts_with('#'));
+    let mut lines =
+        include_str!("data/reference.csv").lines().filter(|line| !line.starts_with('#'));
     assert_eq!(lines.next(), Some("x_bits,sigmoid,sigmoid_derivative"));
     let row = |line: &str| {
         let bits = |column: usize| {
-            let text = line.split(',').nth(column).unwrap_or_else(|| panic!("no column {column} in {line}"));
+            let text = line
+                .split(',')
+                .nth(column)
+                .unwrap_or_else(|| panic!("no column {column} in {line}"));
             u64::from_str_radix(text, 16).unwrap_or_else(|error| panic!("{line}: {error}"))
         };
         let x = u32::try_from(bits(0)).expect("the bits of an f32");
-        Row { x: f64::from(f32::from_bits(x)), sigmoid: f64::from_bits(bits(1)), derivative: f64::from_bits(bits(2)) }
+        Row {
+            x: f64::from(f32::from_bits(x)),
+            sigmoid: f64::from_bits(bits(1)),
+            derivative: f64::from_bits(bits(2)),
+        }
     };
     lines.map(row).collect()
 }
@@ -49,7 +57,10 @@ fn check(what: &str, x: f64, actual: f64, nearest: f64, bound: f64) -> bool {
         return true;
     }
     // Positive f64s that follow one another do so as bits.
-    assert!(actual >= 0.0 && actual.to_bits().abs_diff(nearest.to_bits()) <= SUBNORMAL_STEPS, "{values}");
+    assert!(
+        actual >= 0.0 && actual.to_bits().abs_diff(nearest.to_bits()) <= SUBNORMAL_STEPS,
+        "{values}"
+    );
     false
 }
 
@@ -59,8 +70,13 @@ fn sigmoid_and_its_derivative_agree_with_multiprecision() {
     let (mut normal, mut normal_derivatives) = (0, 0);
     for Row { x, sigmoid: nearest, derivative } in &rows {
         normal += usize::from(check("sigmoid", *x, sigmoid(*x), *nearest, SIGMOID));
-        normal_derivatives +=
-            usize::from(check("sigmoid'", *x, sigmoid_derivative(*x), *derivative, of_derivative(*x)));
+        normal_derivatives += usize::from(check(
+            "sigmoid'",
+            *x,
+            sigmoid_derivative(*x),
+            *derivative,
+            of_derivative(*x),
+        ));
     }
     // Both kinds are there.
     for count in [normal, normal_derivatives] {
@@ -101,6 +117,9 @@ fn ends_and_middle_of_sigmoid_are_exact() {
     assert_eq!((sigmoid(0.0), sigmoid(-0.0)), (0.5, 0.5));
     assert_eq!((sigmoid(-f64::MAX), sigmoid(f64::MAX)), (0.0, 1.0));
     assert!(sigmoid(f64::NAN).is_nan() && sigmoid_derivative(f64::NAN).is_nan());
-    assert_eq!((sigmoid_derivative(f64::NEG_INFINITY), sigmoid_derivative(f64::INFINITY)), (0.0, 0.0));
+    assert_eq!(
+        (sigmoid_derivative(f64::NEG_INFINITY), sigmoid_derivative(f64::INFINITY)),
+        (0.0, 0.0)
+    );
     assert_eq!(sigmoid_derivative(0.0), 0.25);
 }

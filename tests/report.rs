@@ -11,8 +11,8 @@ use actbench::gpu::Shape;
 use actbench::kernel::{self, Kernel};
 use actbench::provenance::Tool;
 use actbench::report::{
-    Axis, Claim, Destination, Dropped, Figure, Measurement, Outcome, Plot, Point, Regime, Report, RunStatus, Series,
-    Status, Validation, expand, json_schema, table,
+    Axis, Claim, Destination, Dropped, Figure, Measurement, Outcome, Plot, Point, Regime, Report,
+    RunStatus, Series, Status, Validation, expand, json_schema, table,
 };
 use actbench::stats::Estimate;
 use actbench::system::System;
@@ -25,7 +25,8 @@ const RENEW: &str = "ACTBENCH_RENEW_SCHEMA";
 
 /// A report that has everything a report can have.
 fn report() -> Report {
-    let statuses = [Status::Ok, Status::Invalid, Status::Unsupported, Status::Skipped, Status::Failed];
+    let statuses =
+        [Status::Ok, Status::Invalid, Status::Unsupported, Status::Skipped, Status::Failed];
     let measurements: Vec<Measurement> =
         kernel::all().zip(statuses).map(|(kernel, status)| measurement(&kernel, status)).collect();
     assert_eq!(measurements.len(), statuses.len());
@@ -44,14 +45,22 @@ fn claim() -> Claim {
         conclusion: Some("there are more than 8 layers".to_owned()),
         seeds: vec![42, u64::MAX],
         figures: vec![
-            Figure::estimated("decay", "a layer", Estimate { median: 0.25, low: 0.2, high: 1.0 / 3.0 }).noted("of 5"),
+            Figure::estimated(
+                "decay",
+                "a layer",
+                Estimate { median: 0.25, low: 0.2, high: 1.0 / 3.0 },
+            )
+            .noted("of 5"),
             Figure::new("loss", "", f64::NAN),
         ],
         plots: vec![Plot {
             title: "gradient by layer".to_owned(),
             x: Axis::linear("layer"),
             y: Axis::log10("norm"),
-            series: vec![Series { label: "sigmoid".to_owned(), points: vec![Point::new(1.0, f64::INFINITY)] }],
+            series: vec![Series {
+                label: "sigmoid".to_owned(),
+                points: vec![Point::new(1.0, f64::INFINITY)],
+            }],
         }],
         notes: vec!["one seed never arrived".to_owned()],
         duration_s: 1.5,
@@ -67,14 +76,23 @@ fn measurement(kernel: &Kernel, status: Status) -> Measurement {
         measurement.shape = Some(Shape { workgroup_size: 64, words_per_invocation: 2 });
         measurement.wgsl_sha256 = Some("00".repeat(32));
         measurement.notes = vec!["slower than yesterday".to_owned()];
-        measurement.validation =
-            Some(Validation { elements: 1000, violations: 0, max_ulp: Some(0.5), max_share_of_bound: None });
+        measurement.validation = Some(Validation {
+            elements: 1000,
+            violations: 0,
+            max_ulp: Some(0.5),
+            max_share_of_bound: None,
+        });
         measurement.dispatches_per_sample = 4;
         measurement.rounds_per_device = 8;
         // A third is what a careless writer of floats does not bring back.
-        measurement.samples_ns = (0..16).map(|round| (round != 3).then_some(100.0 + f64::from(round) / 3.0)).collect();
+        measurement.samples_ns =
+            (0..16).map(|round| (round != 3).then_some(100.0 + f64::from(round) / 3.0)).collect();
         measurement.witness_ns = vec![Some(10.0); 16];
-        measurement.dropped = Dropped { clock: 1, clock_reason: Some("the clock stood still".to_owned()), witness: 0 };
+        measurement.dropped = Dropped {
+            clock: 1,
+            clock_reason: Some("the clock stood still".to_owned()),
+            witness: 0,
+        };
     }
     measurement
 }
@@ -124,7 +142,9 @@ fn written(report: &Report) -> (tempfile::TempDir, PathBuf) {
 /// The names in a folder.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");
-    entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect()
+    entries
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .collect()
 }
 
 #[test]
@@ -169,13 +189,16 @@ fn reports_of_every_status_are_valid_and_come_back_as_they_were() {
         report.run.status = status;
         let (_folder, path) = written(&report);
         let json: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
-        let errors: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
+        let errors: Vec<String> =
+            validator.iter_errors(&json).map(|error| error.to_string()).collect();
         assert_eq!(errors, Vec::<String>::new());
         let mut read = Report::read(&path).expect("a report");
         assert_eq!(read.measurements[0].derived(), report.measurements[0].derived());
         // What is computed on reading is not there before writing.
-        read = serde_json::from_value(serde_json::to_value(&read).expect("string keys")).expect("a report");
-        report = serde_json::from_value(serde_json::to_value(&report).expect("string keys")).expect("a report");
+        read = serde_json::from_value(serde_json::to_value(&read).expect("string keys"))
+            .expect("a report");
+        report = serde_json::from_value(serde_json::to_value(&report).expect("string keys"))
+            .expect("a report");
         assert_eq!(read, report);
     }
 }
@@ -237,7 +260,9 @@ fn derived_figures_are_those_of_the_samples_whatever_the_file_says() {
 fn nothing_follows_from_a_row_that_is_not_ok() {
     let report = report();
     let json = serde_json::to_value(&report).expect("string keys");
-    for (row, json) in report.measurements.iter().zip(json["measurements"].as_array().expect("rows")) {
+    for (row, json) in
+        report.measurements.iter().zip(json["measurements"].as_array().expect("rows"))
+    {
         let is_ok = row.status == Status::Ok;
         assert_eq!(row.time_ns().is_some(), is_ok, "{:?}", row.status);
         assert_eq!(json["derived"].is_object(), is_ok, "{json}");
@@ -260,8 +285,10 @@ fn files_that_can_t_be_meant_are_refused_by_name() {
     assert!(nan != whole && infinite != whole);
     let nested = "[".repeat(200_000);
     let closed = format!("{nested}{}", "]".repeat(200_000));
-    let nested_extra = whole.replacen(r#""chosen":true"#, &format!(r#""chosen":true,"extra":{closed}"#), 1);
-    let nested_labels = whole.replacen(r#""labels":{"rack":"b"}"#, &format!(r#""labels":{closed}"#), 1);
+    let nested_extra =
+        whole.replacen(r#""chosen":true"#, &format!(r#""chosen":true,"extra":{closed}"#), 1);
+    let nested_labels =
+        whole.replacen(r#""labels":{"rack":"b"}"#, &format!(r#""labels":{closed}"#), 1);
     assert!(nested_labels != whole && nested_extra != whole);
     let cases: [(&str, &str); 18] = [
         ("", "is empty"),
@@ -272,10 +299,19 @@ fn files_that_can_t_be_meant_are_refused_by_name() {
         ("{}", "no report of actbench: missing field `schema`"),
         ("[1, 2]", "no report of actbench"),
         (r#"{"context": {"date": "2026"}, "benchmarks": []}"#, "no report of actbench"),
-        (r#"{"schema": "other", "schema_version": "1.0"}"#, "is of the schema \"other\", not a report of actbench"),
-        (r#"{"schema": "actbench.report", "schema_version": "2.0"}"#, "use the actbench that wrote it, or a newer one"),
+        (
+            r#"{"schema": "other", "schema_version": "1.0"}"#,
+            "is of the schema \"other\", not a report of actbench",
+        ),
+        (
+            r#"{"schema": "actbench.report", "schema_version": "2.0"}"#,
+            "use the actbench that wrote it, or a newer one",
+        ),
         (r#"{"schema": "actbench.report", "schema_version": "new"}"#, "schema version \"new\""),
-        (r#"{"schema": "actbench.report", "schema_version": "1.0"}"#, "is a broken report: missing field `tool`"),
+        (
+            r#"{"schema": "actbench.report", "schema_version": "1.0"}"#,
+            "is a broken report: missing field `tool`",
+        ),
         (&nan, "is not JSON: expected value"),
         (&infinite, "number out of range"),
         (&closed, "no report of actbench"),
@@ -294,11 +330,17 @@ fn files_that_can_t_be_meant_are_refused_by_name() {
 #[test]
 fn numbers_that_would_mean_nothing_are_refused() {
     let cases: [(Damage, &str); 6] = [
-        (|json| json["measurements"][1]["id"] = json["measurements"][0]["id"].clone(), "is in it twice"),
+        (
+            |json| json["measurements"][1]["id"] = json["measurements"][0]["id"].clone(),
+            "is in it twice",
+        ),
         (|json| json["measurements"][0]["elements"] = json!(0), "has no elements"),
         (|json| json["measurements"][0]["samples_ns"][0] = json!(0.0), "is not above 0"),
         (|json| json["measurements"][0]["samples_ns"][0] = json!(-5.0), "is not above 0"),
-        (|json| json["measurements"][0]["witness_ns"] = json!([1.0]), "16 samples, but 1 witnesses"),
+        (
+            |json| json["measurements"][0]["witness_ns"] = json!([1.0]),
+            "16 samples, but 1 witnesses",
+        ),
         (|json| json["run"]["started_at"] = json!("yesterday"), "is a broken report"),
     ];
     for (damage, complaint) in cases {
@@ -353,7 +395,10 @@ fn preparing_finds_what_can_t_be_written_and_changes_nothing() {
     for (path, complaint) in cases {
         match Destination::prepare(&path) {
             Err(Error::Usage(text)) => {
-                assert!(text.starts_with(&path.display().to_string()) && text.contains(complaint), "{text}");
+                assert!(
+                    text.starts_with(&path.display().to_string()) && text.contains(complaint),
+                    "{text}"
+                );
             }
             other => panic!("{}: {other:?}", path.display()),
         }
@@ -384,7 +429,9 @@ mod on_unix {
         symlink(&path, &link).expect("a link");
         let mut other = report();
         other.run.seed = 7;
-        Destination::prepare(&link).and_then(|destination| destination.write(&other)).expect("written");
+        Destination::prepare(&link)
+            .and_then(|destination| destination.write(&other))
+            .expect("written");
         assert_eq!(mode(&path), 0o640);
         assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
         assert_eq!(Report::read(&path).expect("a report").run.seed, 7);
@@ -393,13 +440,19 @@ mod on_unix {
     #[test]
     fn a_device_is_written_to_and_not_replaced() {
         let null = Path::new("/dev/null");
-        Destination::prepare(null).and_then(|destination| destination.write(&report())).expect("written");
+        Destination::prepare(null)
+            .and_then(|destination| destination.write(&report()))
+            .expect("written");
         assert!(fs::metadata(null).expect("there").file_type().is_char_device());
         if cfg!(target_os = "linux") {
-            let full = Destination::prepare(Path::new("/dev/full")).expect("a device").write(&report());
+            let full =
+                Destination::prepare(Path::new("/dev/full")).expect("a device").write(&report());
             let error = full.expect_err("it is full");
             assert_eq!(error.exit(), Exit::Machine);
-            assert!(error.to_string().starts_with("/dev/full can't be written: No space left"), "{error}");
+            assert!(
+                error.to_string().starts_with("/dev/full can't be written: No space left"),
+                "{error}"
+            );
         }
     }
 
@@ -421,7 +474,8 @@ mod on_unix {
             .env(CHILD, &path)
             .output()
             .expect("sh");
-        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
         assert_eq!(fs::read_to_string(&path).expect("text"), "before");
         assert_eq!(names(folder.path()), ["report.json"]);
@@ -431,16 +485,24 @@ mod on_unix {
     #[ignore = "the child of a_disk_that_fills_up_leaves_the_file_as_it_was"]
     fn writes_in_a_child() {
         let path = PathBuf::from(std::env::var_os(CHILD).expect("set by the parent"));
-        let error = Destination::prepare(&path).expect("writable").write(&report()).expect_err("there is no room");
+        let error = Destination::prepare(&path)
+            .expect("writable")
+            .write(&report())
+            .expect_err("there is no room");
         assert_eq!(error.exit(), Exit::Machine);
-        assert!(error.to_string().starts_with(&format!("{} can't be written: ", path.display())), "{error}");
+        assert!(
+            error.to_string().starts_with(&format!("{} can't be written: ", path.display())),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn templates_name_files() {
     let time = "2026-11-24T03:15:00.7Z".parse().expect("a time");
-    let expand = |template: &str| expand(template, "NVIDIA H100 80GB (PCIe)/2", Some("Node-7.example"), time);
+    let expand = |template: &str| {
+        expand(template, "NVIDIA H100 80GB (PCIe)/2", Some("Node-7.example"), time)
+    };
     assert_eq!(
         expand("out/{host}-{adapter}-{time}.json").expect("a template"),
         "out/node-7-example-nvidia-h100-80gb-pcie-2-20261124T031500Z.json"
@@ -476,8 +538,16 @@ fn an_anonymized_report_names_no_machine_and_no_folder() {
     for identifying in ["alice", "node-7", "3b:00"] {
         assert!(!text.contains(identifying), "{identifying} in {text}");
     }
-    let argv =
-        ["actbench", "run", "--output=out.json", "--output", "out.json", "--filter=f32", "--seed=7", "label=a=b"];
+    let argv = [
+        "actbench",
+        "run",
+        "--output=out.json",
+        "--output",
+        "out.json",
+        "--filter=f32",
+        "--seed=7",
+        "label=a=b",
+    ];
     assert_eq!(report.run.argv, argv);
     assert_eq!(report.run.labels["rack"], "b");
 }
@@ -489,7 +559,11 @@ fn this_machine_and_this_program_are_known() {
     assert!(system.os.name.is_some() && system.os.kernel.is_some(), "{:?}", system.os);
     assert_eq!(system.arch, std::env::consts::ARCH);
     let logical = system.cpu.logical_cores.expect("cores");
-    assert!(system.cpu.physical_cores.is_none_or(|physical| physical <= logical), "{:?}", system.cpu);
+    assert!(
+        system.cpu.physical_cores.is_none_or(|physical| physical <= logical),
+        "{:?}",
+        system.cpu
+    );
     assert!(system.memory_bytes.is_some_and(|bytes| bytes > 1 << 28));
     let tool = Tool::this();
     assert!(tool.rustc.starts_with("rustc 1."), "{}", tool.rustc);

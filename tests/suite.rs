@@ -29,7 +29,12 @@ fn settings() -> Settings {
         ..Plan::QUICK
     };
     let filter = Regex::new("n=4096/").expect("a pattern");
-    Settings { plan, filter: Some(filter), most_prepared: Some(1 << 17), ..Settings::of(Profile::Quick) }
+    Settings {
+        plan,
+        filter: Some(filter),
+        most_prepared: Some(1 << 17),
+        ..Settings::of(Profile::Quick)
+    }
 }
 
 /// Settings with the panels of f32 alone.
@@ -85,7 +90,10 @@ fn open() -> Result<Gpu> {
 fn run(settings: &Settings, watcher: &mut Watcher) -> (Report, Option<Error>) {
     let (report, error) = suite::run(&mut open, settings, None, watcher).expect("a device");
     is_whole(&report);
-    assert_eq!(watcher.kept.iter().filter(|(_, is_last)| *is_last).count(), usize::from(watcher.room_for.is_none()));
+    assert_eq!(
+        watcher.kept.iter().filter(|(_, is_last)| *is_last).count(),
+        usize::from(watcher.room_for.is_none())
+    );
     (report, error)
 }
 
@@ -99,7 +107,11 @@ fn is_whole(report: &Report) {
         let samples = row.samples_ns.len();
         assert_eq!(row.witness_ns.len(), samples, "{}", row.id);
         let per_device = row.rounds_per_device as usize;
-        assert!(samples == 0 || per_device > 0 && samples.is_multiple_of(per_device), "{}: {samples}", row.id);
+        assert!(
+            samples == 0 || per_device > 0 && samples.is_multiple_of(per_device),
+            "{}: {samples}",
+            row.id
+        );
         match row.status {
             Status::Ok => assert!(row.derived().is_some() && row.reason.is_none(), "{}", row.id),
             // Not a reason yet of what the run has not come to.
@@ -125,7 +137,11 @@ fn measured(report: &Report) -> usize {
 
 /// On how many devices each row was measured, in a report in which each was on some.
 fn devices_by_row(report: &Report) -> Vec<usize> {
-    report.measurements.iter().map(|row| row.samples_ns.len() / row.rounds_per_device as usize).collect()
+    report
+        .measurements
+        .iter()
+        .map(|row| row.samples_ns.len() / row.rounds_per_device as usize)
+        .collect()
 }
 
 /// That so many rows have samples, and the others say that they were not reached for this reason.
@@ -135,7 +151,12 @@ fn ends_after(report: &Report, rows: usize, reason: &str) {
         assert_eq!(!row.samples_ns.is_empty(), index < rows, "{}", row.id);
         if index >= rows {
             assert_eq!(row.status, Status::Skipped, "{}", row.id);
-            assert_eq!(row.reason.as_deref(), Some(&*format!("not reached: {reason}")), "{}", row.id);
+            assert_eq!(
+                row.reason.as_deref(),
+                Some(&*format!("not reached: {reason}")),
+                "{}",
+                row.id
+            );
         }
     }
     assert_eq!(report.run.reason.as_deref(), Some(reason));
@@ -147,28 +168,38 @@ fn a_report_has_every_row_that_was_promised_and_repeats() {
     let (report, error) = run(&settings(), &mut watcher);
     assert!(error.is_none(), "{error:?}");
     assert_eq!((report.run.status, report.run.reason.as_deref()), (RunStatus::Complete, None));
-    let panels = suite::panels(Profile::Quick, report.adapter.is_software, settings().filter.as_ref(), &[]);
-    let promised: Vec<String> =
-        panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements))).collect();
+    let panels =
+        suite::panels(Profile::Quick, report.adapter.is_software, settings().filter.as_ref(), &[]);
+    let promised: Vec<String> = panels
+        .iter()
+        .flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements)))
+        .collect();
     let ids: Vec<&str> = report.measurements.iter().map(|row| &*row.id).collect();
     assert_eq!(ids, promised);
     assert_eq!(ids.len(), 12);
     for row in &report.measurements {
         assert!(matches!(row.status, Status::Ok | Status::Invalid), "{}: {:?}", row.id, row.reason);
         assert_eq!(row.samples_ns.len(), row.rounds_per_device as usize, "{}", row.id);
-        assert!(row.validation.is_some_and(|found| found.elements > 4000 && found.violations == 0), "{}", row.id);
+        assert!(
+            row.validation.is_some_and(|found| found.elements > 4000 && found.violations == 0),
+            "{}",
+            row.id
+        );
         assert!(row.shape.is_some() && row.dispatches_per_sample > 0, "{}", row.id);
     }
     assert!(report.floor.is_some() && report.memory_regime.is_some() && !report.shapes.is_empty());
     // Every step is counted, and a report kept after every panel.
     let of = PREPARING + panels.len();
-    let counts: Vec<(usize, usize)> = watcher.steps.iter().map(|(_, done, of)| (*done, *of)).collect();
+    let counts: Vec<(usize, usize)> =
+        watcher.steps.iter().map(|(_, done, of)| (*done, *of)).collect();
     assert_eq!(counts, (0..of).map(|done| (done, of)).collect::<Vec<_>>());
     assert_eq!(watcher.kept, [(3, false), (6, false), (9, false), (12, false), (12, true)]);
 
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("report.json");
-    Destination::prepare(&path).and_then(|destination| destination.write(&report)).expect("written");
+    Destination::prepare(&path)
+        .and_then(|destination| destination.write(&report))
+        .expect("written");
     let read = Report::read(&path).expect("a report");
     // Derived figures are computed on reading.
     let as_json = |report: &Report| serde_json::to_value(report).expect("string keys");
@@ -178,7 +209,10 @@ fn a_report_has_every_row_that_was_promised_and_repeats() {
     let mut watcher = Watcher::default();
     let (again, error) = run(&Settings { devices: 2, ..settings() }, &mut watcher);
     assert!(error.is_none(), "{error:?}");
-    assert_eq!((again.run.status, again.run.devices, report.run.devices), (RunStatus::Complete, 2, 1));
+    assert_eq!(
+        (again.run.status, again.run.devices, report.run.devices),
+        (RunStatus::Complete, 2, 1)
+    );
     for (again, row) in again.measurements.iter().zip(&report.measurements) {
         assert_eq!(again.samples_ns.len(), 2 * again.rounds_per_device as usize, "{}", row.id);
         assert_eq!(again.validation, row.validation, "{}", row.id);
@@ -213,7 +247,8 @@ fn an_interrupt_at_any_step_leaves_what_was_done() {
 #[test]
 fn time_that_is_over_begins_nothing() {
     let mut watcher = Watcher::default();
-    let (report, error) = run(&Settings { max_time: Some(Duration::ZERO), ..settings() }, &mut watcher);
+    let (report, error) =
+        run(&Settings { max_time: Some(Duration::ZERO), ..settings() }, &mut watcher);
     assert!(error.is_none(), "{error:?}");
     assert_eq!(report.run.status, RunStatus::Interrupted);
     ends_after(&report, 0, "the time allowed was over");
@@ -235,7 +270,10 @@ fn a_disk_that_is_full_ends_the_run_and_loses_no_sample() {
     for room in [0, 1] {
         let mut watcher = Watcher { room_for: Some(room), ..Watcher::default() };
         let (report, error) = run(&with_two_panels(), &mut watcher);
-        assert!(matches!(&error, Some(Error::Machine(reason)) if reason == "no space left"), "{error:?}");
+        assert!(
+            matches!(&error, Some(Error::Machine(reason)) if reason == "no space left"),
+            "{error:?}"
+        );
         assert_eq!(report.run.status, RunStatus::Failed);
         ends_after(&report, 3 * (room + 1), "no space left");
         assert_eq!(watcher.kept.len(), room);
@@ -278,8 +316,16 @@ fn a_device_lost_in_the_middle_leaves_what_was_measured() {
         let reason = row.reason.as_deref();
         match panel {
             0 => assert!(!row.samples_ns.is_empty() && row.status != Status::Failed, "{}", row.id),
-            1 => assert_eq!((row.status, reason, row.samples_ns.len()), (Status::Failed, Some(lost), 0), "{}", row.id),
-            _ => assert_eq!((row.status, reason), (Status::Skipped, Some(&*format!("not reached: {lost}")))),
+            1 => assert_eq!(
+                (row.status, reason, row.samples_ns.len()),
+                (Status::Failed, Some(lost), 0),
+                "{}",
+                row.id
+            ),
+            _ => assert_eq!(
+                (row.status, reason),
+                (Status::Skipped, Some(&*format!("not reached: {lost}")))
+            ),
         }
     }
 }
@@ -290,7 +336,9 @@ fn a_second_device_that_fails_leaves_what_the_first_measured() {
     // Lost before its second panel, which is the last.
     let report = loses(PREPARING + 2 + 2, &two);
     assert_eq!(devices_by_row(&report), [2, 2, 2, 1, 1, 1]);
-    assert!(report.measurements.iter().all(|row| matches!(row.status, Status::Ok | Status::Invalid)));
+    assert!(
+        report.measurements.iter().all(|row| matches!(row.status, Status::Ok | Status::Invalid))
+    );
 
     let mut opened = 0;
     let mut open_once = || {
@@ -309,7 +357,8 @@ fn a_second_device_that_fails_leaves_what_the_first_measured() {
 #[test]
 fn without_a_device_there_is_no_report() {
     let mut watcher = Watcher::default();
-    let error = suite::run(&mut || Err(Error::NoAdapter), &settings(), None, &mut watcher).expect_err("no device");
+    let error = suite::run(&mut || Err(Error::NoAdapter), &settings(), None, &mut watcher)
+        .expect_err("no device");
     assert_eq!(error.exit(), Exit::NoAdapter);
     assert!(watcher.kept.is_empty());
 }
@@ -346,10 +395,20 @@ fn ladders_and_crossovers_have_the_samples_of_every_device() {
     for rate in &report.rates {
         let samples = 2 * rate.rounds_per_device as usize;
         for climbs in [&rate.own, &rate.fma] {
-            let series = [&climbs.once_ns, &climbs.twice_ns, &climbs.fourfold_ns, &climbs.witness_ns];
-            assert!(series.iter().all(|series| series.len() == samples && samples > 0), "{}", rate.id);
+            let series =
+                [&climbs.once_ns, &climbs.twice_ns, &climbs.fourfold_ns, &climbs.witness_ns];
+            assert!(
+                series.iter().all(|series| series.len() == samples && samples > 0),
+                "{}",
+                rate.id
+            );
         }
-        assert!(matches!(rate.status, Status::Ok | Status::Invalid), "{}: {:?}", rate.id, rate.reason);
+        assert!(
+            matches!(rate.status, Status::Ok | Status::Invalid),
+            "{}: {:?}",
+            rate.id,
+            rate.reason
+        );
         assert_eq!(rate.chains % 4, 0);
         assert!(rate.wgsl_sha256.is_some() && rate.elements > 0);
     }
@@ -363,8 +422,12 @@ fn ladders_and_crossovers_have_the_samples_of_every_device() {
     let devices = if crossover.notes.iter().any(no_rung) { 1 } else { 2 };
     let samples = devices * crossover.rounds_per_device as usize;
     assert!(matches!(crossover.status, Status::Ok | Status::Invalid), "{:?}", crossover.reason);
-    assert!(crossover.points.len() >= 3 && crossover.points.iter().all(|point| point.samples_ns.len() == samples));
-    let memory = report.measurements.iter().find(|row| Some(&row.id) == crossover.yardstick.as_ref());
+    assert!(
+        crossover.points.len() >= 3
+            && crossover.points.iter().all(|point| point.samples_ns.len() == samples)
+    );
+    let memory =
+        report.measurements.iter().find(|row| Some(&row.id) == crossover.yardstick.as_ref());
     assert_eq!(memory.map(|row| row.elements), Some(crossover.elements));
 }
 
@@ -382,7 +445,11 @@ fn a_run_that_ends_on_a_ladder_or_a_crossover_is_whole() {
         let crossover = &report.crossovers[0];
         assert_eq!((crossover.status, crossover.points.len()), (Status::Skipped, 0));
         assert!(crossover.reason.as_deref().is_some_and(|reason| reason.contains("interrupted")));
-        assert!(watcher.steps.last().is_some_and(|(what, ..)| what.starts_with(kind)), "{:?}", watcher.steps);
+        assert!(
+            watcher.steps.last().is_some_and(|(what, ..)| what.starts_with(kind)),
+            "{:?}",
+            watcher.steps
+        );
         let is_first = kind == "ladder/";
         for rate in &report.rates {
             assert_eq!(rate.own.once_ns.is_empty(), is_first, "{}", rate.id);

@@ -18,11 +18,18 @@ const CHUNK: u64 = 1 << 20;
 const PART: u64 = 2 * CHUNK + 5;
 
 fn supported(storage: Storage) -> Vec<Kernel> {
-    kernel::all().filter(|kernel| kernel.storage == storage && gpu().supports(kernel).is_ok()).collect()
+    kernel::all()
+        .filter(|kernel| kernel.storage == storage && gpu().supports(kernel).is_ok())
+        .collect()
 }
 
 /// Sweeps a domain until its end, or until `chunks` are done.
-fn go_on(gpu: &Gpu, domain: &Domain, position: &mut Position, mut chunks: u32) -> actbench::error::Result<()> {
+fn go_on(
+    gpu: &Gpu,
+    domain: &Domain,
+    position: &mut Position,
+    mut chunks: u32,
+) -> actbench::error::Result<()> {
     sweep::run(gpu, domain, SEED, position, |_| {
         chunks -= 1;
         chunks > 0
@@ -46,7 +53,8 @@ fn every_f16_input_of_every_kernel_is_right() {
     }
     let masked = |kernel: &&Kernel| kernel.path().ends_with("from_mask");
     let all = supported(Storage::F16).len() + supported(Storage::F16Native).len();
-    let left_out = supported(Storage::F16).iter().chain(&supported(Storage::F16Native)).filter(masked).count();
+    let left_out =
+        supported(Storage::F16).iter().chain(&supported(Storage::F16Native)).filter(masked).count();
     assert_eq!(swept, all - left_out, "only kernels that read a mask are in no domain");
 }
 
@@ -76,7 +84,9 @@ fn an_interrupted_sweep_finds_what_a_whole_one_finds() {
 #[test]
 fn a_shortcut_finds_what_a_close_look_finds() {
     // The first patterns are subnormals and tiny numbers, for which whole strips are compared at a glance; `validate::compare` never does.
-    let kernel = kernel::all().find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided").expect("in the table");
+    let kernel = kernel::all()
+        .find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided")
+        .expect("in the table");
     let mut domain = sweep::domains(&[kernel]).remove(0);
     domain.inputs = 1 << 22;
     let mut position = domain.start();
@@ -85,13 +95,17 @@ fn a_shortcut_finds_what_a_close_look_finds() {
     let first: Vec<u8> = (0..1u32 << 22).flat_map(u32::to_le_bytes).collect();
     let half: Vec<u8> = (0..1u32 << 22).flat_map(|_| 0.5f32.to_le_bytes()).collect();
     let close = actbench::validate::compare(&kernel, 0, &first, &[], &half);
-    assert_eq!((found.inputs, found.violations, found.max_ulp), (close.inputs, close.violations, close.max_ulp));
+    assert_eq!(
+        (found.inputs, found.violations, found.max_ulp),
+        (close.inputs, close.violations, close.max_ulp)
+    );
     assert_eq!(found.mean_ulp(), close.mean_ulp());
 }
 
 #[test]
 fn extremes_are_found_where_they_are() {
-    let kernel = |path: &str| kernel::all().find(|kernel| kernel.path() == path).expect("in the table");
+    let kernel =
+        |path: &str| kernel::all().find(|kernel| kernel.path() == path).expect("in the table");
     let extremes = |path: &str| {
         let domain = sweep::domains(&[kernel(path)]).remove(0);
         let mut position = domain.start();
@@ -109,13 +123,18 @@ fn extremes_are_found_where_they_are() {
     let derivative = extremes("backward/f16/sigmoid/from_x");
     assert_eq!(derivative.largest.map(|at| at.value), Some(0.25));
     let step = extremes("backward/f16/relu/from_x");
-    assert_eq!((step.smallest.map(|at| at.value), step.largest.map(|at| at.value)), (Some(0.0), Some(1.0)));
+    assert_eq!(
+        (step.smallest.map(|at| at.value), step.largest.map(|at| at.value)),
+        (Some(0.0), Some(1.0))
+    );
 }
 
 #[test]
 fn a_lost_device_keeps_the_position() {
     let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
-    let kernel = kernel::all().find(|kernel| kernel.path() == "forward/f32/relu/plain").expect("in the table");
+    let kernel = kernel::all()
+        .find(|kernel| kernel.path() == "forward/f32/relu/plain")
+        .expect("in the table");
     let domain = sweep::domains(&[kernel]).remove(0);
     let mut position = domain.start();
     let outcome = sweep::run(&gpu, &domain, SEED, &mut position, |_| {

@@ -35,9 +35,14 @@ fn capabilities(kernel: &Kernel) -> Capabilities {
 }
 
 fn named(activation: &str, form: &str, storage: Storage) -> Kernel {
-    let fits =
-        |kernel: &Kernel| kernel.activation.name == activation && kernel.form.name == form && kernel.storage == storage;
-    kernel::all().find(fits).unwrap_or_else(|| panic!("no kernel {activation}/{form} in {}", storage.name()))
+    let fits = |kernel: &Kernel| {
+        kernel.activation.name == activation
+            && kernel.form.name == form
+            && kernel.storage == storage
+    };
+    kernel::all()
+        .find(fits)
+        .unwrap_or_else(|| panic!("no kernel {activation}/{form} in {}", storage.name()))
 }
 
 fn function_of(activation: &Activation, form: &Form) -> String {
@@ -59,14 +64,19 @@ fn every_kernel_is_valid_with_the_features_it_says_it_needs() {
 #[test]
 fn no_kernel_asks_for_a_feature_in_vain() {
     for kernel in kernel::all().filter(|kernel| !capabilities(kernel).is_empty()) {
-        assert!(complaint(&kernel, Capabilities::empty()).is_some(), "{} does without", kernel.path());
+        assert!(
+            complaint(&kernel, Capabilities::empty()).is_some(),
+            "{} does without",
+            kernel.path()
+        );
     }
 }
 
 #[test]
 fn ladders_need_no_capability() {
     let wgsl = Ladder::FMA.wgsl();
-    let module = naga::front::wgsl::parse_str(&wgsl).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
+    let module = naga::front::wgsl::parse_str(&wgsl)
+        .unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
     let valid = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
     valid.unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
 }
@@ -75,13 +85,21 @@ fn ladders_need_no_capability() {
 fn bindings_are_the_tensors_that_the_kernel_names() {
     for kernel in kernel::all() {
         let (module, path) = (parsed(&kernel), kernel.path());
-        assert_eq!(module.global_variables.len(), kernel.tensors().len() + 1, "{path}: the uniform and its tensors");
+        assert_eq!(
+            module.global_variables.len(),
+            kernel.tensors().len() + 1,
+            "{path}: the uniform and its tensors"
+        );
         let variable = |binding: u32| {
             let bound = |variable: &naga::GlobalVariable| {
                 variable.binding.is_some_and(|at| at.group == 0 && at.binding == binding)
             };
-            let variables: Vec<_> =
-                module.global_variables.iter().map(|(_, variable)| variable).filter(|own| bound(own)).collect();
+            let variables: Vec<_> = module
+                .global_variables
+                .iter()
+                .map(|(_, variable)| variable)
+                .filter(|own| bound(own))
+                .collect();
             assert_eq!(variables.len(), 1, "{path}: binding {binding}");
             variables[0]
         };
@@ -94,7 +112,9 @@ fn bindings_are_the_tensors_that_the_kernel_names() {
             // A word of 16 bytes, or 32 bits of mask.
             let stride = if role.is_mask() { 4 } else { 16 };
             match module.types[variable.ty].inner {
-                TypeInner::Array { stride: actual, .. } => assert_eq!(actual, stride, "{path}: {role:?}"),
+                TypeInner::Array { stride: actual, .. } => {
+                    assert_eq!(actual, stride, "{path}: {role:?}")
+                }
                 ref other => panic!("{path}: {role:?} is {other:?}"),
             }
         }
@@ -105,9 +125,11 @@ fn bindings_are_the_tensors_that_the_kernel_names() {
 fn the_entry_point_is_main_and_the_overrides_are_the_shape() {
     for kernel in kernel::all() {
         let (module, path) = (parsed(&kernel), kernel.path());
-        let entries: Vec<_> = module.entry_points.iter().map(|entry| (&*entry.name, entry.stage)).collect();
+        let entries: Vec<_> =
+            module.entry_points.iter().map(|entry| (&*entry.name, entry.stage)).collect();
         assert_eq!(entries, [("main", ShaderStage::Compute)], "{path}");
-        let overrides: BTreeSet<_> = module.overrides.iter().filter_map(|(_, own)| own.name.as_deref()).collect();
+        let overrides: BTreeSet<_> =
+            module.overrides.iter().filter_map(|(_, own)| own.name.as_deref()).collect();
         assert_eq!(overrides, BTreeSet::from(["units_per_invocation", "workgroup_size"]), "{path}");
         assert_eq!(module.overrides.len(), overrides.len(), "{path}: an override has no name");
     }
@@ -119,12 +141,17 @@ fn ids_are_unique_and_name_direction_storage_activation_form() {
     for kernel in kernel::all() {
         let path = kernel.path();
         let parts: Vec<&str> = path.split('/').collect();
-        let [direction, storage, activation, form] = parts[..] else { panic!("{path}: {} parts", parts.len()) };
+        let [direction, storage, activation, form] = parts[..] else {
+            panic!("{path}: {} parts", parts.len())
+        };
         assert!(Direction::ALL.iter().any(|known| known.name() == direction), "{path}");
         assert!(Storage::ALL.iter().any(|known| known.name() == storage), "{path}");
-        let activation = Activation::named(activation).unwrap_or_else(|| panic!("{path}: no such activation"));
+        let activation =
+            Activation::named(activation).unwrap_or_else(|| panic!("{path}: no such activation"));
         assert!(activation.forms.iter().any(|known| known.name == form), "{path}");
-        let plain = |part: &&str| part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let plain = |part: &&str| {
+            part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
         assert!(parts.iter().all(|part| !part.is_empty()) && parts.iter().all(plain), "{path}");
         let id = kernel.id(4096);
         assert_eq!(id, format!("{direction}/{storage}/n=4096/{}/{form}", activation.name));
@@ -137,19 +164,28 @@ fn ids_are_unique_and_name_direction_storage_activation_form() {
 #[test]
 fn every_form_has_its_function_and_no_function_is_left_over() {
     for activation in ACTIVATIONS {
-        let kernels: Vec<Kernel> = kernel::all().filter(|kernel| std::ptr::eq(kernel.activation, activation)).collect();
+        let kernels: Vec<Kernel> =
+            kernel::all().filter(|kernel| std::ptr::eq(kernel.activation, activation)).collect();
         // Not every storage compiles every function: an entry point reaches what it calls.
         let (mut written, mut reached) = (BTreeSet::new(), BTreeSet::new());
         for kernel in &kernels {
             let mut module = parsed(kernel);
             let function = function_of(activation, kernel.form);
-            assert!(functions(&module).contains(&function), "{}: no function {function}", kernel.path());
+            assert!(
+                functions(&module).contains(&function),
+                "{}: no function {function}",
+                kernel.path()
+            );
             written.extend(functions(&module));
             compact(&mut module, KeepUnused::No);
             let own = functions(&module);
             assert!(own.contains(&function), "{} does not call {function}", kernel.path());
             if matches!(kernel.form.pass, Pass::Forward { kind: ForwardKind::WithMask, .. }) {
-                assert!(own.contains(&format!("{function}_bits")), "{} keeps no mask", kernel.path());
+                assert!(
+                    own.contains(&format!("{function}_bits")),
+                    "{} keeps no mask",
+                    kernel.path()
+                );
             }
             reached.extend(own);
         }
@@ -164,14 +200,19 @@ fn functions(module: &Module) -> BTreeSet<String> {
 
 #[test]
 fn every_shader_file_is_part_of_some_kernel_or_ladder() {
-    let texts: Vec<String> = kernel::all().map(|kernel| kernel.wgsl()).chain([Ladder::FMA.wgsl()]).collect();
+    let texts: Vec<String> =
+        kernel::all().map(|kernel| kernel.wgsl()).chain([Ladder::FMA.wgsl()]).collect();
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut files = 0;
     for folder in ["storage", "activations", "drivers"] {
         for entry in fs::read_dir(shaders.join(folder)).expect("a folder of shaders") {
             let path = entry.expect("a file").path();
             let text = fs::read_to_string(&path).expect("a text");
-            assert!(texts.iter().any(|wgsl| wgsl.contains(&text)), "nothing uses {}", path.display());
+            assert!(
+                texts.iter().any(|wgsl| wgsl.contains(&text)),
+                "nothing uses {}",
+                path.display()
+            );
             files += 1;
         }
     }

@@ -198,7 +198,14 @@ fn exponential_meaning(share: f64) -> &'static str {
 fn of_exponential(lowest: f32, highest: f32) -> Vec<[u32; 2]> {
     let negative = |bits: u32| bits | 0x8000_0000;
     let dense = (2f32.powi(-6).to_bits()..1f32.to_bits()).step_by(47).map(negative);
-    runs(lowest).into_iter().rev().map(negative).chain(runs(highest)).chain(dense).map(|bits| [bits, 0]).collect()
+    runs(lowest)
+        .into_iter()
+        .rev()
+        .map(negative)
+        .chain(runs(highest))
+        .chain(dense)
+        .map(|bits| [bits, 0])
+        .collect()
 }
 
 fn of_tanh() -> Vec<[u32; 2]> {
@@ -225,8 +232,8 @@ fn of_division() -> Vec<[u32; 2]> {
         word & 0x807f_ffff | exponent << 23
     };
     let random = (0..COUNT).map(|_| [operand(), operand()]).collect::<Vec<_>>();
-    let sigmoids =
-        (0..=COUNT).map(|step| [1f32.to_bits(), Storage::F32.bits(1.0 + f64::from(step) / f64::from(COUNT))]);
+    let sigmoids = (0..=COUNT)
+        .map(|step| [1f32.to_bits(), Storage::F32.bits(1.0 + f64::from(step) / f64::from(COUNT))]);
     random.into_iter().chain(sigmoids).collect()
 }
 
@@ -266,7 +273,13 @@ mod tests {
 
     #[test]
     fn a_fall_is_a_smaller_result_of_a_larger_input() {
-        let sample = cases(&[(1.0, 1.0, 1.0), (2.0, 1.0, 0.5), (3.0, 1.0, 0.5), (0.0, 1.0, 0.25), (1.0, 1.0, 0.0)]);
+        let sample = cases(&[
+            (1.0, 1.0, 1.0),
+            (2.0, 1.0, 0.5),
+            (3.0, 1.0, 0.5),
+            (0.0, 1.0, 0.25),
+            (1.0, 1.0, 0.0),
+        ]);
         assert_eq!(Errors::of(&sample, |_| 1.0).falls, 2.0);
     }
 
@@ -274,7 +287,10 @@ mod tests {
     fn what_is_no_number_has_an_infinite_error() {
         for result in [f32::NAN, f32::INFINITY] {
             let found = Errors::of(&cases(&[(1.0, 1.0, 1.0), (2.0, 1.0, result)]), |_| 1.0);
-            assert_eq!((found.max_ulp, found.max_share, found.worst_x), (f64::INFINITY, f64::INFINITY, 2.0));
+            assert_eq!(
+                (found.max_ulp, found.max_share, found.worst_x),
+                (f64::INFINITY, f64::INFINITY, 2.0)
+            );
         }
     }
 
@@ -286,10 +302,17 @@ mod tests {
             for input in inputs {
                 let case = sweep.expression.case(input, 0);
                 let function = sweep.expression.function;
-                let smallest = if function == "tanh_of" { 0.0 } else { Storage::F32.memory().min_normal };
-                assert!((smallest..Storage::F32.memory().max).contains(&case.truth.abs()), "{function}: {case:?}");
+                let smallest =
+                    if function == "tanh_of" { 0.0 } else { Storage::F32.memory().min_normal };
+                assert!(
+                    (smallest..Storage::F32.memory().max).contains(&case.truth.abs()),
+                    "{function}: {case:?}"
+                );
                 let divisor = case.values[1].abs();
-                assert!(function != "quotient" || (2f64.powi(-126)..2f64.powi(126)).contains(&divisor), "{case:?}");
+                assert!(
+                    function != "quotient" || (2f64.powi(-126)..2f64.powi(126)).contains(&divisor),
+                    "{case:?}"
+                );
             }
         }
     }
@@ -303,7 +326,11 @@ mod tests {
             };
             let cases: Vec<_> = (sweep.inputs)().iter().map(perfect).collect();
             let found = Errors::of(&cases, sweep.bound);
-            assert!(found.max_ulp <= 0.5 && found.max_ulp > 0.499, "{}: {found:?}", sweep.expression.function);
+            assert!(
+                found.max_ulp <= 0.5 && found.max_ulp > 0.499,
+                "{}: {found:?}",
+                sweep.expression.function
+            );
             // Operands of the division are not in order.
             assert!(found.falls == 0.0 || sweep.expression.function == "quotient");
         }

@@ -86,10 +86,15 @@ impl Expression {
     pub fn wgsl(&self) -> String {
         let kernel = self.operands.kernel();
         let activation = |name| Activation::named(name).expect("in the table").wgsl;
-        let arithmetic =
-            [activation("relu"), activation("sigmoid"), include_str!("../../shaders/behaviour/arithmetic.wgsl")];
+        let arithmetic = [
+            activation("relu"),
+            activation("sigmoid"),
+            include_str!("../../shaders/behaviour/arithmetic.wgsl"),
+        ];
         let definitions = match self.operands {
-            Operands::Unpacked | Operands::Packed => include_str!("../../shaders/behaviour/halves.wgsl").to_owned(),
+            Operands::Unpacked | Operands::Packed => {
+                include_str!("../../shaders/behaviour/halves.wgsl").to_owned()
+            }
             Operands::One(Storage::F32) => {
                 arithmetic.join("\n") + include_str!("../../shaders/behaviour/bits_of_nan.wgsl")
             }
@@ -138,11 +143,17 @@ impl Expression {
 
         let mut results = Vec::with_capacity(first.len());
         gpu.read(bound[0], |_, bytes| {
-            results.extend((0..bytes.len() / storage.element_size()).map(|index| storage.element(bytes, index)));
+            results.extend(
+                (0..bytes.len() / storage.element_size())
+                    .map(|index| storage.element(bytes, index)),
+            );
             Ok(())
         })?;
         if results.contains(&storage.poison()) {
-            return Err(Error::Machine(format!("{} ran, but left results unwritten", self.function)));
+            return Err(Error::Machine(format!(
+                "{} ran, but left results unwritten",
+                self.function
+            )));
         }
         let step = first.len().checked_div(inputs.len()).unwrap_or(1);
         Ok(inputs
@@ -155,6 +166,12 @@ impl Expression {
     /// One input with its result.
     pub fn case(&self, operands: [u32; 2], result: u32) -> Case {
         let values = operands.map(|bits| self.operands.read().value(bits));
-        Case { operands, values, truth: (self.truth)(values[0], values[1]), result, format: self.operands.written() }
+        Case {
+            operands,
+            values,
+            truth: (self.truth)(values[0], values[1]),
+            result,
+            format: self.operands.written(),
+        }
     }
 }

@@ -145,7 +145,11 @@ pub(super) fn exactness(case: &Case) -> Word {
 /// Whether every one is the number nearest to the truth.
 pub(super) fn exactness_of_all(cases: &[Case]) -> Word {
     match Judge::Each(exactness).judge(cases) {
-        Word::Mixed if cases.iter().all(|case| matches!(exactness(case), Word::Exact | Word::Inexact)) => Word::Inexact,
+        Word::Mixed
+            if cases.iter().all(|case| matches!(exactness(case), Word::Exact | Word::Inexact)) =>
+        {
+            Word::Inexact
+        }
         word => word,
     }
 }
@@ -156,7 +160,11 @@ pub(super) fn subnormal(case: &Case) -> Word {
     if value == 0.0 {
         return Word::Flushed;
     }
-    if (value - case.truth).abs() <= case.truth.abs() / 10.0 { Word::Preserved } else { Word::Other }
+    if (value - case.truth).abs() <= case.truth.abs() / 10.0 {
+        Word::Preserved
+    } else {
+        Word::Other
+    }
 }
 
 /// What became of a NaN's bits.
@@ -242,7 +250,9 @@ pub(super) fn rounding(cases: &[Case]) -> Word {
 
 /// Pairs of a special value and an ordinary one, either first: which half is not what an f16 of the ordinary one is.
 pub(super) fn pairs(cases: &[Case]) -> Word {
-    let is_right = |value: f64, bits: u32| (Storage::F16.value(bits) - value).abs() <= Storage::F16.memory().ulp(value);
+    let is_right = |value: f64, bits: u32| {
+        (Storage::F16.value(bits) - value).abs() <= Storage::F16.memory().ulp(value)
+    };
     let is_special = |value: f64| value.is_nan() || value.abs() > Storage::F16.memory().max;
     let spoiled = |ordinary: usize| {
         cases.iter().any(|case| {
@@ -311,12 +321,16 @@ mod tests {
         let nearest = third as f32;
         assert_eq!(exactness(&f32_case(third, nearest)), Word::Exact);
         assert_eq!(exactness(&f32_case(third, nearest.next_up())), Word::Inexact);
-        assert_eq!(exactness(&f32_case(third, nearest.next_up().next_up().next_up().next_up().next_up())), Word::Other);
+        assert_eq!(
+            exactness(&f32_case(third, nearest.next_up().next_up().next_up().next_up().next_up())),
+            Word::Other
+        );
         assert_eq!(exactness(&f32_case(1.0, f32::NAN)), Word::Nan);
         assert_eq!(exactness(&f32_case(1.0, f32::INFINITY)), Word::Infinity);
         assert_eq!(exactness(&f32_case(1.0, 0.0)), Word::Zero);
 
-        let (right, near, wrong) = (f32_case(11.0, 11.0), f32_case(11.0, 11.000001), f32_case(11.0, 12.0));
+        let (right, near, wrong) =
+            (f32_case(11.0, 11.0), f32_case(11.0, 11.000001), f32_case(11.0, 12.0));
         assert_eq!(exactness_of_all(&[right, right]), Word::Exact);
         assert_eq!(exactness_of_all(&[right, near]), Word::Inexact);
         assert_eq!(exactness_of_all(&[near, near]), Word::Inexact);
@@ -397,7 +411,8 @@ mod tests {
             (Word::Other, |value| (value - 0.5).ceil()),
         ];
         for (expected, round) in roundings {
-            for (format, probe) in [(Storage::F32, "f32_rounding"), (Storage::F16, "f16_rounding")] {
+            for (format, probe) in [(Storage::F32, "f32_rounding"), (Storage::F16, "f16_rounding")]
+            {
                 let probe = super::super::probes::named(probe);
                 let cases: Vec<Case> = (probe.inputs.iter())
                     .map(|input| {

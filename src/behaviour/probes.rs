@@ -26,7 +26,11 @@ const TWO_F32: Operands = Operands::Two(Storage::F32);
 const F16: Operands = Operands::One(Storage::F16Native);
 const TWO_F16: Operands = Operands::Two(Storage::F16Native);
 
-const fn function(function: &'static str, operands: Operands, truth: fn(f64, f64) -> f64) -> Expression {
+const fn function(
+    function: &'static str,
+    operands: Operands,
+    truth: fn(f64, f64) -> f64,
+) -> Expression {
     Expression { function, operands, truth }
 }
 
@@ -47,7 +51,8 @@ const UNPACKED: Expression = function("unpacked", Operands::Unpacked, |x, _| x);
 
 const QUIET_NANS: [u32; 4] = [0x7fc0_0000, 0xffc0_0000, 0x7fd1_2345, 0xffed_cba9];
 const SIGNALLING_NANS: [u32; 3] = [0x7f80_0001, 0x7fa1_2345, 0xffb5_4321];
-const SUBNORMALS: [u32; 6] = [0x0000_0001, 0x0000_1234, 0x003f_ffff, 0x8000_0001, 0x8000_1234, 0x803f_ffff];
+const SUBNORMALS: [u32; 6] =
+    [0x0000_0001, 0x0000_1234, 0x003f_ffff, 0x8000_0001, 0x8000_1234, 0x803f_ffff];
 const POSITIVE_SUBNORMALS: [u32; 4] = [0x0000_0001, 0x0000_1234, 0x0040_0000, 0x007f_ffff];
 const SUBNORMAL_HALVES: [u32; 6] = [0x0001, 0x0123, 0x01ff, 0x8001, 0x8123, 0x81ff];
 
@@ -67,7 +72,11 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Probe>)> {
 
 #[cfg(test)]
 pub(super) fn named(name: &str) -> Probe {
-    all().into_iter().flat_map(|(_, probes)| probes).find(|probe| probe.name == name).expect("a probe of that name")
+    all()
+        .into_iter()
+        .flat_map(|(_, probes)| probes)
+        .find(|probe| probe.name == name)
+        .expect("a probe of that name")
 }
 
 fn nan() -> Vec<Probe> {
@@ -112,7 +121,10 @@ fn nan() -> Vec<Probe> {
             inputs: each(&QUIET_NANS),
             judge: Judge::Each(judge::value),
             meanings: &[
-                (Word::Nan, "relu written so passes NaN on: the form to take where NaN has to show"),
+                (
+                    Word::Nan,
+                    "relu written so passes NaN on: the form to take where NaN has to show",
+                ),
                 (Word::Zero, "relu written so makes 0 of NaN: the comparison was inverted"),
             ],
         },
@@ -124,7 +136,10 @@ fn nan() -> Vec<Probe> {
             judge: Judge::Each(judge::yes_or_no),
             meanings: &[
                 (Word::Yes, "a shader finds NaN by x != x here, though WGSL does not promise it"),
-                (Word::No, "x != x does not find NaN (on Vulkan, naga compares ordered): test the bits"),
+                (
+                    Word::No,
+                    "x != x does not find NaN (on Vulkan, naga compares ordered): test the bits",
+                ),
             ],
         },
         Probe {
@@ -179,7 +194,10 @@ fn nan() -> Vec<Probe> {
             inputs: each_with(&SIGNALLING_NANS, 1.0),
             judge: Judge::Each(judge::nan_bits),
             meanings: &[
-                (Word::Quietened, "arithmetic quietens NaN and keeps its payload, as IEEE recommends"),
+                (
+                    Word::Quietened,
+                    "arithmetic quietens NaN and keeps its payload, as IEEE recommends",
+                ),
                 (Word::Preserved, "the product with 1 was not computed: bits went through it"),
                 (Word::Replaced, "arithmetic makes its own NaN: payloads tell nothing"),
             ],
@@ -297,7 +315,10 @@ fn infinity() -> Vec<Probe> {
             expression: SIGMOID,
             inputs: f32s(&[f64::INFINITY]),
             judge: Judge::Each(judge::value),
-            meanings: &[(Word::One, "its limit"), (Word::Nan, "an infinite input makes NaN: clamp it first")],
+            meanings: &[
+                (Word::One, "its limit"),
+                (Word::Nan, "an infinite input makes NaN: clamp it first"),
+            ],
         },
         Probe {
             name: "sigmoid_minus_infinity",
@@ -305,7 +326,10 @@ fn infinity() -> Vec<Probe> {
             expression: SIGMOID,
             inputs: f32s(&[f64::NEG_INFINITY]),
             judge: Judge::Each(judge::value),
-            meanings: &[(Word::Zero, "its limit"), (Word::Nan, "an infinite input makes NaN: clamp it first")],
+            meanings: &[
+                (Word::Zero, "its limit"),
+                (Word::Nan, "an infinite input makes NaN: clamp it first"),
+            ],
         },
         Probe {
             name: "sigmoid_naive_minus_infinity",
@@ -313,7 +337,10 @@ fn infinity() -> Vec<Probe> {
             expression: NAIVE,
             inputs: f32s(&[f64::NEG_INFINITY]),
             judge: Judge::Each(judge::value),
-            meanings: &[(Word::Zero, "its limit"), (Word::Nan, "the textbook's form makes NaN of -infinity")],
+            meanings: &[
+                (Word::Zero, "its limit"),
+                (Word::Nan, "the textbook's form makes NaN of -infinity"),
+            ],
         },
         Probe {
             name: "sigmoid_naive_overflow",
@@ -322,8 +349,14 @@ fn infinity() -> Vec<Probe> {
             inputs: f32s(&[-89.0, -100.0, -1e4, -3.4e38]),
             judge: Judge::Each(judge::value),
             meanings: &[
-                (Word::Zero, "the textbook's form survives the overflow of exp, where WGSL promises nothing"),
-                (Word::Nan, "the textbook's form makes NaN below -88.7, where WGSL promises nothing"),
+                (
+                    Word::Zero,
+                    "the textbook's form survives the overflow of exp, where WGSL promises nothing",
+                ),
+                (
+                    Word::Nan,
+                    "the textbook's form makes NaN below -88.7, where WGSL promises nothing",
+                ),
             ],
         },
         Probe {
@@ -331,10 +364,16 @@ fn infinity() -> Vec<Probe> {
             asks: "tanh(x) for x from 20",
             expression: TANH,
             // 43.67 to 44.36 and 88.7 are where tanh from exp(x) or exp(2x) was seen to break on drivers.
-            inputs: f32s(&[20.0, 43.9, 44.2, 60.0, 88.0, 89.0, 100.0, 1e4, 3.4e38, -44.2, -60.0, -89.0, -100.0, -1e4]),
+            inputs: f32s(&[
+                20.0, 43.9, 44.2, 60.0, 88.0, 89.0, 100.0, 1e4, 3.4e38, -44.2, -60.0, -89.0,
+                -100.0, -1e4,
+            ]),
             judge: Judge::Each(judge::saturation),
             meanings: &[
-                (Word::Saturates, "sigmoid by tanh is safe for large |x|, where WGSL promises nothing beyond 88.7"),
+                (
+                    Word::Saturates,
+                    "sigmoid by tanh is safe for large |x|, where WGSL promises nothing beyond 88.7",
+                ),
                 (Word::Mixed, "sigmoid by tanh breaks for large |x|: clamp x first"),
             ],
         },
@@ -349,7 +388,10 @@ fn signed_zero() -> Vec<Probe> {
             expression: COPIED,
             inputs: f32s(&[-0.0]),
             judge: Judge::Each(judge::value),
-            meanings: &[(Word::MinusZero, "a copy keeps the sign of 0"), (Word::Zero, "a copy loses the sign of 0")],
+            meanings: &[
+                (Word::MinusZero, "a copy keeps the sign of 0"),
+                (Word::Zero, "a copy loses the sign of 0"),
+            ],
         },
         Probe {
             name: "max_minus_zero_zero",
@@ -379,7 +421,10 @@ fn signed_zero() -> Vec<Probe> {
             expression: RELU,
             inputs: f32s(&[-0.0]),
             judge: Judge::Each(judge::value),
-            meanings: &[(Word::Zero, "y has no -0"), (Word::MinusZero, "y may be -0: compare numbers, not bits")],
+            meanings: &[
+                (Word::Zero, "y has no -0"),
+                (Word::MinusZero, "y may be -0: compare numbers, not bits"),
+            ],
         },
         Probe {
             name: "sigmoid_minus_zero",
@@ -387,7 +432,10 @@ fn signed_zero() -> Vec<Probe> {
             expression: SIGMOID,
             inputs: f32s(&[-0.0, 0.0]),
             judge: Judge::Each(judge::exactness),
-            meanings: &[(Word::Exact, "both zeros give 1/2"), (Word::Inexact, "1/2 is missed by an ULP or so")],
+            meanings: &[
+                (Word::Exact, "both zeros give 1/2"),
+                (Word::Inexact, "1/2 is missed by an ULP or so"),
+            ],
         },
     ]
 }
@@ -424,7 +472,10 @@ fn subnormals() -> Vec<Probe> {
             judge: Judge::Each(judge::subnormal),
             meanings: &[
                 (Word::Preserved, "a subnormal operand counts"),
-                (Word::Flushed, "a subnormal operand counts as 0: loss scaling has to come before it"),
+                (
+                    Word::Flushed,
+                    "a subnormal operand counts as 0: loss scaling has to come before it",
+                ),
             ],
         },
         Probe {
@@ -439,7 +490,10 @@ fn subnormals() -> Vec<Probe> {
             judge: Judge::Each(judge::subnormal),
             meanings: &[
                 (Word::Preserved, "a product of normals may be subnormal"),
-                (Word::Flushed, "a product below 1.2e-38 is 0: so is a small dy at a saturated sigmoid"),
+                (
+                    Word::Flushed,
+                    "a product below 1.2e-38 is 0: so is a small dy at a saturated sigmoid",
+                ),
             ],
         },
         Probe {
@@ -457,7 +511,10 @@ fn subnormals() -> Vec<Probe> {
             name: "subnormal_difference",
             asks: "1.5 * 2^-126 - 2^-126 and the like",
             expression: SUM,
-            inputs: pairs(&[(1.5 * 2f64.powi(-126), -(2f64.powi(-126))), (2f64.powi(-126), -(1.25 * 2f64.powi(-126)))]),
+            inputs: pairs(&[
+                (1.5 * 2f64.powi(-126), -(2f64.powi(-126))),
+                (2f64.powi(-126), -(1.25 * 2f64.powi(-126))),
+            ]),
             judge: Judge::Each(judge::subnormal),
             meanings: &[
                 (Word::Preserved, "different numbers have a difference"),
@@ -495,7 +552,10 @@ fn subnormals() -> Vec<Probe> {
             meanings: &[
                 (Word::Zero, "relu is 0 on every negative number"),
                 (Word::MinusZero, "relu is 0 on every negative number, with its sign"),
-                (Word::Other, "a negative subnormal may pass: it compares as 0 and is returned as it was"),
+                (
+                    Word::Other,
+                    "a negative subnormal may pass: it compares as 0 and is returned as it was",
+                ),
             ],
         },
         Probe {
@@ -545,7 +605,10 @@ fn division_and_rounding() -> Vec<Probe> {
             inputs: pairs(&[(1.0, large), (1.0, -large)]),
             judge: Judge::Each(judge::subnormal),
             meanings: &[
-                (Word::Preserved, "the naive sigmoid keeps its smallest results, beyond what WGSL promises"),
+                (
+                    Word::Preserved,
+                    "the naive sigmoid keeps its smallest results, beyond what WGSL promises",
+                ),
                 (Word::Flushed, "the naive sigmoid is 0 from x = -87.4 down"),
             ],
         },
@@ -568,14 +631,24 @@ fn division_and_rounding() -> Vec<Probe> {
             judge: Judge::Each(judge::value),
             meanings: &[
                 (Word::One, "division does not go through a reciprocal that underflows"),
-                (Word::Zero, "division goes through a reciprocal that underflows: keep denominators below 2^126"),
+                (
+                    Word::Zero,
+                    "division goes through a reciprocal that underflows: keep denominators below 2^126",
+                ),
             ],
         },
         Probe {
             name: "division_of_multiples",
             asks: "165 / 15 and other whole quotients",
             expression: QUOTIENT,
-            inputs: pairs(&[(165.0, 15.0), (21.0, 7.0), (49.0, 7.0), (1e6, 1e3), (27.0, 9.0), (121.0, 11.0)]),
+            inputs: pairs(&[
+                (165.0, 15.0),
+                (21.0, 7.0),
+                (49.0, 7.0),
+                (1e6, 1e3),
+                (27.0, 9.0),
+                (121.0, 11.0),
+            ]),
             judge: Judge::All(judge::exactness_of_all),
             meanings: &[
                 (Word::Exact, "whole quotients are whole"),
@@ -586,11 +659,20 @@ fn division_and_rounding() -> Vec<Probe> {
             name: "f32_rounding",
             asks: "1 + 2^-24 and sums near such ties",
             expression: SUM,
-            inputs: ties(Storage::F32).into_iter().map(|(number, rest)| [f32_bits(number), f32_bits(rest)]).collect(),
+            inputs: ties(Storage::F32)
+                .into_iter()
+                .map(|(number, rest)| [f32_bits(number), f32_bits(rest)])
+                .collect(),
             judge: Judge::All(judge::rounding),
             meanings: &[
-                (Word::ToNearestEven, "sums round as on the CPU; WGSL would allow either direction"),
-                (Word::TowardZero, "sums are cut off: the error of long sums grows with their length"),
+                (
+                    Word::ToNearestEven,
+                    "sums round as on the CPU; WGSL would allow either direction",
+                ),
+                (
+                    Word::TowardZero,
+                    "sums are cut off: the error of long sums grows with their length",
+                ),
             ],
         },
     ]
@@ -608,12 +690,21 @@ fn f16() -> Vec<Probe> {
             name: "f16_rounding",
             asks: "pack2x16float of ties and their neighbours",
             expression: PACKED,
-            inputs: ties(Storage::F16).into_iter().map(|(number, rest)| [f32_bits(number + rest); 2]).collect(),
+            inputs: ties(Storage::F16)
+                .into_iter()
+                .map(|(number, rest)| [f32_bits(number + rest); 2])
+                .collect(),
             judge: Judge::All(judge::rounding),
             meanings: &[
                 (Word::ToNearestEven, "storing f16 costs half an ULP at most"),
-                (Word::ToNearestAway, "storing f16 costs half an ULP at most; ties differ from the CPU's"),
-                (Word::TowardZero, "storing f16 costs up to an ULP, and the mean of a tensor shrinks"),
+                (
+                    Word::ToNearestAway,
+                    "storing f16 costs half an ULP at most; ties differ from the CPU's",
+                ),
+                (
+                    Word::TowardZero,
+                    "storing f16 costs up to an ULP, and the mean of a tensor shrinks",
+                ),
             ],
         },
         Probe {
@@ -655,7 +746,11 @@ fn f16() -> Vec<Probe> {
             name: "f16_nan_packed",
             asks: "pack2x16float of NaN, any payload",
             expression: PACKED,
-            inputs: [QUIET_NANS.as_slice(), &SIGNALLING_NANS].concat().iter().map(|nan| [*nan, *nan]).collect(),
+            inputs: [QUIET_NANS.as_slice(), &SIGNALLING_NANS]
+                .concat()
+                .iter()
+                .map(|nan| [*nan, *nan])
+                .collect(),
             judge: Judge::Each(judge::value),
             meanings: &[
                 (Word::Nan, "NaN stays NaN in f16"),
@@ -690,7 +785,9 @@ fn f16() -> Vec<Probe> {
             name: "f16_subnormal_packed",
             asks: "pack2x16float of numbers below 2^-14",
             expression: PACKED,
-            inputs: (SUBNORMAL_HALVES.iter()).map(|half| [f32_bits(Storage::F16.value(*half)); 2]).collect(),
+            inputs: (SUBNORMAL_HALVES.iter())
+                .map(|half| [f32_bits(Storage::F16.value(*half)); 2])
+                .collect(),
             judge: Judge::Each(judge::subnormal),
             meanings: &[
                 (Word::Preserved, "sigmoid in f16 reaches down to x = -17.3"),
@@ -790,7 +887,10 @@ fn f16_native() -> Vec<Probe> {
             expression: function("maximum", TWO_F16, |a, b| if a < b { b } else { a }),
             inputs: halves_with(&[0x7e00, 0xfe00, 0x7f12], 0.0),
             judge: Judge::Each(judge::value),
-            meanings: &[(Word::Zero, "relu by max makes 0 of NaN"), (Word::Nan, "relu by max passes NaN on")],
+            meanings: &[
+                (Word::Zero, "relu by max makes 0 of NaN"),
+                (Word::Nan, "relu by max passes NaN on"),
+            ],
         },
         Probe {
             name: "f16_native_overflow",
@@ -847,7 +947,10 @@ fn rewriting() -> Vec<Probe> {
             judge: Judge::Each(judge::absorption),
             meanings: &[
                 (Word::AsWritten, "sums stay in their order: rounding by a large constant works"),
-                (Word::Rewritten, "sums are reassociated: rounding by a large constant does not work"),
+                (
+                    Word::Rewritten,
+                    "sums are reassociated: rounding by a large constant does not work",
+                ),
             ],
         },
         Probe {
@@ -857,7 +960,11 @@ fn rewriting() -> Vec<Probe> {
                 let product = a * b;
                 product - Storage::F32.value(Storage::F32.bits(product))
             }),
-            inputs: pairs(&[(tie, tie), (1.0 + 2f64.powi(-13), 1.0 + 2f64.powi(-12)), (-1.0 - 2f64.powi(-14), tie)]),
+            inputs: pairs(&[
+                (tie, tie),
+                (1.0 + 2f64.powi(-13), 1.0 + 2f64.powi(-12)),
+                (-1.0 - 2f64.powi(-14), tie),
+            ]),
             judge: Judge::Each(judge::compensation),
             meanings: &[
                 (Word::Yes, "the error of a product can be had: compensated forms work"),
@@ -874,7 +981,10 @@ fn rewriting() -> Vec<Probe> {
             judge: Judge::Each(judge::reduction),
             meanings: &[
                 (Word::AsWritten, "an exponential of one's own can reduce its argument by fma"),
-                (Word::Rewritten, "ln(2) in two parts is merged into one: write a * b + c instead of fma"),
+                (
+                    Word::Rewritten,
+                    "ln(2) in two parts is merged into one: write a * b + c instead of fma",
+                ),
             ],
         },
     ]

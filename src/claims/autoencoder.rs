@@ -6,7 +6,8 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
 use super::shallow::{
-    self, Function, Sizes, TUNING_SEEDS, arrived_at, bars_and_stripes, best_rate, error_of_mean, figure_of_steps, picks,
+    self, Function, Sizes, TUNING_SEEDS, arrived_at, bars_and_stripes, best_rate, error_of_mean,
+    figure_of_steps, picks,
 };
 use super::{Context, Experiment, Findings, check, over_seeds, to_f32, told_over_seeds, told_rate};
 use crate::error::Result;
@@ -68,8 +69,11 @@ fn run(context: &Context<'_>) -> Result<Findings> {
         check(context.gpu, hidden, &wgsl(hidden, CHECKED), ShaderChecks::Trusted)?;
         let train = |seeds: &[u64], rates: &[f32]| {
             let training = Training::new(hidden, SIZES, &pictures, seeds, rates, steps);
-            let (errors, _) = training.run(context.gpu, &wgsl(hidden, SIZES), ShaderChecks::Trusted)?;
-            Ok::<_, crate::error::Error>(errors.chunks_exact(steps).map(<[f32]>::to_vec).collect::<Vec<_>>())
+            let (errors, _) =
+                training.run(context.gpu, &wgsl(hidden, SIZES), ShaderChecks::Trusted)?;
+            Ok::<_, crate::error::Error>(
+                errors.chunks_exact(steps).map(<[f32]>::to_vec).collect::<Vec<_>>(),
+            )
         };
         let rate = best_rate(&train(&tuning, &RATES)?, &RATES);
         trained.push(Trained { hidden, rate, courses: train(&seeds, &[rate])? });
@@ -85,7 +89,13 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let arrived: Vec<bool> = sigmoid.arrived().map(is_reasonable).collect();
     Ok(Findings {
         outcome: Outcome::of(arrived.iter().copied()),
-        conclusion: conclusion(sigmoid, relu, baseline, steps, arrived.iter().filter(|arrived| **arrived).count()),
+        conclusion: conclusion(
+            sigmoid,
+            relu,
+            baseline,
+            steps,
+            arrived.iter().filter(|arrived| **arrived).count(),
+        ),
         seeds,
         figures,
         plots: vec![shallow::plot(
@@ -104,7 +114,13 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     })
 }
 
-fn conclusion(sigmoid: &Trained, relu: &Trained, baseline: f64, steps: usize, arrived: usize) -> String {
+fn conclusion(
+    sigmoid: &Trained,
+    relu: &Trained,
+    baseline: f64,
+    steps: usize,
+    arrived: usize,
+) -> String {
     let error = |trained: &Trained| told_over_seeds(&trained.arrived().collect::<Vec<_>>());
     format!(
         "after {steps} steps the error is {} with sigmoid ({}) and {} with ReLU ({}), that of the mean picture {baseline:.3}; {arrived} of {} sigmoid nets end \
@@ -146,14 +162,22 @@ impl Trained {
         let arrived: Vec<f64> = self.arrived().collect();
         let failed = arrived.iter().filter(|error| !error.is_finite()).count();
         let error = match over_seeds(&arrived) {
-            Some(error) => Figure::estimated(format!("{name}: mean squared error"), "", error).noted(format!(
-                "{}; {failed} of {} not finite",
-                told_rate(self.rate, &RATES),
-                arrived.len()
-            )),
+            Some(error) => Figure::estimated(format!("{name}: mean squared error"), "", error)
+                .noted(format!(
+                    "{}; {failed} of {} not finite",
+                    told_rate(self.rate, &RATES),
+                    arrived.len()
+                )),
             None => Figure::none(format!("{name}: mean squared error"), "", "no net was trained"),
         };
-        vec![error, figure_of_steps(format!("{name}: steps to a reasonable error"), &self.courses, reasonable)]
+        vec![
+            error,
+            figure_of_steps(
+                format!("{name}: steps to a reasonable error"),
+                &self.courses,
+                reasonable,
+            ),
+        ]
     }
 }
 
@@ -171,13 +195,23 @@ struct Training {
 }
 
 impl Training {
-    fn new(hidden: Function, sizes: Sizes, pictures: &[Vec<f32>], seeds: &[u64], rates: &[f32], steps: usize) -> Self {
+    fn new(
+        hidden: Function,
+        sizes: Sizes,
+        pictures: &[Vec<f32>],
+        seeds: &[u64],
+        rates: &[f32],
+        steps: usize,
+    ) -> Self {
         let mut weights = Vec::new();
         for seed in seeds {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
             let mut normal = |deviation: f64| -> Vec<f32> {
                 let weight = || deviation * random.sample::<f64, _>(StandardNormal);
-                std::iter::repeat_with(weight).take(sizes.visible * sizes.hidden).map(to_f32).collect()
+                std::iter::repeat_with(weight)
+                    .take(sizes.visible * sizes.hidden)
+                    .map(to_f32)
+                    .collect()
             };
             let mut of_net = normal(deviation(hidden, sizes));
             of_net.extend(normal(deviation(Function::Sigmoid, sizes)));
@@ -192,7 +226,10 @@ impl Training {
             rates: rates.to_vec(),
             weights,
             patterns: pictures.concat(),
-            picks: seeds.iter().flat_map(|seed| picks(*seed, steps * sizes.batch, pictures.len())).collect(),
+            picks: seeds
+                .iter()
+                .flat_map(|seed| picks(*seed, steps * sizes.batch, pictures.len()))
+                .collect(),
         }
     }
 
@@ -207,7 +244,8 @@ impl Training {
         let weights = gpu.buffer_of("weights", &self.weights)?;
         let errors = gpu.buffer("errors", self.nets() * self.steps)?;
         let rates = gpu.buffer_of("rates", &self.rates.repeat(self.seeds))?;
-        let (patterns, picks) = (gpu.buffer_of("patterns", &self.patterns)?, gpu.buffer_of("picks", &self.picks)?);
+        let (patterns, picks) =
+            (gpu.buffer_of("patterns", &self.patterns)?, gpu.buffer_of("picks", &self.picks)?);
         let buffers = [&weights, &errors, &rates, &patterns, &picks];
         shallow::train(gpu, &program, &buffers, self.steps, [self.nets(), self.rates.len()])?;
         Ok((gpu.load(&errors)?, gpu.load(&weights)?))
@@ -219,25 +257,38 @@ impl Training {
         let matrix = visible * hidden;
         let (mut errors, mut all_weights) = (Vec::new(), Vec::new());
         for net in 0..self.nets() {
-            let of_net = &self.weights[net * weight_count(self.sizes)..][..weight_count(self.sizes)];
+            let of_net =
+                &self.weights[net * weight_count(self.sizes)..][..weight_count(self.sizes)];
             let mut w: Vec<f64> = of_net.iter().map(|weight| f64::from(*weight)).collect();
             let rate = f64::from(self.rates[net % self.rates.len()]);
             for step in 0..self.steps {
                 let mut gradient = vec![0.0; w.len()];
                 let mut squares = 0.0;
                 for example in 0..batch {
-                    let picked = self.picks[(net / self.rates.len() * self.steps + step) * batch + example] as usize;
-                    let x: Vec<f64> =
-                        self.patterns[picked * visible..][..visible].iter().map(|x| f64::from(*x)).collect();
-                    let into = |unit: usize| (0..visible).map(|v| x[v] * w[v * hidden + unit]).sum::<f64>();
-                    let h: Vec<f64> =
-                        (0..hidden).map(|unit| self.hidden.forward(w[2 * matrix + unit] + into(unit))).collect();
-                    let out = |v: usize| (0..hidden).map(|unit| h[unit] * w[matrix + v * hidden + unit]).sum::<f64>();
-                    let dy: Vec<f64> =
-                        (0..visible).map(|v| reference::sigmoid(w[2 * matrix + hidden + v] + out(v)) - x[v]).collect();
+                    let picked = self.picks
+                        [(net / self.rates.len() * self.steps + step) * batch + example]
+                        as usize;
+                    let x: Vec<f64> = self.patterns[picked * visible..][..visible]
+                        .iter()
+                        .map(|x| f64::from(*x))
+                        .collect();
+                    let into = |unit: usize| {
+                        (0..visible).map(|v| x[v] * w[v * hidden + unit]).sum::<f64>()
+                    };
+                    let h: Vec<f64> = (0..hidden)
+                        .map(|unit| self.hidden.forward(w[2 * matrix + unit] + into(unit)))
+                        .collect();
+                    let out = |v: usize| {
+                        (0..hidden).map(|unit| h[unit] * w[matrix + v * hidden + unit]).sum::<f64>()
+                    };
+                    let dy: Vec<f64> = (0..visible)
+                        .map(|v| reference::sigmoid(w[2 * matrix + hidden + v] + out(v)) - x[v])
+                        .collect();
                     squares += dy.iter().map(|difference| difference * difference).sum::<f64>();
                     for unit in 0..hidden {
-                        let back = (0..visible).map(|v| dy[v] * w[matrix + v * hidden + unit]).sum::<f64>();
+                        let back = (0..visible)
+                            .map(|v| dy[v] * w[matrix + v * hidden + unit])
+                            .sum::<f64>();
                         let dh = self.hidden.backward(h[unit], back);
                         gradient[2 * matrix + unit] += dh;
                         for v in 0..visible {
@@ -293,8 +344,10 @@ mod tests {
             let mut loss = 0.0;
             for example in 0..batch {
                 let picked = training.picks[example] as usize;
-                let x: Vec<f64> =
-                    training.patterns[picked * visible..][..visible].iter().map(|x| f64::from(*x)).collect();
+                let x: Vec<f64> = training.patterns[picked * visible..][..visible]
+                    .iter()
+                    .map(|x| f64::from(*x))
+                    .collect();
                 let h: Vec<f64> = (0..hidden)
                     .map(|unit| {
                         let sum = (0..visible).map(|v| x[v] * w[v * hidden + unit]).sum::<f64>();
@@ -302,7 +355,9 @@ mod tests {
                     })
                     .collect();
                 for v in 0..visible {
-                    let sum = (0..hidden).map(|unit| h[unit] * w[matrix + v * hidden + unit]).sum::<f64>();
+                    let sum = (0..hidden)
+                        .map(|unit| h[unit] * w[matrix + v * hidden + unit])
+                        .sum::<f64>();
                     let y = reference::sigmoid(w[2 * matrix + hidden + v] + sum);
                     loss -= if x[v] == 1.0 { y.ln() } else { (1.0 - y).ln() };
                 }
@@ -313,11 +368,13 @@ mod tests {
         };
         for hidden in Function::BOTH {
             let rate = 0.5;
-            let mut training = Training::new(hidden, CHECKED, &bars_and_stripes(4), &[3], &[rate], 1);
+            let mut training =
+                Training::new(hidden, CHECKED, &bars_and_stripes(4), &[3], &[rate], 1);
             // Biases that keep ReLU's input from being 0, where it has no slope.
             let biases = 2 * CHECKED.visible * CHECKED.hidden;
             training.weights[biases..].fill(0.1);
-            let before: Vec<f64> = training.weights.iter().map(|weight| f64::from(*weight)).collect();
+            let before: Vec<f64> =
+                training.weights.iter().map(|weight| f64::from(*weight)).collect();
             let (_, after) = training.run_in_f64();
             for index in (0..before.len()).step_by(7) {
                 let moved = |by: f64| {
@@ -344,7 +401,11 @@ mod tests {
     fn planted_faults_are_found() {
         let gpu = gpu();
         for (hidden, find, replace) in [
-            (Function::Sigmoid, "return sigmoid_two_sided(x)", "return sigmoid_two_sided(x * 1.01)"),
+            (
+                Function::Sigmoid,
+                "return sigmoid_two_sided(x)",
+                "return sigmoid_two_sided(x * 1.01)",
+            ),
             (Function::Relu, "{ return relu_from_y(saved, dy); }", "{ return dy; }"),
             (Function::Sigmoid, "sigmoid_two_sided(a) - x[i]", "x[i] - sigmoid_two_sided(a)"),
             (Function::Sigmoid, "weights[net + i] -= rate", "weights[net + i] += rate"),
@@ -379,7 +440,10 @@ mod tests {
         let figures = relu.figures(0.125);
         assert_eq!(figures[0].value, None);
         let note = figures[0].note.as_deref();
-        assert_eq!(note, Some("it is infinite; rate 8, at the end of those tried; 2 of 4 not finite"));
+        assert_eq!(
+            note,
+            Some("it is infinite; rate 8, at the end of those tried; 2 of 4 not finite")
+        );
         assert_eq!(figures[1].note.as_deref(), Some("0 of 4 arrive"));
         let told = conclusion(&sigmoid, &relu, 0.25, 300, 0);
         assert!(told.contains("inf [0.500, inf] with ReLU"), "{told}");
@@ -389,9 +453,17 @@ mod tests {
     fn the_same_seed_gives_the_same_bits_in_one_dispatch_or_in_several() {
         let gpu = gpu();
         let train = |steps: usize| {
-            let training = Training::new(Function::Relu, CHECKED, &bars_and_stripes(4), &[3, 4], &[0.25], steps);
-            let (errors, _) =
-                training.run(&gpu, &wgsl(Function::Relu, CHECKED), ShaderChecks::Trusted).expect("it runs");
+            let training = Training::new(
+                Function::Relu,
+                CHECKED,
+                &bars_and_stripes(4),
+                &[3, 4],
+                &[0.25],
+                steps,
+            );
+            let (errors, _) = training
+                .run(&gpu, &wgsl(Function::Relu, CHECKED), ShaderChecks::Trusted)
+                .expect("it runs");
             errors.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         let steps = shallow::STEPS_AT_ONCE + 30;

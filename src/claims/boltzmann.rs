@@ -8,9 +8,13 @@ use rand_distr::StandardNormal;
 use super::random::{self, random, uniform_of};
 use super::range::percent;
 use super::shallow::{
-    self, Function, Sizes, TUNING_SEEDS, arrived_at, bars_and_stripes, best_rate, error_of_mean, figure_of_steps, picks,
+    self, Function, Sizes, TUNING_SEEDS, arrived_at, bars_and_stripes, best_rate, error_of_mean,
+    figure_of_steps, picks,
 };
-use super::{Context, Experiment, Findings, check, count, over_seeds, over_seeds_of_merit, told_over_seeds, told_rate};
+use super::{
+    Context, Experiment, Findings, check, count, over_seeds, over_seeds_of_merit, told_over_seeds,
+    told_rate,
+};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks};
 use crate::report::table::interval;
@@ -59,7 +63,8 @@ fn bias(unit: Function) -> f32 {
 /// The text of machines whose `probability` of a unit's input is a function.
 fn wgsl(unit: Function, sizes: Sizes) -> String {
     let machine = include_str!("../../shaders/claims/boltzmann.wgsl");
-    [Storage::F32.wgsl(), &unit.wgsl("probability"), random::WGSL, &sizes.wgsl(), machine].join("\n")
+    [Storage::F32.wgsl(), &unit.wgsl("probability"), random::WGSL, &sizes.wgsl(), machine]
+        .join("\n")
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {
@@ -91,8 +96,12 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     }
     let [sigmoid, relu] = [&trained[0], &trained[1]];
     (context.progress)("the likelihood of all pictures");
-    let likelihoods: Vec<f64> =
-        sigmoid.run.weights.iter().map(|weights| mean_log_likelihood(SIZES, weights, &pictures)).collect();
+    let likelihoods: Vec<f64> = sigmoid
+        .run
+        .weights
+        .iter()
+        .map(|weights| mean_log_likelihood(SIZES, weights, &pictures))
+        .collect();
     let mut figures = vec![Figure::new("mean picture: mean squared error", "", baseline)];
     figures.extend(trained.iter().flat_map(|trained| trained.figures(WORKS * baseline)));
     figures.extend(figures_of_likelihood(&likelihoods, pictures.len()));
@@ -151,7 +160,9 @@ fn conclusion(
         log_likelihood_by_chance(),
         best_log_likelihood(pictures),
         working(relu),
-        told_over_seeds(&relu.run.none_at_end.iter().map(|share| 100.0 * share).collect::<Vec<_>>()),
+        told_over_seeds(
+            &relu.run.none_at_end.iter().map(|share| 100.0 * share).collect::<Vec<_>>()
+        ),
         told_over_seeds(&relu.arrived()),
         told_rate(relu.rate, &RATES),
         match relu.failed() {
@@ -191,7 +202,10 @@ impl Trained {
     /// By machine.
     fn works(&self, baseline: f64) -> Vec<bool> {
         let both = self.run.errors.iter().zip(&self.run.none_at_end);
-        both.map(|(course, none)| arrived_at(course) < WORKS * baseline && *none <= NO_PROBABILITIES).collect()
+        both.map(|(course, none)| {
+            arrived_at(course) < WORKS * baseline && *none <= NO_PROBABILITIES
+        })
+        .collect()
     }
 
     fn line(&self) -> (String, &[Vec<f32>]) {
@@ -206,12 +220,13 @@ impl Trained {
         let name = self.unit.name();
         let arrived = self.arrived();
         let error = match over_seeds(&arrived) {
-            Some(error) => Figure::estimated(format!("{name}: reconstruction error"), "", error).noted(format!(
-                "{}; {} of {} not finite",
-                told_rate(self.rate, &RATES),
-                self.failed(),
-                arrived.len()
-            )),
+            Some(error) => Figure::estimated(format!("{name}: reconstruction error"), "", error)
+                .noted(format!(
+                    "{}; {} of {} not finite",
+                    told_rate(self.rate, &RATES),
+                    self.failed(),
+                    arrived.len()
+                )),
             None => Figure::none(format!("{name}: reconstruction error"), "", "none was trained"),
         };
         let of_all = self.run.probabilities;
@@ -220,11 +235,16 @@ impl Trained {
             Figure::new(format!("{name}: probabilities {what}"), "%", percent(count, of_all))
                 .noted(format!("{count} of {of_all}"))
         };
-        let steps = figure_of_steps(format!("{name}: steps until the error is low enough"), &self.run.errors, works);
+        let steps = figure_of_steps(
+            format!("{name}: steps until the error is low enough"),
+            &self.run.errors,
+            works,
+        );
         let name_at_end = format!("{name}: probabilities that are none at the end");
         let shares: Vec<f64> = self.run.none_at_end.iter().map(|share| 100.0 * share).collect();
         let at_end = over_seeds(&shares).map(|share| Figure::estimated(name_at_end, "%", share));
-        let all = [share("above 1", &self.run.above_1), share("that are no numbers", &self.run.nan)];
+        let all =
+            [share("above 1", &self.run.above_1), share("that are no numbers", &self.run.nan)];
         [error, steps].into_iter().chain(all).chain(at_end).collect()
     }
 }
@@ -254,7 +274,8 @@ fn best_log_likelihood(pictures: usize) -> f64 {
 
 /// The rate with the largest likelihood over the tuning seeds; machines are by seed and rate.
 fn likeliest_rate(machines: &[Vec<f32>], pictures: &[Vec<f32>]) -> f32 {
-    let likelihoods: Vec<f64> = machines.iter().map(|weights| mean_log_likelihood(SIZES, weights, pictures)).collect();
+    let likelihoods: Vec<f64> =
+        machines.iter().map(|weights| mean_log_likelihood(SIZES, weights, pictures)).collect();
     let of_rate = |rate: usize| likelihoods.iter().skip(rate).step_by(RATES.len()).sum::<f64>();
     // The likelihood of weights that are not finite is NaN, which is less than any.
     let finite = (0..RATES.len()).filter(|rate| of_rate(*rate).is_finite());
@@ -276,7 +297,8 @@ fn mean_log_likelihood(sizes: Sizes, weights: &[f32], pictures: &[Vec<f32>]) -> 
         };
         bias + (0..hidden).map(of_unit).sum::<f64>()
     };
-    let all: Vec<f64> = (0..1_u32 << visible).map(|picture| log_of(&|v| picture >> v & 1 == 1)).collect();
+    let all: Vec<f64> =
+        (0..1_u32 << visible).map(|picture| log_of(&|v| picture >> v & 1 == 1)).collect();
     let largest = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let log_of_sum = largest + all.iter().map(|log| (log - largest).exp()).sum::<f64>().ln();
     #[expect(clippy::cast_precision_loss, reason = "tens")]
@@ -301,13 +323,21 @@ struct Training {
 const FOUND_WORDS: usize = 4;
 
 impl Training {
-    fn new(unit: Function, sizes: Sizes, pictures: &[Vec<f32>], seeds: &[u64], rates: &[f32], steps: usize) -> Self {
+    fn new(
+        unit: Function,
+        sizes: Sizes,
+        pictures: &[Vec<f32>],
+        seeds: &[u64],
+        rates: &[f32],
+        steps: usize,
+    ) -> Self {
         let mut weights = Vec::new();
         for seed in seeds {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
             // Hinton's practical guide (2010), section 8: normal, 0.01.
             let weight = || 0.01 * random.sample::<f32, _>(StandardNormal);
-            let mut of_machine: Vec<f32> = std::iter::repeat_with(weight).take(sizes.visible * sizes.hidden).collect();
+            let mut of_machine: Vec<f32> =
+                std::iter::repeat_with(weight).take(sizes.visible * sizes.hidden).collect();
             of_machine.resize(weight_count(sizes), bias(unit));
             weights.extend(of_machine.repeat(rates.len()));
         }
@@ -319,7 +349,10 @@ impl Training {
             seeds: seeds.to_vec(),
             weights,
             patterns: pictures.concat(),
-            picks: seeds.iter().flat_map(|seed| picks(*seed, steps * sizes.batch, pictures.len())).collect(),
+            picks: seeds
+                .iter()
+                .flat_map(|seed| picks(*seed, steps * sizes.batch, pictures.len()))
+                .collect(),
         }
     }
 
@@ -343,37 +376,54 @@ impl Training {
         let found = gpu.buffer("found", self.machines() * self.steps * FOUND_WORDS)?;
         let rates = gpu.buffer_of("rates", &self.rates.repeat(self.seeds.len()))?;
         let keys = gpu.buffer_of("keys", &keys)?;
-        let (patterns, picks) = (gpu.buffer_of("patterns", &self.patterns)?, gpu.buffer_of("picks", &self.picks)?);
+        let (patterns, picks) =
+            (gpu.buffer_of("patterns", &self.patterns)?, gpu.buffer_of("picks", &self.picks)?);
         let buffers = [&weights, &found, &rates, &keys, &patterns, &picks];
         shallow::train(gpu, &program, &buffers, self.steps, [self.machines(), self.rates.len()])?;
         let found: Vec<u32> = gpu.load(&found)?;
         let of_machines = || found.chunks_exact(self.steps * FOUND_WORDS);
         let counts = |word: usize| {
-            let sum = |steps: &[u32]| steps.iter().skip(word).step_by(FOUND_WORDS).map(|count| u64::from(*count)).sum();
+            let sum = |steps: &[u32]| {
+                steps.iter().skip(word).step_by(FOUND_WORDS).map(|count| u64::from(*count)).sum()
+            };
             of_machines().map(sum).collect::<Vec<u64>>()
         };
         let at_end = (self.steps / 10).max(1);
         let none_at_end = |steps: &[u32]| {
-            let none: u32 = steps.rchunks_exact(FOUND_WORDS).take(at_end).map(|found| found[1] + found[2]).sum();
+            let none: u32 = steps
+                .rchunks_exact(FOUND_WORDS)
+                .take(at_end)
+                .map(|found| found[1] + found[2])
+                .sum();
             #[expect(clippy::cast_precision_loss, reason = "millions")]
             let of = (at_end * probability_count(self.sizes)) as f64;
             f64::from(none) / of
         };
-        let errors = |steps: &[u32]| steps.iter().step_by(FOUND_WORDS).map(|bits| f32::from_bits(*bits)).collect();
+        let errors = |steps: &[u32]| {
+            steps.iter().step_by(FOUND_WORDS).map(|bits| f32::from_bits(*bits)).collect()
+        };
         Ok(Run {
             errors: of_machines().map(errors).collect(),
             above_1: counts(1),
             nan: counts(2),
             none_at_end: of_machines().map(none_at_end).collect(),
             probabilities: (self.machines() * self.steps * probability_count(self.sizes)) as u64,
-            weights: gpu.load::<f32>(&weights)?.chunks_exact(weight_count(self.sizes)).map(<[f32]>::to_vec).collect(),
+            weights: gpu
+                .load::<f32>(&weights)?
+                .chunks_exact(weight_count(self.sizes))
+                .map(<[f32]>::to_vec)
+                .collect(),
         })
     }
 
     /// The same in f64, with the same random numbers.
     fn run_in_f64(&self) -> Expected {
-        let mut expected =
-            Expected { errors: Vec::new(), weights: Vec::new(), above_1: Vec::new(), margin: f64::INFINITY };
+        let mut expected = Expected {
+            errors: Vec::new(),
+            weights: Vec::new(),
+            above_1: Vec::new(),
+            margin: f64::INFINITY,
+        };
         for machine in 0..self.machines() {
             self.train_in_f64(machine, &mut expected);
         }
@@ -386,7 +436,8 @@ impl Training {
         let seed = machine / self.rates.len();
         let key = Self::key(self.seeds[seed]);
         let rate = f64::from(self.rates[machine % self.rates.len()]);
-        let of_machine = &self.weights[machine * weight_count(self.sizes)..][..weight_count(self.sizes)];
+        let of_machine =
+            &self.weights[machine * weight_count(self.sizes)..][..weight_count(self.sizes)];
         let mut w: Vec<f64> = of_machine.iter().map(|weight| f64::from(*weight)).collect();
         let mut above_1 = 0;
         for step in 0..self.steps {
@@ -394,10 +445,17 @@ impl Training {
             let mut squares = 0.0;
             for example in 0..batch {
                 let picked = self.picks[(seed * self.steps + step) * batch + example] as usize;
-                let v0: Vec<f64> = self.patterns[picked * visible..][..visible].iter().map(|x| f64::from(*x)).collect();
+                let v0: Vec<f64> = self.patterns[picked * visible..][..visible]
+                    .iter()
+                    .map(|x| f64::from(*x))
+                    .collect();
                 let hidden_of = |v: &[f64]| -> Vec<f64> {
-                    let input = |unit: usize| (0..visible).map(|at| v[at] * w[at * hidden + unit]).sum::<f64>();
-                    (0..hidden).map(|unit| self.unit.forward(w[matrix + unit] + input(unit))).collect()
+                    let input = |unit: usize| {
+                        (0..visible).map(|at| v[at] * w[at * hidden + unit]).sum::<f64>()
+                    };
+                    (0..hidden)
+                        .map(|unit| self.unit.forward(w[matrix + unit] + input(unit)))
+                        .collect()
                 };
                 let mut sample = |p: &[f64], stream: u32| -> Vec<f64> {
                     let units = p.len();
@@ -411,16 +469,22 @@ impl Training {
                 };
                 let p0 = hidden_of(&v0);
                 let on = sample(&p0, 0);
-                let input = |at: usize| (0..hidden).map(|unit| on[unit] * w[at * hidden + unit]).sum::<f64>();
-                let pv: Vec<f64> =
-                    (0..visible).map(|at| self.unit.forward(w[matrix + hidden + at] + input(at))).collect();
+                let input = |at: usize| {
+                    (0..hidden).map(|unit| on[unit] * w[at * hidden + unit]).sum::<f64>()
+                };
+                let pv: Vec<f64> = (0..visible)
+                    .map(|at| self.unit.forward(w[matrix + hidden + at] + input(at)))
+                    .collect();
                 let v1 = sample(&pv, 1);
                 let p1 = hidden_of(&v1);
-                above_1 += [&p0, &pv, &p1].into_iter().flatten().filter(|p| **p > 1.0).count() as u64;
+                above_1 +=
+                    [&p0, &pv, &p1].into_iter().flatten().filter(|p| **p > 1.0).count() as u64;
                 squares += v0.iter().zip(&pv).map(|(v, p)| (v - p).powi(2)).sum::<f64>();
                 for unit in 0..hidden {
                     gradient[matrix + unit] += p0[unit] - p1[unit];
-                    (0..visible).for_each(|at| gradient[at * hidden + unit] += v0[at] * p0[unit] - v1[at] * p1[unit]);
+                    (0..visible).for_each(|at| {
+                        gradient[at * hidden + unit] += v0[at] * p0[unit] - v1[at] * p1[unit]
+                    });
                 }
                 (0..visible).for_each(|at| gradient[matrix + hidden + at] += v0[at] - v1[at]);
             }
@@ -467,7 +531,10 @@ fn check(gpu: &Gpu, unit: Function, wgsl: &str, checks: ShaderChecks) -> Result<
         return Ok(());
     }
     let (above, expected) = (run.above_1, expected.above_1);
-    Err(Error::Mismatch(format!("{}: {above:?} above 1 instead of {expected:?}", what("probabilities"))))
+    Err(Error::Mismatch(format!(
+        "{}: {above:?} above 1 instead of {expected:?}",
+        what("probabilities")
+    )))
 }
 
 #[cfg(test)]
@@ -492,7 +559,9 @@ mod tests {
     #[test]
     fn no_sample_of_the_check_hangs_on_a_rounding() {
         for unit in Function::BOTH {
-            let expected = Training::new(unit, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.25, 1.0], 4).run_in_f64();
+            let expected =
+                Training::new(unit, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.25, 1.0], 4)
+                    .run_in_f64();
             assert!(expected.margin > CHECKED_OFF, "{unit:?}: {:e}", expected.margin);
             // Both are seen: probabilities above 1 and below.
             assert_eq!(expected.above_1.iter().sum::<u64>() > 0, unit == Function::Relu);
@@ -503,7 +572,11 @@ mod tests {
     fn planted_faults_are_found() {
         let gpu = gpu();
         for (unit, find, replace) in [
-            (Function::Sigmoid, "return sigmoid_two_sided(x)", "return sigmoid_two_sided(x * 1.01)"),
+            (
+                Function::Sigmoid,
+                "return sigmoid_two_sided(x)",
+                "return sigmoid_two_sided(x * 1.01)",
+            ),
             (Function::Sigmoid, "OF_VISIBLE: u32 = 1u", "OF_VISIBLE: u32 = 0u"),
             (Function::Sigmoid, "4u * word + 2u * stream", "2u * word + stream"),
             (
@@ -513,15 +586,27 @@ mod tests {
             ),
             (Function::Sigmoid, "+ 1u, step)", "+ 1u, 0u)"),
             (Function::Sigmoid, "keys[seed], at, lane", "keys[0], at, lane"),
-            (Function::Sigmoid, "hidden_of_reconstruction(machine * MACHINE, lane);", "p1[lane] = p0[lane];"),
+            (
+                Function::Sigmoid,
+                "hidden_of_reconstruction(machine * MACHINE, lane);",
+                "p1[lane] = p0[lane];",
+            ),
             (Function::Relu, "weights[machine + i] += rate", "weights[machine + i] -= rate"),
             (Function::Relu, "weights[machine + MATRIX + i] += rate * difference;", ""),
-            (Function::Relu, "weights[machine + MATRIX + HIDDEN_WORDS + i] += rate * difference;", ""),
+            (
+                Function::Relu,
+                "weights[machine + MATRIX + HIDDEN_WORDS + i] += rate * difference;",
+                "",
+            ),
             (Function::Relu, "bits > vec4<u32>(0x3f800000u)", "bits > vec4<u32>(0x3f900000u)"),
             (Function::Relu, "sum.above_1 += counts_above_1[i]", "sum.above_1 = counts_above_1[i]"),
             (Function::Relu, "rates[machine]", "rates[0]"),
             (Function::Sigmoid, "at][v % 4u] * p1[hidden]", "at][v % 4u] * p0[hidden]"),
-            (Function::Sigmoid, "hidden_input(machine, RECONSTRUCTION, i)", "hidden_input(machine, DATA, i)"),
+            (
+                Function::Sigmoid,
+                "hidden_input(machine, RECONSTRUCTION, i)",
+                "hidden_input(machine, DATA, i)",
+            ),
             (Function::Relu, "let example = first + i", "let example = i"),
             (Function::Sigmoid, "machine / params.machines_per_seed", "machine % 2u"),
         ] {
@@ -551,7 +636,10 @@ mod tests {
         let mut weights = vec![0.0; weight_count(sizes)];
         (weights[0], weights[4]) = (3.0, 3.0);
         let unnormalised = |a: f64, b: f64| 1.0 + (3.0 * a + 3.0 * b).exp();
-        let sum: f64 = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)].iter().map(|(a, b)| unnormalised(*a, *b)).sum();
+        let sum: f64 = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)]
+            .iter()
+            .map(|(a, b)| unnormalised(*a, *b))
+            .sum();
         let picture = vec![vec![1.0, 1.0, 0.0, 1.0]];
         let expected = (unnormalised(1.0, 1.0) / sum / 4.0).ln();
         assert!((mean_log_likelihood(sizes, &weights, &picture) - expected).abs() < 1e-12);
@@ -574,7 +662,12 @@ mod tests {
     fn a_machine_works_by_its_error_and_by_its_probabilities() {
         let works = |error, none| trained(Function::Relu, &[(error, none)]).works(0.25)[0];
         assert!(works(0.124, 0.01));
-        assert!(!works(0.126, 0.0) && !works(0.1, 0.011) && !works(f32::NAN, 0.0) && !works(f32::INFINITY, 0.0));
+        assert!(
+            !works(0.126, 0.0)
+                && !works(0.1, 0.011)
+                && !works(f32::NAN, 0.0)
+                && !works(f32::INFINITY, 0.0)
+        );
         assert_eq!(outcome(&[true, true], &[false, false]), Outcome::Holds);
         // ReLU's machines do as well: nothing is left of the claim.
         assert_eq!(outcome(&[true, true], &[true, true]), Outcome::DoesNotHold);
@@ -596,7 +689,10 @@ mod tests {
             assert!(told.contains(part), "{part}: {told}");
         }
         let likelihood = &figures_of_likelihood(&[-5.0, f64::NAN, -6.0], 30)[0];
-        assert_eq!((likelihood.value, likelihood.low, likelihood.high), (Some(-6.0), None, Some(-5.0)));
+        assert_eq!(
+            (likelihood.value, likelihood.low, likelihood.high),
+            (Some(-6.0), None, Some(-5.0))
+        );
     }
 
     #[test]
@@ -611,7 +707,9 @@ mod tests {
                 &[0.1],
                 shallow::STEPS_AT_ONCE + 30,
             );
-            let run = training.run(&gpu, &wgsl(Function::Sigmoid, CHECKED), ShaderChecks::Trusted).expect("it runs");
+            let run = training
+                .run(&gpu, &wgsl(Function::Sigmoid, CHECKED), ShaderChecks::Trusted)
+                .expect("it runs");
             run.errors.concat().into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         assert_eq!(train(3), train(3));
@@ -627,11 +725,14 @@ mod tests {
         assert_eq!(claim.outcome, Some(Outcome::Holds));
         let value = |name: &str| {
             let figure = claim.figures.iter().find(|figure| figure.name == name);
-            figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+            figure
+                .and_then(|figure| figure.value)
+                .unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
         };
         let likelihood = value("sigmoid: log-likelihood of a picture");
         assert!(
-            value("that of pixels by chance") < likelihood && likelihood < value("the most it can be"),
+            value("that of pixels by chance") < likelihood
+                && likelihood < value("the most it can be"),
             "{likelihood}"
         );
         assert_eq!(value("sigmoid: probabilities above 1"), 0.0);

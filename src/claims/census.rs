@@ -79,8 +79,20 @@ pub struct Tally {
 
 /// Where the results of f32 are checked one by one: around 0, the smallest normal number, 1, where sigmoid rounds to 1 and to 0, where exp leaves the range,
 /// and at the largest.
-const CHECKED: [f32; 12] =
-    [0.0, 1.175_494_4e-38, 1e-20, 1e-7, 2.4e-4, 1.0, 16.635_53, 17.328_68, 87.336_55, 88.722_84, 103.972, f32::MAX];
+const CHECKED: [f32; 12] = [
+    0.0,
+    1.175_494_4e-38,
+    1e-20,
+    1e-7,
+    2.4e-4,
+    1.0,
+    16.635_53,
+    17.328_68,
+    87.336_55,
+    88.722_84,
+    103.972,
+    f32::MAX,
+];
 
 /// Results that are checked at each of these places.
 const CHECKED_RUN: u32 = 256;
@@ -99,10 +111,17 @@ impl<'gpu> Census<'gpu> {
     ///
     /// # Errors
     /// If the adapter lacks a feature, or the shader does not compile.
-    pub fn new(gpu: &'gpu Gpu, storage: Storage, definitions: &str, function: &str, threshold: f32) -> Result<Self> {
+    pub fn new(
+        gpu: &'gpu Gpu,
+        storage: Storage,
+        definitions: &str,
+        function: &str,
+        threshold: f32,
+    ) -> Result<Self> {
         gpu.supports_storage(storage)?;
         let path = format!("census/{}/{function}", storage.name());
-        let program = gpu.program(&path, &wgsl(storage, definitions, function), &[], ShaderChecks::Trusted)?;
+        let program =
+            gpu.program(&path, &wgsl(storage, definitions, function), &[], ShaderChecks::Trusted)?;
         Ok(Self { gpu, storage, program, threshold })
     }
 
@@ -112,12 +131,20 @@ impl<'gpu> Census<'gpu> {
     /// If the device fails.
     pub fn blocks(&self, span: Span) -> Result<Vec<Tally>> {
         let mut tallies = Vec::new();
-        let at_once = u32::try_from(MOST_ELEMENTS / u64::from(span.length)).unwrap_or(u32::MAX).clamp(1, MOST_BLOCKS);
+        let at_once = u32::try_from(MOST_ELEMENTS / u64::from(span.length))
+            .unwrap_or(u32::MAX)
+            .clamp(1, MOST_BLOCKS);
         let buffer = self.gpu.buffer("blocks", at_once.min(span.blocks) as usize * BLOCK_WORDS)?;
         for first in (0..span.blocks).step_by(at_once as usize) {
             let blocks = at_once.min(span.blocks - first);
-            let params = [span.pattern(first), span.stride, span.length, blocks, self.threshold.to_bits()];
-            let step = self.gpu.step(&self.program, &[&buffer], &params, [blocks.div_ceil(WORKGROUP), 1, 1])?;
+            let params =
+                [span.pattern(first), span.stride, span.length, blocks, self.threshold.to_bits()];
+            let step = self.gpu.step(
+                &self.program,
+                &[&buffer],
+                &params,
+                [blocks.div_ceil(WORKGROUP), 1, 1],
+            )?;
             self.gpu.run_sequence(&Sequence::new(self.program.path.clone(), vec![step]), 1)?;
             let words: Vec<u32> = self.gpu.load(&buffer)?;
             let words = words.chunks_exact(BLOCK_WORDS).take(blocks as usize);
@@ -146,7 +173,9 @@ impl<'gpu> Census<'gpu> {
             }
             // No multiple of four, so that the last results of a block are told from the first of the next.
             let span = Span { first, stride: 1, length: 31, blocks: count / 31 };
-            for (index, (tally, results)) in self.blocks(span)?.iter().zip(results.chunks(31)).enumerate() {
+            for (index, (tally, results)) in
+                self.blocks(span)?.iter().zip(results.chunks(31)).enumerate()
+            {
                 let expected = Tally::of_results(results, self.threshold);
                 if *tally != expected {
                     let path = &self.program.path;
@@ -164,10 +193,18 @@ impl<'gpu> Census<'gpu> {
         match self.storage {
             Storage::F32 => {
                 let around = |value: f32| {
-                    value.to_bits().saturating_sub(CHECKED_RUN / 2).min(f32::MAX.to_bits() + 1 - CHECKED_RUN)
+                    value
+                        .to_bits()
+                        .saturating_sub(CHECKED_RUN / 2)
+                        .min(f32::MAX.to_bits() + 1 - CHECKED_RUN)
                 };
                 let signs = |pattern: u32| [pattern, pattern | 1 << 31];
-                CHECKED.into_iter().map(around).flat_map(signs).map(|first| (first, CHECKED_RUN)).collect()
+                CHECKED
+                    .into_iter()
+                    .map(around)
+                    .flat_map(signs)
+                    .map(|first| (first, CHECKED_RUN))
+                    .collect()
             }
             Storage::F16 | Storage::F16Native => vec![(0, 0x7c00), (0x8000, 0x7c00)],
         }
@@ -188,7 +225,10 @@ impl<'gpu> Census<'gpu> {
     /// If the device fails.
     pub fn results(&self, first: u32, count: u32) -> Result<Vec<f64>> {
         let tallies = self.blocks(Span { first, stride: 1, length: 1, blocks: count })?;
-        Ok(tallies.iter().map(|tally| if tally.nan > 0 { f64::NAN } else { tally.lowest }).collect())
+        Ok(tallies
+            .iter()
+            .map(|tally| if tally.nan > 0 { f64::NAN } else { tally.lowest })
+            .collect())
     }
 
     /// The first or the last operand, in the order of patterns, whose result is such that a block with it `has` it. Where operands were left out, what
@@ -196,7 +236,12 @@ impl<'gpu> Census<'gpu> {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn find(&self, which: Which, half: &Half, has: impl Fn(&Tally) -> bool) -> Result<Option<f64>> {
+    pub fn find(
+        &self,
+        which: Which,
+        half: &Half,
+        has: impl Fn(&Tally) -> bool,
+    ) -> Result<Option<f64>> {
         let (mut span, mut found) = (half.span, at(which, &half.tallies, &has));
         while let Some(block) = found {
             if span.length == 1 && span.stride == 1 {
@@ -217,7 +262,8 @@ pub fn wgsl(storage: Storage, definitions: &str, function: &str) -> String {
         Storage::F16 | Storage::F16Native => include_str!("../../shaders/claims/patterns_f16.wgsl"),
     };
     let glue = format!("fn outcome(x: T) -> T {{ return {function}(x); }}\n");
-    [storage.wgsl(), definitions, &glue, patterns, include_str!("../../shaders/claims/census.wgsl")].join("\n")
+    [storage.wgsl(), definitions, &glue, patterns, include_str!("../../shaders/claims/census.wgsl")]
+        .join("\n")
 }
 
 fn at(which: Which, tallies: &[Tally], has: impl Fn(&Tally) -> bool) -> Option<u32> {
@@ -235,11 +281,16 @@ impl Span {
         match storage {
             Storage::F32 => {
                 // 255 exponents of 2^23 patterns.
-                assert!(255_u32.is_multiple_of(stride), "a stride of {stride} leaves out the largest");
+                assert!(
+                    255_u32.is_multiple_of(stride),
+                    "a stride of {stride} leaves out the largest"
+                );
                 let blocks = (255 << 23) / (LENGTH * stride);
                 Self { first: sign + stride - 1, stride, length: LENGTH, blocks }
             }
-            Storage::F16 | Storage::F16Native => Self { first: sign, stride: 1, length: 1, blocks: 31 << 10 },
+            Storage::F16 | Storage::F16Native => {
+                Self { first: sign, stride: 1, length: 1, blocks: 31 << 10 }
+            }
         }
     }
 
@@ -257,7 +308,12 @@ impl Span {
         };
         let length = (self.length / DIVISION).max(1);
         let patterns = (last - first + 1) * self.length * self.stride;
-        Self { first: self.pattern(first) + 1 - self.stride, stride: 1, length, blocks: patterns / length }
+        Self {
+            first: self.pattern(first) + 1 - self.stride,
+            stride: 1,
+            length,
+            blocks: patterns / length,
+        }
     }
 }
 
@@ -303,7 +359,9 @@ impl Tally {
 
     /// What a block with these results has to be.
     fn of_results(results: &[f64], threshold: f32) -> Self {
-        let count = |which: &dyn Fn(f64) -> bool| results.iter().filter(|result| which(**result)).count() as u64;
+        let count = |which: &dyn Fn(f64) -> bool| {
+            results.iter().filter(|result| which(**result)).count() as u64
+        };
         let numbers = || results.iter().copied().filter(|result| !result.is_nan());
         Self {
             inputs: results.len() as u64,
@@ -369,7 +427,13 @@ mod tests {
 
     fn sigmoid(storage: Storage) -> impl Fn(f64, u32) -> Allowed {
         move |x, bits| {
-            bounds::sigmoid_exp(&Case { storage, first: x, first_bits: bits, dy: 0.0, truth: reference::sigmoid(x) })
+            bounds::sigmoid_exp(&Case {
+                storage,
+                first: x,
+                first_bits: bits,
+                dy: 0.0,
+                truth: reference::sigmoid(x),
+            })
         }
     }
 
@@ -379,7 +443,9 @@ mod tests {
         for storage in Storage::ALL {
             match Census::new(&gpu, storage, SIGMOID, "sigmoid_two_sided", 0.75) {
                 Err(Error::Unsupported(_)) => assert_ne!(storage, Storage::F32),
-                census => census.and_then(|census| census.check(sigmoid(storage))).expect("it counts"),
+                census => {
+                    census.and_then(|census| census.check(sigmoid(storage))).expect("it counts")
+                }
             }
         }
         // A function whose results are of every kind.
@@ -390,9 +456,12 @@ mod tests {
             let far = select(infinite, nan, abs(x) > T(1e10));
             return select(near, select(far, T(1.0), abs(x) < T(20.0)), abs(x) > T(5.0));
         }";
-        let census = Census::new(&gpu, Storage::F32, every_kind, "every_kind", 1.5).expect("it compiles");
+        let census =
+            Census::new(&gpu, Storage::F32, every_kind, "every_kind", 1.5).expect("it compiles");
         census.check(|_, _| Allowed::Anything).expect("it counts");
-        let all = Tally::sum([false, true].map(|negative| census.half(negative, 255).expect("it runs").sum()).iter());
+        let all = Tally::sum(
+            [false, true].map(|negative| census.half(negative, 255).expect("it runs").sum()).iter(),
+        );
         assert_eq!(all.inputs, 2 << 23);
         for (kind, count) in [
             ("0", all.zeros),
@@ -412,24 +481,36 @@ mod tests {
         for (what, find, replace) in [
             ("another function", "outcome(x)", "outcome(x) * T(1.001)"),
             ("a pattern left out", "i += 4u", "i += 8u"),
-            ("results of the next block", "index < vec4<u32>(params.length)", "index < vec4<u32>(params.length + 1u)"),
+            (
+                "results of the next block",
+                "index < vec4<u32>(params.length)",
+                "index < vec4<u32>(params.length + 1u)",
+            ),
             ("another stride", "* params.stride", "* (params.stride + 1u)"),
             ("blocks one place on", "id.x * params.length", "id.x * params.length + 1u"),
             ("no zeros", "found.zeros +=", "found.nan +="),
             ("no ones", "0x3f800000u", "0x3f800001u"),
             ("the threshold counted", "of_result > key", "of_result >= key"),
             ("the order of negative numbers", "~bits", "bits"),
-            ("the lowest of one lane", "min(min(lowest.x, lowest.y), min(lowest.z, lowest.w))", "lowest.x"),
-            ("the highest of one lane", "max(max(highest.x, highest.y), max(highest.z, highest.w))", "highest.x"),
+            (
+                "the lowest of one lane",
+                "min(min(lowest.x, lowest.y), min(lowest.z, lowest.w))",
+                "lowest.x",
+            ),
+            (
+                "the highest of one lane",
+                "max(max(highest.x, highest.y), max(highest.z, highest.w))",
+                "highest.x",
+            ),
         ] {
             // Both signs, and the threshold among the results.
-            let function =
-                "fn both(x: T) -> T { return sigmoid_two_sided(x) * select(T(1.0), T(-1.0), x < T(1.0)); }\n";
+            let function = "fn both(x: T) -> T { return sigmoid_two_sided(x) * select(T(1.0), T(-1.0), x < T(1.0)); }\n";
             let definitions = format!("{SIGMOID}{function}");
             let own = wgsl(Storage::F32, &definitions, "both");
             let planted = own.replace(find, replace);
             assert_ne!(planted, own, "{what}");
-            let program = gpu.program(what, &planted, &[], ShaderChecks::Checked).expect("it compiles");
+            let program =
+                gpu.program(what, &planted, &[], ShaderChecks::Checked).expect("it compiles");
             let census = Census { gpu: &gpu, storage: Storage::F32, program, threshold: -0.5 };
             let allowed = |x: f64, bits: u32| match sigmoid(Storage::F32)(x, bits) {
                 Allowed::Within { lowest, highest } if x < 1.0 => {
@@ -445,40 +526,66 @@ mod tests {
     #[test]
     fn places_are_those_that_a_sweep_finds() {
         let gpu = gpu();
-        let kernel =
-            kernel::all().find(|kernel| kernel.path() == "forward/f16/sigmoid/two_sided").expect("in the table");
-        let census = Census::new(&gpu, Storage::F16, SIGMOID, "sigmoid_two_sided", 1.0).expect("it compiles");
+        let kernel = kernel::all()
+            .find(|kernel| kernel.path() == "forward/f16/sigmoid/two_sided")
+            .expect("in the table");
+        let census = Census::new(&gpu, Storage::F16, SIGMOID, "sigmoid_two_sided", 1.0)
+            .expect("it compiles");
         let domain = sweep::domains(&[kernel]).remove(0);
         let mut position = domain.start();
         sweep::run(&gpu, &domain, 1, &mut position, |_| true).expect("it runs");
         let extremes = position.found[0].extremes;
-        let [positive, negative] = [false, true].map(|negative| census.half(negative, 1).expect("it runs"));
+        let [positive, negative] =
+            [false, true].map(|negative| census.half(negative, 1).expect("it runs"));
         let all = positive.sum().and(&negative.sum());
         assert_eq!(
             (Some(all.lowest), Some(all.highest)),
             (extremes.smallest.map(|at| at.value), extremes.largest.map(|at| at.value))
         );
-        let find = |which, half: &Half, has: fn(&Tally) -> bool| census.find(which, half, has).expect("it runs");
-        assert_eq!(find(Which::First, &positive, |tally| tally.ones > 0), extremes.first_one.map(|at| at.input));
-        assert_eq!(find(Which::First, &negative, |tally| tally.zeros > 0), extremes.first_zero.map(|at| at.input));
+        let find = |which, half: &Half, has: fn(&Tally) -> bool| {
+            census.find(which, half, has).expect("it runs")
+        };
+        assert_eq!(
+            find(Which::First, &positive, |tally| tally.ones > 0),
+            extremes.first_one.map(|at| at.input)
+        );
+        assert_eq!(
+            find(Which::First, &negative, |tally| tally.zeros > 0),
+            extremes.first_zero.map(|at| at.input)
+        );
     }
 
     #[test]
     fn what_a_stride_leaves_out_is_found() {
         // A step at a pattern that no stride takes; first and last of either side of it.
         let gpu = gpu();
-        let step = "fn step_at(x: T) -> T { return select(T(0.0), T(1.0), abs(x) >= T(3.1415927)); }";
+        let step =
+            "fn step_at(x: T) -> T { return select(T(0.0), T(1.0), abs(x) >= T(3.1415927)); }";
         let census = Census::new(&gpu, Storage::F32, step, "step_at", 1.0).expect("it compiles");
         let at = std::f32::consts::PI;
         let (at, below) = (f64::from(at), f64::from(at.next_down()));
         for stride in [17, 51, 255] {
             for (negative, sign) in [(false, 1.0), (true, -1.0)] {
                 let half = census.half(negative, stride).expect("it runs");
-                let find = |which, has: fn(&Tally) -> bool| census.find(which, &half, has).expect("it runs");
+                let find = |which, has: fn(&Tally) -> bool| {
+                    census.find(which, &half, has).expect("it runs")
+                };
                 assert_eq!(find(Which::First, |tally| tally.ones > 0), Some(sign * at), "{stride}");
-                assert_eq!(find(Which::Last, |tally| tally.lowest < 1.0), Some(sign * below), "{stride}");
-                assert_eq!(find(Which::Last, |tally| tally.ones > 0), Some(sign * f64::from(f32::MAX)), "{stride}");
-                assert_eq!(find(Which::First, |tally| tally.zeros > 0), Some(sign * 0.0), "{stride}");
+                assert_eq!(
+                    find(Which::Last, |tally| tally.lowest < 1.0),
+                    Some(sign * below),
+                    "{stride}"
+                );
+                assert_eq!(
+                    find(Which::Last, |tally| tally.ones > 0),
+                    Some(sign * f64::from(f32::MAX)),
+                    "{stride}"
+                );
+                assert_eq!(
+                    find(Which::First, |tally| tally.zeros > 0),
+                    Some(sign * 0.0),
+                    "{stride}"
+                );
                 assert_eq!(find(Which::First, |tally| tally.nan > 0), None, "{stride}");
             }
         }

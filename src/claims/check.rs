@@ -6,9 +6,18 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Mismatch`] with the first that is not, or with how many there are if that differs.
-pub fn within(what: &str, actual: &[f32], expected: &[f64], bound: impl Fn(usize) -> f64) -> Result<()> {
+pub fn within(
+    what: &str,
+    actual: &[f32],
+    expected: &[f64],
+    bound: impl Fn(usize) -> f64,
+) -> Result<()> {
     if actual.len() != expected.len() {
-        return Err(Error::Mismatch(format!("{what}: {} elements instead of {}", actual.len(), expected.len())));
+        return Err(Error::Mismatch(format!(
+            "{what}: {} elements instead of {}",
+            actual.len(),
+            expected.len()
+        )));
     }
     for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
         let (off, allowed) = ((f64::from(*actual) - expected).abs(), bound(index));
@@ -30,9 +39,14 @@ pub fn within(what: &str, actual: &[f32], expected: &[f64], bound: impl Fn(usize
 /// [`Error::Mismatch`] if not.
 pub fn within_norm(what: &str, actual: &[f32], expected: &[f64], share: f64) -> Result<()> {
     if actual.len() != expected.len() {
-        return Err(Error::Mismatch(format!("{what}: {} elements instead of {}", actual.len(), expected.len())));
+        return Err(Error::Mismatch(format!(
+            "{what}: {} elements instead of {}",
+            actual.len(),
+            expected.len()
+        )));
     }
-    let difference = norm(actual.iter().zip(expected).map(|(actual, expected)| f64::from(*actual) - expected));
+    let difference =
+        norm(actual.iter().zip(expected).map(|(actual, expected)| f64::from(*actual) - expected));
     let size = norm(expected.iter().copied());
     let is_within = difference <= share * size;
     if is_within {

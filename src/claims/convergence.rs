@@ -14,8 +14,11 @@ use crate::report::table::number;
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::stats::{self, Estimate};
 
-pub(super) const CLAIM: Experiment =
-    Experiment { name: "convergence", statement: "deep nets converge faster with ReLU than with sigmoid", run };
+pub(super) const CLAIM: Experiment = Experiment {
+    name: "convergence",
+    statement: "deep nets converge faster with ReLU than with sigmoid",
+    run,
+};
 
 /// Seeds of weights and data.
 const SEEDS: usize = 5;
@@ -73,12 +76,15 @@ struct Trained {
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {
-    let activations = ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table"));
+    let activations =
+        ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table"));
     for activation in activations {
         net::validate(context.gpu, activation, &Texts::of(activation))?;
     }
-    let size =
-        context.either(Size { width: 32, samples: 128, steps: 200 }, Size { width: 128, samples: 256, steps: 1000 });
+    let size = context.either(
+        Size { width: 32, samples: 128, steps: 200 },
+        Size { width: 128, samples: 256, steps: 1000 },
+    );
     let depths = context.either(&[2, 8][..], &[2, 4, 8, 16]);
     let (seeds, tuning) = context.seeds_and_tuning(SEEDS, TUNING_SEEDS);
     let mut trained = Vec::new();
@@ -87,10 +93,18 @@ fn run(context: &Context<'_>) -> Result<Findings> {
         for activation in activations {
             let told = format!("{depth} layers of {} units, {}", size.width, activation.name);
             let settings = Setting::all(activation);
-            (context.progress)(&format!("{told}: {} settings, {} steps", settings.len(), size.steps));
+            (context.progress)(&format!(
+                "{told}: {} settings, {} steps",
+                settings.len(),
+                size.steps
+            ));
             let best = best(train(context, activation, *depth, size, &tuning, &settings)?);
             let is_tuned = !arrivals(&best).is_empty();
-            (context.progress)(&format!("{told}: {SEEDS} seeds, {}, {} steps", best.setting.told(), size.steps));
+            (context.progress)(&format!(
+                "{told}: {SEEDS} seeds, {}, {} steps",
+                best.setting.told(),
+                size.steps
+            ));
             let trial = train(context, activation, *depth, size, &seeds, &[best.setting])?;
             trials.extend(trial.into_iter().map(|trial| (activation.name, is_tuned, trial)));
         }
@@ -111,7 +125,9 @@ fn spirals(samples: u32, seed: u64) -> (Vec<f32>, Vec<f32>) {
         let along: f64 = random.random_range(0.1..1.0);
         let angle = TAU * (TURNS * along + f64::from(arm) / 2.0);
         #[expect(clippy::cast_possible_truncation, reason = "rounded to f32, which is meant")]
-        points.extend([1.6 * along * angle.cos(), 1.6 * along * angle.sin()].map(|place| place as f32));
+        points.extend(
+            [1.6 * along * angle.cos(), 1.6 * along * angle.sin()].map(|place| place as f32),
+        );
         labels.push(f32::from(arm == 1));
     }
     (points, labels)
@@ -154,7 +170,8 @@ fn train(
     let repeated = seeds.repeat(settings.len());
     let of_setting = design(activation, depth, size, seeds.len());
     let design = design(activation, depth, size, repeated.len());
-    let rates: Vec<f32> = settings.iter().flat_map(|setting| vec![setting.rate; seeds.len()]).collect();
+    let rates: Vec<f32> =
+        settings.iter().flat_map(|setting| vec![setting.rate; seeds.len()]).collect();
     let mut weights = vec![Vec::new(); design.layers()];
     for setting in settings {
         for (layer, drawn) in weights.iter_mut().zip(of_setting.draw(setting.init, seeds)) {
@@ -169,9 +186,15 @@ fn train(
     gpu.store(&net.y[0], &points)?;
     let training = Training::new(gpu, size.steps, &labels, &rates)?;
     gpu.run_sequence(&net.training_step(&training)?, size.steps)?;
-    let losses: Vec<Vec<f64>> =
-        training.losses(gpu)?.into_iter().map(|losses| losses.into_iter().map(f64::from).collect()).collect();
-    let trial = |(setting, losses): (&Setting, &[Vec<f64>])| Trial { setting: *setting, losses: losses.to_vec() };
+    let losses: Vec<Vec<f64>> = training
+        .losses(gpu)?
+        .into_iter()
+        .map(|losses| losses.into_iter().map(f64::from).collect())
+        .collect();
+    let trial = |(setting, losses): (&Setting, &[Vec<f64>])| Trial {
+        setting: *setting,
+        losses: losses.to_vec(),
+    };
     Ok(settings.iter().zip(losses.chunks_exact(seeds.len())).map(trial).collect())
 }
 
@@ -257,7 +280,8 @@ impl Trained {
 
     /// Whether it converges faster than another: in fewer steps than chance would give, a seed that never arrives being the slowest.
     fn is_faster_than(&self, other: &Self) -> bool {
-        stats::p_of_ranks(&steps_to_target(&self.trial), &steps_to_target(&other.trial)) <= SIGNIFICANCE
+        stats::p_of_ranks(&steps_to_target(&self.trial), &steps_to_target(&other.trial))
+            <= SIGNIFICANCE
     }
 
     fn told(&self) -> String {
@@ -283,8 +307,9 @@ impl Trained {
 
 fn findings(seeds: Vec<u64>, trained: &[Trained], size: Size) -> Findings {
     let pairs = || trained.chunks_exact(2).map(|pair| (&pair[0], &pair[1]));
-    let told =
-        |(sigmoid, relu): (&Trained, &Trained)| format!("{} layers: {}, {}", relu.depth, relu.told(), sigmoid.told());
+    let told = |(sigmoid, relu): (&Trained, &Trained)| {
+        format!("{} layers: {}, {}", relu.depth, relu.told(), sigmoid.told())
+    };
     Findings {
         outcome: Outcome::of(pairs().map(|(sigmoid, relu)| relu.is_faster_than(sigmoid))),
         conclusion: format!(
@@ -322,7 +347,8 @@ fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
     let arrived = f64::from(u32::try_from(arrived).expect("a handful"));
     let count = Figure::new(of("seeds that arrive"), &format!("of {SEEDS}"), arrived).noted(note);
     let estimated = |what: &str, unit: &str, estimate: Option<Estimate>| {
-        let missing = || Figure::none(of(what), unit, format!("no seed arrives within {} steps", size.steps));
+        let missing =
+            || Figure::none(of(what), unit, format!("no seed arrives within {} steps", size.steps));
         estimate.map_or_else(missing, |estimate| Figure::estimated(of(what), unit, estimate))
     };
     let us = trained.ns_per_step.times(1e-3);
@@ -349,7 +375,10 @@ fn plot(sigmoid: &Trained, relu: &Trained, size: Size) -> Plot {
         }
     };
     Plot {
-        title: format!("Loss by step, {} layers of {} units, {SEEDS} seeds", relu.depth, size.width),
+        title: format!(
+            "Loss by step, {} layers of {} units, {SEEDS} seeds",
+            relu.depth, size.width
+        ),
         x: Axis::linear("step"),
         y: Axis::log10("loss"),
         series: vec![series(sigmoid), series(relu)],
@@ -369,7 +398,10 @@ mod tests {
             101 => vec![0.7, f64::NAN].into_iter().chain(vec![f64::NAN; 98]).collect(),
             at => (0..100).map(|step| if step < at { 0.7 } else { 0.1 }).collect(),
         };
-        Trial { setting: Setting { init: Init::He, rate }, losses: arrivals.iter().map(losses).collect() }
+        Trial {
+            setting: Setting { init: Init::He, rate },
+            losses: arrivals.iter().map(losses).collect(),
+        }
     }
 
     fn trained(activation: &'static str, arrivals: &[usize]) -> Trained {
@@ -380,7 +412,9 @@ mod tests {
     #[test]
     fn the_best_setting_is_the_one_with_which_most_arrive_then_that_of_the_fastest_slowest() {
         let chosen = |trials: &[(f32, &[usize])]| {
-            best(trials.iter().map(|(rate, arrivals)| trial(*rate, arrivals)).collect()).setting.rate
+            best(trials.iter().map(|(rate, arrivals)| trial(*rate, arrivals)).collect())
+                .setting
+                .rate
         };
         assert_eq!(chosen(&[(0.1, &[90, 90, 90]), (1.0, &[5, 5, 0])]), 0.1);
         assert_eq!(chosen(&[(0.1, &[90, 90, 90]), (1.0, &[50, 5, 80])]), 1.0);
@@ -404,8 +438,9 @@ mod tests {
 
     #[test]
     fn faster_is_what_chance_would_hardly_give() {
-        let is_faster =
-            |relu: &[usize], sigmoid: &[usize]| trained("relu", relu).is_faster_than(&trained("sigmoid", sigmoid));
+        let is_faster = |relu: &[usize], sigmoid: &[usize]| {
+            trained("relu", relu).is_faster_than(&trained("sigmoid", sigmoid))
+        };
         assert!(is_faster(&[10, 20, 30, 40, 50], &[60, 70, 80, 90, 99]));
         assert!(is_faster(&[10, 20, 30, 40, 65], &[60, 70, 80, 90, 99]));
         assert!(!is_faster(&[10, 20, 30, 65, 75], &[60, 70, 80, 90, 35]));
@@ -420,11 +455,17 @@ mod tests {
     #[test]
     fn seeds_that_never_arrive_or_diverge_are_told() {
         let size = Size { width: 32, samples: 128, steps: 100 };
-        let found = findings(vec![1, 2, 3], &[trained("sigmoid", &[0, 101, 0]), trained("relu", &[10, 0, 30])], size);
+        let found = findings(
+            vec![1, 2, 3],
+            &[trained("sigmoid", &[0, 101, 0]), trained("relu", &[10, 0, 30])],
+            size,
+        );
         // Three against three, one of which never arrives: chance gives it too often.
         assert_eq!(found.outcome, Outcome::DoesNotHold);
         assert!(
-            found.conclusion.contains("relu in 20 [10, 30] steps, 0.0200 s (2 of 5 seeds, rate 0.3, He)"),
+            found
+                .conclusion
+                .contains("relu in 20 [10, 30] steps, 0.0200 s (2 of 5 seeds, rate 0.3, He)"),
             "{}",
             found.conclusion
         );
@@ -433,18 +474,29 @@ mod tests {
             "{}",
             found.conclusion
         );
-        let named = |name: &str| found.figures.iter().find(|figure| figure.name == name).expect("there");
+        let named =
+            |name: &str| found.figures.iter().find(|figure| figure.name == name).expect("there");
         let count = named("sigmoid, 8 layers: seeds that arrive");
-        assert_eq!((count.value, count.note.as_deref()), (Some(0.0), Some("rate 0.3, He; 1 diverged")));
+        assert_eq!(
+            (count.value, count.note.as_deref()),
+            (Some(0.0), Some("rate 0.3, He; 1 diverged"))
+        );
         assert_eq!(named("sigmoid, 8 layers: steps").value, None);
         // The range of the last losses is open where one is no number.
         let last = named("sigmoid, 8 layers: loss after the last step");
         assert_eq!((last.value, last.high), (Some(0.7), None));
         assert_eq!(last.note.as_deref(), Some("the highest is infinite"));
         let curve = &found.plots[0].series[0].points;
-        assert_eq!((curve[0].high, curve[1].y, curve[1].low, curve[1].high), (Some(0.7), Some(0.7), Some(0.7), None));
+        assert_eq!(
+            (curve[0].high, curve[1].y, curve[1].low, curve[1].high),
+            (Some(0.7), Some(0.7), Some(0.7), None)
+        );
         // Where most diverge, there is no point.
-        let found = findings(vec![1], &[trained("sigmoid", &[101, 101, 0]), trained("relu", &[10, 0, 30])], size);
+        let found = findings(
+            vec![1],
+            &[trained("sigmoid", &[101, 101, 0]), trained("relu", &[10, 0, 30])],
+            size,
+        );
         assert!(
             found.conclusion.contains("sigmoid in none of 5 seeds (loss inf, rate 0.3, He)"),
             "{}",
@@ -457,7 +509,11 @@ mod tests {
     fn a_best_rate_at_the_end_of_those_tried_is_told_in_the_conclusion() {
         let mut sigmoid = trained("sigmoid", &[5, 5, 5]);
         sigmoid.trial.setting.rate = RATES[RATES.len() - 1];
-        assert!(sigmoid.told().ends_with("rate 30, at the end of those tried, He)"), "{}", sigmoid.told());
+        assert!(
+            sigmoid.told().ends_with("rate 30, at the end of those tried, He)"),
+            "{}",
+            sigmoid.told()
+        );
         sigmoid.is_tuned = false;
         let figures = figures(&sigmoid, Size { width: 32, samples: 128, steps: 100 });
         let note = figures[0].note.as_deref().unwrap_or_default();
@@ -486,7 +542,8 @@ mod tests {
         let size = Size { width: 16, samples: 32, steps: 20 };
         let settings = Setting::all(relu);
         let losses = |seeds: &[u64]| {
-            let trials = train(&context, relu, 3, size, seeds, &settings).expect("the device works");
+            let trials =
+                train(&context, relu, 3, size, seeds, &settings).expect("the device works");
             trials.into_iter().map(|trial| trial.losses).collect::<Vec<_>>()
         };
         let first = losses(&[1, 2]);

@@ -41,7 +41,12 @@ const WAYS: [Way; 3] = [
         name: "sigmoid from x",
         activation: "sigmoid",
         wgsl: "fn derivative(x: T) -> T { return sigmoid_from_x(x, T(1.0)); }\n",
-        allowed: |case| bounds::sigmoid_from_x(&Case { truth: reference::sigmoid_derivative(case.first), ..*case }),
+        allowed: |case| {
+            bounds::sigmoid_from_x(&Case {
+                truth: reference::sigmoid_derivative(case.first),
+                ..*case
+            })
+        },
     },
     Way {
         name: "sigmoid from y",
@@ -53,7 +58,12 @@ const WAYS: [Way; 3] = [
         name: "ReLU",
         activation: "relu",
         wgsl: "fn derivative(x: T) -> T { return relu_from_x(x, T(1.0)); }\n",
-        allowed: |case| bounds::relu_backward(&Case { truth: reference::relu_backward(case.first, 1.0), ..*case }),
+        allowed: |case| {
+            bounds::relu_backward(&Case {
+                truth: reference::relu_backward(case.first, 1.0),
+                ..*case
+            })
+        },
     },
 ];
 
@@ -91,7 +101,9 @@ impl End {
         #[expect(clippy::cast_possible_truncation, reason = "at most 149")]
         for k in 2..=most as i32 {
             let level = f64::powi(2.0, -k);
-            under.extend(behind(census, half, storage, |tally| tally.highest >= level)?.map(|x| (k, x)));
+            under.extend(
+                behind(census, half, storage, |tally| tally.highest >= level)?.map(|x| (k, x)),
+            );
         }
         Ok(Self { under, zero_from: behind(census, half, storage, |tally| tally.highest > 0.0)? })
     }
@@ -106,7 +118,11 @@ fn run(context: &Context<'_>) -> Result<Findings> {
             match examine(context, way, storage) {
                 Ok(of_way) => found.push((way, storage, of_way)),
                 Err(Error::Unsupported(reason)) => {
-                    notes.push(format!("{} in {} was not looked at: {reason}", way.name, storage.name()));
+                    notes.push(format!(
+                        "{} in {} was not looked at: {reason}",
+                        way.name,
+                        storage.name()
+                    ));
                 }
                 Err(error) => return Err(error),
             }
@@ -116,7 +132,10 @@ fn run(context: &Context<'_>) -> Result<Findings> {
         notes
             .push(format!("Of f32, one input in {QUICK_STRIDE} was looked at, and every one where a level is passed."));
     }
-    notes.push("From y: 1 - y of the y that is stored, so that its digits are those that y has left.".to_owned());
+    notes.push(
+        "From y: 1 - y of the y that is stored, so that its digits are those that y has left."
+            .to_owned(),
+    );
     let is_relu = |way: &Way| way.activation == "relu";
     let quarter = |all: &Tally| all.above == 0 && all.negative == 0 && all.not_finite() == 0;
     let cases = found.iter().map(|(way, _, Found { all, ends, .. })| {
@@ -131,7 +150,10 @@ fn run(context: &Context<'_>) -> Result<Findings> {
         outcome: Outcome::of(cases),
         conclusion: conclusion(&found),
         seeds: Vec::new(),
-        figures: found.iter().flat_map(|(way, storage, found)| figures(found, *storage, is_relu(way))).collect(),
+        figures: found
+            .iter()
+            .flat_map(|(way, storage, found)| figures(found, *storage, is_relu(way)))
+            .collect(),
         plots: vec![plot(&found)],
         notes,
     })
@@ -141,7 +163,9 @@ fn examine(context: &Context<'_>, way: &Way, storage: Storage) -> Result<Found> 
     let activation = Activation::named(way.activation).expect("in the table");
     let definitions = [activation.wgsl, way.wgsl].concat();
     let census = Census::new(context.gpu, storage, &definitions, "derivative", QUARTER)?;
-    census.check(|x, first_bits| (way.allowed)(&Case { storage, first: x, first_bits, dy: 1.0, truth: 0.0 }))?;
+    census.check(|x, first_bits| {
+        (way.allowed)(&Case { storage, first: x, first_bits, dy: 1.0, truth: 0.0 })
+    })?;
     let stride = context.either(QUICK_STRIDE, 1);
     let (positive, negative) = (census.half(false, stride)?, census.half(true, stride)?);
     let all = positive.sum().and(&negative.sum());
@@ -163,7 +187,12 @@ fn path(way: &Way, storage: Storage) -> String {
 }
 
 /// The x behind the last one that has something, away from 0; none if all have.
-fn behind(census: &Census<'_>, half: &Half, storage: Storage, has: impl Fn(&Tally) -> bool) -> Result<Option<f64>> {
+fn behind(
+    census: &Census<'_>,
+    half: &Half,
+    storage: Storage,
+    has: impl Fn(&Tally) -> bool,
+) -> Result<Option<f64>> {
     let next = |x: f64| storage.value(storage.bits(x) + 1);
     Ok(census.find(Which::Last, half, has)?.map(next).filter(|x| x.is_finite()))
 }
@@ -171,14 +200,18 @@ fn behind(census: &Census<'_>, half: &Half, storage: Storage, has: impl Fn(&Tall
 /// y (1 - y) of any y that sigmoid may give.
 fn from_rounded_y(case: &Case) -> Allowed {
     let y = Case { truth: reference::sigmoid(case.first), dy: 0.0, ..*case };
-    let Allowed::Within { lowest, highest } = bounds::sigmoid_exp(&y) else { return Allowed::Anything };
+    let Allowed::Within { lowest, highest } = bounds::sigmoid_exp(&y) else {
+        return Allowed::Anything;
+    };
     let ends = [lowest.max(0.0), highest];
     let mut all = (f64::INFINITY, f64::NEG_INFINITY);
     // It rises until y = 1/2 and falls behind it.
     let top = (ends[0] <= 0.5 && 0.5 <= ends[1]).then_some(0.5);
     for y in ends.into_iter().chain(top) {
         let of_y = Case { first: y, truth: reference::sigmoid_from_y(y, 1.0), ..*case };
-        let Allowed::Within { lowest, highest } = bounds::sigmoid_from_y(&of_y) else { return Allowed::Anything };
+        let Allowed::Within { lowest, highest } = bounds::sigmoid_from_y(&of_y) else {
+            return Allowed::Anything;
+        };
         all = (all.0.min(lowest), all.1.max(highest));
     }
     Allowed::Within { lowest: all.0, highest: all.1 }
@@ -189,20 +222,31 @@ fn figures(found: &Found, storage: Storage, is_relu: bool) -> Vec<Figure> {
     if is_relu {
         let other = all.inputs - all.zeros - all.ones;
         return vec![
-            Figure::new(format!("{path}: inputs whose derivative is 1"), "%", percent(all.ones, all.inputs)),
-            Figure::new(format!("{path}: inputs whose derivative is neither 1 nor 0"), "%", percent(other, all.inputs)),
+            Figure::new(
+                format!("{path}: inputs whose derivative is 1"),
+                "%",
+                percent(all.ones, all.inputs),
+            ),
+            Figure::new(
+                format!("{path}: inputs whose derivative is neither 1 nor 0"),
+                "%",
+                percent(other, all.inputs),
+            ),
         ];
     }
     let at = largest_at.map(|x| format!("first at {x:.3e}")).unwrap_or_default();
     let mut figures = vec![
-        Figure::new(format!("{path}: largest"), "", all.highest).noted(format!("{:.9}, {at}", all.highest)),
+        Figure::new(format!("{path}: largest"), "", all.highest)
+            .noted(format!("{:.9}, {at}", all.highest)),
         Figure::new(format!("{path}: inputs above 0.25"), "%", percent(all.above, all.inputs))
             .noted(format!("{} of {}", all.above, all.inputs)),
     ];
     for ((end, side), sign) in ends.iter().flatten().zip(SIDES).zip([1.0, -1.0]) {
-        for (k, x) in end.under.iter().filter(|(k, _)| storage == Storage::F32 && TOLD.contains(k)) {
+        for (k, x) in end.under.iter().filter(|(k, _)| storage == Storage::F32 && TOLD.contains(k))
+        {
             let exact = format!("exactly: {:.3}", sign * exact(*k));
-            figures.push(Figure::new(format!("{path}: under 2^-{k} for {side}"), "", *x).noted(exact));
+            figures
+                .push(Figure::new(format!("{path}: under 2^-{k} for {side}"), "", *x).noted(exact));
         }
         let name = format!("{path}: 0 for {side}");
         figures.push(match end.zero_from {
@@ -222,7 +266,11 @@ fn conclusion(found: &[(&Way, Storage, Found)]) -> String {
     let sentence = |way: &Way, found: &Found| {
         let Found { all, ends, .. } = found;
         let over = if found.is_over() {
-            format!("{:.9} (over a quarter for {:.2} % of the inputs)", all.highest, percent(all.above, all.inputs))
+            format!(
+                "{:.9} (over a quarter for {:.2} % of the inputs)",
+                all.highest,
+                percent(all.above, all.inputs)
+            )
         } else {
             format!("{}", all.highest)
         };
@@ -247,7 +295,11 @@ fn conclusion(found: &[(&Way, Storage, Found)]) -> String {
             format!("ReLU's is neither 1 nor 0 for {other} inputs")
         }
     });
-    let condition = if found.iter().any(|(_, _, found)| found.is_over()) { "a rounding is allowed for; " } else { "" };
+    let condition = if found.iter().any(|(_, _, found)| found.is_over()) {
+        "a rounding is allowed for; "
+    } else {
+        ""
+    };
     format!("{condition}in f32: {}", sigmoid.chain(relu).collect::<Vec<_>>().join("; "))
 }
 
@@ -291,7 +343,13 @@ mod tests {
     #[test]
     fn what_is_allowed_from_a_rounded_y_holds_the_truth_and_no_more_than_it_must() {
         for x in [-80.0, -5.0, -0.1, 0.0, 1e-3, 2.0, 8.0, 16.0, 17.0, 40.0] {
-            let case = Case { storage: Storage::F32, first: x, first_bits: Storage::F32.bits(x), dy: 1.0, truth: 0.0 };
+            let case = Case {
+                storage: Storage::F32,
+                first: x,
+                first_bits: Storage::F32.bits(x),
+                dy: 1.0,
+                truth: 0.0,
+            };
             let Allowed::Within { lowest, highest } = from_rounded_y(&case) else { panic!("{x}") };
             let truth = reference::sigmoid_derivative(x);
             assert!(lowest <= truth && truth <= highest, "{x}: {lowest:e} {truth:e} {highest:e}");
@@ -309,7 +367,9 @@ mod tests {
         assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
         let value = |name: &str| {
             let figure = claim.figures.iter().find(|figure| figure.name == name);
-            figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+            figure
+                .and_then(|figure| figure.value)
+                .unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
         };
         for way in ["sigmoid from x in f32", "sigmoid from y in f32"] {
             let largest = value(&format!("{way}: largest"));
@@ -334,14 +394,25 @@ mod tests {
         assert!((86.9..104.0).contains(&zero), "{zero}");
         let told = claim.conclusion.as_deref().unwrap_or_default();
         let (_, from_y) = told.split_once("sigmoid from y").unwrap_or_else(|| panic!("{told}"));
-        assert!(from_y.contains("exactly 0 for x >= 1") && from_y.contains(" and x <= -"), "{told}");
+        assert!(
+            from_y.contains("exactly 0 for x >= 1") && from_y.contains(" and x <= -"),
+            "{told}"
+        );
         // Lines go from left to right.
         for series in &claim.plots[0].series {
             let xs: Vec<f64> = series.points.iter().map(|point| point.x).collect();
-            assert!(xs.is_sorted() && xs[0] < -16.0 && xs[xs.len() - 1] > 7.0, "{}: {xs:?}", series.label);
+            assert!(
+                xs.is_sorted() && xs[0] < -16.0 && xs[xs.len() - 1] > 7.0,
+                "{}: {xs:?}",
+                series.label
+            );
         }
         assert_eq!(value("ReLU in f32: inputs whose derivative is neither 1 nor 0"), 0.0);
         let (again, _) = CLAIM.examine(&context);
-        assert_eq!((&again.figures, &again.plots), (&claim.figures, &claim.plots), "the same every time");
+        assert_eq!(
+            (&again.figures, &again.plots),
+            (&claim.figures, &claim.plots),
+            "the same every time"
+        );
     }
 }

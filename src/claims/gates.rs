@@ -32,7 +32,8 @@ const SCALES: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 
 /// The cells with gates of a function.
 fn wgsl(gate: Function) -> String {
-    [Storage::F32.wgsl(), &gate.wgsl("gate"), include_str!("../../shaders/claims/cells.wgsl")].join("\n")
+    [Storage::F32.wgsl(), &gate.wgsl("gate"), include_str!("../../shaders/claims/cells.wgsl")]
+        .join("\n")
 }
 
 /// Which cell.
@@ -95,12 +96,20 @@ impl Cell {
 
     /// The gradients in the pre-activations and in the state before, from those in h and (LSTM) in c.
     #[expect(clippy::many_single_char_names, reason = "the papers' names")]
-    fn backward(self, gate: Function, kept: &[f64], a: [f64; 4], before: f64, [dh, dc]: [f64; 2]) -> ([f64; 4], f64) {
+    fn backward(
+        self,
+        gate: Function,
+        kept: &[f64],
+        a: [f64; 4],
+        before: f64,
+        [dh, dc]: [f64; 2],
+    ) -> ([f64; 4], f64) {
         match self {
             Self::Lstm => {
                 let [i, f, o, g, c] = [kept[0], kept[1], kept[2], kept[3], kept[4]];
                 let d = dc + dh * o * (1.0 - c.tanh().powi(2));
-                let of_gates = [(i, d * g), (f, d * before), (o, dh * c.tanh())].map(|(y, dy)| gate.backward(y, dy));
+                let of_gates = [(i, d * g), (f, d * before), (o, dh * c.tanh())]
+                    .map(|(y, dy)| gate.backward(y, dy));
                 ([of_gates[0], of_gates[1], of_gates[2], d * i * (1.0 - g * g)], d * f)
             }
             Self::Gru => {
@@ -137,7 +146,11 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let mut fates = Vec::new();
     for cell in Cell::BOTH {
         for gate in Function::BOTH {
-            (context.progress)(&format!("{} with gates of {} over {STEPS} steps", cell.name(), gate.name()));
+            (context.progress)(&format!(
+                "{} with gates of {} over {STEPS} steps",
+                cell.name(),
+                gate.name()
+            ));
             let of_scales = Fate::of(context.gpu, cell, gate, &seeds)?;
             figures.extend(of_scales.iter().flat_map(Fate::figures));
             fates.extend(of_scales);
@@ -156,7 +169,8 @@ fn run(context: &Context<'_>) -> Result<Findings> {
                 "The nets have {WIDTH} units; what drives their pre-activations is standard normal, the recurrent weights are normal with a standard deviation of \
                  scale / sqrt({WIDTH}), and the forget gate's bias is 1. Candidate and output keep tanh in both."
             ),
-            "The state leaves f32 at the first step after which it is infinite or no number.".to_owned(),
+            "The state leaves f32 at the first step after which it is infinite or no number."
+                .to_owned(),
         ],
     })
 }
@@ -164,7 +178,10 @@ fn run(context: &Context<'_>) -> Result<Findings> {
 /// By scale, whether every net of a cell stays in f32 with sigmoid, and none with ReLU.
 fn cases(fates: &[Fate], cell: Cell) -> Vec<bool> {
     let of = |gate: Function, scale: f64| {
-        fates.iter().find(|fate| (fate.cell, fate.gate, fate.scale) == (cell, gate, scale)).expect("each")
+        fates
+            .iter()
+            .find(|fate| (fate.cell, fate.gate, fate.scale) == (cell, gate, scale))
+            .expect("each")
     };
     let holds = |scale: &f64| {
         let [sigmoid, relu] = Function::BOTH.map(|gate| of(gate, *scale));
@@ -182,7 +199,8 @@ fn from_scale(fates: &[Fate], cell: Cell) -> Option<usize> {
 
 /// Where the claim holds for a cell, when the nets leave there, and how many do elsewhere.
 fn told(fates: &[Fate], cell: Cell) -> String {
-    let relu: Vec<&Fate> = fates.iter().filter(|fate| (fate.cell, fate.gate) == (cell, Function::Relu)).collect();
+    let relu: Vec<&Fate> =
+        fates.iter().filter(|fate| (fate.cell, fate.gate) == (cell, Function::Relu)).collect();
     let first = from_scale(fates, cell);
     let (rest, own) = relu.split_at(first.unwrap_or(relu.len()));
     let place = match first {
@@ -193,7 +211,8 @@ fn told(fates: &[Fate], cell: Cell) -> String {
     let at = own.first().and_then(|fate| fate.left_at()).map(|Estimate { median, low, high }| {
         format!("at {} after {median:.0} [{low:.0}, {high:.0}] steps", own[0].scale)
     });
-    let counts = rest.iter().map(|fate| format!("{} of {} at {}", fate.left.len(), fate.nets, fate.scale));
+    let counts =
+        rest.iter().map(|fate| format!("{} of {} at {}", fate.left.len(), fate.nets, fate.scale));
     let counts: Vec<String> = counts.collect();
     let elsewhere = (!counts.is_empty()).then(|| {
         let largest = rest.iter().map(|fate| fate.largest.high).fold(0.0, f64::max);
@@ -221,7 +240,12 @@ fn conclusion(costs: &[Cost], fates: &[Fate], outcome: Outcome) -> String {
     let condition = if has_condition { "recurrent weights are large: " } else { "" };
     let cost = |cost: &Cost| {
         let [forward, backward] = &cost.passes;
-        format!("{} {} forward, {} backward", cost.cell.name(), ratio(forward.ratio), ratio(backward.ratio))
+        format!(
+            "{} {} forward, {} backward",
+            cost.cell.name(),
+            ratio(forward.ratio),
+            ratio(backward.ratio)
+        )
     };
     format!(
         "{condition}every net leaves f32 with ReLU gates and none with sigmoid's for {}, and for {}; {sigmoid} in {STEPS} steps. Time of sigmoid : ReLU gates: {}",
@@ -234,7 +258,9 @@ fn conclusion(costs: &[Cost], fates: &[Fate], outcome: Outcome) -> String {
 /// All cells and scales; some of them only if they are all scales from one on.
 fn outcome(fates: &[Fate]) -> Outcome {
     match Outcome::of(Cell::BOTH.into_iter().flat_map(|cell| cases(fates, cell))) {
-        Outcome::HoldsOnlyWhen if Cell::BOTH.iter().all(|cell| from_scale(fates, *cell).is_none()) => {
+        Outcome::HoldsOnlyWhen
+            if Cell::BOTH.iter().all(|cell| from_scale(fates, *cell).is_none()) =>
+        {
             Outcome::DoesNotHold
         }
         outcome => outcome,
@@ -298,9 +324,11 @@ mod tests {
         let (dh, dc) = (0.7, -0.4);
         for cell in Cell::BOTH {
             for gate in Function::BOTH {
-                for (a, before) in
-                    [([0.3, 1.1, 0.8, -0.6], 0.9), ([-0.4, 0.6, 1.5, 0.2], -1.3), ([2.0, -1.0, 0.5, 1.0], 0.4)]
-                {
+                for (a, before) in [
+                    ([0.3, 1.1, 0.8, -0.6], 0.9),
+                    ([-0.4, 0.6, 1.5, 0.2], -1.3),
+                    ([2.0, -1.0, 0.5, 1.0], 0.4),
+                ] {
                     let loss = |a: [f64; 4], before: f64| {
                         let (kept, h) = cell.forward(gate, a, before);
                         dh * h + if cell == Cell::Lstm { dc * kept[4] } else { 0.0 }
@@ -315,10 +343,17 @@ mod tests {
                             loss(a, before)
                         };
                         let slope = (moved(step) - moved(-step)) / (2.0 * step);
-                        assert!((da[index] - slope).abs() < 1e-8, "{cell:?} {gate:?} {index}: {} {slope}", da[index]);
+                        assert!(
+                            (da[index] - slope).abs() < 1e-8,
+                            "{cell:?} {gate:?} {index}: {} {slope}",
+                            da[index]
+                        );
                     }
                     let slope = (loss(a, before + step) - loss(a, before - step)) / (2.0 * step);
-                    assert!((of_before - slope).abs() < 1e-8, "{cell:?} {gate:?}: {of_before} {slope}");
+                    assert!(
+                        (of_before - slope).abs() < 1e-8,
+                        "{cell:?} {gate:?}: {of_before} {slope}"
+                    );
                 }
             }
         }
@@ -332,12 +367,19 @@ mod tests {
                 // Less than a workgroup's units, and some more than two.
                 for units in [4, 2 * 4 * WORKGROUP + 20] {
                     let tensors = Tensors::new(&gpu, cell, units, 11).expect("room");
-                    let passes =
-                        tensors.pointwise(&gpu, cell, gate, &wgsl(gate), ShaderChecks::Trusted).expect("it compiles");
+                    let passes = tensors
+                        .pointwise(&gpu, cell, gate, &wgsl(gate), ShaderChecks::Trusted)
+                        .expect("it compiles");
                     tensors.check(&gpu, cell, gate, &passes).expect("right");
                 }
-                check_recurrence(&gpu, cell, gate, &recurrence(cell, gate, CHECKED_WIDTH), ShaderChecks::Trusted)
-                    .expect("right");
+                check_recurrence(
+                    &gpu,
+                    cell,
+                    gate,
+                    &recurrence(cell, gate, CHECKED_WIDTH),
+                    ShaderChecks::Trusted,
+                )
+                .expect("right");
             }
         }
     }
@@ -364,7 +406,9 @@ mod tests {
             let planted = own.replacen(find, replace, 1);
             assert_ne!(own, planted, "{find}");
             let tensors = Tensors::new(&gpu, cell, 256, 11).expect("room");
-            let passes = tensors.pointwise(&gpu, cell, gate, &planted, ShaderChecks::Checked).expect("it compiles");
+            let passes = tensors
+                .pointwise(&gpu, cell, gate, &planted, ShaderChecks::Checked)
+                .expect("it compiles");
             let error = tensors.check(&gpu, cell, gate, &passes).err();
             assert!(matches!(error, Some(Error::Mismatch(_))), "{find} -> {replace}: {error:?}");
         }
@@ -381,7 +425,9 @@ mod tests {
             let own = recurrence(cell, Function::Sigmoid, CHECKED_WIDTH);
             let planted = own.replacen(find, replace, 1);
             assert_ne!(own, planted, "{find}");
-            let error = check_recurrence(&gpu, cell, Function::Sigmoid, &planted, ShaderChecks::Checked).err();
+            let error =
+                check_recurrence(&gpu, cell, Function::Sigmoid, &planted, ShaderChecks::Checked)
+                    .err();
             assert!(matches!(error, Some(Error::Mismatch(_))), "{find} -> {replace}: {error:?}");
         }
     }
@@ -429,7 +475,10 @@ mod tests {
         };
         let of_cell = |(cell, left): (Cell, [usize; 5])| {
             let of_scale = |(scale, left)| {
-                [fate(cell, Function::Sigmoid, scale, left_with_sigmoid), fate(cell, Function::Relu, scale, left)]
+                [
+                    fate(cell, Function::Sigmoid, scale, left_with_sigmoid),
+                    fate(cell, Function::Relu, scale, left),
+                ]
             };
             SCALES.into_iter().zip(left).flat_map(of_scale).collect::<Vec<_>>()
         };
@@ -446,17 +495,27 @@ mod tests {
         assert_eq!(outcome, Outcome::HoldsOnlyWhen);
         assert!(told.starts_with("recurrent weights are large: every net leaves"), "{told}");
         let part = "LSTM from scale 2 on (at 2 after 2 [2, 2] steps; below, 0 of 3 at 0.25, 1 of 3 at 0.5, 2 of 3 at 1 leave and states reach 3)";
-        assert!(told.contains(part) && told.contains("GRU at every scale (at 0.25 after 2 [2, 2] steps)"), "{told}");
+        assert!(
+            told.contains(part)
+                && told.contains("GRU at every scale (at 0.25 after 2 [2, 2] steps)"),
+            "{told}"
+        );
         // That a net leaves at a scale is no condition if at a larger one it stays.
         let (outcome, told) = found([[0, 3, 3, 3, 2], [0, 0, 0, 0, 3]], 0);
         assert_eq!(outcome, Outcome::HoldsOnlyWhen);
-        assert!(told.contains("LSTM at no scale and those above it (0 of 3 at 0.25, 3 of 3 at 0.5"), "{told}");
+        assert!(
+            told.contains("LSTM at no scale and those above it (0 of 3 at 0.25, 3 of 3 at 0.5"),
+            "{told}"
+        );
         let (outcome, told) = found([[0, 3, 3, 3, 2]; 2], 0);
         assert!(outcome == Outcome::DoesNotHold && told.starts_with("every net"), "{told}");
         let (outcome, told) = found([[3; 5]; 2], 0);
         assert!(outcome == Outcome::Holds && told.starts_with("every net"), "{told}");
         let (outcome, told) = found([[3; 5]; 2], 1);
-        assert!(outcome == Outcome::DoesNotHold && told.contains("sigmoid gates 10 nets leave f32"), "{told}");
+        assert!(
+            outcome == Outcome::DoesNotHold && told.contains("sigmoid gates 10 nets leave f32"),
+            "{told}"
+        );
     }
 
     #[test]
@@ -465,7 +524,8 @@ mod tests {
         let states = || {
             let nets = Nets::new(&[5], &[2.0], WIDTH, 50);
             let wgsl = recurrence(Cell::Lstm, Function::Relu, WIDTH);
-            let states = nets.advance(&gpu, Cell::Lstm, Function::Relu, &wgsl, ShaderChecks::Trusted);
+            let states =
+                nets.advance(&gpu, Cell::Lstm, Function::Relu, &wgsl, ShaderChecks::Trusted);
             states.expect("it runs").into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         assert_eq!(states(), states());
@@ -495,6 +555,10 @@ mod tests {
                 assert_eq!(state.note.as_deref(), Some("none of 8 leaves f32"));
             }
         }
-        assert!(figure("GRU, ReLU, scale 4: steps until it leaves f32").value.is_some_and(|steps| steps < 1000.0));
+        assert!(
+            figure("GRU, ReLU, scale 4: steps until it leaves f32")
+                .value
+                .is_some_and(|steps| steps < 1000.0)
+        );
     }
 }

@@ -43,7 +43,8 @@ struct Case {
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {
-    let activations = ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table"));
+    let activations =
+        ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table"));
     for activation in activations {
         net::validate(context.gpu, activation, &Texts::of(activation))?;
     }
@@ -66,7 +67,9 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     }
     let deepest = *depths.last().expect("a depth");
     Ok(Findings {
-        outcome: Outcome::of(pairs(&cases).map(|(sigmoid, relu)| sigmoid.kept().high < relu.kept().low)),
+        outcome: Outcome::of(
+            pairs(&cases).map(|(sigmoid, relu)| sigmoid.kept().high < relu.kept().low),
+        ),
         conclusion: conclusion(&cases, deepest),
         seeds,
         figures: figures(&cases),
@@ -100,7 +103,11 @@ impl Case {
         let drawn: Vec<Vec<f32>> = seeds
             .iter()
             .map(|seed| {
-                net::normal(&mut Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(1 << 32)), 2 * elements, 1.0)
+                net::normal(
+                    &mut Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(1 << 32)),
+                    2 * elements,
+                    1.0,
+                )
             })
             .collect();
         let inputs: Vec<f32> = drawn.iter().flat_map(|drawn| &drawn[..elements]).copied().collect();
@@ -115,13 +122,22 @@ impl Case {
         gpu.run_sequence(&Sequence::new("gradients through depth", steps), 1)?;
 
         let twin = Twin::new(design, &weights);
-        let truths = twin.backward(&twin.forward(&inputs), last.iter().copied().map(f64::from).collect());
-        let mut case =
-            Self { activation: activation.name, init, depth, norms: vec![Vec::new(); seeds.len()], off: 0.0 };
+        let truths =
+            twin.backward(&twin.forward(&inputs), last.iter().copied().map(f64::from).collect());
+        let mut case = Self {
+            activation: activation.name,
+            init,
+            depth,
+            norms: vec![Vec::new(); seeds.len()],
+            off: 0.0,
+        };
         for (buffer, truth) in net.dz.iter().zip(&truths).take(depth) {
             let dz: Vec<f32> = gpu.load(buffer)?;
-            for (net, (dz, truth)) in dz.chunks_exact(elements).zip(truth.chunks_exact(elements)).enumerate() {
-                let (own, truth) = (norm(dz.iter().copied().map(f64::from)), norm(truth.iter().copied()));
+            for (net, (dz, truth)) in
+                dz.chunks_exact(elements).zip(truth.chunks_exact(elements)).enumerate()
+            {
+                let (own, truth) =
+                    (norm(dz.iter().copied().map(f64::from)), norm(truth.iter().copied()));
                 case.norms[net].push(own);
                 if truth > LEAST_NORM {
                     // f64::max would pass NaN over.
@@ -149,20 +165,30 @@ impl Case {
             let lowest = norms.iter().position(|norm| *norm > LEAST_NORM).unwrap_or(last);
             let layers = u32::try_from(last - lowest).expect("dozens");
             // A gradient that is gone behind the first layer leaves nothing.
-            if layers == 0 { 0.0 } else { (norms[lowest] / norms[last]).powf(1.0 / f64::from(layers)) }
+            if layers == 0 {
+                0.0
+            } else {
+                (norms[lowest] / norms[last]).powf(1.0 / f64::from(layers))
+            }
         };
         over_seeds(&self.norms.iter().map(kept).collect::<Vec<_>>()).expect("seeds")
     }
 
     /// What all layers leave.
     fn left(&self) -> Estimate {
-        over_seeds(&self.norms.iter().map(|norms| norms[0] / norms[norms.len() - 1]).collect::<Vec<_>>())
-            .expect("seeds")
+        over_seeds(
+            &self.norms.iter().map(|norms| norms[0] / norms[norms.len() - 1]).collect::<Vec<_>>(),
+        )
+        .expect("seeds")
     }
 
     /// Layers, from the input on, whose gradient is zero in f32 in some seed.
     fn gone(&self) -> usize {
-        self.norms.iter().map(|norms| norms.iter().filter(|norm| **norm == 0.0).count()).max().unwrap_or(0)
+        self.norms
+            .iter()
+            .map(|norms| norms.iter().filter(|norm| **norm == 0.0).count())
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -170,14 +196,19 @@ impl Case {
 fn pairs(cases: &[Case]) -> impl Iterator<Item = (&Case, &Case)> {
     cases.iter().filter(|case| case.activation == "sigmoid").map(|sigmoid| {
         let init = if sigmoid.init == Init::XavierTimes4 { Init::He } else { sigmoid.init };
-        let is_other = |case: &&Case| (case.activation, case.init, case.depth) == ("relu", init, sigmoid.depth);
+        let is_other = |case: &&Case| {
+            (case.activation, case.init, case.depth) == ("relu", init, sigmoid.depth)
+        };
         (sigmoid, cases.iter().find(is_other).expect("each with ReLU"))
     })
 }
 
 fn conclusion(cases: &[Case], deepest: usize) -> String {
-    let of =
-        |init: Init| pairs(cases).find(|(sigmoid, _)| sigmoid.init == init && sigmoid.depth == deepest).expect("tried");
+    let of = |init: Init| {
+        pairs(cases)
+            .find(|(sigmoid, _)| sigmoid.init == init && sigmoid.depth == deepest)
+            .expect("tried")
+    };
     let kept = |case: &Case| ratio(case.kept());
     let ((xavier, relu_of_xavier), (he, relu)) = (of(Init::Xavier), of(Init::He));
     let (best, _) = of(Init::XavierTimes4);
@@ -205,7 +236,10 @@ fn figures(cases: &[Case]) -> Vec<Figure> {
         if case.gone() > 0 {
             note += &format!("; the lowest {} are zero in f32", case.gone());
         }
-        figures.push(Figure::estimated(format!("{}: a layer keeps", case.name()), "", case.kept()).noted(note));
+        figures.push(
+            Figure::estimated(format!("{}: a layer keeps", case.name()), "", case.kept())
+                .noted(note),
+        );
     }
     let off = cases.iter().map(|case| case.off).fold(0.0, f64::max);
     figures.push(Figure::new("largest difference of a norm from f64", "%", 100.0 * off));
@@ -215,7 +249,8 @@ fn figures(cases: &[Case]) -> Vec<Figure> {
 fn plot(cases: &[Case], deepest: usize, width: u32) -> Plot {
     let series = |case: &Case| {
         let point = |layer: usize| {
-            let shares: Vec<f64> = case.norms.iter().map(|norms| norms[layer] / norms[deepest - 1]).collect();
+            let shares: Vec<f64> =
+                case.norms.iter().map(|norms| norms[layer] / norms[deepest - 1]).collect();
             #[expect(clippy::cast_precision_loss, reason = "dozens of layers")]
             let x = (layer + 1) as f64;
             // A logarithmic axis has no zero.
@@ -250,7 +285,10 @@ mod tests {
     fn a_layer_keeps_the_geometric_mean() {
         let halves = case(&[&[1.0, 2.0, 4.0, 8.0], &[1.0, 1.0, 1.0, 1.0], &[27.0, 9.0, 3.0, 1.0]]);
         let kept = halves.kept();
-        assert!((kept.low - 0.5).abs() < 1e-12 && kept.median == 1.0 && (kept.high - 3.0).abs() < 1e-12, "{kept:?}");
+        assert!(
+            (kept.low - 0.5).abs() < 1e-12 && kept.median == 1.0 && (kept.high - 3.0).abs() < 1e-12,
+            "{kept:?}"
+        );
         assert_eq!(halves.left(), Estimate { median: 1.0, low: 0.125, high: 27.0 });
     }
 
@@ -270,8 +308,11 @@ mod tests {
         assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
         assert_eq!(claim.outcome, Some(Outcome::Holds));
         let kept = |name: &str| {
-            let figure = claim.figures.iter().find(|figure| figure.name == format!("{name}: a layer keeps"));
-            figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+            let figure =
+                claim.figures.iter().find(|figure| figure.name == format!("{name}: a layer keeps"));
+            figure
+                .and_then(|figure| figure.value)
+                .unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
         };
         // sigma' is at most 1/4; a product with Xavier's weights of equal widths keeps the norm, one with He's makes it sqrt(2) times as large;
         // ReLU passes half of the squares.

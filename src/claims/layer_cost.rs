@@ -113,8 +113,14 @@ impl Programs {
             )
         };
         let elementwise = |name: &str| {
-            let kernel = Kernel::default_form(named(name), Direction::Forward, Storage::F32).expect("a form");
-            gpu.program(&kernel.path(), &kernel.wgsl(), &Shape::default().constants(1), ShaderChecks::Trusted)
+            let kernel = Kernel::default_form(named(name), Direction::Forward, Storage::F32)
+                .expect("a form");
+            gpu.program(
+                &kernel.path(),
+                &kernel.wgsl(),
+                &Shape::default().constants(1),
+                ShaderChecks::Trusted,
+            )
         };
         Ok(Self {
             layers: [layer("copy")?, layer("relu")?, layer("sigmoid")?],
@@ -125,13 +131,22 @@ impl Programs {
     /// A layer on its tensors, or what comes behind z; the result is in y.
     fn sequence(&self, gpu: &Gpu, layer: &Layer, (name, way): (&str, Way)) -> Result<Sequence> {
         let sizes = layer.sizes();
-        let which = ["copy", "relu", "sigmoid"].iter().position(|other| *other == name).expect("one of them");
-        let product =
-            |program: &Matmul, into: &Buffer| program.step(gpu, sizes, [&layer.x, &layer.w, into], &[&layer.bias]);
+        let which = ["copy", "relu", "sigmoid"]
+            .iter()
+            .position(|other| *other == name)
+            .expect("one of them");
+        let product = |program: &Matmul, into: &Buffer| {
+            program.step(gpu, sizes, [&layer.x, &layer.w, into], &[&layer.bias])
+        };
         let elementwise = || {
             let words = layer.batch * layer.width / 4;
             let workgroups = [words.div_ceil(Shape::default().workgroup_size), 1, 1];
-            gpu.step(&self.elementwise[which - 1], &[&layer.y, &layer.z], &[words, 0, 0, 0], workgroups)
+            gpu.step(
+                &self.elementwise[which - 1],
+                &[&layer.y, &layer.z],
+                &[words, 0, 0, 0],
+                workgroups,
+            )
         };
         let steps = match way {
             Way::Fused => vec![product(&self.layers[which], &layer.y)?],
@@ -145,8 +160,9 @@ impl Programs {
     fn validate(&self, gpu: &Gpu) -> Result<()> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(21);
         let layer = Layer::new(gpu, CHECKED_BATCH, 36, &mut random)?;
-        let in_f64 =
-            |buffer: &Buffer| -> Result<Vec<f64>> { Ok(gpu.load::<f32>(buffer)?.into_iter().map(f64::from).collect()) };
+        let in_f64 = |buffer: &Buffer| -> Result<Vec<f64>> {
+            Ok(gpu.load::<f32>(buffer)?.into_iter().map(f64::from).collect())
+        };
         let sizes = layer.sizes();
         let [x, w, bias] = [in_f64(&layer.x)?, in_f64(&layer.w)?, in_f64(&layer.bias)?];
         let sums = |x: &[f64], w: &[f64], bias: &[f64]| {
@@ -154,22 +170,28 @@ impl Programs {
             z.iter_mut().zip(bias.iter().cycle()).for_each(|(z, bias)| *z += bias);
             z
         };
-        let absolute = |values: &[f64]| values.iter().map(|value| value.abs()).collect::<Vec<f64>>();
+        let absolute =
+            |values: &[f64]| values.iter().map(|value| value.abs()).collect::<Vec<f64>>();
         let (z, size) = (sums(&x, &w, &bias), sums(&absolute(&x), &absolute(&w), &absolute(&bias)));
         for member in MEMBERS {
             gpu.store(&layer.y, &vec![f32::NAN; layer.y.words])?;
             // Made by the product, unless there is none.
             let is_made = member.1 != Way::Alone;
-            gpu.store(&layer.z, &z.iter().map(|z| if is_made { f32::NAN } else { to_f32(*z) }).collect::<Vec<_>>())?;
+            gpu.store(
+                &layer.z,
+                &z.iter().map(|z| if is_made { f32::NAN } else { to_f32(*z) }).collect::<Vec<_>>(),
+            )?;
             let sequence = self.sequence(gpu, &layer, member)?;
             gpu.run_sequence(&sequence, 1)?;
             let mut expected = vec![0.0; z.len()];
-            let forward = Activation::named(member.0).and_then(Activation::forward).expect("in the table");
+            let forward =
+                Activation::named(member.0).and_then(Activation::forward).expect("in the table");
             forward.truths(&z, &[], &mut expected);
             // The bias is one more term. ReLU leaves a difference as it is or takes it away.
             let of_sum = |index: usize| matmul::bound(sizes.terms + 1, size[index]);
-            let bound =
-                |index: usize| if member.0 == "sigmoid" { of_sum(index) / 4.0 + ALLOWED } else { of_sum(index) };
+            let bound = |index: usize| {
+                if member.0 == "sigmoid" { of_sum(index) / 4.0 + ALLOWED } else { of_sum(index) }
+            };
             check::within(&sequence.path, &gpu.load(&layer.y)?, &expected, bound)?;
         }
         Ok(())
@@ -214,15 +236,26 @@ struct Cost {
 
 impl Cost {
     fn measured(context: &Context<'_>, programs: &Programs, width: u32) -> Result<Self> {
-        let layer = Layer::new(context.gpu, BATCH, width, &mut Xoshiro256PlusPlus::seed_from_u64(context.seed))?;
-        let sequences: Vec<Sequence> =
-            MEMBERS.iter().map(|member| programs.sequence(context.gpu, &layer, *member)).collect::<Result<_>>()?;
+        let layer = Layer::new(
+            context.gpu,
+            BATCH,
+            width,
+            &mut Xoshiro256PlusPlus::seed_from_u64(context.seed),
+        )?;
+        let sequences: Vec<Sequence> = MEMBERS
+            .iter()
+            .map(|member| programs.sequence(context.gpu, &layer, *member))
+            .collect::<Result<_>>()?;
         let all: Vec<&Sequence> = sequences.iter().collect();
         let (layers, alone) = all.split_at(LAYERS);
         let (layers, alone) = (Panel::timed(context, layers)?, Panel::timed(context, alone)?);
-        let at = |name, way| MEMBERS.iter().position(|member| *member == (name, way)).expect("one of them");
+        let at = |name, way| {
+            MEMBERS.iter().position(|member| *member == (name, way)).expect("one of them")
+        };
         let nothing = at("copy", Way::Fused);
-        let share = |name| layers.of_both(nothing, at(name, Way::Fused), |nothing, own| 1.0 - nothing / own);
+        let share = |name| {
+            layers.of_both(nothing, at(name, Way::Fused), |nothing, own| 1.0 - nothing / own)
+        };
         let apart = |name| layers.over(at(name, Way::Apart), at(name, Way::Fused));
         let ratio = |way| layers.over(at("sigmoid", way), at("relu", way));
         let [relu, sigmoid] = ["relu", "sigmoid"].map(|name| at(name, Way::Alone) - LAYERS);
@@ -240,21 +273,38 @@ impl Cost {
 
 fn findings(seed: u64, costs: &[Cost]) -> Findings {
     let of_ways = |cost: &Cost| {
-        let case = |(way, ratio): (&&str, &Estimate)| (format!("{way} at {} units", cost.width), *ratio);
+        let case =
+            |(way, ratio): (&&str, &Estimate)| (format!("{way} at {} units", cost.width), *ratio);
         WAYS.iter().zip(&cost.ratios).map(case).collect::<Vec<_>>()
     };
     let cases: Vec<(String, Estimate)> = costs.iter().flat_map(of_ways).collect();
     let (felt, others): (Vec<_>, Vec<_>) = cases.iter().partition(|(_, ratio)| ratio.low > WORTH);
     let told = |cases: &[&(String, Estimate)]| {
         let told = |(name, of_case): &&(String, Estimate)| format!("{name} {}", ratio(*of_case));
-        if cases.is_empty() { "nowhere".to_owned() } else { cases.iter().map(told).collect::<Vec<_>>().join(", ") }
+        if cases.is_empty() {
+            "nowhere".to_owned()
+        } else {
+            cases.iter().map(told).collect::<Vec<_>>().join(", ")
+        }
     };
-    let rest = if others.is_empty() { String::new() } else { format!("; not above it for certain: {}", told(&others)) };
+    let rest = if others.is_empty() {
+        String::new()
+    } else {
+        format!("; not above it for certain: {}", told(&others))
+    };
     let mut figures = Vec::new();
     for cost in costs {
         let of = |what: &str| format!("{} units: {what}", cost.width);
-        figures.push(Figure::estimated(of("a layer without activation"), "us", cost.ns.times(1e-3)));
-        figures.push(Figure::estimated(of("a layer without activation: throughput"), "GFLOP/s", cost.gflops));
+        figures.push(Figure::estimated(
+            of("a layer without activation"),
+            "us",
+            cost.ns.times(1e-3),
+        ));
+        figures.push(Figure::estimated(
+            of("a layer without activation: throughput"),
+            "GFLOP/s",
+            cost.gflops,
+        ));
         figures.push(Figure::estimated(of("relu alone"), "us", cost.alone_ns.times(1e-3)));
         for (way, ratio) in WAYS.iter().zip(cost.ratios) {
             figures.push(Figure::estimated(of(&format!("sigmoid : relu, {way}")), "", ratio));
@@ -265,12 +315,19 @@ fn findings(seed: u64, costs: &[Cost]) -> Findings {
                 "%",
                 cost.shares[index].times(100.0),
             ));
-            figures.push(Figure::estimated(of(&format!("{name} apart : fused")), "", cost.apart[index]));
+            figures.push(Figure::estimated(
+                of(&format!("{name} apart : fused")),
+                "",
+                cost.apart[index],
+            ));
         }
     }
     let line = |label: &str, of: &dyn Fn(&Cost) -> Estimate| Series {
         label: label.to_owned(),
-        points: costs.iter().map(|cost| Point::estimated(cost.width.into(), Some(of(cost)))).collect(),
+        points: costs
+            .iter()
+            .map(|cost| Point::estimated(cost.width.into(), Some(of(cost))))
+            .collect(),
     };
     Findings {
         outcome: Outcome::of(cases.iter().map(|(_, ratio)| ratio.low > WORTH)),
@@ -282,10 +339,14 @@ fn findings(seed: u64, costs: &[Cost]) -> Findings {
                 title: format!("A layer with sigmoid over one with ReLU, batch {BATCH}"),
                 x: Axis::log2("units"),
                 y: Axis::linear("time of sigmoid : time of ReLU"),
-                series: (WAYS.iter().enumerate()).map(|(index, way)| line(way, &|cost| cost.ratios[index])).collect(),
+                series: (WAYS.iter().enumerate())
+                    .map(|(index, way)| line(way, &|cost| cost.ratios[index]))
+                    .collect(),
             },
             Plot {
-                title: format!("Share of the activation in the time of a fused layer, batch {BATCH}"),
+                title: format!(
+                    "Share of the activation in the time of a fused layer, batch {BATCH}"
+                ),
                 x: Axis::log2("units"),
                 y: Axis::linear("share (%)"),
                 series: vec![
@@ -330,7 +391,9 @@ mod tests {
     #[test]
     fn layers_are_as_in_f64_fused_and_apart() {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
-        Programs::compile(&gpu).and_then(|programs| programs.validate(&gpu)).expect("within bounds");
+        Programs::compile(&gpu)
+            .and_then(|programs| programs.validate(&gpu))
+            .expect("within bounds");
     }
 
     #[test]
@@ -349,7 +412,8 @@ mod tests {
             assert_ne!(planted, own, "{find} is not there");
             let mut programs = Programs::compile(&gpu).expect("it compiles");
             programs.layers[0] =
-                Matmul::planted(&gpu, Layout::Plain, Layout::Transposed, "planted", &planted).expect("it compiles");
+                Matmul::planted(&gpu, Layout::Plain, Layout::Transposed, "planted", &planted)
+                    .expect("it compiles");
             let error = programs.validate(&gpu).err();
             assert!(matches!(error, Some(Error::Mismatch(_))), "{find}: {error:?}");
         }
@@ -362,19 +426,30 @@ mod tests {
     fn a_case_counts_where_the_interval_is_above_the_threshold() {
         let of = |costs: &[Cost]| findings(1, costs).outcome;
         assert_eq!(of(&[cost(32, [1.3, 1.2, 1.1]), cost(512, [1.3, 1.05, 1.04])]), Outcome::Holds);
-        assert_eq!(of(&[cost(32, [1.3, 1.2, 1.1]), cost(512, [1.3, 1.05, 1.025])]), Outcome::HoldsOnlyWhen);
+        assert_eq!(
+            of(&[cost(32, [1.3, 1.2, 1.1]), cost(512, [1.3, 1.05, 1.025])]),
+            Outcome::HoldsOnlyWhen
+        );
         assert_eq!(of(&[cost(32, [1.3, 1.0, 1.0])]), Outcome::HoldsOnlyWhen);
-        assert_eq!(of(&[cost(32, [1.0, 1.0, 1.0]), cost(512, [1.02, 1.0, 0.9])]), Outcome::DoesNotHold);
+        assert_eq!(
+            of(&[cost(32, [1.0, 1.0, 1.0]), cost(512, [1.02, 1.0, 0.9])]),
+            Outcome::DoesNotHold
+        );
         let found = findings(1, &[cost(32, [1.3, 1.2, 1.1]), cost(512, [1.25, 1.05, 0.9])]);
         let told = found.conclusion;
         assert!(
             told.contains("above 1.02: alone at 32 units 1.30 [1.29, 1.31], apart at 32 units 1.20 [1.19, 1.21]"),
             "{told}"
         );
-        assert!(told.ends_with("not above it for certain: fused at 512 units 0.90 [0.89, 0.91]"), "{told}");
-        let value =
-            |name: &str| found.figures.iter().find(|figure| figure.name == name).and_then(|figure| figure.value);
-        let ratios = ["alone", "apart", "fused"].map(|way| value(&format!("512 units: sigmoid : relu, {way}")));
+        assert!(
+            told.ends_with("not above it for certain: fused at 512 units 0.90 [0.89, 0.91]"),
+            "{told}"
+        );
+        let value = |name: &str| {
+            found.figures.iter().find(|figure| figure.name == name).and_then(|figure| figure.value)
+        };
+        let ratios = ["alone", "apart", "fused"]
+            .map(|way| value(&format!("512 units: sigmoid : relu, {way}")));
         assert_eq!(ratios, [Some(1.25), Some(1.05), Some(0.9)]);
     }
 }

@@ -37,14 +37,18 @@ impl Sizes {
     /// Elements of A, B and C, all matrices together.
     #[must_use]
     pub fn elements(&self) -> [usize; 3] {
-        let of = |rows: u32, columns: u32| self.matrices as usize * rows as usize * columns as usize;
+        let of =
+            |rows: u32, columns: u32| self.matrices as usize * rows as usize * columns as usize;
         [of(self.rows, self.terms), of(self.terms, self.columns), of(self.rows, self.columns)]
     }
 
     /// Multiplications and additions.
     #[must_use]
     pub fn operations(&self) -> f64 {
-        2.0 * [self.matrices, self.rows, self.columns, self.terms].into_iter().map(f64::from).product::<f64>()
+        2.0 * [self.matrices, self.rows, self.columns, self.terms]
+            .into_iter()
+            .map(f64::from)
+            .product::<f64>()
     }
 }
 
@@ -98,7 +102,14 @@ impl Matmul {
         Self::of(gpu, a, b, name, wgsl, ShaderChecks::Checked)
     }
 
-    pub(super) fn of(gpu: &Gpu, a: Layout, b: Layout, name: &str, wgsl: &str, checks: ShaderChecks) -> Result<Self> {
+    pub(super) fn of(
+        gpu: &Gpu,
+        a: Layout,
+        b: Layout,
+        name: &str,
+        wgsl: &str,
+        checks: ShaderChecks,
+    ) -> Result<Self> {
         // 64 invocations on a tile of 32 by 32: what the nets here fill. All WebGPU devices have room for it.
         let side = 8;
         let flag = |is_so| if is_so { 1.0 } else { 0.0 };
@@ -118,18 +129,32 @@ impl Matmul {
     ///
     /// # Panics
     /// If A, B or C have another number of elements.
-    pub fn step(&self, gpu: &Gpu, sizes: Sizes, [a, b, c]: [&Buffer; 3], more: &[&Buffer]) -> Result<Step> {
+    pub fn step(
+        &self,
+        gpu: &Gpu,
+        sizes: Sizes,
+        [a, b, c]: [&Buffer; 3],
+        more: &[&Buffer],
+    ) -> Result<Step> {
         assert_eq!([a.words, b.words, c.words], sizes.elements(), "{sizes:?}");
         if sizes.elements().iter().any(|elements| u32::try_from(*elements).is_err()) {
-            return Err(Error::Unsupported(format!("matrices of {sizes:?} have more elements than a u32 counts")));
+            return Err(Error::Unsupported(format!(
+                "matrices of {sizes:?} have more elements than a u32 counts"
+            )));
         }
         let Sizes { matrices, rows, columns, terms } = sizes;
         let [a_row, a_term] = if self.a == Layout::Plain { [terms, 1] } else { [1, rows] };
         let [b_term, b_column] = if self.b == Layout::Plain { [columns, 1] } else { [1, terms] };
-        let params = [rows, columns, terms, a_row, a_term, b_term, b_column, rows * terms, terms * columns];
+        let params =
+            [rows, columns, terms, a_row, a_term, b_term, b_column, rows * terms, terms * columns];
         let buffers: Vec<&Buffer> = [c, a, b].into_iter().chain(more.iter().copied()).collect();
         let tile = 4 * self.side;
-        gpu.step(&self.program, &buffers, &params, [columns.div_ceil(tile), rows.div_ceil(tile), matrices])
+        gpu.step(
+            &self.program,
+            &buffers,
+            &params,
+            [columns.div_ceil(tile), rows.div_ceil(tile), matrices],
+        )
     }
 }
 
@@ -140,7 +165,8 @@ pub fn product(sizes: Sizes, [la, lb]: [Layout; 2], a: &[f64], b: &[f64]) -> Vec
     let [rows, columns, terms] = [rows, columns, terms].map(|size| size as usize);
     // Row by row, so that the loop over columns is one over neighbours.
     let a = if la == Layout::Plain { Cow::from(a) } else { Cow::from(transposed(a, terms, rows)) };
-    let b = if lb == Layout::Plain { Cow::from(b) } else { Cow::from(transposed(b, columns, terms)) };
+    let b =
+        if lb == Layout::Plain { Cow::from(b) } else { Cow::from(transposed(b, columns, terms)) };
     let mut c = vec![0.0; sizes.elements()[2]];
     c.par_chunks_mut(columns).enumerate().for_each(|(row, c)| {
         let b = &b[row / rows * terms * columns..];
@@ -199,7 +225,11 @@ mod tests {
     fn compared(gpu: &Gpu, product: &Matmul, sizes: Sizes) -> Result<()> {
         let [na, nb, nc] = sizes.elements();
         let (a, b) = (uniform(na, 1), uniform(nb, 2));
-        let buffers = [gpu.buffer_of("a", &a)?, gpu.buffer_of("b", &b)?, gpu.buffer_of("c", &vec![f32::NAN; nc])?];
+        let buffers = [
+            gpu.buffer_of("a", &a)?,
+            gpu.buffer_of("b", &b)?,
+            gpu.buffer_of("c", &vec![f32::NAN; nc])?,
+        ];
         let step = product.step(gpu, sizes, buffers.each_ref(), &[])?;
         gpu.run_sequence(&Sequence::new("product", vec![step]), 1)?;
         let layouts = [product.a, product.b];
@@ -208,17 +238,23 @@ mod tests {
             self::product(sizes, layouts, &absolute(&a), &absolute(&b)),
         );
         let actual: Vec<f32> = gpu.load(&buffers[2])?;
-        check::within(&format!("{sizes:?}"), &actual, &expected, |index| bound(sizes.terms, sums[index]))
+        check::within(&format!("{sizes:?}"), &actual, &expected, |index| {
+            bound(sizes.terms, sums[index])
+        })
     }
 
     #[test]
     fn the_reference_is_the_sum_of_products() {
         let sizes = Sizes { matrices: 2, rows: 2, columns: 3, terms: 2 };
         // [1 2; 3 4] [1 0 2; 0 1 1] and [0 1; 1 0] [1 2 3; 4 5 6].
-        let plain =
-            ([1.0, 2.0, 3.0, 4.0, 0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 2.0, 0.0, 1.0, 1.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let exchanged =
-            ([1.0, 3.0, 2.0, 4.0, 0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0, 2.0, 1.0, 1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        let plain = (
+            [1.0, 2.0, 3.0, 4.0, 0.0, 1.0, 1.0, 0.0],
+            [1.0, 0.0, 2.0, 0.0, 1.0, 1.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+        );
+        let exchanged = (
+            [1.0, 3.0, 2.0, 4.0, 0.0, 1.0, 1.0, 0.0],
+            [1.0, 0.0, 0.0, 1.0, 2.0, 1.0, 1.0, 4.0, 2.0, 5.0, 3.0, 6.0],
+        );
         let c = [1.0, 2.0, 4.0, 3.0, 4.0, 10.0, 4.0, 5.0, 6.0, 1.0, 2.0, 3.0];
         let [p, t] = LAYOUTS;
         assert_eq!(product(sizes, [p, p], &plain.0, &plain.1), c);
@@ -235,11 +271,17 @@ mod tests {
         for a in LAYOUTS {
             for b in LAYOUTS {
                 let product = Matmul::new(&gpu, a, b, Epilogue::NONE).expect("it compiles");
-                for (matrices, rows, columns, terms) in
-                    [(1, 1, 1, 1), (3, 5, 7, 11), (1, 32, 32, 16), (2, 33, 31, 17), (1, 64, 1, 200), (1, 3, 100, 2)]
-                {
+                for (matrices, rows, columns, terms) in [
+                    (1, 1, 1, 1),
+                    (3, 5, 7, 11),
+                    (1, 32, 32, 16),
+                    (2, 33, 31, 17),
+                    (1, 64, 1, 200),
+                    (1, 3, 100, 2),
+                ] {
                     let sizes = Sizes { matrices, rows, columns, terms };
-                    compared(&gpu, &product, sizes).unwrap_or_else(|error| panic!("{a:?} {b:?}: {error}"));
+                    compared(&gpu, &product, sizes)
+                        .unwrap_or_else(|error| panic!("{a:?} {b:?}: {error}"));
                 }
             }
         }
@@ -253,14 +295,17 @@ mod tests {
             ("sum3 += rows.w * columns;", "sum3 += rows.z * columns;"),
             ("first_term += PANEL", "first_term += PANEL + 1u"),
             ("term < PANEL; term++", "term < PANEL - 1u; term++"),
-            ("row * params.a_row + term * params.a_term", "row * params.a_term + term * params.a_row"),
+            (
+                "row * params.a_row + term * params.a_term",
+                "row * params.a_term + term * params.a_row",
+            ),
             ("if columns.w > columns.z", "if columns.w > columns.z + 1u"),
             ("matrix * params.b_matrix", "0u"),
         ] {
             let planted = whole.replacen(find, replace, 1);
             assert_ne!(planted, whole, "{find} is not there");
-            let product =
-                Matmul::planted(&gpu, Layout::Plain, Layout::Plain, "planted", &planted).expect("it compiles");
+            let product = Matmul::planted(&gpu, Layout::Plain, Layout::Plain, "planted", &planted)
+                .expect("it compiles");
             let sizes = Sizes { matrices: 2, rows: 37, columns: 45, terms: 50 };
             let error = compared(&gpu, &product, sizes).err();
             assert!(matches!(error, Some(Error::Mismatch(_))), "{find}: {error:?}");
@@ -281,13 +326,15 @@ mod tests {
                 }",
         };
         let sizes = Sizes { matrices: 2, rows: 3, columns: 6, terms: 1 };
-        let product = Matmul::new(&gpu, Layout::Plain, Layout::Plain, epilogue).expect("it compiles");
+        let product =
+            Matmul::new(&gpu, Layout::Plain, Layout::Plain, epilogue).expect("it compiles");
         let [na, nb, nc] = sizes.elements();
         let zeros = |count| gpu.buffer("zeros", count).expect("room");
         let bias: Vec<f32> = (0..12u8).map(f32::from).collect();
         let bias = gpu.buffer_of("bias", &bias).expect("room");
         let c = zeros(nc);
-        let step = product.step(&gpu, sizes, [&zeros(na), &zeros(nb), &c], &[&bias]).expect("it is bound");
+        let step =
+            product.step(&gpu, sizes, [&zeros(na), &zeros(nb), &c], &[&bias]).expect("it is bound");
         gpu.run_sequence(&Sequence::new("product", vec![step]), 1).expect("the device works");
         for (index, value) in (0u32..).zip(gpu.load::<f32>(&c).expect("the device works")) {
             let bias = index / 18 * 6 + index % 6;
@@ -299,7 +346,8 @@ mod tests {
     fn the_same_product_has_the_same_bits() {
         let gpu = gpu();
         let sizes = Sizes { matrices: 1, rows: 100, columns: 100, terms: 300 };
-        let product = Matmul::new(&gpu, Layout::Plain, Layout::Transposed, Epilogue::NONE).expect("it compiles");
+        let product = Matmul::new(&gpu, Layout::Plain, Layout::Transposed, Epilogue::NONE)
+            .expect("it compiles");
         let [na, nb, nc] = sizes.elements();
         let a = gpu.buffer_of("a", &uniform(na, 1)).expect("room");
         let b = gpu.buffer_of("b", &uniform(nb, 2)).expect("room");

@@ -115,7 +115,11 @@ impl Context<'_> {
     /// How a panel is timed: many short ones in an experiment.
     #[must_use]
     pub fn plan(&self) -> Plan {
-        let plan = Plan { warm_up: Duration::from_millis(10), panel: Duration::from_secs(1), ..Plan::QUICK };
+        let plan = Plan {
+            warm_up: Duration::from_millis(10),
+            panel: Duration::from_secs(1),
+            ..Plan::QUICK
+        };
         if self.gpu.facts.is_software { plan.on_software() } else { plan }
     }
 
@@ -168,10 +172,26 @@ impl Experiment {
         match outcome {
             Ok(Findings { outcome, conclusion, seeds, figures, plots, notes }) => {
                 let (outcome, conclusion) = (Some(outcome), Some(conclusion));
-                (Claim { status: Status::Ok, outcome, conclusion, seeds, figures, plots, notes, ..claim }, None)
+                (
+                    Claim {
+                        status: Status::Ok,
+                        outcome,
+                        conclusion,
+                        seeds,
+                        figures,
+                        plots,
+                        notes,
+                        ..claim
+                    },
+                    None,
+                )
             }
             Err(error) => {
-                let status = if matches!(error, Error::Unsupported(_)) { Status::Unsupported } else { Status::Failed };
+                let status = if matches!(error, Error::Unsupported(_)) {
+                    Status::Unsupported
+                } else {
+                    Status::Failed
+                };
                 let claim = Claim { status, reason: Some(error.to_string()), ..claim };
                 (claim, Some(error).filter(|error| matches!(error, Error::Machine(_))))
             }
@@ -183,7 +203,8 @@ impl Experiment {
 /// that diverged is one of them: what is no number counts as infinite. None of none.
 #[must_use]
 pub fn over_seeds(values: &[f64]) -> Option<Estimate> {
-    let mut sorted: Vec<f64> = values.iter().map(|value| if value.is_nan() { f64::INFINITY } else { *value }).collect();
+    let mut sorted: Vec<f64> =
+        values.iter().map(|value| if value.is_nan() { f64::INFINITY } else { *value }).collect();
     sorted.sort_by(f64::total_cmp);
     let (low, high) = (*sorted.first()?, *sorted.last()?);
     Some(Estimate { median: stats::quantile(&sorted, 0.5)?, low, high })
@@ -212,7 +233,10 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).expect("what fits a buffer is counted in u32")
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding to the nearest f32 is what is wanted"
+)]
 fn to_f32(value: f64) -> f32 {
     value as f32
 }
@@ -235,8 +259,16 @@ mod tests {
         let names: HashSet<&str> = CLAIMS.iter().map(|claim| claim.name).collect();
         assert_eq!(names.len(), CLAIMS.len());
         for claim in CLAIMS {
-            assert!(claim.name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'), "{}", claim.name);
-            assert!(claim.statement.len() > 20 && !claim.statement.ends_with('.'), "{}", claim.name);
+            assert!(
+                claim.name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'),
+                "{}",
+                claim.name
+            );
+            assert!(
+                claim.statement.len() > 20 && !claim.statement.ends_with('.'),
+                "{}",
+                claim.name
+            );
         }
     }
 
@@ -246,10 +278,20 @@ mod tests {
             let seeds = context.seeds(3);
             let conclusion = "1 of 2".to_owned();
             let figures = vec![Figure::new("share", "", 0.5)];
-            Ok(Findings { outcome: Outcome::Holds, conclusion, seeds, figures, plots: Vec::new(), notes: Vec::new() })
+            Ok(Findings {
+                outcome: Outcome::Holds,
+                conclusion,
+                seeds,
+                figures,
+                plots: Vec::new(),
+                notes: Vec::new(),
+            })
         });
         assert!(error.is_none());
-        assert_eq!((claim.status, claim.outcome, claim.reason), (Status::Ok, Some(Outcome::Holds), None));
+        assert_eq!(
+            (claim.status, claim.outcome, claim.reason),
+            (Status::Ok, Some(Outcome::Holds), None)
+        );
         assert_eq!((claim.conclusion.as_deref(), claim.figures.len()), (Some("1 of 2"), 1));
         assert_eq!(claim.seeds, [7, 8, 9]);
     }
@@ -270,7 +312,8 @@ mod tests {
     #[test]
     fn seeds_to_choose_on_are_none_of_those_that_count() {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
-        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: u64::MAX, progress: &|_| () };
+        let context =
+            Context { gpu: &gpu, extent: Extent::Quick, seed: u64::MAX, progress: &|_| () };
         assert_eq!(context.seeds_and_tuning(3, 2), (vec![u64::MAX, 0, 1], vec![2, 3]));
     }
 
@@ -283,7 +326,10 @@ mod tests {
     #[test]
     fn seeds_are_summed_up_by_their_range() {
         assert_eq!(over_seeds(&[]), None);
-        assert_eq!(over_seeds(&[3.0, 1.0, 2.0]), Some(Estimate { median: 2.0, low: 1.0, high: 3.0 }));
+        assert_eq!(
+            over_seeds(&[3.0, 1.0, 2.0]),
+            Some(Estimate { median: 2.0, low: 1.0, high: 3.0 })
+        );
         assert_eq!(over_seeds(&[3.0, 1.0]), Some(Estimate { median: 2.0, low: 1.0, high: 3.0 }));
         let infinite = f64::INFINITY;
         let found = over_seeds(&[infinite, 1.0, infinite]);
@@ -295,8 +341,14 @@ mod tests {
         let (nan, infinite) = (f64::NAN, f64::INFINITY);
         // The sign of NaN is no matter.
         for nan in [nan, -nan] {
-            assert_eq!(over_seeds(&[2.0, nan, 1.0]), Some(Estimate { median: 2.0, low: 1.0, high: infinite }));
-            assert_eq!(over_seeds(&[nan]), Some(Estimate { median: infinite, low: infinite, high: infinite }));
+            assert_eq!(
+                over_seeds(&[2.0, nan, 1.0]),
+                Some(Estimate { median: 2.0, low: 1.0, high: infinite })
+            );
+            assert_eq!(
+                over_seeds(&[nan]),
+                Some(Estimate { median: infinite, low: infinite, high: infinite })
+            );
             let likelihood = over_seeds_of_merit(&[-5.0, nan, -4.0]);
             assert_eq!(likelihood, Some(Estimate { median: -5.0, low: -infinite, high: -4.0 }));
         }

@@ -92,13 +92,19 @@ impl Design {
     /// dy below a layer.
     fn backward(&self, layer: usize) -> (Sizes, [Layout; 2]) {
         let (columns, terms) = (self.widths[layer], self.widths[layer + 1]);
-        (Sizes { matrices: self.nets, rows: self.batch, columns, terms }, [Layout::Plain, Layout::Plain])
+        (
+            Sizes { matrices: self.nets, rows: self.batch, columns, terms },
+            [Layout::Plain, Layout::Plain],
+        )
     }
 
     /// dW of a layer.
     fn gradient(&self, layer: usize) -> (Sizes, [Layout; 2]) {
         let (columns, rows) = (self.widths[layer], self.widths[layer + 1]);
-        (Sizes { matrices: self.nets, rows, columns, terms: self.batch }, [Layout::Transposed, Layout::Plain])
+        (
+            Sizes { matrices: self.nets, rows, columns, terms: self.batch },
+            [Layout::Transposed, Layout::Plain],
+        )
     }
 
     /// Weights by layer, those of net after net, each net drawn from its own seed.
@@ -174,7 +180,11 @@ impl Texts {
 /// The product of a layer with its bias and its activation in the epilogue.
 #[must_use]
 pub fn layer(activation: &'static Activation) -> String {
-    product(&activation_text(activation, Direction::Forward, include_str!("../../shaders/claims/layer.wgsl")))
+    product(&activation_text(
+        activation,
+        Direction::Forward,
+        include_str!("../../shaders/claims/layer.wgsl"),
+    ))
 }
 
 fn product(epilogue: &str) -> String {
@@ -182,17 +192,32 @@ fn product(epilogue: &str) -> String {
 }
 
 /// The default form of an activation as `forward` or `backward`, in front of an epilogue.
-fn activation_text(activation: &'static Activation, direction: Direction, epilogue: &str) -> String {
-    ["alias T = vec4<f32>;", activation.wgsl, &call(activation, direction, direction.name()), epilogue].join("\n")
+fn activation_text(
+    activation: &'static Activation,
+    direction: Direction,
+    epilogue: &str,
+) -> String {
+    [
+        "alias T = vec4<f32>;",
+        activation.wgsl,
+        &call(activation, direction, direction.name()),
+        epilogue,
+    ]
+    .join("\n")
 }
 
 /// A function of that name that is the default form of an activation.
 pub(super) fn call(activation: &'static Activation, direction: Direction, name: &str) -> String {
-    let form = Kernel::default_form(activation, direction, Storage::F32).expect("a form for each direction").form.name;
+    let form = Kernel::default_form(activation, direction, Storage::F32)
+        .expect("a form for each direction")
+        .form
+        .name;
     let own = activation.name;
     match direction {
         Direction::Forward => format!("fn {name}(x: T) -> T {{ return {own}_{form}(x); }}"),
-        Direction::Backward => format!("fn {name}(saved: T, dy: T) -> T {{ return {own}_{form}(saved, dy); }}"),
+        Direction::Backward => {
+            format!("fn {name}(saved: T, dy: T) -> T {{ return {own}_{form}(saved, dy); }}")
+        }
     }
 }
 
@@ -211,14 +236,20 @@ impl Programs {
     fn compile(gpu: &Gpu, activation: &Activation, texts: &Texts) -> Result<Self> {
         use Layout::{Plain, Transposed};
         let name = |what: &str| format!("{what} of a net with {}", activation.name);
-        let product = |a, b, what: &str, wgsl: &str| Matmul::of(gpu, a, b, &name(what), wgsl, texts.checks);
+        let product =
+            |a, b, what: &str, wgsl: &str| Matmul::of(gpu, a, b, &name(what), wgsl, texts.checks);
         Ok(Self {
             forward: product(Plain, Transposed, "a layer", &texts.forward)?,
             logits: product(Plain, Transposed, "the logits", &texts.logits)?,
             backward: product(Plain, Plain, "a layer's backward pass", &texts.backward)?,
             gradient: product(Transposed, Plain, "a gradient", &texts.gradient)?,
             descent: product(Transposed, Plain, "a step", &texts.descent)?,
-            bias_descent: gpu.program(&name("a step of biases"), &texts.bias_descent, &[], texts.checks)?,
+            bias_descent: gpu.program(
+                &name("a step of biases"),
+                &texts.bias_descent,
+                &[],
+                texts.checks,
+            )?,
             loss: gpu.program(&name("the loss"), &texts.loss, &[], texts.checks)?,
         })
     }
@@ -249,10 +280,14 @@ impl<'gpu> Net<'gpu> {
         let programs = Programs::compile(gpu, design.activation, texts)?;
         let layers = 0..design.layers();
         let buffers = |label: &str, elements: &dyn Fn(usize) -> usize| {
-            layers.clone().map(|layer| gpu.buffer(label, elements(layer))).collect::<Result<Vec<_>>>()
+            layers
+                .clone()
+                .map(|layer| gpu.buffer(label, elements(layer)))
+                .collect::<Result<Vec<_>>>()
         };
         let weights = buffers("weights", &|layer| design.weights(layer))?;
-        let biases = buffers("biases", &|layer| design.nets as usize * design.widths[layer + 1] as usize)?;
+        let biases =
+            buffers("biases", &|layer| design.nets as usize * design.widths[layer + 1] as usize)?;
         let dz = buffers("dz", &|layer| design.elements(layer + 1))?;
         let mut y = vec![gpu.buffer("inputs", design.elements(0))?];
         y.extend(buffers("y", &|layer| design.elements(layer + 1))?);
@@ -278,7 +313,8 @@ impl<'gpu> Net<'gpu> {
     pub fn forward(&self) -> Result<Vec<Step>> {
         let last = self.design.layers() - 1;
         let step = |layer: usize| {
-            let program = if layer == last { &self.programs.logits } else { &self.programs.forward };
+            let program =
+                if layer == last { &self.programs.logits } else { &self.programs.forward };
             let buffers = [&self.y[layer], &self.weights[layer], &self.y[layer + 1]];
             program.step(self.gpu, self.design.forward(layer).0, buffers, &[&self.biases[layer]])
         };
@@ -295,7 +331,12 @@ impl<'gpu> Net<'gpu> {
 
     fn backward_through(&self, layer: usize) -> Result<Step> {
         let buffers = [&self.dz[layer], &self.weights[layer], &self.dz[layer - 1]];
-        self.programs.backward.step(self.gpu, self.design.backward(layer).0, buffers, &[&self.y[layer]])
+        self.programs.backward.step(
+            self.gpu,
+            self.design.backward(layer).0,
+            buffers,
+            &[&self.y[layer]],
+        )
     }
 
     /// dW of a layer into a buffer of as many elements as it has weights.
@@ -316,7 +357,12 @@ impl<'gpu> Net<'gpu> {
         assert_eq!(design.widths.last(), Some(&1), "one logit a sample");
         let last = design.layers() - 1;
         let buffers = [&self.dz[last], &data.losses, &data.made, &self.y[last + 1], &data.labels];
-        self.gpu.step(&self.programs.loss, &buffers, &[design.batch, data.steps], [design.nets, 1, 1])
+        self.gpu.step(
+            &self.programs.loss,
+            &buffers,
+            &[design.batch, data.steps],
+            [design.nets, 1, 1],
+        )
     }
 
     /// One step of training: forward, the loss, backward, and every weight and bias down its gradient. A layer's weights are changed once the
@@ -338,9 +384,17 @@ impl<'gpu> Net<'gpu> {
             let params = [self.design.nets, self.design.batch, units];
             let workgroups = [(self.design.nets * units).div_ceil(64), 1, 1];
             let buffers = [&self.biases[layer], &self.dz[layer], &data.rates];
-            steps.push(self.gpu.step(&self.programs.bias_descent, &buffers, &params, workgroups)?);
+            steps.push(self.gpu.step(
+                &self.programs.bias_descent,
+                &buffers,
+                &params,
+                workgroups,
+            )?);
         }
-        Ok(Sequence::new(format!("a training step of a net with {}", self.design.activation.name), steps))
+        Ok(Sequence::new(
+            format!("a training step of a net with {}", self.design.activation.name),
+            steps,
+        ))
     }
 }
 
@@ -394,8 +448,13 @@ impl Twin {
     /// Nets of these weights, which were drawn in f32.
     #[must_use]
     pub fn new(design: Design, weights: &[Vec<f32>]) -> Self {
-        let biases = (1..design.widths.len()).map(|layer| vec![0.0; (design.nets * design.widths[layer]) as usize]);
-        Self { biases: biases.collect(), weights: weights.iter().map(|layer| in_f64(layer)).collect(), design }
+        let biases = (1..design.widths.len())
+            .map(|layer| vec![0.0; (design.nets * design.widths[layer]) as usize]);
+        Self {
+            biases: biases.collect(),
+            weights: weights.iter().map(|layer| in_f64(layer)).collect(),
+            design,
+        }
     }
 
     /// z of a layer, from the y below it.
@@ -446,7 +505,8 @@ impl Twin {
     }
 
     fn backward_pass(&self) -> Pass {
-        let kernel = Kernel::default_form(self.design.activation, Direction::Backward, Storage::F32);
+        let kernel =
+            Kernel::default_form(self.design.activation, Direction::Backward, Storage::F32);
         kernel.expect("a backward pass").form.pass
     }
 
@@ -462,24 +522,31 @@ impl Twin {
         let y = self.forward(inputs);
         let (batch, layers) = (self.design.batch as usize, self.design.layers());
         let logits = &y[layers];
-        let loss = |(z, label): (&f64, &f32)| z.max(0.0) - z * f64::from(*label) + (-z.abs()).exp().ln_1p();
+        let loss = |(z, label): (&f64, &f32)| {
+            z.max(0.0) - z * f64::from(*label) + (-z.abs()).exp().ln_1p()
+        };
         let each: Vec<f64> = logits.iter().zip(labels).map(loss).collect();
         #[expect(clippy::cast_precision_loss, reason = "a batch")]
         let size = batch as f64;
         let losses = each.chunks_exact(batch).map(|net| net.iter().sum::<f64>() / size).collect();
-        let slope = |(z, label): (&f64, &f32)| (crate::reference::sigmoid(*z) - f64::from(*label)) / size;
+        let slope =
+            |(z, label): (&f64, &f32)| (crate::reference::sigmoid(*z) - f64::from(*label)) / size;
         let dz = self.backward(&y, logits.iter().zip(labels).map(slope).collect());
         for layer in 0..layers {
             let gradient = self.gradient(layer, &y, &dz);
             let per_net = gradient.len() / rates.len();
-            for (index, (weight, slope)) in self.weights[layer].iter_mut().zip(gradient).enumerate() {
+            for (index, (weight, slope)) in self.weights[layer].iter_mut().zip(gradient).enumerate()
+            {
                 *weight -= f64::from(rates[index / per_net]) * slope;
             }
             let units = self.design.widths[layer + 1] as usize;
             for (sample, dz) in dz[layer].chunks_exact(units).enumerate() {
                 let net = sample / batch;
                 let biases = &mut self.biases[layer][net * units..][..units];
-                biases.iter_mut().zip(dz).for_each(|(bias, slope)| *bias -= f64::from(rates[net]) * slope);
+                biases
+                    .iter_mut()
+                    .zip(dz)
+                    .for_each(|(bias, slope)| *bias -= f64::from(rates[net]) * slope);
             }
         }
         losses
@@ -549,18 +616,41 @@ pub fn validate(gpu: &Gpu, activation: &'static Activation, texts: &Texts) -> Re
     for step in 0..steps as usize {
         let expected = twin.training_step(&inputs, &labels, &rates);
         let actual: Vec<f32> = losses.iter().map(|losses| losses[step]).collect();
-        check::within_norm(&format!("{}: the loss of step {step}", activation.name), &actual, &expected, ALLOWED)?;
+        check::within_norm(
+            &format!("{}: the loss of step {step}", activation.name),
+            &actual,
+            &expected,
+            ALLOWED,
+        )?;
     }
     for layer in 0..design.layers() {
-        let what = |what: &str| format!("{}: {what} of layer {layer} after {steps} steps", activation.name);
-        check::within_norm(&what("weights"), &gpu.load(&net.weights[layer])?, &twin.weights[layer], ALLOWED)?;
-        check::within_norm(&what("biases"), &gpu.load(&net.biases[layer])?, &twin.biases[layer], 10.0 * ALLOWED)?;
+        let what = |what: &str| {
+            format!("{}: {what} of layer {layer} after {steps} steps", activation.name)
+        };
+        check::within_norm(
+            &what("weights"),
+            &gpu.load(&net.weights[layer])?,
+            &twin.weights[layer],
+            ALLOWED,
+        )?;
+        check::within_norm(
+            &what("biases"),
+            &gpu.load(&net.biases[layer])?,
+            &twin.biases[layer],
+            10.0 * ALLOWED,
+        )?;
     }
     Ok(())
 }
 
 /// What each layer makes, and every gradient, given that of the logits.
-fn validate_passes(gpu: &Gpu, net: &Net<'_>, twin: &Twin, inputs: &[f32], last: &[f32]) -> Result<()> {
+fn validate_passes(
+    gpu: &Gpu,
+    net: &Net<'_>,
+    twin: &Twin,
+    inputs: &[f32],
+    last: &[f32],
+) -> Result<()> {
     let layers = net.design.layers();
     let name = net.design.activation.name;
     gpu.store(&net.dz[layers - 1], last)?;
@@ -615,7 +705,10 @@ mod tests {
         for step in 0..Small::STEPS {
             let y = twin.forward(&small.inputs);
             for (layer, below) in y[..small.design.layers() - 1].iter().enumerate() {
-                let least = twin.sums(layer, below).into_iter().fold(f64::INFINITY, |least, z| least.min(z.abs()));
+                let least = twin
+                    .sums(layer, below)
+                    .into_iter()
+                    .fold(f64::INFINITY, |least, z| least.min(z.abs()));
                 // Sums of 35 terms of size 1 are off by 1e-6 at most.
                 assert!(least > 1e-5, "step {step}, layer {layer}: {least:e}");
             }
@@ -638,7 +731,11 @@ mod tests {
             (|texts| &mut texts.gradient, "return sum;", "return 2.0 * sum;"),
             (|texts| &mut texts.descent, "- rates[matrix]", "+ rates[matrix]"),
             (|texts| &mut texts.descent, "rates[matrix]", "rates[0]"),
-            (|texts| &mut texts.bias_descent, "sample < params.batch", "sample < params.batch - 1u"),
+            (
+                |texts| &mut texts.bias_descent,
+                "sample < params.batch",
+                "sample < params.batch - 1u",
+            ),
             (|texts| &mut texts.loss, "sample += LANES", "sample += LANES + 1u"),
             (|texts| &mut texts.loss, "p - labels[at]", "labels[at] - p"),
         ];
@@ -649,7 +746,11 @@ mod tests {
                 assert_ne!(planted, *text(&mut texts), "{find} is not there");
                 *text(&mut texts) = planted;
                 let error = validate(&gpu, activation, &texts).err();
-                assert!(matches!(error, Some(Error::Mismatch(_))), "{}: {find}: {error:?}", activation.name);
+                assert!(
+                    matches!(error, Some(Error::Mismatch(_))),
+                    "{}: {find}: {error:?}",
+                    activation.name
+                );
             }
         }
     }
@@ -673,11 +774,13 @@ mod tests {
             let h = 1e-5;
             for layer in 0..design.layers() {
                 type Part = fn(&mut Twin, usize) -> &mut Vec<f64>;
-                let parts: [Part; 2] = [|twin, layer| &mut twin.weights[layer], |twin, layer| &mut twin.biases[layer]];
+                let parts: [Part; 2] =
+                    [|twin, layer| &mut twin.weights[layer], |twin, layer| &mut twin.biases[layer]];
                 for part in parts {
                     let (mut before, mut after) = (twin.clone(), moved.clone());
                     for index in 0..part(&mut before, layer).len() {
-                        let gradient = part(&mut before, layer)[index] - part(&mut after, layer)[index];
+                        let gradient =
+                            part(&mut before, layer)[index] - part(&mut after, layer)[index];
                         let at = |by: f64| {
                             let mut shifted = twin.clone();
                             part(&mut shifted, layer)[index] += by;
@@ -708,9 +811,15 @@ mod tests {
             net.set_weights(&design.draw(Init::He, &[1, 2])).expect("the device works");
             gpu.store(&net.y[0], &inputs).expect("the device works");
             let training = Training::new(&gpu, 50, &labels, &[0.1, 0.2]).expect("room");
-            gpu.run_sequence(&net.training_step(&training).expect("few workgroups"), 50).expect("the device works");
+            gpu.run_sequence(&net.training_step(&training).expect("few workgroups"), 50)
+                .expect("the device works");
             let bits = |losses: Vec<f32>| losses.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-            training.losses(&gpu).expect("the device works").into_iter().map(bits).collect::<Vec<_>>()
+            training
+                .losses(&gpu)
+                .expect("the device works")
+                .into_iter()
+                .map(bits)
+                .collect::<Vec<_>>()
         };
         let first = losses();
         assert!(f32::from_bits(first[0][49]) < f32::from_bits(first[0][0]), "it does not learn");

@@ -55,10 +55,25 @@ struct Way {
 
 const WAYS: [Way; 6] = [
     Way { name: "fused", told: "fused", exhaustive: true, allowed: allowed::fused },
-    Way { name: "fused_log", told: "fused, built-in log", exhaustive: false, allowed: allowed::fused_log },
+    Way {
+        name: "fused_log",
+        told: "fused, built-in log",
+        exhaustive: false,
+        allowed: allowed::fused_log,
+    },
     Way { name: "apart", told: "sigmoid, log", exhaustive: false, allowed: allowed::apart },
-    Way { name: "textbook", told: "sigmoid, both logs", exhaustive: false, allowed: allowed::textbook },
-    Way { name: "clamped", told: "sigmoid, clamped log", exhaustive: false, allowed: allowed::clamped },
+    Way {
+        name: "textbook",
+        told: "sigmoid, both logs",
+        exhaustive: false,
+        allowed: allowed::textbook,
+    },
+    Way {
+        name: "clamped",
+        told: "sigmoid, clamped log",
+        exhaustive: false,
+        allowed: allowed::clamped,
+    },
     Way { name: "relu", told: "ReLU, log", exhaustive: false, allowed: allowed::relu },
 ];
 
@@ -86,7 +101,9 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     figures.extend(cost.figures());
     notes.push("Fused: from the logit, by softplus; the others: sigmoid or ReLU first. Shares are of all finite logits with either label; errors are the largest of finite results.".to_owned());
     if context.either(true, false) {
-        notes.push(format!("Counted is one logit in {QUICK_STRIDE}, compared with f64 one in {QUICK_SPARSE}."));
+        notes.push(format!(
+            "Counted is one logit in {QUICK_STRIDE}, compared with f64 one in {QUICK_SPARSE}."
+        ));
     }
     let wrong = |way: usize| wrong(&failures[way], &errors[way]);
     let outside = failures[5].outside.unwrap_or_default();
@@ -129,7 +146,8 @@ fn conclusion(failures: &[Failures], errors: &[Errors], cost: &Cost) -> String {
 
 /// The activation's functions that the ways call, and the ways.
 fn definitions() -> String {
-    let [sigmoid, relu] = ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table").wgsl);
+    let [sigmoid, relu] =
+        ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table").wgsl);
     [sigmoid, relu, include_str!("../../shaders/claims/output.wgsl")].join("\n")
 }
 
@@ -152,7 +170,8 @@ impl Failures {
     fn of(context: &Context<'_>, way: &Way) -> Result<Self> {
         let mut found = Self { logits: 0, cases: 0, loss: 0, gradient: 0, dead: 0, outside: None };
         for label in [0u8, 1] {
-            let [loss, gradient] = [tallies(context, way, 0, label)?, tallies(context, way, 1, label)?];
+            let [loss, gradient] =
+                [tallies(context, way, 0, label)?, tallies(context, way, 1, label)?];
             let both = |tallies: &[Tally; 2]| tallies[0].not_finite() + tallies[1].not_finite();
             found.cases += loss[0].inputs + loss[1].inputs;
             found.logits = loss[0].inputs + loss[1].inputs;
@@ -162,19 +181,27 @@ impl Failures {
             found.dead += gradient[usize::from(label)].zeros;
         }
         if way.name == "relu" {
-            let outputs = census(context, "fn counted(x: T) -> T { return relu_plain(x); }\n", 1.0)?;
+            let outputs =
+                census(context, "fn counted(x: T) -> T { return relu_plain(x); }\n", 1.0)?;
             let outputs = halves(context, &outputs)?;
-            found.outside = Some(outputs.iter().map(|half| half.zeros + half.ones + half.above).sum());
+            found.outside =
+                Some(outputs.iter().map(|half| half.zeros + half.ones + half.above).sum());
         }
         Ok(found)
     }
 
     fn figures(&self, way: &Way) -> Vec<Figure> {
         let told = way.told;
-        let share = |name: &str, part: u64| Figure::new(format!("{told}: {name}"), "%", percent(part, self.cases));
-        let outside = self
-            .outside
-            .map(|outside| Figure::new(format!("{told}: outputs outside (0, 1)"), "%", percent(outside, self.logits)));
+        let share = |name: &str, part: u64| {
+            Figure::new(format!("{told}: {name}"), "%", percent(part, self.cases))
+        };
+        let outside = self.outside.map(|outside| {
+            Figure::new(
+                format!("{told}: outputs outside (0, 1)"),
+                "%",
+                percent(outside, self.logits),
+            )
+        });
         [
             share("losses not finite", self.loss),
             share("gradients not finite", self.gradient),
@@ -187,13 +214,20 @@ impl Failures {
 }
 
 fn census<'gpu>(context: &Context<'gpu>, counted: &str, threshold: f32) -> Result<Census<'gpu>> {
-    Census::new(context.gpu, Storage::F32, &[&definitions(), counted].concat(), "counted", threshold)
+    Census::new(
+        context.gpu,
+        Storage::F32,
+        &[&definitions(), counted].concat(),
+        "counted",
+        threshold,
+    )
 }
 
 /// One of the two fields that a way gives for positive and for negative logits with a label, after it was checked.
 fn tallies(context: &Context<'_>, way: &Way, index: usize, label: u8) -> Result<[Tally; 2]> {
     let (name, field) = (way.name, FIELDS[index]);
-    let counted = format!("fn counted(x: T) -> T {{ return output_{name}(x, T({label}.0)).{field}; }}\n");
+    let counted =
+        format!("fn counted(x: T) -> T {{ return output_{name}(x, T({label}.0)).{field}; }}\n");
     let census = census(context, &counted, 0.0)?;
     census.check(|x, _| (way.allowed)(&Input { x, label: label == 1 })[index])?;
     halves(context, &census)
@@ -266,7 +300,8 @@ impl Errors {
             let name = |which: &str| format!("{told}: {what}, {which}");
             [
                 Figure::new(name("error"), "ULP", worst.ulps.value).noted(at(worst.ulps)),
-                Figure::new(name("absolute error"), "", worst.absolute.value).noted(at(worst.absolute)),
+                Figure::new(name("absolute error"), "", worst.absolute.value)
+                    .noted(at(worst.absolute)),
                 Figure::new(name("no right digit"), "%", percent(worst.lost, worst.compared)),
             ]
         };
@@ -295,7 +330,12 @@ impl Pairs {
 
     fn step(&self, gpu: &Gpu, program: &Program) -> Result<Step> {
         let words = self.first.words / 4;
-        gpu.step(program, &[&self.loss, &self.gradient, &self.first, &self.label], &[count(words)], groups(words))
+        gpu.step(
+            program,
+            &[&self.loss, &self.gradient, &self.first, &self.label],
+            &[count(words)],
+            groups(words),
+        )
     }
 }
 
@@ -329,7 +369,8 @@ fn compare(context: &Context<'_>, way: &Way) -> Result<Errors> {
         let stride = context.either(QUICK_SPARSE, in_full);
         for (first, fresh) in chunks(stride) {
             // What wraps around is not looked at again.
-            let logits: Vec<u32> = (0..CHUNK).map(|index| first.wrapping_add(count(index * stride))).collect();
+            let logits: Vec<u32> =
+                (0..CHUNK).map(|index| first.wrapping_add(count(index * stride))).collect();
             gpu.store(&pairs.first, &logits)?;
             gpu.run_sequence(&run, 1)?;
             let (loss, gradient) = (gpu.load(&pairs.loss)?, gpu.load(&pairs.gradient)?);
@@ -350,20 +391,22 @@ fn chunks(stride: usize) -> impl Iterator<Item = (u32, usize)> {
 impl Errors {
     fn add(&mut self, logits: &[u32], is_one: bool, loss: &[f32], gradient: &[f32]) {
         const STRIP: usize = 1 << 12;
-        let strips: Vec<[Worst; 2]> =
-            (logits.par_chunks(STRIP).zip(loss.par_chunks(STRIP)).zip(gradient.par_chunks(STRIP)))
-                .map(|((logits, loss), gradient)| {
-                    let x: Vec<f64> = logits.iter().map(|bits| f64::from(f32::from_bits(*bits))).collect();
-                    let (mut true_loss, mut true_gradient) = (vec![0.0; x.len()], vec![0.0; x.len()]);
-                    truths(&x, is_one, &mut true_loss, &mut true_gradient);
-                    let mut worst = [Worst::default(); 2];
-                    for (index, x) in x.iter().enumerate().filter(|(_, x)| x.is_finite()) {
-                        worst[0].add(*x, f64::from(loss[index]), true_loss[index]);
-                        worst[1].add(*x, f64::from(gradient[index]), true_gradient[index]);
-                    }
-                    worst
-                })
-                .collect();
+        let strips: Vec<[Worst; 2]> = (logits
+            .par_chunks(STRIP)
+            .zip(loss.par_chunks(STRIP))
+            .zip(gradient.par_chunks(STRIP)))
+        .map(|((logits, loss), gradient)| {
+            let x: Vec<f64> = logits.iter().map(|bits| f64::from(f32::from_bits(*bits))).collect();
+            let (mut true_loss, mut true_gradient) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+            truths(&x, is_one, &mut true_loss, &mut true_gradient);
+            let mut worst = [Worst::default(); 2];
+            for (index, x) in x.iter().enumerate().filter(|(_, x)| x.is_finite()) {
+                worst[0].add(*x, f64::from(loss[index]), true_loss[index]);
+                worst[1].add(*x, f64::from(gradient[index]), true_gradient[index]);
+            }
+            worst
+        })
+        .collect();
         for [loss, gradient] in &strips {
             self.loss.merge(loss);
             self.gradient.merge(gradient);
@@ -375,17 +418,23 @@ impl Errors {
 fn plot(context: &Context<'_>) -> Result<Plot> {
     const MOST: u16 = 120;
     let logits = || (0..=MOST).map(f64::from);
-    let mut series =
-        vec![Series { label: "exact".to_owned(), points: logits().map(|x| Point::new(x, softplus(x))).collect() }];
+    let mut series = vec![Series {
+        label: "exact".to_owned(),
+        points: logits().map(|x| Point::new(x, softplus(x))).collect(),
+    }];
     for way in [&WAYS[0], &WAYS[2], &WAYS[4]] {
         let name = way.name;
-        let counted = format!("fn counted(x: T) -> T {{ return output_{name}(x, T(0.0)).loss; }}\n");
+        let counted =
+            format!("fn counted(x: T) -> T {{ return output_{name}(x, T(0.0)).loss; }}\n");
         let census = census(context, &counted, 0.0)?;
-        let points = logits().map(|x| Ok(Point::new(x, census.results(Storage::F32.bits(x), 1)?[0])));
+        let points =
+            logits().map(|x| Ok(Point::new(x, census.results(Storage::F32.bits(x), 1)?[0])));
         series.push(Series { label: way.told.to_owned(), points: points.collect::<Result<_>>()? });
     }
     Ok(Plot {
-        title: "Cross-entropy of a wrong output by its logit: where there is no point, it is infinite".to_owned(),
+        title:
+            "Cross-entropy of a wrong output by its logit: where there is no point, it is infinite"
+                .to_owned(),
         x: Axis::linear("logit, of label 0"),
         y: Axis::linear("loss"),
         series,
@@ -413,7 +462,10 @@ mod tests {
             let x = f64::from(step) / 5.0;
             let expected = x.max(0.0) + libm::log1p(libm::exp(-x.abs()));
             let own = softplus(x);
-            assert!((own - expected).abs() <= 8.0 * f64::EPSILON * expected + 1e-320, "{x}: {own:e}, {expected:e}");
+            assert!(
+                (own - expected).abs() <= 8.0 * f64::EPSILON * expected + 1e-320,
+                "{x}: {own:e}, {expected:e}"
+            );
         }
         // Known values: ln 2, and ln(1 + e).
         assert!((softplus(0.0) - std::f64::consts::LN_2).abs() < 2e-16);
@@ -443,7 +495,9 @@ mod tests {
         for label in [0u8, 1] {
             for (index, field) in FIELDS.into_iter().enumerate() {
                 let name = way.name;
-                let counted = format!("fn counted(x: T) -> T {{ return output_{name}(x, T({label}.0)).{field}; }}\n");
+                let counted = format!(
+                    "fn counted(x: T) -> T {{ return output_{name}(x, T({label}.0)).{field}; }}\n"
+                );
                 let definitions = plant(&[&definitions(), &counted[..]].concat());
                 let census = Census::new(gpu, Storage::F32, &definitions, "counted", 0.0)?;
                 census.check(|x, _| (way.allowed)(&Input { x, label: label == 1 })[index])?;
@@ -492,7 +546,8 @@ mod tests {
     #[test]
     fn layers_are_compared_before_they_are_timed() {
         let gpu = gpu();
-        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: DEFAULT_SEED, progress: &|_| () };
+        let context =
+            Context { gpu: &gpu, extent: Extent::Quick, seed: DEFAULT_SEED, progress: &|_| () };
         // No multiple of a workgroup's elements.
         let layers = Layers::new(&context, 5 * 4 * WORKGROUP + 12).expect("room");
         let sequence = |function| layers.one(&gpu, function).expect("it compiles");
@@ -501,7 +556,11 @@ mod tests {
         layers.check(&gpu, &layers.three(&gpu).expect("it compiles"), apart).expect("right");
         assert!(layers.check(&gpu, &sequence("output_relu"), fused).is_err());
         let wrong = Layers { logits: layers.logits.iter().map(|x| x + 0.001).collect(), ..layers };
-        assert!(wrong.check(&gpu, &wrong.one(&gpu, "output_fused").expect("it compiles"), fused).is_err());
+        assert!(
+            wrong
+                .check(&gpu, &wrong.one(&gpu, "output_fused").expect("it compiles"), fused)
+                .is_err()
+        );
     }
 
     #[test]
@@ -523,7 +582,12 @@ mod tests {
         let logits = [0.0f32, 0.0, 3.0, -3.0];
         let ln_2 = std::f32::consts::LN_2;
         let loss = [ln_2, f32::from_bits(ln_2.to_bits() + 1), f32::INFINITY, 0.0];
-        errors.add(&logits.map(f32::to_bits), false, &loss, &[0.5, 0.5, 0.952_574_15, 0.047_425_874]);
+        errors.add(
+            &logits.map(f32::to_bits),
+            false,
+            &loss,
+            &[0.5, 0.5, 0.952_574_15, 0.047_425_874],
+        );
         let Errors { loss, gradient } = errors;
         assert_eq!((loss.compared, loss.lost, loss.absolute.x), (3, 1, -3.0));
         assert!(loss.ulps.value > 1e6);
@@ -539,7 +603,9 @@ mod tests {
         assert_eq!(claim.outcome, Some(Outcome::HoldsOnlyWhen));
         let value = |claim: &Claim, name: &str| {
             let figure = claim.figures.iter().find(|figure| figure.name == name);
-            figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+            figure
+                .and_then(|figure| figure.value)
+                .unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
         };
         for what in ["losses not finite", "gradients not finite", "wrong outputs, gradient 0"] {
             assert_eq!(value(&claim, &format!("fused: {what}")), 0.0);
@@ -547,18 +613,25 @@ mod tests {
         // Both are told, and neither for the other.
         let told = claim.conclusion.as_deref().unwrap_or_default();
         for (figure, words) in [
-            ("sigmoid, log, in one kernel : fused", "times as long in one kernel, which moves the same bytes"),
+            (
+                "sigmoid, log, in one kernel : fused",
+                "times as long in one kernel, which moves the same bytes",
+            ),
             ("sigmoid, log, in three kernels : fused", "times in three, a layer each"),
         ] {
             let value = value(&claim, figure);
             let (before, _) = told.split_once(words).unwrap_or_else(|| panic!("{words}: {told}"));
-            let (_, own) = before.rsplit_once(" takes ").or_else(|| before.rsplit_once(" and ")).expect("a ratio");
+            let (_, own) = before
+                .rsplit_once(" takes ")
+                .or_else(|| before.rsplit_once(" and "))
+                .expect("a ratio");
             let own = own.rsplit(" and ").next().expect("a ratio");
             assert!(own.starts_with(&format!("{value:.2} [")), "{value}: {own}");
         }
         // A quarter of all f32 is above 16.6, and wrong for one of two labels; what log(0) is, the adapter says.
         let wrong = |way: &str| {
-            value(&claim, &format!("{way}: losses not finite")) + value(&claim, &format!("{way}: loss, no right digit"))
+            value(&claim, &format!("{way}: losses not finite"))
+                + value(&claim, &format!("{way}: loss, no right digit"))
         };
         assert_eq!(wrong("fused"), 0.0);
         assert!((10.0..30.0).contains(&wrong("sigmoid, log")), "{}", wrong("sigmoid, log"));
@@ -568,7 +641,12 @@ mod tests {
         // Times apart, the same every time.
         let counted = |claim: &Claim| {
             let times = ["ns/element", "GB/s", "x"];
-            claim.figures.iter().filter(|figure| !times.contains(&figure.unit.as_str())).cloned().collect::<Vec<_>>()
+            claim
+                .figures
+                .iter()
+                .filter(|figure| !times.contains(&figure.unit.as_str()))
+                .cloned()
+                .collect::<Vec<_>>()
         };
         let (again, _) = CLAIM.examine(&context);
         assert_eq!((counted(&again), &again.plots), (counted(&claim), &claim.plots));

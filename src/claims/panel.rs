@@ -36,7 +36,9 @@ impl Panel {
             if stats::of_rounds(member.ns.iter().copied(), panel.rounds).is_none() {
                 let why = member.reject.map(|reject| format!(": {reject}")).unwrap_or_default();
                 let path = S::path(work);
-                return Err(Error::Unsupported(format!("the clock gave too few times for {path}{why}")));
+                return Err(Error::Unsupported(format!(
+                    "the clock gave too few times for {path}{why}"
+                )));
             }
         }
         Ok(panel)

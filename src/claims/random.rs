@@ -63,20 +63,30 @@ mod tests {
                 }
             }";
         let wgsl = [WGSL, main].concat();
-        let program = gpu.program("random numbers", &wgsl, &[], ShaderChecks::Checked).expect("it compiles");
+        let program =
+            gpu.program("random numbers", &wgsl, &[], ShaderChecks::Checked).expect("it compiles");
         let size = 2 * count as usize;
-        let (words, uniforms) = (gpu.buffer("words", size).expect("room"), gpu.buffer("uniforms", size).expect("room"));
+        let (words, uniforms) =
+            (gpu.buffer("words", size).expect("room"), gpu.buffer("uniforms", size).expect("room"));
         let params = [count, key[0], key[1]];
-        let step = gpu.step(&program, &[&words, &uniforms], &params, [count.div_ceil(64), 1, 1]).expect("it is bound");
-        gpu.run_sequence(&Sequence::new("random numbers", vec![step]), 1).expect("the device works");
-        (gpu.load(&words).expect("the device works"), gpu.load(&uniforms).expect("the device works"))
+        let step = gpu
+            .step(&program, &[&words, &uniforms], &params, [count.div_ceil(64), 1, 1])
+            .expect("it is bound");
+        gpu.run_sequence(&Sequence::new("random numbers", vec![step]), 1)
+            .expect("the device works");
+        (
+            gpu.load(&words).expect("the device works"),
+            gpu.load(&uniforms).expect("the device works"),
+        )
     }
 
     #[test]
     fn the_adapter_makes_the_same_bits() {
         let key = [0xdead_beef, 42];
         let (words, uniforms) = on_the_adapter(10_001, key);
-        for (index, (words, uniforms)) in (0u32..).zip(words.chunks_exact(2).zip(uniforms.chunks_exact(2))) {
+        for (index, (words, uniforms)) in
+            (0u32..).zip(words.chunks_exact(2).zip(uniforms.chunks_exact(2)))
+        {
             let expected = random([index, 5], key);
             assert_eq!(words, expected, "counter {index}");
             assert_eq!(uniforms, expected.map(uniform_of), "counter {index}");
@@ -88,7 +98,8 @@ mod tests {
     fn numbers_are_uniform_and_neighbours_independent() {
         // Chi-square over 256 cells of pairs (16 by 16): both words of a counter, and a word with that of the next counter. With 255 degrees
         // of freedom the mean is 255 and the standard deviation 22.6; 5 of them either way.
-        let draws: Vec<[u32; 2]> = (0..100_000).map(|counter| random([counter, 0], [1, 2])).collect();
+        let draws: Vec<[u32; 2]> =
+            (0..100_000).map(|counter| random([counter, 0], [1, 2])).collect();
         let chi_square = |pairs: &mut dyn Iterator<Item = (u32, u32)>| {
             let mut cells = [0u32; 256];
             let mut count = 0.0;

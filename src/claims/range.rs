@@ -9,8 +9,11 @@ use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::storage::Storage;
 
 /// The claim.
-pub(super) const CLAIM: Experiment =
-    Experiment { name: "range", statement: "sigmoid gives values in (0, 1), ReLU values in [0, infinity)", run };
+pub(super) const CLAIM: Experiment = Experiment {
+    name: "range",
+    statement: "sigmoid gives values in (0, 1), ReLU values in [0, infinity)",
+    run,
+};
 
 /// Of so many f32, quick looks at one.
 const QUICK_STRIDE: u32 = 17;
@@ -35,7 +38,11 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let mut relu_holds = true;
     for storage in Storage::ALL {
         // The other forms of sigmoid differ in where they leave f32, which is told once.
-        let forms = forward_forms(sigmoid, storage).take(if storage == Storage::F32 { usize::MAX } else { 1 });
+        let forms = forward_forms(sigmoid, storage).take(if storage == Storage::F32 {
+            usize::MAX
+        } else {
+            1
+        });
         for (index, form) in forms.enumerate() {
             (context.progress)(&format!("sigmoid/{} in {}", form.name, storage.name()));
             match ends(context, sigmoid, form, storage) {
@@ -66,7 +73,8 @@ fn run(context: &Context<'_>) -> Result<Findings> {
             .push(format!("Of f32, one input in {QUICK_STRIDE} was looked at, and every one where an end is reached."));
     }
     let within = |tally: &Tally| tally.above == 0 && tally.negative == 0 && tally.not_finite() == 0;
-    let sigmoid_is_open = of_default.iter().all(|(_, ends)| within(&ends.all) && ends.all.zeros + ends.all.ones == 0);
+    let sigmoid_is_open =
+        of_default.iter().all(|(_, ends)| within(&ends.all) && ends.all.zeros + ends.all.ones == 0);
     let sigmoid_is_within = of_default.iter().all(|(_, ends)| within(&ends.all));
     Ok(Findings {
         outcome: Outcome::of([sigmoid_is_open, sigmoid_is_within, relu_holds]),
@@ -78,8 +86,13 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     })
 }
 
-fn forward_forms(activation: &'static Activation, storage: Storage) -> impl Iterator<Item = &'static Form> {
-    let fits = move |form: &&Form| form.pass.direction() == Direction::Forward && form.storages.contains(&storage);
+fn forward_forms(
+    activation: &'static Activation,
+    storage: Storage,
+) -> impl Iterator<Item = &'static Form> {
+    let fits = move |form: &&Form| {
+        form.pass.direction() == Direction::Forward && form.storages.contains(&storage)
+    };
     activation.forms.iter().filter(fits)
 }
 
@@ -93,13 +106,25 @@ fn census<'gpu>(
     Census::new(context.gpu, storage, activation.wgsl, &function, 1.0)
 }
 
-fn ends(context: &Context<'_>, activation: &Activation, form: &Form, storage: Storage) -> Result<Ends> {
+fn ends(
+    context: &Context<'_>,
+    activation: &Activation,
+    form: &Form,
+    storage: Storage,
+) -> Result<Ends> {
     let census = census(context, activation, form, storage)?;
     census.check(|x, first_bits| {
-        (form.allowed)(&Case { storage, first: x, first_bits, dy: 0.0, truth: form.pass.truth(x, 0.0) })
+        (form.allowed)(&Case {
+            storage,
+            first: x,
+            first_bits,
+            dy: 0.0,
+            truth: form.pass.truth(x, 0.0),
+        })
     })?;
     let stride = context.either(QUICK_STRIDE, 1);
-    let (positive, negative): (Half, Half) = (census.half(false, stride)?, census.half(true, stride)?);
+    let (positive, negative): (Half, Half) =
+        (census.half(false, stride)?, census.half(true, stride)?);
     Ok(Ends {
         path: format!("{}/{}/{}", storage.name(), activation.name, form.name),
         all: positive.sum().and(&negative.sum()),
@@ -118,7 +143,11 @@ fn figures_of_sigmoid(ends: &Ends) -> Vec<Figure> {
     vec![
         place(format!("{path}: largest x that gives 0"), *zero_at),
         place(format!("{path}: smallest x that gives 1"), *one_at),
-        Figure::new(format!("{path}: inputs that give 0 or 1"), "%", percent(all.zeros + all.ones, all.inputs)),
+        Figure::new(
+            format!("{path}: inputs that give 0 or 1"),
+            "%",
+            percent(all.zeros + all.ones, all.inputs),
+        ),
         Figure::new(format!("{path}: inputs that give what is not in [0, 1]"), "", count(outside))
             .noted(format!("of {} finite inputs", all.inputs)),
     ]
@@ -145,15 +174,23 @@ fn conclusion(of_default: &[(Storage, Ends)], sigmoid_is_within: bool, relu_hold
         format!("{} < x < {} ({})", end(ends.zero_at), end(ends.one_at), storage.name())
     };
     let intervals: Vec<String> = of_default.iter().map(interval).collect();
-    let shares = of_default.first().map(|(_, ends)| percent(ends.all.zeros + ends.all.ones, ends.all.inputs));
+    let shares = of_default
+        .first()
+        .map(|(_, ends)| percent(ends.all.zeros + ends.all.ones, ends.all.inputs));
     let mut text = intervals.join(", ");
     if let Some(share) = shares {
-        text += &format!("; beyond, sigmoid is exactly 0 or 1, which {share:.1} % of all finite f32 give");
+        text += &format!(
+            "; beyond, sigmoid is exactly 0 or 1, which {share:.1} % of all finite f32 give"
+        );
     }
     if !sigmoid_is_within {
         text += "; and some results are not even in [0, 1]";
     }
-    text + if relu_holds { "; ReLU is never below 0 nor infinite" } else { "; ReLU leaves [0, infinity)" }
+    text + if relu_holds {
+        "; ReLU is never below 0 nor infinite"
+    } else {
+        "; ReLU leaves [0, infinity)"
+    }
 }
 
 /// How far sigmoid stays from its ends, against what it should.
@@ -165,15 +202,20 @@ fn plot(context: &Context<'_>, sigmoid: &'static Activation) -> Result<Plot> {
             .map(|x| {
                 let y = census.results(Storage::F32.bits(sign * f64::from(x)), 1)?[0];
                 // A logarithmic axis has no 0.
-                let distance = Some((y - end).abs()).filter(|distance| *distance > 0.0).unwrap_or(f64::NAN);
+                let distance =
+                    Some((y - end).abs()).filter(|distance| *distance > 0.0).unwrap_or(f64::NAN);
                 Ok(Point::new(f64::from(x), distance))
             })
             .collect()
     };
-    let truth = (0..=PLOTTED).map(|x| Point::new(f64::from(x), crate::reference::sigmoid(-f64::from(x)))).collect();
+    let truth = (0..=PLOTTED)
+        .map(|x| Point::new(f64::from(x), crate::reference::sigmoid(-f64::from(x))))
+        .collect();
     let line = |label: &str, points| Series { label: label.to_owned(), points };
     Ok(Plot {
-        title: "How far sigmoid in f32 stays from 0 and from 1: where there is no point, it is there".to_owned(),
+        title:
+            "How far sigmoid in f32 stays from 0 and from 1: where there is no point, it is there"
+                .to_owned(),
         x: Axis::linear("|x|"),
         y: Axis::log2("distance"),
         series: vec![
@@ -204,7 +246,9 @@ mod tests {
 
     fn value(claim: &Claim, name: &str) -> f64 {
         let figure = claim.figures.iter().find(|figure| figure.name == name);
-        figure.and_then(|figure| figure.value).unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
+        figure
+            .and_then(|figure| figure.value)
+            .unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
     }
 
     #[test]
@@ -219,10 +263,20 @@ mod tests {
         assert!((16.6..17.4).contains(&one), "{one}");
         let zero = value(&claim, "f32/sigmoid/two_sided: largest x that gives 0");
         assert!((-104.0..-87.3).contains(&zero), "{zero}");
-        assert_eq!(value(&claim, "f32/sigmoid/two_sided: inputs that give what is not in [0, 1]"), 0.0);
+        assert_eq!(
+            value(&claim, "f32/sigmoid/two_sided: inputs that give what is not in [0, 1]"),
+            0.0
+        );
         assert_eq!(value(&claim, "f32/relu/plain: largest result"), f64::from(f32::MAX));
-        assert_eq!(value(&claim, "f32/relu/plain: inputs that give what is not in [0, infinity)"), 0.0);
+        assert_eq!(
+            value(&claim, "f32/relu/plain: inputs that give what is not in [0, infinity)"),
+            0.0
+        );
         let (again, _) = CLAIM.examine(&context);
-        assert_eq!((&again.figures, &again.plots), (&claim.figures, &claim.plots), "the same every time");
+        assert_eq!(
+            (&again.figures, &again.plots),
+            (&claim.figures, &claim.plots),
+            "the same every time"
+        );
     }
 }

@@ -62,7 +62,8 @@ impl Function {
     pub fn wgsl(self, name: &str) -> String {
         let [sigmoid, relu] = Self::BOTH.map(|function| function.activation().wgsl);
         let forward = net::call(self.activation(), Direction::Forward, name);
-        let backward = net::call(self.activation(), Direction::Backward, &format!("{name}_backward"));
+        let backward =
+            net::call(self.activation(), Direction::Backward, &format!("{name}_backward"));
         [sigmoid, relu, &forward, &backward].join("\n")
     }
 }
@@ -79,7 +80,9 @@ impl Sizes {
     /// As a shader has them.
     pub fn wgsl(self) -> String {
         let Self { visible, hidden, batch } = self;
-        format!("const VISIBLE: u32 = {visible}u;\nconst HIDDEN: u32 = {hidden}u;\nconst BATCH: u32 = {batch}u;\n")
+        format!(
+            "const VISIBLE: u32 = {visible}u;\nconst HIDDEN: u32 = {hidden}u;\nconst BATCH: u32 = {batch}u;\n"
+        )
     }
 }
 
@@ -97,7 +100,8 @@ pub fn train(
     [models, models_per_seed]: [usize; 2],
 ) -> Result<()> {
     for first in (0..all_steps).step_by(STEPS_AT_ONCE) {
-        let params = [first, STEPS_AT_ONCE.min(all_steps - first), all_steps, models_per_seed].map(count);
+        let params =
+            [first, STEPS_AT_ONCE.min(all_steps - first), all_steps, models_per_seed].map(count);
         let step = gpu.step(program, buffers, &params, [count(models), 1, 1])?;
         gpu.run_sequence(&Sequence::new(program.path.clone(), vec![step]), 1)?;
     }
@@ -108,7 +112,10 @@ pub fn train(
 pub fn plot(title: &str, trained: &[(String, &[Vec<f32>])], parts: usize) -> Plot {
     let line = |(label, courses): &(String, &[Vec<f32>])| Series {
         label: label.clone(),
-        points: by_part(courses, parts).into_iter().map(|(step, error)| Point::estimated(step, error)).collect(),
+        points: by_part(courses, parts)
+            .into_iter()
+            .map(|(step, error)| Point::estimated(step, error))
+            .collect(),
     };
     Plot {
         title: title.to_owned(),
@@ -122,7 +129,8 @@ pub fn plot(title: &str, trained: &[(String, &[Vec<f32>])], parts: usize) -> Plo
 /// half of them, and tells little by itself.
 pub fn bars_and_stripes(side: u32) -> Vec<Vec<f32>> {
     let picture = |lines: u32, is_row: bool| {
-        let pixels = (0..side).flat_map(|row| (0..side).map(move |column| if is_row { row } else { column }));
+        let pixels = (0..side)
+            .flat_map(|row| (0..side).map(move |column| if is_row { row } else { column }));
         pixels.map(|line| if lines >> line & 1 == 1 { 1.0 } else { 0.0 }).collect()
     };
     let all = 1 << side;
@@ -180,8 +188,9 @@ pub fn figure_of_steps(name: String, courses: &[Vec<f32>], level: f64) -> Figure
 /// The rate whose trainings arrived at the smallest error, by the mean over the tuning seeds; a training that failed disqualifies its rate, unless all
 /// have failed: then it is the smallest rate. Courses are by seed and rate.
 pub fn best_rate(courses: &[Vec<f32>], rates: &[f32]) -> f32 {
-    let error =
-        |rate: usize| courses.iter().skip(rate).step_by(rates.len()).map(|course| arrived_at(course)).sum::<f64>();
+    let error = |rate: usize| {
+        courses.iter().skip(rate).step_by(rates.len()).map(|course| arrived_at(course)).sum::<f64>()
+    };
     let finite = (0..rates.len()).filter(|rate| error(*rate).is_finite());
     finite.min_by(|a, b| error(*a).total_cmp(&error(*b))).map_or(rates[0], |rate| rates[rate])
 }
@@ -193,7 +202,8 @@ pub fn by_part(courses: &[Vec<f32>], parts: usize) -> Vec<(f64, Option<Estimate>
     let mean = |course: &Vec<f32>, first: usize| {
         #[expect(clippy::cast_precision_loss, reason = "thousands")]
         let length_as_f64 = length as f64;
-        course[first..first + length].iter().map(|error| f64::from(*error)).sum::<f64>() / length_as_f64
+        course[first..first + length].iter().map(|error| f64::from(*error)).sum::<f64>()
+            / length_as_f64
     };
     (0..steps / length)
         .map(|part| {
@@ -217,15 +227,19 @@ mod tests {
         for side in [2, 3, 4, 8] {
             let pictures = bars_and_stripes(side);
             assert_eq!(pictures.len(), 2 * (1 << side) - 2);
-            let distinct: HashSet<Vec<u32>> =
-                pictures.iter().map(|picture| picture.iter().map(|pixel| pixel.to_bits()).collect()).collect();
+            let distinct: HashSet<Vec<u32>> = pictures
+                .iter()
+                .map(|picture| picture.iter().map(|pixel| pixel.to_bits()).collect())
+                .collect();
             assert_eq!(distinct.len(), pictures.len());
             let side = side as usize;
             for picture in &pictures {
-                let rows =
-                    (0..side).all(|row| (0..side).all(|column| picture[row * side + column] == picture[row * side]));
-                let columns =
-                    (0..side).all(|row| (0..side).all(|column| picture[row * side + column] == picture[column]));
+                let rows = (0..side).all(|row| {
+                    (0..side).all(|column| picture[row * side + column] == picture[row * side])
+                });
+                let columns = (0..side).all(|row| {
+                    (0..side).all(|column| picture[row * side + column] == picture[column])
+                });
                 assert!(rows || columns, "{picture:?}");
             }
             assert!((error_of_mean(&pictures) - 0.25).abs() < 1e-12);
@@ -238,7 +252,8 @@ mod tests {
         let nan = vec![f32::NAN; 10];
         let course = |error: f32| vec![error; 10];
         // Two seeds, three rates.
-        let courses = [course(0.2), course(0.1), nan.clone(), course(0.2), course(0.3), course(0.0)];
+        let courses =
+            [course(0.2), course(0.1), nan.clone(), course(0.2), course(0.3), course(0.0)];
         assert_eq!(best_rate(&courses, &[1.0, 2.0, 3.0]), 1.0);
         assert_eq!(best_rate(&courses[..2], &[1.0, 2.0]), 2.0);
         assert_eq!(best_rate(&[nan.clone(), nan], &[1.0, 2.0]), 1.0);
@@ -250,7 +265,10 @@ mod tests {
         let parts = by_part(&courses, 2);
         assert_eq!((parts[0].0, parts[1].0), (1.0, 3.0));
         assert_eq!(parts[0].1, Some(Estimate { median: 2.5, low: 2.0, high: 3.0 }));
-        assert_eq!(parts[1].1, Some(Estimate { median: f64::INFINITY, low: 1.0, high: f64::INFINITY }));
+        assert_eq!(
+            parts[1].1,
+            Some(Estimate { median: f64::INFINITY, low: 1.0, high: f64::INFINITY })
+        );
         assert_eq!(arrived_at(&[5.0, 1.0]), 1.0);
         assert!(arrived_at(&[1.0, f32::NAN]).is_nan());
     }

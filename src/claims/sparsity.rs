@@ -53,8 +53,12 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     // Full: 256 MiB, of which half is more than caches hold, where a buffer may be as large.
     let fits = |size: &u32| 4 * u64::from(*size).pow(2) <= context.gpu.max_buffer_bytes();
     let size = context.either(1024, if fits(&8192) { 8192 } else { 4096 });
-    (context.progress)(&format!("a matrix of {size} by {size}, with {} shares of zeros", SPARSITIES.len()));
-    let products = [speeds(context, Direction::Forward, size)?, speeds(context, Direction::Backward, size)?];
+    (context.progress)(&format!(
+        "a matrix of {size} by {size}, with {} shares of zeros",
+        SPARSITIES.len()
+    ));
+    let products =
+        [speeds(context, Direction::Forward, size)?, speeds(context, Direction::Backward, size)?];
     Ok(findings(seeds, &zeros, from_mask, &products, size, width))
 }
 
@@ -70,13 +74,19 @@ fn zeros_by_layer(
     let net = Net::new(context.gpu, design.clone(), &Texts::of(activation))?;
     net.set_weights(&design.draw(Init::He, seeds))?;
     let elements = (BATCH * width) as usize;
-    let draw =
-        |seed: &u64| net::normal(&mut Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(1 << 32)), elements, 1.0);
+    let draw = |seed: &u64| {
+        net::normal(
+            &mut Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(1 << 32)),
+            elements,
+            1.0,
+        )
+    };
     context.gpu.store(&net.y[0], &seeds.iter().flat_map(draw).collect::<Vec<f32>>())?;
     context.gpu.run_sequence(&Sequence::new("zeros by layer", net.forward()?), 1)?;
     let share = |activations: &[f32]| {
         #[expect(clippy::cast_precision_loss, reason = "a layer")]
-        let share = activations.iter().filter(|y| **y == 0.0).count() as f64 / activations.len() as f64;
+        let share =
+            activations.iter().filter(|y| **y == 0.0).count() as f64 / activations.len() as f64;
         share
     };
     (1..=DEPTH)
@@ -93,14 +103,20 @@ fn speed_from_mask(context: &Context<'_>) -> Result<(Estimate, u64)> {
     let elements = context.either(1 << 20, 1 << 24);
     let named = |form: &str| {
         let is_it = |kernel: &Kernel| {
-            kernel.activation.name == "relu" && kernel.form.name == form && kernel.storage == Storage::F32
+            kernel.activation.name == "relu"
+                && kernel.form.name == form
+                && kernel.storage == Storage::F32
         };
         kernel::all().find(is_it).expect("in the table")
     };
     let mut group = Group::new(context.gpu, Storage::F32, elements, context.seed)?;
     let mut workload = |form| {
-        let checked =
-            group.checked_workload(named(form), Shape::default(), ShaderChecks::Trusted, Distribution::Normal);
+        let checked = group.checked_workload(
+            named(form),
+            Shape::default(),
+            ShaderChecks::Trusted,
+            Distribution::Normal,
+        );
         Ok(checked?.0)
     };
     let (from_y, from_mask) = (workload("from_y")?, workload("from_mask")?);
@@ -151,7 +167,13 @@ enum Way {
 }
 
 impl<'gpu> Vectors<'gpu> {
-    fn new(gpu: &'gpu Gpu, sources: &Sources, [rows, columns]: [u32; 2], w: &[f32], dy: &[f32]) -> Result<Self> {
+    fn new(
+        gpu: &'gpu Gpu,
+        sources: &Sources,
+        [rows, columns]: [u32; 2],
+        w: &[f32],
+        dy: &[f32],
+    ) -> Result<Self> {
         let checks = sources.checks;
         let both = |name: &str, text: &str| -> Result<[Program; 2]> {
             Ok([
@@ -186,8 +208,18 @@ impl<'gpu> Vectors<'gpu> {
                 let params = [rows, columns, ROWS_PER_STRIP];
                 let product = &self.forward[which];
                 vec![
-                    self.gpu.step(product, &[&self.sums, x, &self.w], &params, [groups, strips, 1])?,
-                    self.gpu.step(&self.sum, &[&self.y, &self.sums], &[strips, columns], [groups, 1, 1])?,
+                    self.gpu.step(
+                        product,
+                        &[&self.sums, x, &self.w],
+                        &params,
+                        [groups, strips, 1],
+                    )?,
+                    self.gpu.step(
+                        &self.sum,
+                        &[&self.y, &self.sums],
+                        &[strips, columns],
+                        [groups, 1, 1],
+                    )?,
                 ]
             }
             Direction::Backward => {
@@ -205,13 +237,17 @@ impl<'gpu> Vectors<'gpu> {
         // More than one strip, and no multiple of anything.
         let [rows, columns] = [ROWS_PER_STRIP + 45, 101];
         let mut random = Xoshiro256PlusPlus::seed_from_u64(11);
-        let (w, dy) =
-            (net::normal(&mut random, (rows * columns) as usize, 1.0), net::normal(&mut random, columns as usize, 1.0));
+        let (w, dy) = (
+            net::normal(&mut random, (rows * columns) as usize, 1.0),
+            net::normal(&mut random, columns as usize, 1.0),
+        );
         let x = sparse(&mut random, rows, 60);
         let vectors = Vectors::new(gpu, sources, [rows, columns], &w, &dy)?;
         let on_device = gpu.buffer_of("x", &x)?;
-        let [w, dy, x] = [w, dy, x].map(|values| values.into_iter().map(f64::from).collect::<Vec<f64>>());
-        let absolute = |values: &[f64]| values.iter().map(|value| value.abs()).collect::<Vec<f64>>();
+        let [w, dy, x] =
+            [w, dy, x].map(|values| values.into_iter().map(f64::from).collect::<Vec<f64>>());
+        let absolute =
+            |values: &[f64]| values.iter().map(|value| value.abs()).collect::<Vec<f64>>();
         for direction in Direction::ALL {
             let sizes = match direction {
                 Direction::Forward => Sizes { matrices: 1, rows: 1, columns, terms: rows },
@@ -221,10 +257,15 @@ impl<'gpu> Vectors<'gpu> {
                 Direction::Forward => matmul::product(sizes, [Layout::Plain; 2], x, w),
                 Direction::Backward => {
                     let dense = matmul::product(sizes, [Layout::Plain; 2], w, dy);
-                    dense.iter().zip(x).map(|(dz, x)| crate::reference::relu_backward(*x, *dz)).collect()
+                    dense
+                        .iter()
+                        .zip(x)
+                        .map(|(dz, x)| crate::reference::relu_backward(*x, *dz))
+                        .collect()
                 }
             };
-            let (expected, size) = (product(&x, &w, &dy), product(&absolute(&x), &absolute(&w), &absolute(&dy)));
+            let (expected, size) =
+                (product(&x, &w, &dy), product(&absolute(&x), &absolute(&w), &absolute(&dy)));
             for way in [Way::Dense, Way::Skipping] {
                 let result = if direction == Direction::Forward { &vectors.y } else { &vectors.dz };
                 gpu.store(result, &vec![f32::NAN; result.words])?;
@@ -232,7 +273,9 @@ impl<'gpu> Vectors<'gpu> {
                 let sequence = vectors.sequence(direction, way, &on_device)?;
                 gpu.run_sequence(&sequence, 1)?;
                 let actual: Vec<f32> = gpu.load(result)?;
-                check::within(&sequence.path, &actual, &expected, |index| matmul::bound(sizes.terms, size[index]))?;
+                check::within(&sequence.path, &actual, &expected, |index| {
+                    matmul::bound(sizes.terms, size[index])
+                })?;
             }
         }
         Ok(())
@@ -262,7 +305,8 @@ fn speeds(context: &Context<'_>, direction: Direction, size: u32) -> Result<Spee
     let w = net::normal(&mut random, (size * size) as usize, 1.0);
     let dy = net::normal(&mut random, size as usize, 1.0);
     let vectors = Vectors::new(context.gpu, &Sources::own(), [size; 2], &w, &dy)?;
-    let x = SPARSITIES.map(|percent| context.gpu.buffer_of("x", &sparse(&mut random, size, percent)));
+    let x =
+        SPARSITIES.map(|percent| context.gpu.buffer_of("x", &sparse(&mut random, size, percent)));
     let x: Vec<Buffer> = x.into_iter().collect::<Result<_>>()?;
     // What the dense product takes does not depend on x.
     let mut sequences = vec![vectors.sequence(direction, Way::Dense, &x[0])?];
@@ -291,22 +335,27 @@ fn findings(
 ) -> Findings {
     // Of a seed, the mean of its layers, which are equally wide.
     #[expect(clippy::cast_precision_loss, reason = "a few")]
-    let of_seed = |seed: usize| zeros.iter().map(|of_layer| of_layer[seed]).sum::<f64>() / zeros.len() as f64;
+    let of_seed =
+        |seed: usize| zeros.iter().map(|of_layer| of_layer[seed]).sum::<f64>() / zeros.len() as f64;
     let all = over_seeds(&(0..zeros[0].len()).map(of_seed).collect::<Vec<_>>()).expect("seeds");
     // The share nearest to what ReLU made.
     let distance = |percent: u32| (f64::from(percent) / 100.0 - all.median).abs();
-    let nearest = (0..SPARSITIES.len()).min_by(|a, b| distance(SPARSITIES[*a]).total_cmp(&distance(SPARSITIES[*b])));
+    let nearest = (0..SPARSITIES.len())
+        .min_by(|a, b| distance(SPARSITIES[*a]).total_cmp(&distance(SPARSITIES[*b])));
     let here = nearest.expect("shares");
     let names = ["forward", "backward"];
     let pays = |product: &Speeds| product.skipping[here].low > 1.0;
     let outcome = match Outcome::of(products.iter().map(pays)) {
-        Outcome::DoesNotHold if products.iter().any(|product| break_even(&product.skipping).is_some()) => {
+        Outcome::DoesNotHold
+            if products.iter().any(|product| break_even(&product.skipping).is_some()) =>
+        {
             Outcome::HoldsOnlyWhen
         }
         outcome => outcome,
     };
     let told = |(name, Speeds { skipping: speeds, .. }): (&str, &Speeds)| {
-        let from = break_even(speeds).map_or_else(|| "never".to_owned(), |percent| format!("from {percent} % on"));
+        let from = break_even(speeds)
+            .map_or_else(|| "never".to_owned(), |percent| format!("from {percent} % on"));
         let most = speeds.last().expect("shares").median;
         format!(
             "{name} {} times as fast as the dense product at {} % zeros, {} times at 99 %, faster {from}",
@@ -315,7 +364,8 @@ fn findings(
             number(most)
         )
     };
-    let layers = |which: fn(f64, f64) -> f64, from: f64| zeros.iter().flatten().copied().fold(from, which);
+    let layers =
+        |which: fn(f64, f64) -> f64, from: f64| zeros.iter().flatten().copied().fold(from, which);
     let conclusion = format!(
         "{} of ReLU's activations are zero, by layer and seed {} to {} %; skipping their rows is {}",
         percent(all),
@@ -323,7 +373,8 @@ fn findings(
         number(100.0 * layers(f64::max, 0.0)),
         names.into_iter().zip(products).map(told).collect::<Vec<_>>().join("; ")
     );
-    let mut figures = vec![Figure::estimated("zeros", "%", all.times(100.0)).noted("all layers, by seed")];
+    let mut figures =
+        vec![Figure::estimated("zeros", "%", all.times(100.0)).noted("all layers, by seed")];
     for (layer, shares) in (1..).zip(zeros) {
         let share = over_seeds(shares).expect("seeds").times(100.0);
         figures.push(Figure::estimated(format!("zeros in layer {layer} of {DEPTH}"), "%", share));
@@ -332,22 +383,37 @@ fn findings(
         figures.push(Figure::estimated(format!("{name}, dense"), "us", dense_ns.times(1e-3)));
         let bytes_of_w = 4.0 * f64::from(size) * f64::from(size);
         figures.push(
-            Figure::estimated(format!("{name}, dense: throughput"), "GB/s", dense_ns.rate_of(bytes_of_w))
-                .noted("W alone"),
+            Figure::estimated(
+                format!("{name}, dense: throughput"),
+                "GB/s",
+                dense_ns.rate_of(bytes_of_w),
+            )
+            .noted("W alone"),
         );
         for (percent, speed) in SPARSITIES.into_iter().zip(speeds) {
-            figures.push(Figure::estimated(format!("{name}, {percent} % zeros: speed of skipping"), "x dense", *speed));
+            figures.push(Figure::estimated(
+                format!("{name}, {percent} % zeros: speed of skipping"),
+                "x dense",
+                *speed,
+            ));
         }
         figures.push(match break_even(speeds) {
-            Some(percent) => Figure::new(format!("{name}: skipping is faster from"), "% zeros", percent.into()),
-            None => Figure::none(format!("{name}: skipping is faster from"), "% zeros", "at no share that was tried"),
+            Some(percent) => {
+                Figure::new(format!("{name}: skipping is faster from"), "% zeros", percent.into())
+            }
+            None => Figure::none(
+                format!("{name}: skipping is faster from"),
+                "% zeros",
+                "at no share that was tried",
+            ),
         });
     }
     let mask = format!(
         "elementwise: a bit instead of 4 bytes for each saved activation, {mask_elements} elements, {} bytes from y",
         12 * mask_elements
     );
-    figures.push(Figure::estimated("backward from a mask: speed", "x from y", from_mask).noted(mask));
+    figures
+        .push(Figure::estimated("backward from a mask: speed", "x from y", from_mask).noted(mask));
     let series = |(name, product): (&str, &Speeds)| Series {
         label: name.to_owned(),
         points: (SPARSITIES.into_iter().zip(&product.skipping))
@@ -435,7 +501,10 @@ mod tests {
 
     #[test]
     fn skipping_pays_from_the_share_on_above_which_it_always_does() {
-        assert_eq!(break_even(&speeds_of([1.0, 1.0, 1.2, 1.05, 1.5, 2.0, 3.0, 4.0, 5.0])), Some(75));
+        assert_eq!(
+            break_even(&speeds_of([1.0, 1.0, 1.2, 1.05, 1.5, 2.0, 3.0, 4.0, 5.0])),
+            Some(75)
+        );
         assert_eq!(break_even(&speeds_of([0.5; 9])), None);
         assert_eq!(break_even(&speeds_of([2.0; 9])), Some(0));
     }
@@ -451,7 +520,8 @@ mod tests {
         let from_mask = (Estimate { median: 1.0, low: 1.0, high: 1.0 }, 1 << 20);
         let found = |forward: &[Estimate], backward: &[Estimate]| {
             let dense_ns = Estimate { median: 1e6, low: 1e6, high: 1e6 };
-            let products = [forward, backward].map(|speeds| Speeds { dense_ns, skipping: speeds.to_vec() });
+            let products =
+                [forward, backward].map(|speeds| Speeds { dense_ns, skipping: speeds.to_vec() });
             findings(vec![1], &zeros, from_mask, &products, 64, 32)
         };
         let of = |forward: &[Estimate], backward: &[Estimate]| found(forward, backward).outcome;
@@ -463,7 +533,9 @@ mod tests {
         assert!(told.contains("faster from 95 % on") && told.contains("faster never"), "{told}");
         // The interval is that of the seeds, and the range that of each layer of each seed.
         assert!(
-            told.starts_with("47 % [47, 60] of ReLU's activations are zero, by layer and seed 42 to 65 %"),
+            told.starts_with(
+                "47 % [47, 60] of ReLU's activations are zero, by layer and seed 42 to 65 %"
+            ),
             "{told}"
         );
     }
@@ -480,7 +552,8 @@ mod tests {
         assert!(relu.iter().flatten().all(|share| (0.3..0.7).contains(share)), "{relu:?}");
         assert!(of("sigmoid").iter().flatten().all(|share| *share == 0.0));
         assert_eq!(of("relu"), relu, "the same seed gives the same result");
-        let other = zeros_by_layer(&context, Activation::named("relu").expect("in the table"), 32, &[3, 4]);
+        let other =
+            zeros_by_layer(&context, Activation::named("relu").expect("in the table"), 32, &[3, 4]);
         assert_ne!(other.expect("the device works"), relu);
     }
 }

@@ -32,7 +32,11 @@ impl Arguments {
     /// The report that the user named, if any.
     pub fn read(&self) -> Result<Option<Baseline<'_>>> {
         let read = |path: &PathBuf| {
-            Ok(Baseline { file: path.display().to_string(), report: Report::read(path)?, how: &self.how })
+            Ok(Baseline {
+                file: path.display().to_string(),
+                report: Report::read(path)?,
+                how: &self.how,
+            })
         };
         self.baseline.as_ref().map(read).transpose()
     }
@@ -43,7 +47,9 @@ impl Baseline<'_> {
     pub fn check(&self, facts: &AdapterFacts, settings: &Settings) -> Result<()> {
         let Self { file, report, how } = self;
         let refuse = |why: &str| Err(Error::Usage(format!("{file} {why}")));
-        if report.adapter.is_software != facts.is_software && !how.settings().software_against_hardware {
+        if report.adapter.is_software != facts.is_software
+            && !how.settings().software_against_hardware
+        {
             return refuse(
                 "and this adapter are software and hardware: name another --adapter, or pass --software-against-hardware",
             );

@@ -76,7 +76,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
 
     let (report, ended) = arguments.examine(&experiments, &interrupted)?;
     let rendered = match arguments.format {
-        Format::Json => serde_json::to_string_pretty(&report).expect("string keys and finite numbers"),
+        Format::Json => {
+            serde_json::to_string_pretty(&report).expect("string keys and finite numbers")
+        }
         Format::Text => claim::text(&report.claims),
         Format::Md => claim::grid(&report.claims).map(|grid| grid.markdown()).unwrap_or_default(),
     };
@@ -99,7 +101,10 @@ impl Arguments {
         let named = |name: &String| {
             Experiment::named(name).ok_or_else(|| {
                 let names: Vec<&str> = CLAIMS.iter().map(|claim| claim.name).collect();
-                Error::Usage(format!("there is no claim \"{name}\"; there are: {}", names.join(", ")))
+                Error::Usage(format!(
+                    "there is no claim \"{name}\"; there are: {}",
+                    names.join(", ")
+                ))
             })
         };
         // One that is named twice is tried once.
@@ -108,7 +113,11 @@ impl Arguments {
     }
 
     /// A report that has claims alone, and what ended it early.
-    fn examine(&self, experiments: &[&Experiment], interrupted: &AtomicBool) -> Result<(Report, Option<Error>)> {
+    fn examine(
+        &self,
+        experiments: &[&Experiment],
+        interrupted: &AtomicBool,
+    ) -> Result<(Report, Option<Error>)> {
         let began = Instant::now();
         let gpu = self.adapter.open()?;
         let (profile, extent) = match self.profile {
@@ -119,7 +128,12 @@ impl Arguments {
         report.claims = experiments.iter().map(|experiment| experiment.pending()).collect();
         report.run.status = RunStatus::Complete;
         report.run.reason = None;
-        let context = Context { gpu: &gpu, extent, seed: self.seed, progress: &|what| say(&format!("    {what}")) };
+        let context = Context {
+            gpu: &gpu,
+            extent,
+            seed: self.seed,
+            progress: &|what| say(&format!("    {what}")),
+        };
         let mut ended = None;
         for (index, experiment) in experiments.iter().enumerate() {
             if interrupted.load(Ordering::Relaxed) {
@@ -127,7 +141,13 @@ impl Arguments {
                 report.run.reason = Some("interrupted".to_owned());
                 break;
             }
-            say(&format!("{}/{} {}: {}", index + 1, experiments.len(), experiment.name, experiment.statement));
+            say(&format!(
+                "{}/{} {}: {}",
+                index + 1,
+                experiments.len(),
+                experiment.name,
+                experiment.statement
+            ));
             let (claim, error) = experiment.examine(&context);
             report.claims[index] = claim;
             if let Some(error) = error {
@@ -137,7 +157,8 @@ impl Arguments {
                 break;
             }
         }
-        let unreached = format!("not reached: {}", report.run.reason.as_deref().unwrap_or_default());
+        let unreached =
+            format!("not reached: {}", report.run.reason.as_deref().unwrap_or_default());
         for claim in report.claims.iter_mut().filter(|claim| claim.is_pending()) {
             claim.reason = Some(unreached.clone());
         }
@@ -152,6 +173,7 @@ impl Arguments {
 
 fn list(experiments: &[&Experiment]) -> String {
     let width = experiments.iter().map(|experiment| experiment.name.len()).max().unwrap_or(0);
-    let line = |experiment: &&Experiment| format!("{:width$}  {}", experiment.name, experiment.statement);
+    let line =
+        |experiment: &&Experiment| format!("{:width$}  {}", experiment.name, experiment.statement);
     experiments.iter().map(line).collect::<Vec<_>>().join("\n")
 }

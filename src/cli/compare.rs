@@ -59,10 +59,16 @@ enum Format {
 }
 
 fn share(text: &str) -> std::result::Result<f64, String> {
-    let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
-    let share = number.parse::<f64>().map_err(|_| "a share reads like 2% or 0.02".to_owned())? / unit;
+    let (number, unit) =
+        text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
+    let share =
+        number.parse::<f64>().map_err(|_| "a share reads like 2% or 0.02".to_owned())? / unit;
     // From what a clock resolves to ten times as much.
-    if (1e-4..=10.0).contains(&share) { Ok(share) } else { Err("a share is from 0.01% to 1000%".to_owned()) }
+    if (1e-4..=10.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err("a share is from 0.01% to 1000%".to_owned())
+    }
 }
 
 impl How {
@@ -76,10 +82,12 @@ impl How {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    let paths: Vec<PathBuf> = std::iter::once(&arguments.base).chain(&arguments.new).cloned().collect();
+    let paths: Vec<PathBuf> =
+        std::iter::once(&arguments.base).chain(&arguments.new).cloned().collect();
     let reports = Report::read_all(&paths)?;
     let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    let named: Vec<Named> = files.iter().zip(&reports).map(|(file, report)| Named { file, report }).collect();
+    let named: Vec<Named> =
+        files.iter().zip(&reports).map(|(file, report)| Named { file, report }).collect();
     let (base, others) = named.split_first().expect("clap requires two");
     let comparison = Comparison::new(base, others, &arguments.how.settings())?;
     match arguments.format {

@@ -11,8 +11,9 @@ use super::print;
 pub struct Arguments {}
 
 pub fn run(Arguments {}: &Arguments) -> Result<Exit> {
-    let found =
-        adapters().into_iter().map(|facts| AdapterSummary { software: facts.is_software, name: facts.summary() });
+    let found = adapters()
+        .into_iter()
+        .map(|facts| AdapterSummary { software: facts.is_software, name: facts.summary() });
     let findings = diagnose(&Facts::gather(found.collect()));
     print(&findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     let no_adapter = findings.iter().any(|finding| finding.severity == Severity::Error);

@@ -35,7 +35,8 @@ struct Progress {
 const SCHEMA: &str = "actbench.sweep";
 
 pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<Row>, Exit)> {
-    let (able, unable): (Vec<Kernel>, Vec<Kernel>) = kernels.iter().partition(|kernel| gpu.supports(kernel).is_ok());
+    let (able, unable): (Vec<Kernel>, Vec<Kernel>) =
+        kernels.iter().partition(|kernel| gpu.supports(kernel).is_ok());
     let domains = sweep::domains(&able);
     let mut progress = Progress {
         schema: SCHEMA.to_owned(),
@@ -65,7 +66,10 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
     }
     if stopped || outcome.is_err() {
         match arguments.progress.as_deref() {
-            Some(path) => say(&format!("the position is kept: the same command goes on from {}", path.display())),
+            Some(path) => say(&format!(
+                "the position is kept: the same command goes on from {}",
+                path.display()
+            )),
             None => say("the position is lost; --progress FILE would keep it"),
         }
     }
@@ -80,10 +84,18 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
         }
     }
     for kernel in &unable {
-        rows.push(Row::new(gpu, kernel, gpu.supports(kernel).map(|()| unreachable!("it is unable")))?);
+        rows.push(Row::new(
+            gpu,
+            kernel,
+            gpu.supports(kernel).map(|()| unreachable!("it is unable")),
+        )?);
     }
-    for kernel in able.iter().filter(|kernel| !domains.iter().any(|domain| domain.contains(kernel))) {
-        say(&format!("{} reads one bit beside dy: `actbench validate` without --exhaustive covers it", kernel.path()));
+    for kernel in able.iter().filter(|kernel| !domains.iter().any(|domain| domain.contains(kernel)))
+    {
+        say(&format!(
+            "{} reads one bit beside dy: `actbench validate` without --exhaustive covers it",
+            kernel.path()
+        ));
     }
     Ok((rows, if stopped { Exit::Interrupted } else { Exit::Fine }))
 }
@@ -97,7 +109,8 @@ fn sweep_all(
 ) -> Result<()> {
     let total: u64 = domains.iter().map(|domain| domain.inputs * domain.kernels.len() as u64).sum();
     let bar = ProgressBar::new(total).with_style(
-        ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}  {eta} left").expect("a fixed template"),
+        ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}  {eta} left")
+            .expect("a fixed template"),
     );
     let done = |positions: &[Position]| -> u64 {
         positions.iter().map(|position| position.done * position.found.len() as u64).sum()
@@ -120,7 +133,9 @@ fn sweep_all(
                 say(&format!("{done} of {total} inputs, {} M inputs/s", rate / 1_000_000));
                 reported = Instant::now();
             }
-            if let Some(path) = arguments.progress.as_deref().filter(|_| kept.elapsed() >= KEEP_EVERY) {
+            if let Some(path) =
+                arguments.progress.as_deref().filter(|_| kept.elapsed() >= KEEP_EVERY)
+            {
                 // A position that can't be written now may be later; the last attempt reports.
                 let _ = progress.keep(path);
                 kept = Instant::now();
@@ -136,20 +151,25 @@ fn sweep_all(
     bar.finish_and_clear();
     let inputs = done(&progress.positions) - done_before;
     let seconds = began.elapsed().as_secs_f64();
-    say(&format!("{inputs} inputs in {seconds:.1} s: {} M inputs/s", per_second(inputs, began) / 1_000_000));
+    say(&format!(
+        "{inputs} inputs in {seconds:.1} s: {} M inputs/s",
+        per_second(inputs, began) / 1_000_000
+    ));
     Ok(())
 }
 
 fn hash_of_program() -> Result<String> {
     let read = std::env::current_exe().and_then(fs::read);
-    let program = read.map_err(|error| Error::Machine(format!("the program can't read itself: {error}")))?;
+    let program =
+        read.map_err(|error| Error::Machine(format!("the program can't read itself: {error}")))?;
     let mut hasher = DefaultHasher::new();
     program.hash(&mut hasher);
     Ok(format!("{:016x}", hasher.finish()))
 }
 
 fn per_second(inputs: u64, since: Instant) -> u64 {
-    u64::try_from(u128::from(inputs) * 1000 / since.elapsed().as_millis().max(1)).unwrap_or(u64::MAX)
+    u64::try_from(u128::from(inputs) * 1000 / since.elapsed().as_millis().max(1))
+        .unwrap_or(u64::MAX)
 }
 
 impl Progress {
@@ -158,10 +178,13 @@ impl Progress {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(Error::Usage(format!("{} can't be read: {error}", path.display()))),
+            Err(error) => {
+                return Err(Error::Usage(format!("{} can't be read: {error}", path.display())));
+            }
         };
-        let earlier: Self = serde_json::from_str(&text)
-            .map_err(|error| Error::Usage(format!("{} is not the position of a sweep: {error}", path.display())))?;
+        let earlier: Self = serde_json::from_str(&text).map_err(|error| {
+            Error::Usage(format!("{} is not the position of a sweep: {error}", path.display()))
+        })?;
         let same_kernels = earlier.positions.len() == self.positions.len()
             && earlier
                 .positions
@@ -171,7 +194,10 @@ impl Progress {
         let differs = [
             ("with another schema", earlier.schema != self.schema),
             ("by another version of actbench", earlier.version != self.version),
-            ("by another build of actbench, whose shaders may differ", earlier.program != self.program),
+            (
+                "by another build of actbench, whose shaders may differ",
+                earlier.program != self.program,
+            ),
             ("on another adapter", earlier.adapter != self.adapter),
             ("with another seed", earlier.seed != self.seed),
             ("of other kernels (another --filter?)", !same_kernels),
@@ -188,7 +214,9 @@ impl Progress {
 
     /// Writes the file whole or not at all.
     fn keep(&self, path: &Path) -> Result<()> {
-        let failed = |error: std::io::Error| Error::Machine(format!("{} can't be written: {error}", path.display()));
+        let failed = |error: std::io::Error| {
+            Error::Machine(format!("{} can't be written: {error}", path.display()))
+        };
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
         fs::write(&temporary, serde_json::to_vec(self).expect("string keys")).map_err(failed)?;

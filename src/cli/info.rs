@@ -35,16 +35,27 @@ fn text(adapters: &[AdapterFacts]) -> String {
         let rows = [
             (
                 "type",
-                format!("{}, vendor {:#06x}, device {:#06x}", facts.device_type, facts.vendor_id, facts.device_id),
+                format!(
+                    "{}, vendor {:#06x}, device {:#06x}",
+                    facts.device_type, facts.vendor_id, facts.device_id
+                ),
             ),
             ("pci bus", facts.pci_bus_id.clone().unwrap_or_else(|| "not said".to_owned())),
             (
                 "timestamps",
-                if facts.timestamps { "yes" } else { "no: samples would be taken by the wall clock" }.to_owned(),
+                if facts.timestamps {
+                    "yes"
+                } else {
+                    "no: samples would be taken by the wall clock"
+                }
+                .to_owned(),
             ),
             ("shader f16", yes(facts.shader_f16).to_owned()),
             ("largest buffer", bytes(facts.max_buffer_bytes)),
-            ("largest binding", format!("{} (larger tensors take several buffers)", bytes(facts.max_binding_bytes))),
+            (
+                "largest binding",
+                format!("{} (larger tensors take several buffers)", bytes(facts.max_binding_bytes)),
+            ),
             ("workgroup", format!("up to {} invocations", facts.max_workgroup_size)),
             ("workgroups", format!("up to {} a dimension", facts.max_workgroups_per_dimension)),
             ("subgroup", format!("{smallest} to {largest} lanes")),

@@ -129,10 +129,14 @@ struct Filter {
 
 impl Filter {
     fn kernels(&self) -> Result<Vec<Kernel>> {
-        let wanted = |kernel: &Kernel| self.filter.as_ref().is_none_or(|filter| filter.is_match(&kernel.path()));
+        let wanted = |kernel: &Kernel| {
+            self.filter.as_ref().is_none_or(|filter| filter.is_match(&kernel.path()))
+        };
         let kernels: Vec<Kernel> = kernel::all().filter(wanted).collect();
         if kernels.is_empty() {
-            return Err(Error::Usage("no kernel matches the filter; `actbench list` prints all".to_owned()));
+            return Err(Error::Usage(
+                "no kernel matches the filter; `actbench list` prints all".to_owned(),
+            ));
         }
         Ok(kernels)
     }
@@ -187,7 +191,10 @@ fn print(text: &str) -> Result<()> {
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    print(&serde_json::to_string_pretty(value).expect("what is printed has string keys and finite numbers"))
+    print(
+        &serde_json::to_string_pretty(value)
+            .expect("what is printed has string keys and finite numbers"),
+    )
 }
 
 /// The end of a verb that can't fail any more.

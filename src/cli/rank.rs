@@ -37,7 +37,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         Figure::Gap => By::Gap,
     };
     let reports = Report::read_all(&arguments.files)?;
-    let files: Vec<String> = arguments.files.iter().map(|path| path.display().to_string()).collect();
+    let files: Vec<String> =
+        arguments.files.iter().map(|path| path.display().to_string()).collect();
     let named: Vec<(&str, &Report)> = files.iter().map(String::as_str).zip(&reports).collect();
     let ranking = Ranking::new(by, &named)?;
     fine(match arguments.format {

@@ -39,9 +39,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let destination = Destination::prepare(&arguments.output)?;
     let report = Report::read(file)?;
     let text = match &arguments.plot {
-        Some(name) => {
-            export::plot(&report, name).map_err(|error| Error::Usage(format!("{}: {error}", file.display())))?
-        }
+        Some(name) => export::plot(&report, name)
+            .map_err(|error| Error::Usage(format!("{}: {error}", file.display())))?,
         None => (Format::named(&arguments.format).expect("one of the table").render)(&report),
     };
     destination.write_text(&text)?;
@@ -50,8 +49,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
 
 /// Renews the tables of a Markdown file; one that is current is left as it is.
 fn renew(file: &Path) -> Result<Exit> {
-    let text =
-        fs::read_to_string(file).map_err(|error| Error::Usage(format!("{} can't be read: {error}", file.display())))?;
+    let text = fs::read_to_string(file)
+        .map_err(|error| Error::Usage(format!("{} can't be read: {error}", file.display())))?;
     let spliced = splice::splice(file, &text)?;
     if spliced == text {
         say(&format!("{} is current", file.display()));

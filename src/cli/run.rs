@@ -71,7 +71,9 @@ pub struct Arguments {
 }
 
 fn duration(text: &str) -> std::result::Result<Duration, String> {
-    let parsed = text.parse::<jiff::SignedDuration>().map_err(|_| "a time reads like 90s, 5m or 1h".to_owned())?;
+    let parsed = text
+        .parse::<jiff::SignedDuration>()
+        .map_err(|_| "a time reads like 90s, 5m or 1h".to_owned())?;
     if parsed.is_zero() || parsed.is_negative() {
         return Err("nothing can be measured in no time".to_owned());
     }
@@ -80,7 +82,9 @@ fn duration(text: &str) -> std::result::Result<Duration, String> {
 
 fn label(text: &str) -> std::result::Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(key, _)| !key.is_empty());
-    parts.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| "a label reads key=value".to_owned())
+    parts
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| "a label reads key=value".to_owned())
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
@@ -109,7 +113,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     for ((choice, facts), (path, destination)) in choices.iter().zip(&outputs) {
         say(&facts.summary());
         let mut watcher = Watcher::new(destination, &interrupted, arguments.anonymize);
-        let settings = baseline.as_ref().map_or_else(|| settings.clone(), |baseline| baseline.shaped(facts, &settings));
+        let settings = baseline
+            .as_ref()
+            .map_or_else(|| settings.clone(), |baseline| baseline.shaped(facts, &settings));
         let outcome = suite::run(&mut || Gpu::open(choice), &settings, dump.as_ref(), &mut watcher);
         watcher.bar.finish_and_clear();
         let (mut report, error) = outcome?;
@@ -147,9 +153,14 @@ impl Arguments {
             return Err(Error::NoAdapter);
         }
         if self.adapter == "all" {
-            return Ok(all.into_iter().enumerate().map(|(index, facts)| (Choice::Index(index), facts)).collect());
+            return Ok(all
+                .into_iter()
+                .enumerate()
+                .map(|(index, facts)| (Choice::Index(index), facts))
+                .collect());
         }
-        let choice: Choice = self.adapter.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+        let choice: Choice =
+            self.adapter.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
         let facts = choice.facts()?;
         Ok(vec![(choice, facts)])
     }
@@ -181,7 +192,12 @@ impl Arguments {
                 let mut path = expand(&self.output, &facts.name, host.as_deref(), now)?;
                 if !taken.insert(path.clone()) {
                     // Two of a kind.
-                    path = expand(&self.output, &format!("{} {index}", facts.name), host.as_deref(), now)?;
+                    path = expand(
+                        &self.output,
+                        &format!("{} {index}", facts.name),
+                        host.as_deref(),
+                        now,
+                    )?;
                 }
                 let path = PathBuf::from(path);
                 let destination = Destination::prepare(&path)?;
@@ -210,8 +226,8 @@ struct Watcher<'a> {
 
 impl<'a> Watcher<'a> {
     fn new(destination: &'a Destination, interrupted: &'a AtomicBool, anonymize: bool) -> Self {
-        let style =
-            ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left").expect("a fixed template");
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left")
+            .expect("a fixed template");
         Self { bar: ProgressBar::new(0).with_style(style), destination, interrupted, anonymize }
     }
 }

@@ -14,5 +14,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    fine(print_json(&if arguments.compare { compare::json_schema() } else { report::json_schema() }))
+    fine(print_json(&if arguments.compare {
+        compare::json_schema()
+    } else {
+        report::json_schema()
+    }))
 }

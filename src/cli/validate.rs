@@ -60,7 +60,9 @@ fn bits(text: &str) -> std::result::Result<u32, String> {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    parsed.map_err(|error| format!("the bits of a float are wanted, such as 0xc2b00000 for -88 in f32: {error}"))
+    parsed.map_err(|error| {
+        format!("the bits of a float are wanted, such as 0xc2b00000 for -88 in f32: {error}")
+    })
 }
 
 /// What became of one kernel.
@@ -152,7 +154,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             kernels: &rows,
         })?,
         TableFormat::Text => print(&table(&rows, presets::NOTHING))?,
-        TableFormat::Md => print(&format!("{}\n\n{}", gpu.facts.summary(), table(&rows, presets::ASCII_MARKDOWN)))?,
+        TableFormat::Md => {
+            print(&format!("{}\n\n{}", gpu.facts.summary(), table(&rows, presets::ASCII_MARKDOWN)))?
+        }
     }
     let wrong: Vec<&Row> = rows.iter().filter(|row| row.outcome.is_wrong()).collect();
     for row in &wrong {
@@ -174,16 +178,28 @@ fn sample(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<Vec<Ro
 
 impl Row {
     /// The row of a kernel; errors that concern it alone are rows too.
-    pub fn new(gpu: &Gpu, kernel: &Kernel, found: Result<(Accuracy, Option<Extremes>)>) -> Result<Self> {
+    pub fn new(
+        gpu: &Gpu,
+        kernel: &Kernel,
+        found: Result<(Accuracy, Option<Extremes>)>,
+    ) -> Result<Self> {
         let outcome = match found {
-            Ok((accuracy, extremes)) => {
-                Outcome::Compared(Box::new(Compared::new(&gpu.facts.name, kernel, &accuracy, extremes)))
-            }
+            Ok((accuracy, extremes)) => Outcome::Compared(Box::new(Compared::new(
+                &gpu.facts.name,
+                kernel,
+                &accuracy,
+                extremes,
+            ))),
             Err(Error::Unsupported(reason)) => Outcome::Unsupported { reason },
             Err(Error::Compile { message, .. }) => Outcome::Failed { reason: message },
             Err(error) => return Err(error),
         };
-        Ok(Self { kernel: kernel.path(), bound: kernel.form.bound, domain: kernel.form.domain, outcome })
+        Ok(Self {
+            kernel: kernel.path(),
+            bound: kernel.form.bound,
+            domain: kernel.form.domain,
+            outcome,
+        })
     }
 
     /// What is wrong, and how to see it again.
@@ -191,14 +207,17 @@ impl Row {
         match &self.outcome {
             Outcome::Compared(compared) => match &compared.first_violation {
                 Some(Complaint { sentence, reproduce }) => {
-                    let (kernel, wrong, inputs) = (&self.kernel, compared.violations, compared.inputs);
+                    let (kernel, wrong, inputs) =
+                        (&self.kernel, compared.violations, compared.inputs);
                     format!(
                         "{kernel}: {wrong} wrong results over {inputs} inputs of seed {seed}. {sentence}\n  {reproduce}"
                     )
                 }
                 None => format!("{} writes past the end of its result", self.kernel),
             },
-            Outcome::Unsupported { reason } | Outcome::Failed { reason } => format!("{}: {reason}", self.kernel),
+            Outcome::Unsupported { reason } | Outcome::Failed { reason } => {
+                format!("{}: {reason}", self.kernel)
+            }
         }
     }
 }
@@ -214,7 +233,12 @@ impl Outcome {
 }
 
 impl Compared {
-    fn new(adapter: &str, kernel: &Kernel, accuracy: &Accuracy, extremes: Option<Extremes>) -> Self {
+    fn new(
+        adapter: &str,
+        kernel: &Kernel,
+        accuracy: &Accuracy,
+        extremes: Option<Extremes>,
+    ) -> Self {
         let Extreme { value: max_ulp, first_bits, .. } = accuracy.max_ulp;
         let first_violation = accuracy.first_violation.map(|violation| {
             let digits = kernel.storage.element_size() * 2;
@@ -268,7 +292,11 @@ fn table(rows: &[Row], style: comfy_table::TableStyle) -> String {
                     found.inputs.to_string(),
                     found.violations.to_string(),
                     if exact { "0".to_owned() } else { significant(found.max_ulp, 3) },
-                    if exact { String::new() } else { found.max_ulp_at.value.map(short).unwrap_or_default() },
+                    if exact {
+                        String::new()
+                    } else {
+                        found.max_ulp_at.value.map(short).unwrap_or_default()
+                    },
                     if exact { "0".to_owned() } else { significant(found.mean_ulp, 2) },
                     if found.max_share_of_bound == 0.0 {
                         String::new()
@@ -277,7 +305,10 @@ fn table(rows: &[Row], style: comfy_table::TableStyle) -> String {
                     },
                     found.tier.map_or_else(|| "WRONG".to_owned(), String::from),
                 ]);
-                extremes += &found.extremes.map(|extremes| describe(&row.kernel, &extremes)).unwrap_or_default();
+                extremes += &found
+                    .extremes
+                    .map(|extremes| describe(&row.kernel, &extremes))
+                    .unwrap_or_default();
             }
             Outcome::Unsupported { reason } => {
                 table.add_row([row.kernel.as_str(), "", "", "", "", "", "", "n/a"]);
@@ -312,7 +343,11 @@ fn describe(kernel: &str, extremes: &Extremes) -> String {
 
 /// A number in at most ten characters.
 fn short(value: f64) -> String {
-    if value == 0.0 || (1e-3..1e5).contains(&value.abs()) { significant(value, 6) } else { format!("{value:.3e}") }
+    if value == 0.0 || (1e-3..1e5).contains(&value.abs()) {
+        significant(value, 6)
+    } else {
+        format!("{value:.3e}")
+    }
 }
 
 fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exit> {
@@ -334,7 +369,9 @@ fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exi
                     exit = Exit::Failed;
                 }
             }
-            Err(Error::Unsupported(reason)) => print(&format!("{}: unsupported: {reason}", kernel.path()))?,
+            Err(Error::Unsupported(reason)) => {
+                print(&format!("{}: unsupported: {reason}", kernel.path()))?
+            }
             Err(error) => return Err(error),
         }
     }
@@ -350,18 +387,23 @@ mod tests {
 
     /// The row of a kernel whose results are those of the reference but for one element.
     fn row_with_a_fault() -> Row {
-        let kernel =
-            kernel::all().find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided").expect("in the table");
+        let kernel = kernel::all()
+            .find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided")
+            .expect("in the table");
         let mut x = vec![0; 4000];
         Inputs::normal(7).fill(kernel.activation, Role::X, kernel.storage, 0, &mut x);
         let mut y = Vec::new();
         for index in 0..1000 {
             let x = kernel.storage.value(kernel.storage.element(&x, index));
             let y_of_x = kernel.form.pass.truth(x, 0.0);
-            kernel.storage.push(&mut y, kernel.storage.bits(if index == 500 { y_of_x * 1.00001 } else { y_of_x }));
+            kernel.storage.push(
+                &mut y,
+                kernel.storage.bits(if index == 500 { y_of_x * 1.00001 } else { y_of_x }),
+            );
         }
         let accuracy = validate::compare(&kernel, 0, &x, &[], &y);
-        let outcome = Outcome::Compared(Box::new(Compared::new("some adapter", &kernel, &accuracy, None)));
+        let outcome =
+            Outcome::Compared(Box::new(Compared::new("some adapter", &kernel, &accuracy, None)));
         Row { kernel: kernel.path(), bound: kernel.form.bound, domain: kernel.form.domain, outcome }
     }
 
@@ -382,7 +424,10 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part:?} is missing in: {text}");
         }
-        assert!(text.contains("--adapter 'some adapter' --filter '^forward/f32/sigmoid/two_sided$'"), "{text}");
+        assert!(
+            text.contains("--adapter 'some adapter' --filter '^forward/f32/sigmoid/two_sided$'"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -52,11 +52,17 @@ fn facts(report: &Report) -> Vec<(&'static str, Option<String>)> {
     vec![
         ("adapter", text(&adapter.name)),
         ("software", Some(adapter.is_software.to_string())),
-        ("vendor and device", Some(format!("{:#06x} {:#06x}", adapter.vendor_id, adapter.device_id))),
+        (
+            "vendor and device",
+            Some(format!("{:#06x} {:#06x}", adapter.vendor_id, adapter.device_id)),
+        ),
         ("backend", text(&adapter.backend)),
         ("driver", text(&adapter.driver)),
         ("driver's version", text(&adapter.driver_info)),
-        ("timed by", serde_json::to_value(clock.kind).ok().and_then(|kind| Some(kind.as_str()?.to_owned()))),
+        (
+            "timed by",
+            serde_json::to_value(clock.kind).ok().and_then(|kind| Some(kind.as_str()?.to_owned())),
+        ),
         ("host", system.host.clone()),
         ("cpu", system.cpu.brand.clone()),
         ("system", joined(&[&system.os.name, &system.os.version])),
@@ -93,7 +99,9 @@ fn revision(tool: &Tool) -> Option<String> {
 
 /// One revision, changed in both: what was changed no report says.
 fn unknown_changes(base: &Tool, new: &Tool) -> Option<Difference> {
-    let both = base.git_dirty == Some(true) && new.git_dirty == Some(true) && base.git_revision == new.git_revision;
+    let both = base.git_dirty == Some(true)
+        && new.git_dirty == Some(true)
+        && base.git_revision == new.git_revision;
     both.then(|| Difference {
         what: "git revision (what was changed, no report says)".to_owned(),
         base: revision(base),
@@ -109,8 +117,13 @@ fn short(hash: &str) -> String {
 fn shaders(base: &Report, new: &Report) -> Vec<Difference> {
     fn hashes(report: &Report) -> BTreeMap<String, &str> {
         let rows = report.measurements.iter();
-        let rungs = report.rates.iter().filter_map(|rate| Some((rate.id.clone(), rate.wgsl_sha256.as_deref()?)));
-        rows.filter_map(|row| Some((without_size(row), row.wgsl_sha256.as_deref()?))).chain(rungs).collect()
+        let rungs = report
+            .rates
+            .iter()
+            .filter_map(|rate| Some((rate.id.clone(), rate.wgsl_sha256.as_deref()?)));
+        rows.filter_map(|row| Some((without_size(row), row.wgsl_sha256.as_deref()?)))
+            .chain(rungs)
+            .collect()
     }
     let (base, new) = (hashes(base), hashes(new));
     let both = base.iter().filter_map(|(kernel, hash)| Some((kernel, hash, new.get(kernel)?)));
@@ -131,7 +144,8 @@ fn without_size(row: &Measurement) -> String {
 /// The shapes that each direction was measured in.
 fn shapes(base: &Report, new: &Report) -> Vec<Difference> {
     fn shapes(report: &Report) -> BTreeMap<&str, String> {
-        let rows = report.measurements.iter().filter_map(|row| Some((row.direction.as_str(), row.shape?)));
+        let rows =
+            report.measurements.iter().filter_map(|row| Some((row.direction.as_str(), row.shape?)));
         rows.map(|(direction, shape)| {
             let words = shape.words_per_invocation;
             let words = format!("{words} word{}", if words == 1 { "" } else { "s" });
@@ -140,7 +154,9 @@ fn shapes(base: &Report, new: &Report) -> Vec<Difference> {
         .collect()
     }
     let (base, new) = (shapes(base), shapes(new));
-    let both = base.into_iter().filter_map(|(direction, shape)| Some((direction, shape, new.get(direction)?.clone())));
+    let both = base
+        .into_iter()
+        .filter_map(|(direction, shape)| Some((direction, shape, new.get(direction)?.clone())));
     both.filter(|(_, base, new)| base != new)
         .map(|(direction, base, new)| Difference {
             what: format!("shape of {direction}"),
@@ -154,7 +170,9 @@ fn shapes(base: &Report, new: &Report) -> Vec<Difference> {
 fn accuracy(base: &Report, new: &Report) -> Vec<Difference> {
     fn errors(report: &Report) -> BTreeMap<&str, String> {
         let error = |accuracy: &Accuracy| {
-            let max_ulp = accuracy.max_ulp.map_or_else(|| "not known".to_owned(), |ulp| format!("{ulp:.3} ULP"));
+            let max_ulp = accuracy
+                .max_ulp
+                .map_or_else(|| "not known".to_owned(), |ulp| format!("{ulp:.3} ULP"));
             match (accuracy.violations, accuracy.tier) {
                 (0, Some(tier)) => format!("at most {max_ulp}, tier {tier}"),
                 (wrong, _) => format!("at most {max_ulp}, {wrong} wrong"),
@@ -163,8 +181,14 @@ fn accuracy(base: &Report, new: &Report) -> Vec<Difference> {
         report.accuracy.iter().map(|accuracy| (accuracy.kernel.as_str(), error(accuracy))).collect()
     }
     let (base, new) = (errors(base), errors(new));
-    let both = base.into_iter().filter_map(|(kernel, error)| Some((kernel, error, new.get(kernel)?.clone())));
+    let both = base
+        .into_iter()
+        .filter_map(|(kernel, error)| Some((kernel, error, new.get(kernel)?.clone())));
     both.filter(|(_, base, new)| base != new)
-        .map(|(kernel, base, new)| Difference { what: format!("error of {kernel}"), base: Some(base), new: Some(new) })
+        .map(|(kernel, base, new)| Difference {
+            what: format!("error of {kernel}"),
+            base: Some(base),
+            new: Some(new),
+        })
         .collect()
 }

@@ -43,7 +43,8 @@ impl Side {
         let per_device = if per_device == 0 { rounds.len().max(1) } else { per_device as usize };
         let (mut logs, mut noise) = (Vec::new(), 0.0);
         for device in rounds.chunks(per_device) {
-            let kept: Vec<f64> = device.iter().flatten().copied().filter(|value| value.is_finite()).collect();
+            let kept: Vec<f64> =
+                device.iter().flatten().copied().filter(|value| value.is_finite()).collect();
             let median = stats::median_interval(&kept).filter(|estimate| estimate.median > 0.0)?;
             logs.push(median.median.ln());
             noise += (median.relative_half_width() / HALF_WIDTH).powi(2);
@@ -122,21 +123,28 @@ impl Prior {
     /// yardstick, so that together they are taken for one when it comes to how much is known.
     #[must_use]
     pub fn of<'a>(rows: impl Iterator<Item = &'a Pair>, panels: usize, assumed: f64) -> Self {
-        let known: Vec<(f64, f64)> =
-            rows.filter_map(|row| Some((row.variance()?.max(LEAST_SPREAD * LEAST_SPREAD), row.freedom()))).collect();
+        let known: Vec<(f64, f64)> = rows
+            .filter_map(|row| {
+                Some((row.variance()?.max(LEAST_SPREAD * LEAST_SPREAD), row.freedom()))
+            })
+            .collect();
         if known.is_empty() {
             return Self::assumed(assumed);
         }
         // Each logarithm less what it is expected to be off by, so that their mean is that of the common variance.
-        let logs: Vec<f64> =
-            known.iter().map(|(variance, d)| variance.ln() - digamma(d / 2.0) + (d / 2.0).ln()).collect();
+        let logs: Vec<f64> = known
+            .iter()
+            .map(|(variance, d)| variance.ln() - digamma(d / 2.0) + (d / 2.0).ln())
+            .collect();
         let rows = count(logs.len());
         let mean = logs.iter().sum::<f64>() / rows;
-        let scatter = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (rows - 1.0).max(1.0);
+        let scatter =
+            logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (rows - 1.0).max(1.0);
         let by_chance = known.iter().map(|(_, d)| trigamma(d / 2.0)).sum::<f64>() / rows;
         let own = known.iter().map(|(_, d)| *d).fold(f64::INFINITY, f64::min);
         let most = own * count(panels.saturating_sub(1));
-        let freedom = if scatter > by_chance { 2.0 * inverse_trigamma(scatter - by_chance) } else { MANY };
+        let freedom =
+            if scatter > by_chance { 2.0 * inverse_trigamma(scatter - by_chance) } else { MANY };
         let bias = if freedom < MANY { digamma(freedom / 2.0) - (freedom / 2.0).ln() } else { 0.0 };
         Self { variance: (mean + bias).exp(), freedom: freedom.min(most), ..Self::assumed(assumed) }
     }
@@ -170,8 +178,16 @@ impl Finding {
         };
         // Devices that happen to agree better than their own noise allows are no more alike for it.
         let variance = variance.max(least);
-        let finding = Self { log_ratio: pair.new.log() - pair.base.log(), variance, freedom, standard_error: 0.0 };
-        Self { standard_error: finding.standard_error_with(pair.base.devices(), pair.new.devices()), ..finding }
+        let finding = Self {
+            log_ratio: pair.new.log() - pair.base.log(),
+            variance,
+            freedom,
+            standard_error: 0.0,
+        };
+        Self {
+            standard_error: finding.standard_error_with(pair.base.devices(), pair.new.devices()),
+            ..finding
+        }
     }
 
     fn standard_error_with(&self, base: usize, new: usize) -> f64 {
@@ -301,7 +317,8 @@ mod tests {
     fn a_side_has_a_device_for_each_so_many_rounds() {
         let rounds = |values: &[f64]| values.iter().map(|value| Some(*value)).collect::<Vec<_>>();
         let of = |rounds: Vec<Option<f64>>, per_device| Side::new(rounds.into_iter(), per_device);
-        let two = of(rounds(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0]), 6).expect("two devices");
+        let two = of(rounds(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0]), 6)
+            .expect("two devices");
         assert_eq!((two.devices(), two.value()), (2, 2.0));
         assert_eq!(of(rounds(&[2.0; 12]), 0).expect("one device").devices(), 1);
         assert_eq!(of(rounds(&[2.0; 12]), 8), None, "the second has four rounds");
@@ -328,7 +345,13 @@ mod tests {
     const STEADY: Machine = Machine { run: 0.0, device: 0.004, shared: 0.0, round: 0.01, odd: 1.0 };
 
     /// A run: rows of panels of four, each with so many devices; the new one of an effect.
-    fn run(machine: Machine, rows: usize, devices: usize, effect: f64, random: &mut Xoshiro256PlusPlus) -> Vec<Side> {
+    fn run(
+        machine: Machine,
+        rows: usize,
+        devices: usize,
+        effect: f64,
+        random: &mut Xoshiro256PlusPlus,
+    ) -> Vec<Side> {
         let mut normal = || random.sample::<f64, _>(rand_distr::StandardNormal);
         let mut sides = Vec::new();
         let mut of_panel = vec![0.0; devices];
@@ -340,8 +363,12 @@ mod tests {
             let run = machine.run * scale * normal();
             let mut rounds = Vec::new();
             for shared in &of_panel {
-                let device = machine.device * scale * (shared + (1.0 - machine.shared).sqrt() * normal());
-                rounds.extend((0..ROUNDS).map(|_| Some((effect + run + device + machine.round * normal()).exp())));
+                let device =
+                    machine.device * scale * (shared + (1.0 - machine.shared).sqrt() * normal());
+                rounds.extend(
+                    (0..ROUNDS)
+                        .map(|_| Some((effect + run + device + machine.round * normal()).exp())),
+                );
             }
             let per_device = u32::try_from(ROUNDS).expect("a few");
             sides.push(Side::new(rounds.into_iter(), per_device).expect("rounds"));
@@ -350,18 +377,29 @@ mod tests {
     }
 
     /// Of so many comparisons of two runs, those in which a row is called different, by the threshold or more.
-    fn crying_beyond(threshold: f64, machine: Machine, rows: usize, devices: usize, effect: f64) -> usize {
+    fn crying_beyond(
+        threshold: f64,
+        machine: Machine,
+        rows: usize,
+        devices: usize,
+        effect: f64,
+    ) -> usize {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
         (0..COMPARISONS)
             .filter(|_| {
                 let base = run(machine, rows, devices, 0.0, &mut random);
                 let new = run(machine, rows, devices, effect, &mut random);
-                let pairs: Vec<Pair> = base.into_iter().zip(new).map(|(base, new)| Pair { base, new }).collect();
+                let pairs: Vec<Pair> =
+                    base.into_iter().zip(new).map(|(base, new)| Pair { base, new }).collect();
                 let prior = Prior::of(pairs.iter(), rows.div_ceil(4), 0.03);
-                let findings: Vec<Finding> = pairs.iter().map(|pair| Finding::new(pair, &prior)).collect();
+                let findings: Vec<Finding> =
+                    pairs.iter().map(|pair| Finding::new(pair, &prior)).collect();
                 let p: Vec<f64> = findings.iter().map(Finding::p).collect();
                 let is_beyond = |finding: &Finding| finding.log_ratio.abs() >= threshold.ln_1p();
-                holm(&p).into_iter().zip(&findings).any(|(p, finding)| p < 1.0 - LEVEL && is_beyond(finding))
+                holm(&p)
+                    .into_iter()
+                    .zip(&findings)
+                    .any(|(p, finding)| p < 1.0 - LEVEL && is_beyond(finding))
             })
             .count()
     }
@@ -423,7 +461,8 @@ mod tests {
         let (mut covered, mut all) = (0, 0);
         for _ in 0..100 {
             let [base, new] = [0.0, 0.03].map(|effect| run(STEADY, 32, 3, effect, &mut random));
-            let pairs: Vec<Pair> = base.into_iter().zip(new).map(|(base, new)| Pair { base, new }).collect();
+            let pairs: Vec<Pair> =
+                base.into_iter().zip(new).map(|(base, new)| Pair { base, new }).collect();
             let prior = Prior::of(pairs.iter(), 8, 0.03);
             for pair in &pairs {
                 let (low, high) = Finding::new(pair, &prior).interval();
@@ -444,7 +483,8 @@ mod tests {
         };
         let steady = finding(&[0.0, 0.005, -0.005], &[0.001, 0.006, -0.004]);
         let unsteady = finding(&[0.0, 0.03, -0.03], &[0.001, 0.031, -0.029]);
-        let needed = |finding: &Finding| finding.devices_for_a_verdict(0.02, 10).expect("under a hundred");
+        let needed =
+            |finding: &Finding| finding.devices_for_a_verdict(0.02, 10).expect("under a hundred");
         assert!(needed(&steady) < needed(&unsteady), "{} {}", needed(&steady), needed(&unsteady));
         let at_the_threshold = finding(&[0.0, 0.03, -0.03], &[0.0197, 0.0497, -0.0103]);
         assert_eq!(at_the_threshold.devices_for_a_verdict(0.02, 10), None);

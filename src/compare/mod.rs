@@ -179,7 +179,8 @@ pub enum Verdict {
 
 impl Verdict {
     /// All, in the order in which they are counted.
-    pub const ALL: [Self; 5] = [Self::Faster, Self::Slower, Self::Same, Self::Ambiguous, Self::Incomparable];
+    pub const ALL: [Self; 5] =
+        [Self::Faster, Self::Slower, Self::Same, Self::Ambiguous, Self::Incomparable];
 
     /// Its name in tables.
     #[must_use]
@@ -205,13 +206,20 @@ impl Comparison {
             let matched = Matched::new(base, new, settings)?;
             found.push((new, matched));
         }
-        let p: Vec<f64> =
-            found.iter().flat_map(|(_, matched)| &matched.rows).filter_map(|row| Some(row.finding()?.p())).collect();
+        let p: Vec<f64> = found
+            .iter()
+            .flat_map(|(_, matched)| &matched.rows)
+            .filter_map(|row| Some(row.finding()?.p()))
+            .collect();
         let mut corrected = holm(&p).into_iter();
         let others = found
             .into_iter()
             .map(|(new, matched)| {
-                let rows = matched.rows.into_iter().map(|row| row.judged(&mut corrected, p.len(), settings)).collect();
+                let rows = matched
+                    .rows
+                    .into_iter()
+                    .map(|row| row.judged(&mut corrected, p.len(), settings))
+                    .collect();
                 Other {
                     new: Source::new(new),
                     differences: differences::between(base.report, new.report),
@@ -287,8 +295,10 @@ enum Evidence {
 
 impl Matched {
     fn new(base: &Named, new: &Named, settings: &Settings) -> Result<Self> {
-        let (base_subjects, new_subjects) = (quantity::subjects(base.report), quantity::subjects(new.report));
-        let by_key: HashMap<_, &Subject> = new_subjects.iter().map(|subject| (subject.key(), subject)).collect();
+        let (base_subjects, new_subjects) =
+            (quantity::subjects(base.report), quantity::subjects(new.report));
+        let by_key: HashMap<_, &Subject> =
+            new_subjects.iter().map(|subject| (subject.key(), subject)).collect();
         let mut rows = Vec::new();
         for subject in &base_subjects {
             let Some(other) = by_key.get(&subject.key()) else { continue };
@@ -313,7 +323,10 @@ impl Matched {
             // What follows from rows is none.
             let own = own.iter().filter(|subject| subject.quantity != Quantity::SigmoidOverRelu);
             let alone = own.filter(|subject| subject.is_measured() && !others.contains(subject.id));
-            alone.filter(|subject| seen.insert(subject.id)).map(|subject| subject.id.to_owned()).collect()
+            alone
+                .filter(|subject| seen.insert(subject.id))
+                .map(|subject| subject.id.to_owned())
+                .collect()
         };
         let (only_base, only_new) = (only(&base_subjects, &of_new), only(&new_subjects, &of_base));
         Ok(Self { rows, only_base, only_new })
@@ -328,8 +341,12 @@ fn measured<'a>(subjects: &[Subject<'a>]) -> HashSet<&'a str> {
 /// Finds again what follows from each pair, now with what the rows of its kind have in common.
 fn weigh(rows: &mut [Found], settings: &Settings) {
     for quantity in Quantity::ALL {
-        let pairs = rows.iter().filter(|row| row.quantity == quantity).filter_map(|row| match &row.evidence {
-            Evidence::Judged(pair, _) | Evidence::Shown(pair, ..) => Some((row.panel.as_str(), pair)),
+        let pairs = rows.iter().filter(|row| row.quantity == quantity).filter_map(|row| match &row
+            .evidence
+        {
+            Evidence::Judged(pair, _) | Evidence::Shown(pair, ..) => {
+                Some((row.panel.as_str(), pair))
+            }
             Evidence::Nothing(..) => None,
         });
         let panels: HashSet<&str> = pairs.clone().map(|(panel, _)| panel).collect();
@@ -343,19 +360,31 @@ fn weigh(rows: &mut [Found], settings: &Settings) {
 }
 
 impl Found {
-    fn new(base: &Subject, new: &Subject, base_report: &Report, new_report: &Report, settings: &Settings) -> Self {
+    fn new(
+        base: &Subject,
+        new: &Subject,
+        base_report: &Report,
+        new_report: &Report,
+        settings: &Settings,
+    ) -> Self {
         let evidence = match (&base.side, &new.side) {
             (Ok(base_side), Ok(new_side)) => {
                 let pair = Pair { base: base_side.clone(), new: new_side.clone() };
-                if let Some((reason, next)) = quantity::obstacle(base, new, base_report, new_report, settings) {
+                if let Some((reason, next)) =
+                    quantity::obstacle(base, new, base_report, new_report, settings)
+                {
                     Evidence::Shown(pair, reason, next)
                 } else {
                     let finding = Finding::new(&pair, &Prior::assumed(settings.assumed_spread));
                     Evidence::Judged(pair, finding)
                 }
             }
-            (Err(missing), _) => Evidence::Nothing(missing.reason, format!("base: {}", missing.next)),
-            (_, Err(missing)) => Evidence::Nothing(missing.reason, format!("new: {}", missing.next)),
+            (Err(missing), _) => {
+                Evidence::Nothing(missing.reason, format!("base: {}", missing.next))
+            }
+            (_, Err(missing)) => {
+                Evidence::Nothing(missing.reason, format!("new: {}", missing.next))
+            }
         };
         Self {
             id: base.id.to_owned(),
@@ -374,7 +403,12 @@ impl Found {
     }
 
     /// The row, its p corrected by the next of those that were.
-    fn judged(self, corrected: &mut impl Iterator<Item = f64>, rows: usize, settings: &Settings) -> Row {
+    fn judged(
+        self,
+        corrected: &mut impl Iterator<Item = f64>,
+        rows: usize,
+        settings: &Settings,
+    ) -> Row {
         let mut row = Row {
             id: self.id,
             quantity: self.quantity,
@@ -406,7 +440,9 @@ impl Found {
                 row.show(pair);
                 (row.reason, row.next) = (Some(*reason), Some(next.clone()));
             }
-            Evidence::Nothing(reason, next) => (row.reason, row.next) = (Some(*reason), Some(next.clone())),
+            Evidence::Nothing(reason, next) => {
+                (row.reason, row.next) = (Some(*reason), Some(next.clone()))
+            }
         }
         row
     }
@@ -416,7 +452,8 @@ impl Row {
     fn show(&mut self, pair: &Pair) {
         let (base, new) = (pair.base.value(), pair.new.value());
         (self.base, self.new, self.ratio) = (Some(base), Some(new), Some(new / base));
-        (self.base_devices, self.new_devices) = (pair.base.devices() as u64, pair.new.devices() as u64);
+        (self.base_devices, self.new_devices) =
+            (pair.base.devices() as u64, pair.new.devices() as u64);
     }
 
     fn decide(&mut self, finding: &Finding, p_holm: f64, rows: usize, settings: &Settings) {

@@ -29,8 +29,13 @@ pub enum Quantity {
 
 impl Quantity {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 5] =
-        [Self::Yardsticks, Self::FmaRungs, Self::SigmoidOverRelu, Self::NsPerElement, Self::FmaRungPs];
+    pub const ALL: [Self; 5] = [
+        Self::Yardsticks,
+        Self::FmaRungs,
+        Self::SigmoidOverRelu,
+        Self::NsPerElement,
+        Self::FmaRungPs,
+    ];
 
     /// What a table of it is headed with.
     #[must_use]
@@ -82,7 +87,9 @@ impl Reason {
     pub(super) fn what_to_do(self, measure: &str, threshold: f64) -> String {
         let percent = percent(threshold);
         match self {
-            Self::AmongMany => format!("it differs by itself, but among so many rows that is chance: {measure}"),
+            Self::AmongMany => {
+                format!("it differs by itself, but among so many rows that is chance: {measure}")
+            }
             Self::NearThreshold => {
                 format!(
                     "it differs, but whether by {percent} % or more is not known: {measure}, or choose another --threshold"
@@ -130,9 +137,14 @@ pub(super) fn subjects(report: &Report) -> Vec<Subject<'_>> {
 }
 
 fn in_yardsticks<'a>(kernel: &'a Measurement, yardstick: &Measurement) -> Subject<'a> {
-    let rounds = kernel.samples_ns.iter().zip(&yardstick.samples_ns).map(|(own, unit)| Some((*own)? / (*unit)?));
+    let rounds = kernel
+        .samples_ns
+        .iter()
+        .zip(&yardstick.samples_ns)
+        .map(|(own, unit)| Some((*own)? / (*unit)?));
     let side = status(kernel.status, kernel.reason.as_deref()).and_then(|()| {
-        if yardstick.status != Status::Ok || yardstick.rounds_per_device != kernel.rounds_per_device {
+        if yardstick.status != Status::Ok || yardstick.rounds_per_device != kernel.rounds_per_device
+        {
             return Err(Missing {
                 reason: Reason::NoYardstick,
                 next: format!("its yardstick {} has no times to pair: measure again", yardstick.id),
@@ -176,8 +188,13 @@ fn over_relu<'a>(report: &'a Report, gap: &'a Gap) -> Option<Subject<'a>> {
     }
     let named = |ids: &[String]| report.rates.iter().find(|rate| ids.contains(&rate.id));
     let (sigmoid, relu) = named(&gap.sigmoid).zip(named(&gap.relu))?;
-    let rounds = sigmoid.own.rungs_ns().zip(relu.own.rungs_ns()).map(|(sigmoid, relu)| Some(sigmoid? / relu?));
-    let subject = op(sigmoid, Quantity::SigmoidOverRelu, Side::new(rounds, sigmoid.rounds_per_device));
+    let rounds = sigmoid
+        .own
+        .rungs_ns()
+        .zip(relu.own.rungs_ns())
+        .map(|(sigmoid, relu)| Some(sigmoid? / relu?));
+    let subject =
+        op(sigmoid, Quantity::SigmoidOverRelu, Side::new(rounds, sigmoid.rounds_per_device));
     Some(Subject { id: &gap.id, ..subject })
 }
 
@@ -206,7 +223,8 @@ fn status(status: Status, reason: Option<&str>) -> Result<(), Missing> {
 fn enough(side: Option<Side>) -> Result<Side, Missing> {
     side.ok_or_else(|| Missing {
         reason: Reason::TooFewRounds,
-        next: "a device has fewer than six rounds, or a median that is not above 0: measure again".to_owned(),
+        next: "a device has fewer than six rounds, or a median that is not above 0: measure again"
+            .to_owned(),
     })
 }
 
@@ -231,7 +249,12 @@ impl<'a> Subject<'a> {
         let mut changes = Vec::new();
         match (self.what, other.what) {
             (What::Kernel(base), What::Kernel(new)) => {
-                if base.wgsl_sha256.as_ref().zip(new.wgsl_sha256.as_ref()).is_some_and(|(base, new)| base != new) {
+                if base
+                    .wgsl_sha256
+                    .as_ref()
+                    .zip(new.wgsl_sha256.as_ref())
+                    .is_some_and(|(base, new)| base != new)
+                {
                     changes.push("shader".to_owned());
                 }
                 if shapes(base.shape, new.shape) {
@@ -239,7 +262,12 @@ impl<'a> Subject<'a> {
                 }
             }
             (What::Op(base), What::Op(new)) => {
-                if base.wgsl_sha256.as_ref().zip(new.wgsl_sha256.as_ref()).is_some_and(|(base, new)| base != new) {
+                if base
+                    .wgsl_sha256
+                    .as_ref()
+                    .zip(new.wgsl_sha256.as_ref())
+                    .is_some_and(|(base, new)| base != new)
+                {
                     changes.push("shader".to_owned());
                 }
                 if shapes(base.shape, new.shape) {
@@ -264,7 +292,9 @@ pub(super) fn obstacle(
     settings: &Settings,
 ) -> Option<(Reason, String)> {
     let because = |reason, next: &str| Some((reason, next.to_owned()));
-    if base_report.adapter.is_software != new_report.adapter.is_software && !settings.software_against_hardware {
+    if base_report.adapter.is_software != new_report.adapter.is_software
+        && !settings.software_against_hardware
+    {
         return because(
             Reason::SoftwareAgainstHardware,
             "a software adapter measures the CPU: compare it with a software adapter, or pass --software-against-hardware",
@@ -295,14 +325,22 @@ pub(super) fn obstacle(
     }
     match base.quantity {
         Quantity::Yardsticks | Quantity::FmaRungs | Quantity::SigmoidOverRelu => None,
-        Quantity::NsPerElement | Quantity::FmaRungPs => same_clock(base.what, new.what, base_report, new_report).err(),
+        Quantity::NsPerElement | Quantity::FmaRungPs => {
+            same_clock(base.what, new.what, base_report, new_report).err()
+        }
     }
 }
 
 /// Whether absolute times can be held against each other.
-fn same_clock(base: What, new: What, base_report: &Report, new_report: &Report) -> Result<(), (Reason, String)> {
+fn same_clock(
+    base: What,
+    new: What,
+    base_report: &Report,
+    new_report: &Report,
+) -> Result<(), (Reason, String)> {
     if !base_report.adapter.is_like(&new_report.adapter) {
-        let next = "a witness says nothing across adapters: see the time in yardsticks and fma rungs";
+        let next =
+            "a witness says nothing across adapters: see the time in yardsticks and fma rungs";
         return Err((Reason::OtherAdapter, next.to_owned()));
     }
     let rung_ns = |what, report: &Report| {
@@ -319,7 +357,8 @@ fn same_clock(base: What, new: What, base_report: &Report, new_report: &Report) 
         ));
     };
     if (new / base).ln().abs() > SAME_CLOCK.ln_1p() {
-        let next = "the witnesses differ by more than 2 %: lock the clocks, or see the time in yardsticks";
+        let next =
+            "the witnesses differ by more than 2 %: lock the clocks, or see the time in yardsticks";
         return Err((Reason::ClockDiffers, next.to_owned()));
     }
     Ok(())

@@ -56,7 +56,9 @@ pub fn markdown(comparison: &Comparison) -> String {
 /// # Errors
 /// [`Error::Machine`], which is not to be expected in memory.
 pub fn csv(comparison: &Comparison) -> Result<String> {
-    let failed = |error: &dyn std::fmt::Display| Error::Machine(format!("the CSV can't be written: {error}"));
+    let failed = |error: &dyn std::fmt::Display| {
+        Error::Machine(format!("the CSV can't be written: {error}"))
+    };
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = [
         "base_file",
@@ -107,7 +109,10 @@ pub fn csv(comparison: &Comparison) -> Result<String> {
 
 /// A name as the JSON has it.
 fn code(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| Some(value.as_str()?.to_owned()))
+        .unwrap_or_default()
 }
 
 fn render(comparison: &Comparison, form: Form) -> String {
@@ -145,11 +150,15 @@ fn head(base: &Source, other: &Other, form: Form) -> Vec<String> {
     };
     let mut parts = Vec::new();
     if form == Form::Markdown {
-        parts.push(format!("### {}", form.line(&format!("{} against {}", other.new.file, base.file))));
+        parts.push(format!(
+            "### {}",
+            form.line(&format!("{} against {}", other.new.file, base.file))
+        ));
     }
     parts.push(sources.join("\n"));
     if other.differences.is_empty() {
-        parts.push("Of adapter, driver, program and settings, the reports say the same.".to_owned());
+        parts
+            .push("Of adapter, driver, program and settings, the reports say the same.".to_owned());
     } else {
         parts.push("Not the same in both:".to_owned());
         let lines = other.differences.iter().map(|difference| {
@@ -162,16 +171,20 @@ fn head(base: &Source, other: &Other, form: Form) -> Vec<String> {
 }
 
 fn table(other: &Other, quantity: Quantity, form: Form) -> Option<String> {
-    let rows = other.rows.iter().filter(|row| row.quantity == quantity && row.ratio.is_some()).map(|row| {
-        let needed = match (row.verdict, row.devices_needed) {
-            (Verdict::Ambiguous, Some(devices)) => devices.to_string(),
-            (Verdict::Ambiguous, None) => "> 100".to_owned(),
-            _ => String::new(),
-        };
-        let id = row.id.replace('\n', " ");
-        [id, side(row.base), side(row.new), ratio(row), row.verdict.name().to_owned(), needed]
-    });
-    let grid = Grid::of([quantity.heading(), "base", "new", "new : base", "verdict", "devices"], rows).filled()?;
+    let rows = other.rows.iter().filter(|row| row.quantity == quantity && row.ratio.is_some()).map(
+        |row| {
+            let needed = match (row.verdict, row.devices_needed) {
+                (Verdict::Ambiguous, Some(devices)) => devices.to_string(),
+                (Verdict::Ambiguous, None) => "> 100".to_owned(),
+                _ => String::new(),
+            };
+            let id = row.id.replace('\n', " ");
+            [id, side(row.base), side(row.new), ratio(row), row.verdict.name().to_owned(), needed]
+        },
+    );
+    let grid =
+        Grid::of([quantity.heading(), "base", "new", "new : base", "verdict", "devices"], rows)
+            .filled()?;
     Some(form.table(&grid))
 }
 
@@ -183,7 +196,9 @@ pub(crate) fn side(value: Option<f64>) -> String {
 /// The ratio of a row, with its interval as far as there is one.
 pub(crate) fn ratio(row: &Row) -> String {
     match (row.ratio, row.low, row.high) {
-        (Some(ratio), Some(low), Some(high)) => format!("{} [{}, {}]", factor(ratio), factor(low), factor(high)),
+        (Some(ratio), Some(low), Some(high)) => {
+            format!("{} [{}, {}]", factor(ratio), factor(low), factor(high))
+        }
         (Some(ratio), ..) => factor(ratio),
         _ => String::new(),
     }
@@ -217,7 +232,11 @@ fn one_sided(title: &str, ids: &[String], form: Form) -> Option<String> {
     if form == Form::Markdown {
         lines.push(String::new());
     }
-    lines.extend(panels.into_iter().map(|(panel, names)| form.item(&format!("{panel}: {}", names.join(" ")))));
+    lines.extend(
+        panels
+            .into_iter()
+            .map(|(panel, names)| form.item(&format!("{panel}: {}", names.join(" ")))),
+    );
     Some(lines.join("\n"))
 }
 
@@ -227,15 +246,15 @@ fn reasons(other: &Other, threshold: f64, form: Form) -> Option<String> {
     for row in &other.rows {
         let (Some(reason), Some(next)) = (row.reason, &row.next) else { continue };
         let next = match row.verdict {
-            Verdict::Ambiguous => {
-                reason.what_to_do("measure both with as many --devices as the last column says", threshold)
-            }
+            Verdict::Ambiguous => reason.what_to_do(
+                "measure both with as many --devices as the last column says",
+                threshold,
+            ),
             _ => next.clone(),
         };
-        match same
-            .iter_mut()
-            .find(|(verdict, known, known_next, _)| (*verdict, *known, known_next) == (row.verdict, reason, &next))
-        {
+        match same.iter_mut().find(|(verdict, known, known_next, _)| {
+            (*verdict, *known, known_next) == (row.verdict, reason, &next)
+        }) {
             Some((.., ids)) => ids.push(&row.id),
             None => same.push((row.verdict, reason, next, vec![&row.id])),
         }
@@ -268,8 +287,11 @@ fn all_counts(other: &Other, form: Form) -> String {
 fn foot(comparison: &Comparison) -> String {
     let settings = &comparison.settings;
     let threshold = percent(settings.threshold);
-    let single =
-        comparison.others.iter().flat_map(|other| &other.rows).any(|row| row.base_devices == 1 && row.new_devices == 1);
+    let single = comparison
+        .others
+        .iter()
+        .flat_map(|other| &other.rows)
+        .any(|row| row.base_devices == 1 && row.new_devices == 1);
     let assumed = if single {
         format!(
             " Where each report has one device, what changes from one to the next is not known, and {} % are assumed.",

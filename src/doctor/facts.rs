@@ -165,7 +165,8 @@ impl Facts {
 
     /// Whether the kernel offers a GPU whose maker's Vulkan drivers this module knows.
     pub(super) fn has_signs_of_a_gpu(&self) -> bool {
-        let known = |node: &RenderNode| node.vendor != Vendor::Other && node.access != Access::Broken;
+        let known =
+            |node: &RenderNode| node.vendor != Vendor::Other && node.access != Access::Broken;
         self.nvidia.kernel_module.is_some() || self.render_nodes.iter().any(known)
     }
 }
@@ -181,26 +182,39 @@ pub(super) struct Machine {
 impl Machine {
     fn here() -> Self {
         let environment = env::vars_os()
-            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+            .map(|(name, value)| {
+                (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+            })
             .collect();
-        Self { os: env::consts::OS.to_owned(), root: PathBuf::from("/"), environment, open: open_device }
+        Self {
+            os: env::consts::OS.to_owned(),
+            root: PathBuf::from("/"),
+            environment,
+            open: open_device,
+        }
     }
 
     pub(super) fn look(&self, adapters: Vec<AdapterSummary>) -> Facts {
-        let environment =
-            VARIABLES.iter().filter_map(|&name| Some((name.to_owned(), self.variable(name)?.to_owned()))).collect();
+        let environment = VARIABLES
+            .iter()
+            .filter_map(|&name| Some((name.to_owned(), self.variable(name)?.to_owned())))
+            .collect();
         let facts = Facts { os: self.os.clone(), adapters, environment, ..Facts::default() };
         if has_own_driver_model(&facts.os) {
             return facts;
         }
         let libraries = self.library_folders();
         // The newer name wins. Where it replaces the search, the loader ignores what another variable adds.
-        let replaced = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].into_iter().find_map(|name| self.driver_files(name));
-        let added = if replaced.is_none() { self.driver_files("VK_ADD_DRIVER_FILES") } else { None };
+        let replaced = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]
+            .into_iter()
+            .find_map(|name| self.driver_files(name));
+        let added =
+            if replaced.is_none() { self.driver_files("VK_ADD_DRIVER_FILES") } else { None };
         let listed = replaced.iter().chain(&added).flat_map(|(_, manifests)| manifests.clone());
         let folders = if replaced.is_none() { self.manifest_folders() } else { Vec::new() };
         let searched = folders.iter().flat_map(|folder| self.manifests_in(folder));
-        let manifests = listed.chain(searched).map(|path| self.manifest(path, &libraries)).collect();
+        let manifests =
+            listed.chain(searched).map(|path| self.manifest(path, &libraries)).collect();
         Facts {
             distribution: self.distribution(),
             superuser: self.is_superuser(),
@@ -235,7 +249,9 @@ impl Machine {
     }
 
     fn read(&self, path: impl AsRef<Path>) -> Option<String> {
-        fs::read(self.real(path.as_ref())).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        fs::read(self.real(path.as_ref()))
+            .ok()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The entries of a folder by absolute path, sorted; none where it cannot be read.
@@ -264,37 +280,50 @@ impl Machine {
     }
 
     fn package_manager(&self) -> Option<PackageManager> {
-        let path = self.variable_or("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        PackageManager::ALL
-            .into_iter()
-            .find(|manager| path.split(':').any(|folder| self.exists(Path::new(folder).join(manager.program()))))
+        let path = self
+            .variable_or("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        PackageManager::ALL.into_iter().find(|manager| {
+            path.split(':').any(|folder| self.exists(Path::new(folder).join(manager.program())))
+        })
     }
 
     fn container(&self) -> Option<String> {
-        if let Some(file) = ["/.dockerenv", "/run/.containerenv"].into_iter().find(|file| self.exists(file)) {
+        if let Some(file) =
+            ["/.dockerenv", "/run/.containerenv"].into_iter().find(|file| self.exists(file))
+        {
             return Some(file.to_owned());
         }
-        let variable = ["container", "KUBERNETES_SERVICE_HOST"].into_iter().find(|name| self.variable(name).is_some());
+        let variable = ["container", "KUBERNETES_SERVICE_HOST"]
+            .into_iter()
+            .find(|name| self.variable(name).is_some());
         if let Some(name) = variable {
             return Some(format!("the variable {name}"));
         }
         let cgroup = self.read("/proc/1/cgroup")?;
         let marks = ["docker", "kubepods", "containerd", "libpod", "lxc"];
-        marks.into_iter().find(|mark| cgroup.contains(mark)).map(|mark| format!("\"{mark}\" in /proc/1/cgroup"))
+        marks
+            .into_iter()
+            .find(|mark| cgroup.contains(mark))
+            .map(|mark| format!("\"{mark}\" in /proc/1/cgroup"))
     }
 
     /// Where dlopen looks, near enough: `LD_LIBRARY_PATH`, ld.so.conf and the folders that distributions build in.
     fn library_folders(&self) -> Vec<PathBuf> {
-        let mut folders: Vec<PathBuf> = split_paths(self.variable("LD_LIBRARY_PATH").unwrap_or_default());
+        let mut folders: Vec<PathBuf> =
+            split_paths(self.variable("LD_LIBRARY_PATH").unwrap_or_default());
         let configured = self.entries("/etc/ld.so.conf.d");
         for file in configured.iter().map(PathBuf::as_path).chain([Path::new("/etc/ld.so.conf")]) {
             let text = self.read(file).unwrap_or_default();
-            folders.extend(text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(PathBuf::from));
+            folders.extend(
+                text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(PathBuf::from),
+            );
         }
         let architecture = env::consts::ARCH;
         folders.push(format!("/lib/{architecture}-linux-gnu").into());
         folders.push(format!("/usr/lib/{architecture}-linux-gnu").into());
-        folders.extend(["/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"].map(PathBuf::from));
+        folders.extend(
+            ["/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"].map(PathBuf::from),
+        );
         folders
     }
 
@@ -306,11 +335,15 @@ impl Machine {
     /// loader it is a list of nothing.
     fn driver_files(&self, variable: &str) -> Option<(DriverFiles, Vec<PathBuf>)> {
         let entries = split_paths(self.variable(variable)?);
-        let (existing, missing) = entries.into_iter().partition::<Vec<_>, _>(|path| self.exists(path));
-        let files = existing
-            .into_iter()
-            .flat_map(|path| if self.real(&path).is_dir() { self.manifests_in(&path) } else { vec![path] })
-            .collect();
+        let (existing, missing) =
+            entries.into_iter().partition::<Vec<_>, _>(|path| self.exists(path));
+        let files =
+            existing
+                .into_iter()
+                .flat_map(|path| {
+                    if self.real(&path).is_dir() { self.manifests_in(&path) } else { vec![path] }
+                })
+                .collect();
         Some((DriverFiles { variable: variable.to_owned(), missing }, files))
     }
 
@@ -331,7 +364,8 @@ impl Machine {
         folders.extend(split_paths(self.variable_or("XDG_CONFIG_DIRS", "/etc/xdg")));
         folders.push(PathBuf::from("/etc"));
         folders.extend(of_home("XDG_DATA_HOME", ".local/share"));
-        folders.extend(split_paths(self.variable_or("XDG_DATA_DIRS", "/usr/local/share:/usr/share")));
+        folders
+            .extend(split_paths(self.variable_or("XDG_DATA_DIRS", "/usr/local/share:/usr/share")));
         let mut unique = Vec::new();
         for folder in folders.into_iter().map(|folder| folder.join("vulkan/icd.d")) {
             if !unique.contains(&folder) {
@@ -357,9 +391,13 @@ impl Machine {
 
     fn nvidia(&self, libraries: &[PathBuf]) -> Nvidia {
         let version_file = self.read("/proc/driver/nvidia/version");
-        let kernel_module = version_file.as_deref().map(|text| driver_version(text).unwrap_or_default());
+        let kernel_module =
+            version_file.as_deref().map(|text| driver_version(text).unwrap_or_default());
         let is_gpu = |path: &PathBuf| {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
             let number = name.strip_prefix("nvidia").unwrap_or_default();
             !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
         };
@@ -371,7 +409,8 @@ impl Machine {
             let name = target.file_name()?.to_string_lossy().into_owned();
             name.split_once(".so.").map(|(_, version)| version.to_owned())
         });
-        let missing = NVIDIA_NEEDS.into_iter().filter(|name| self.find_library(name, libraries).is_none());
+        let missing =
+            NVIDIA_NEEDS.into_iter().filter(|name| self.find_library(name, libraries).is_none());
         Nvidia {
             kernel_module,
             control: self.exists("/dev/nvidiactl"),
@@ -386,9 +425,9 @@ impl Machine {
     fn render_nodes(&self) -> Vec<RenderNode> {
         let nodes = self.entries("/dev/dri").into_iter().filter_map(|path| {
             let name = path.file_name()?.to_string_lossy().into_owned();
-            let vendor = name
-                .starts_with("renderD")
-                .then(|| self.read(format!("/sys/class/drm/{name}/device/vendor")).unwrap_or_default())?;
+            let vendor = name.starts_with("renderD").then(|| {
+                self.read(format!("/sys/class/drm/{name}/device/vendor")).unwrap_or_default()
+            })?;
             let access = match (self.open)(&self.real(&path)) {
                 Ok(()) => Access::Granted,
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Access::Denied,
@@ -433,7 +472,10 @@ pub(super) fn json_string(json: &str, key: &str) -> Option<String> {
 /// The kernel module's version: 535.129.03 in `NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct ...`.
 pub(super) fn driver_version(text: &str) -> Option<String> {
     let is_version = |word: &&str| {
-        word.contains('.') && word.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+        word.contains('.')
+            && word
+                .split('.')
+                .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
     };
     text.split_whitespace().find(is_version).map(str::to_owned)
 }
@@ -497,7 +539,12 @@ impl fmt::Display for Facts {
             if let Some(version) = &self.nvidia.kernel_module {
                 let gpus = self.nvidia.gpus.len();
                 write!(f, "\nNVIDIA kernel driver: {version}, {gpus} GPUs in /dev")?;
-                write!(f, "\nNVIDIA libraries: GLX {}, EGL {}", path(&self.nvidia.glx), path(&self.nvidia.egl))?;
+                write!(
+                    f,
+                    "\nNVIDIA libraries: GLX {}, EGL {}",
+                    path(&self.nvidia.glx),
+                    path(&self.nvidia.egl)
+                )?;
             }
             for RenderNode { path, vendor, access } in &self.render_nodes {
                 let access = match access {
@@ -508,6 +555,8 @@ impl fmt::Display for Facts {
                 write!(f, "\nrender node: {} ({}), {access}", path.display(), vendor.name())?;
             }
         }
-        self.environment.iter().try_for_each(|(name, value)| write!(f, "\nenvironment: {name}={value}"))
+        self.environment
+            .iter()
+            .try_for_each(|(name, value)| write!(f, "\nenvironment: {name}={value}"))
     }
 }

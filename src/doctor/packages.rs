@@ -81,6 +81,7 @@ pub(super) fn install(facts: &Facts, need: Need) -> String {
     if let Some(manager) = facts.package_manager {
         return manager.command(manager.packages(need), facts);
     }
-    let by_manager = PackageManager::ALL.map(|manager| format!("{} ({})", manager.packages(need), manager.program()));
+    let by_manager = PackageManager::ALL
+        .map(|manager| format!("{} ({})", manager.packages(need), manager.program()));
     format!("install, as your system names them: {}", by_manager.join(", "))
 }

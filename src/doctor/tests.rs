@@ -21,7 +21,8 @@ impl Planted {
     /// Debian, root user, no driver of any kind.
     fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("actbench-doctor-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name =
+            format!("actbench-doctor-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let root = env::temp_dir().join(name);
         fs::create_dir_all(&root).unwrap();
         let machine = Machine {
@@ -71,7 +72,9 @@ impl Planted {
     }
 
     fn driver(self, manifest: &str, library: &str) -> Self {
-        let json = format!("{{\n \"ICD\": {{\"library_path\" : \"{library}\"}}, \"file_format_version\": \"1.0.0\" }}");
+        let json = format!(
+            "{{\n \"ICD\": {{\"library_path\" : \"{library}\"}}, \"file_format_version\": \"1.0.0\" }}"
+        );
         self.file(manifest, &json)
     }
 
@@ -94,8 +97,11 @@ impl Planted {
     }
 
     fn nvidia_libraries(self) -> Self {
-        let planted = self.file("/usr/lib/libEGL_nvidia.so.0", "").file("/usr/lib/libGLX_nvidia.so.0", "");
-        NVIDIA_NEEDS.iter().fold(planted, |planted, name| planted.file(&format!("/usr/lib/{name}"), ""))
+        let planted =
+            self.file("/usr/lib/libEGL_nvidia.so.0", "").file("/usr/lib/libGLX_nvidia.so.0", "");
+        NVIDIA_NEEDS
+            .iter()
+            .fold(planted, |planted, name| planted.file(&format!("/usr/lib/{name}"), ""))
     }
 
     fn facts(&self) -> Facts {
@@ -136,8 +142,10 @@ fn assert_finding(finding: &Finding, severity: Severity, what: &[&str], remedy: 
 
 #[test]
 fn hardware_is_fine_and_nothing_more_is_said() {
-    let planted =
-        Planted::new().adapter("llvmpipe", true).adapter("Radeon RX 7900", false).set("WGPU_BACKEND", "vulkan");
+    let planted = Planted::new()
+        .adapter("llvmpipe", true)
+        .adapter("Radeon RX 7900", false)
+        .set("WGPU_BACKEND", "vulkan");
     let findings = planted.findings();
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_finding(&findings[0], Severity::Fine, &["Radeon RX 7900"], &[]);
@@ -183,7 +191,10 @@ fn each_package_manager_has_its_command() {
         ("apk", "apk add --update-cache vulkan-loader mesa-vulkan-swrast"),
     ];
     for (program, command) in commands {
-        let planted = Planted::new().loader().without("/usr/bin/apt-get").file(&format!("/usr/bin/{program}"), "");
+        let planted = Planted::new()
+            .loader()
+            .without("/usr/bin/apt-get")
+            .file(&format!("/usr/bin/{program}"), "");
         let remedy = planted.cause().remedy.unwrap();
         assert_says(&remedy, &[command]);
         assert!(!remedy.contains("sudo"), "root needs no sudo: {remedy}");
@@ -194,8 +205,12 @@ fn each_package_manager_has_its_command() {
 
 #[test]
 fn others_than_root_are_told_sudo() {
-    let planted = Planted::new().loader().file("/proc/self/status", "Uid:\t1000\t1000\t1000\t1000\n");
-    assert_says(&planted.cause().remedy.unwrap(), &["sudo apt-get update && sudo apt-get install -y"]);
+    let planted =
+        Planted::new().loader().file("/proc/self/status", "Uid:\t1000\t1000\t1000\t1000\n");
+    assert_says(
+        &planted.cause().remedy.unwrap(),
+        &["sudo apt-get update && sudo apt-get install -y"],
+    );
 }
 
 #[test]
@@ -204,13 +219,26 @@ fn a_manifest_that_names_a_missing_library() {
     let findings = planted.findings();
     let what = ["lvp_icd.x86_64.json", "/usr/lib/libvulkan_lvp.so", "not there"];
     assert_finding(&findings[1], Severity::Error, &what, &["reinstall"]);
-    assert_finding(&findings[2], Severity::Error, &["No software adapter"], &["mesa-vulkan-drivers"]);
+    assert_finding(
+        &findings[2],
+        Severity::Error,
+        &["No software adapter"],
+        &["mesa-vulkan-drivers"],
+    );
 }
 
 #[test]
 fn a_manifest_without_a_library_or_with_broken_json() {
-    for text in ["", "{\"ICD\": {}}", "{\"ICD\": {\"library_path\": 3}}", "{\"library_path\": \"unterminated"] {
-        let planted = Planted::new().lavapipe().adapter("llvmpipe", true).file("/etc/vulkan/icd.d/x.json", text);
+    for text in [
+        "",
+        "{\"ICD\": {}}",
+        "{\"ICD\": {\"library_path\": 3}}",
+        "{\"library_path\": \"unterminated",
+    ] {
+        let planted = Planted::new()
+            .lavapipe()
+            .adapter("llvmpipe", true)
+            .file("/etc/vulkan/icd.d/x.json", text);
         assert_finding(
             &planted.cause(),
             Severity::Warning,
@@ -234,7 +262,8 @@ fn libraries_by_name_relative_and_absolute_path() {
         .driver("/etc/vulkan/icd.d/4.json", "/opt/lib/liba.so")
         .driver("/etc/vulkan/icd.d/5.json", "libd.so")
         .file("/etc/vulkan/icd.d/readme.txt", "no manifest");
-    let found: Vec<bool> = planted.facts().manifests.iter().map(|manifest| manifest.found.is_some()).collect();
+    let found: Vec<bool> =
+        planted.facts().manifests.iter().map(|manifest| manifest.found.is_some()).collect();
     assert_eq!(found, [true, true, true, true, false]);
 }
 
@@ -242,10 +271,19 @@ fn libraries_by_name_relative_and_absolute_path() {
 fn the_search_path_follows_xdg_in_the_loaders_order() {
     let folders = |planted: &Planted| {
         let paths = planted.machine.manifest_folders();
-        paths.iter().map(|path| path.to_str().unwrap().trim_end_matches("/vulkan/icd.d").to_owned()).collect::<Vec<_>>()
+        paths
+            .iter()
+            .map(|path| path.to_str().unwrap().trim_end_matches("/vulkan/icd.d").to_owned())
+            .collect::<Vec<_>>()
     };
-    let expected =
-        ["/home/ada/.config", "/etc/xdg", "/etc", "/home/ada/.local/share", "/usr/local/share", "/usr/share"];
+    let expected = [
+        "/home/ada/.config",
+        "/etc/xdg",
+        "/etc",
+        "/home/ada/.local/share",
+        "/usr/local/share",
+        "/usr/share",
+    ];
     assert_eq!(folders(&Planted::new()), expected);
     let planted = Planted::new()
         .set("XDG_CONFIG_HOME", "/c")
@@ -289,18 +327,33 @@ fn driver_files_that_hide_the_rest() {
         &["unset VK_DRIVER_FILES"],
     );
     let folder = Planted::new().lavapipe().set("VK_DRIVER_FILES", "/usr/share/vulkan/icd.d");
-    let paths: Vec<_> = folder.facts().manifests.into_iter().map(|manifest| manifest.path).collect();
+    let paths: Vec<_> =
+        folder.facts().manifests.into_iter().map(|manifest| manifest.path).collect();
     assert_eq!(paths, [Path::new(lvp)]);
     // An NVIDIA manifest that is not looked for is not missed.
-    let nvidia = Planted::new().lavapipe().nvidia_devices().nvidia_libraries().set("VK_DRIVER_FILES", lvp);
-    assert_finding(&nvidia.cause(), Severity::Error, &["VK_DRIVER_FILES"], &["unset VK_DRIVER_FILES"]);
+    let nvidia =
+        Planted::new().lavapipe().nvidia_devices().nvidia_libraries().set("VK_DRIVER_FILES", lvp);
+    assert_finding(
+        &nvidia.cause(),
+        Severity::Error,
+        &["VK_DRIVER_FILES"],
+        &["unset VK_DRIVER_FILES"],
+    );
 }
 
 #[test]
 fn added_driver_files_keep_the_search() {
-    let planted = Planted::new().lavapipe().adapter("llvmpipe", true).set("VK_ADD_DRIVER_FILES", "/gone.json");
+    let planted = Planted::new()
+        .lavapipe()
+        .adapter("llvmpipe", true)
+        .set("VK_ADD_DRIVER_FILES", "/gone.json");
     assert_eq!(planted.facts().manifests.len(), 1);
-    assert_finding(&planted.cause(), Severity::Warning, &["VK_ADD_DRIVER_FILES names /gone.json"], &["unset"]);
+    assert_finding(
+        &planted.cause(),
+        Severity::Warning,
+        &["VK_ADD_DRIVER_FILES names /gone.json"],
+        &["unset"],
+    );
 }
 
 #[test]
@@ -311,7 +364,12 @@ fn a_missing_driver_file_is_told_even_beside_hardware() {
 
 #[test]
 fn variables_that_hide_adapters() {
-    for name in ["VK_LOADER_DRIVERS_SELECT", "VK_LOADER_DRIVERS_DISABLE", "WGPU_BACKEND", "WGPU_ADAPTER_NAME"] {
+    for name in [
+        "VK_LOADER_DRIVERS_SELECT",
+        "VK_LOADER_DRIVERS_DISABLE",
+        "WGPU_BACKEND",
+        "WGPU_ADAPTER_NAME",
+    ] {
         let planted = Planted::new().lavapipe().set(name, "something");
         let unset = format!("unset {name}");
         assert_finding(&planted.cause(), Severity::Error, &[name, "something"], &[&unset]);
@@ -337,15 +395,33 @@ fn a_container_that_was_given_no_gpu() {
 
 #[test]
 fn a_container_without_the_graphics_capability() {
-    let container = || Planted::new().lavapipe().adapter("llvmpipe", true).nvidia_devices().file("/.dockerenv", "");
-    let remedy = ["NVIDIA_DRIVER_CAPABILITIES=all", "compute,utility,graphics", "libx11-6 libxext6"];
+    let container = || {
+        Planted::new().lavapipe().adapter("llvmpipe", true).nvidia_devices().file("/.dockerenv", "")
+    };
+    let remedy =
+        ["NVIDIA_DRIVER_CAPABILITIES=all", "compute,utility,graphics", "libx11-6 libxext6"];
     let unset = container();
-    assert_finding(&unset.cause(), Severity::Warning, &["graphics capability", "is not set"], &remedy);
+    assert_finding(
+        &unset.cause(),
+        Severity::Warning,
+        &["graphics capability", "is not set"],
+        &remedy,
+    );
     let set = container().set("NVIDIA_DRIVER_CAPABILITIES", "compute,utility");
-    assert_finding(&set.cause(), Severity::Warning, &["graphics capability", "is compute,utility"], &remedy);
+    assert_finding(
+        &set.cause(),
+        Severity::Warning,
+        &["graphics capability", "is compute,utility"],
+        &remedy,
+    );
     for enough in ["all", "compute,graphics", "utility, display"] {
         let asked = container().set("NVIDIA_DRIVER_CAPABILITIES", enough);
-        assert_finding(&asked.cause(), Severity::Warning, &["the host has no libGLX_nvidia.so.0"], &["on the host"]);
+        assert_finding(
+            &asked.cause(),
+            Severity::Warning,
+            &["the host has no libGLX_nvidia.so.0"],
+            &["on the host"],
+        );
     }
 }
 
@@ -358,21 +434,39 @@ fn nvidia_without_its_graphics_libraries() {
         &["535.129.03", "libGLX_nvidia.so.0"],
         &["apt-get install -y nvidia-vulkan-icd"],
     );
-    let ubuntu = Planted::new().loader().nvidia_devices().file("/etc/os-release", "ID=\"ubuntu\"\n");
-    assert_finding(&ubuntu.findings()[1], Severity::Error, &[], &["apt-get install -y libnvidia-gl-535"]);
+    let ubuntu =
+        Planted::new().loader().nvidia_devices().file("/etc/os-release", "ID=\"ubuntu\"\n");
+    assert_finding(
+        &ubuntu.findings()[1],
+        Severity::Error,
+        &[],
+        &["apt-get install -y libnvidia-gl-535"],
+    );
 }
 
 #[test]
 fn nvidia_without_a_manifest() {
-    let planted = Planted::new().lavapipe().adapter("llvmpipe", true).nvidia_devices().nvidia_libraries();
-    let remedy = ["mkdir -p /etc/vulkan/icd.d", "\"libGLX_nvidia.so.0\"", "tee /etc/vulkan/icd.d/nvidia_icd.json"];
+    let planted =
+        Planted::new().lavapipe().adapter("llvmpipe", true).nvidia_devices().nvidia_libraries();
+    let remedy = [
+        "mkdir -p /etc/vulkan/icd.d",
+        "\"libGLX_nvidia.so.0\"",
+        "tee /etc/vulkan/icd.d/nvidia_icd.json",
+    ];
     assert_finding(&planted.cause(), Severity::Warning, &["nvidia_icd.json"], &remedy);
     // The render node of the same GPU is not a second cause.
-    let planted = planted.file("/dev/dri/renderD128", "").file("/sys/class/drm/renderD128/device/vendor", "0x10de\n");
+    let planted = planted
+        .file("/dev/dri/renderD128", "")
+        .file("/sys/class/drm/renderD128/device/vendor", "0x10de\n");
     assert_finding(&planted.cause(), Severity::Warning, &["nvidia_icd.json"], &remedy);
     // Without X, the library that does without it.
     let headless = planted.without("/usr/lib/libX11.so.6").findings();
-    assert_finding(&headless[1], Severity::Warning, &["nvidia_icd.json"], &["\"libEGL_nvidia.so.0\""]);
+    assert_finding(
+        &headless[1],
+        Severity::Warning,
+        &["nvidia_icd.json"],
+        &["\"libEGL_nvidia.so.0\""],
+    );
     assert_finding(&headless[2], Severity::Warning, &["libX11.so.6"], &["libx11-6"]);
 }
 
@@ -435,7 +529,12 @@ fn a_render_node_that_this_user_may_not_open() {
     let what = ["/dev/dri/renderD128", "AMD", "may not open"];
     assert_finding(&planted.cause(), Severity::Warning, &what, &["usermod -aG render,video"]);
     let planted = planted.file("/run/.containerenv", "");
-    assert_finding(&planted.cause(), Severity::Warning, &what, &["--device /dev/dri", "--group-add"]);
+    assert_finding(
+        &planted.cause(),
+        Severity::Warning,
+        &what,
+        &["--device /dev/dri", "--group-add"],
+    );
 }
 
 #[test]
@@ -454,9 +553,15 @@ fn a_gpu_without_a_driver() {
         &["/dev/dri/renderD129", "Intel", "no Vulkan driver"],
         &["mesa-vulkan-drivers"],
     );
-    let driven =
-        intel.file("/usr/lib/libvulkan_intel.so", "").driver("/etc/vulkan/icd.d/intel.json", "libvulkan_intel.so");
-    assert_finding(&driven.cause(), Severity::Warning, &["the driver itself refuses"], &["vulkaninfo"]);
+    let driven = intel
+        .file("/usr/lib/libvulkan_intel.so", "")
+        .driver("/etc/vulkan/icd.d/intel.json", "libvulkan_intel.so");
+    assert_finding(
+        &driven.cause(),
+        Severity::Warning,
+        &["the driver itself refuses"],
+        &["vulkaninfo"],
+    );
     assert_eq!(planted("0x1af4\n").findings().len(), 1, "a virtual GPU is not judged");
     let mut broken = planted("0x8086\n");
     broken.machine.open = |_| Err(io::ErrorKind::NotFound.into());
@@ -469,13 +574,23 @@ fn drivers_for_absent_hardware_are_not_enough() {
         .loader()
         .file("/usr/lib/libvulkan_radeon.so", "")
         .driver("/usr/share/vulkan/icd.d/radeon_icd.json", "libvulkan_radeon.so");
-    assert_finding(&planted.cause(), Severity::Error, &["No software adapter"], &["mesa-vulkan-drivers"]);
+    assert_finding(
+        &planted.cause(),
+        Severity::Error,
+        &["No software adapter"],
+        &["mesa-vulkan-drivers"],
+    );
 }
 
 #[test]
 fn everything_there_and_still_none() {
     let cause = Planted::new().lavapipe().cause();
-    assert_finding(&cause, Severity::Error, &["the driver itself refuses"], &["vulkan-tools", "vulkaninfo --summary"]);
+    assert_finding(
+        &cause,
+        Severity::Error,
+        &["the driver itself refuses"],
+        &["vulkan-tools", "vulkaninfo --summary"],
+    );
 }
 
 #[test]
@@ -498,7 +613,12 @@ fn wsl_macos_and_windows_get_hints() {
     let mac = Planted::new().os("macos");
     assert_finding(&mac.cause(), Severity::Error, &["Metal"], &["virtual machines"]);
     let windows = Planted::new().os("windows").adapter("Microsoft Basic Render Driver", true);
-    assert_finding(&windows.cause(), Severity::Warning, &["Direct3D 12"], &["driver of the GPU's maker"]);
+    assert_finding(
+        &windows.cause(),
+        Severity::Warning,
+        &["Direct3D 12"],
+        &["driver of the GPU's maker"],
+    );
 }
 
 #[test]
@@ -510,15 +630,26 @@ fn version_of_the_kernel_module() {
 
 #[test]
 fn strings_in_json() {
-    assert_eq!(json_string(r#"{"a":1, "library_path"  :  "x\/y\\z\"" }"#, "library_path").as_deref(), Some("x/y\\z\""));
+    assert_eq!(
+        json_string(r#"{"a":1, "library_path"  :  "x\/y\\z\"" }"#, "library_path").as_deref(),
+        Some("x/y\\z\"")
+    );
     assert_eq!(json_string("{}", "library_path"), None);
 }
 
 #[test]
 fn findings_and_facts_print_as_lines() {
-    let finding = Finding { severity: Severity::Error, what: "Broken.".to_owned(), remedy: Some("mend it".to_owned()) };
+    let finding = Finding {
+        severity: Severity::Error,
+        what: "Broken.".to_owned(),
+        remedy: Some("mend it".to_owned()),
+    };
     assert_eq!(finding.to_string(), "error: Broken.\n  do: mend it");
-    let planted = Planted::new().lavapipe().adapter("llvmpipe", true).nvidia_devices().set("WGPU_BACKEND", "vulkan");
+    let planted = Planted::new()
+        .lavapipe()
+        .adapter("llvmpipe", true)
+        .nvidia_devices()
+        .set("WGPU_BACKEND", "vulkan");
     let text = planted.file("/dev/dri/renderD128", "").facts().to_string();
     let parts = [
         "linux (debian)",

@@ -94,7 +94,11 @@ enum Hovers {
 impl Hovers {
     /// Opens the group of a point.
     fn begin(self, class: &str, tip: &str, svg: &mut String) {
-        let title = if self == Self::Yes { format!("<title>{}</title>", escape(tip)) } else { String::new() };
+        let title = if self == Self::Yes {
+            format!("<title>{}</title>", escape(tip))
+        } else {
+            String::new()
+        };
         let _ = write!(svg, r#"<g class="{class}">{title}"#);
     }
 
@@ -309,19 +313,28 @@ impl LineChart {
     fn draw(&self, size: Size, heading: f64) -> (f64, String) {
         let [x_ticks, y_ticks] = size.ticks();
         let measured = || self.lines.iter().flat_map(|line| &line.points);
-        let levels = |which| self.levels.iter().filter(move |level| level.axis == which).map(|level| level.at);
-        let mut x =
-            Ruler::new(&self.x, measured().map(|point| point.x).chain(levels(Which::X)), Ends::AtValues, x_ticks);
-        let ys =
-            measured().flat_map(|point| [Some(point.y), point.interval.map(|i| i[0]), point.interval.map(|i| i[1])]);
-        let mut y = Ruler::new(&self.y, ys.flatten().chain(levels(Which::Y)), Ends::AtTicks, y_ticks);
+        let levels = |which| {
+            self.levels.iter().filter(move |level| level.axis == which).map(|level| level.at)
+        };
+        let mut x = Ruler::new(
+            &self.x,
+            measured().map(|point| point.x).chain(levels(Which::X)),
+            Ends::AtValues,
+            x_ticks,
+        );
+        let ys = measured().flat_map(|point| {
+            [Some(point.y), point.interval.map(|i| i[0]), point.interval.map(|i| i[1])]
+        });
+        let mut y =
+            Ruler::new(&self.y, ys.flatten().chain(levels(Which::Y)), Ends::AtTicks, y_ticks);
 
         let mut svg = String::new();
         let legend = self.legend(size, heading + 4.0, &mut svg);
         let strip = if self.zones.is_empty() { 0.0 } else { LINE_HEIGHT };
         let top = legend + LINE_HEIGHT + strip + 10.0;
         let bottom = top + size.plot_height();
-        let widest = y.ticks.iter().map(|(_, label)| width_of(label, TEXT_SIZE)).fold(0.0, f64::max);
+        let widest =
+            y.ticks.iter().map(|(_, label)| width_of(label, TEXT_SIZE)).fold(0.0, f64::max);
         let left = widest + 14.0;
         let last = x.ticks.last().map_or(0.0, |(_, label)| width_of(label, TEXT_SIZE) / 2.0);
         let right = size.width() - last.max(10.0) - 6.0;
@@ -397,7 +410,14 @@ impl LineChart {
         }
     }
 
-    fn draw_levels(&self, x: &Ruler, y: &Ruler, [left, right]: [f64; 2], [top, bottom]: [f64; 2], svg: &mut String) {
+    fn draw_levels(
+        &self,
+        x: &Ruler,
+        y: &Ruler,
+        [left, right]: [f64; 2],
+        [top, bottom]: [f64; 2],
+        svg: &mut String,
+    ) {
         for level in &self.levels {
             let label = shortened(&level.label, (right - left) * 0.8, TEXT_SIZE);
             let width = width_of(&label, TEXT_SIZE);
@@ -405,22 +425,31 @@ impl LineChart {
             let (line, places) = match level.axis {
                 Which::X => {
                     let at = x.at(level.at);
-                    let line = format!(r#"x1="{at:.1}" y1="{top:.1}" x2="{at:.1}" y2="{bottom:.1}""#);
+                    let line =
+                        format!(r#"x1="{at:.1}" y1="{top:.1}" x2="{at:.1}" y2="{bottom:.1}""#);
                     let beside = [at + 6.0, at - 6.0 - width];
                     (line, beside.map(|x| [(x, top + 13.0), (x, bottom - 8.0)]))
                 }
                 Which::Y => {
                     let at = y.at(level.at);
-                    let line = format!(r#"x1="{left:.1}" y1="{at:.1}" x2="{right:.1}" y2="{at:.1}""#);
-                    (line, [right - width - 4.0, left + 6.0].map(|x| [(x, at - 6.0), (x, at + 15.0)]))
+                    let line =
+                        format!(r#"x1="{left:.1}" y1="{at:.1}" x2="{right:.1}" y2="{at:.1}""#);
+                    (
+                        line,
+                        [right - width - 4.0, left + 6.0].map(|x| [(x, at - 6.0), (x, at + 15.0)]),
+                    )
                 }
             };
             let is_inside = |(x, y): &(f64, f64)| {
-                *x >= left && x + width <= right + 1.0 && *y - TEXT_SIZE >= top - 1.0 && *y <= bottom
+                *x >= left
+                    && x + width <= right + 1.0
+                    && *y - TEXT_SIZE >= top - 1.0
+                    && *y <= bottom
             };
             let covered = |place: &(f64, f64)| self.covered(x, y, *place, width);
             let places = places.as_flattened();
-            let place = places.iter().filter(|place| is_inside(place)).min_by_key(|place| covered(place));
+            let place =
+                places.iter().filter(|place| is_inside(place)).min_by_key(|place| covered(place));
             let (at, height) = place.copied().unwrap_or(places[0]);
             let _ = write!(
                 svg,
@@ -434,15 +463,18 @@ impl LineChart {
     fn covered(&self, x: &Ruler, y: &Ruler, (left, baseline): (f64, f64), width: f64) -> usize {
         const STEPS: u32 = 24;
         let is_covered = |(at, height): (f64, f64)| {
-            (left - 4.0..=left + width + 4.0).contains(&at) && (baseline - TEXT_SIZE..=baseline + 5.0).contains(&height)
+            (left - 4.0..=left + width + 4.0).contains(&at)
+                && (baseline - TEXT_SIZE..=baseline + 5.0).contains(&height)
         };
         let mut covered = 0;
         for line in &self.lines {
-            let path: Vec<(f64, f64)> = line.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
+            let path: Vec<(f64, f64)> =
+                line.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
             for pair in path.windows(2) {
                 let [(from_x, from_y), (to_x, to_y)] = [pair[0], pair[1]];
                 let along = (0..=STEPS).map(|step| f64::from(step) / f64::from(STEPS));
-                let between = along.map(|t| (from_x + (to_x - from_x) * t, from_y + (to_y - from_y) * t));
+                let between =
+                    along.map(|t| (from_x + (to_x - from_x) * t, from_y + (to_y - from_y) * t));
                 covered += between.filter(|place| is_covered(*place)).count();
             }
         }
@@ -452,10 +484,15 @@ impl LineChart {
 
 impl Line {
     fn draw(&self, x: &Ruler, y: &Ruler, bottom: f64, hovers: Hovers, svg: &mut String) {
-        let path: Vec<(f64, f64)> = self.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
+        let path: Vec<(f64, f64)> =
+            self.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
         let _ = write!(svg, r#"<g class="{}">"#, series_class(self.series));
         if let (Look::Roof, Some(first), Some(last)) = (self.look, path.first(), path.last()) {
-            let _ = write!(svg, r#"<path fill="currentColor" fill-opacity=".1" d="M{:.1} {bottom:.1}"#, first.0);
+            let _ = write!(
+                svg,
+                r#"<path fill="currentColor" fill-opacity=".1" d="M{:.1} {bottom:.1}"#,
+                first.0
+            );
             for (x, y) in &path {
                 let _ = write!(svg, "L{x:.1} {y:.1}");
             }
@@ -466,7 +503,9 @@ impl Line {
             hovers.begin("point", &point.tip, svg);
             let ends = point.interval.map(|[low, high]| (y.at(low), y.at(high)));
             // One that a marker covers would only blur it.
-            if let Some((low, high)) = ends.filter(|(low, high)| low - height > 5.0 || height - high > 5.0) {
+            if let Some((low, high)) =
+                ends.filter(|(low, high)| low - height > 5.0 || height - high > 5.0)
+            {
                 let _ = write!(
                     svg,
                     r#"<path fill="none" stroke="currentColor" stroke-width="1.5" d="M{:.1} {low:.1}h6m-3 0V{high:.1}m-3 0h6"/>"#,
@@ -486,7 +525,8 @@ impl DotChart {
     fn draw(&self, size: Size, heading: f64) -> (f64, String) {
         let has_own_line = size == Size::Narrow;
         let label_room = if has_own_line { size.width() - 30.0 } else { size.width() * 0.45 };
-        let labels: Vec<String> = self.rows.iter().map(|row| shortened(&row.label, label_room, TEXT_SIZE)).collect();
+        let labels: Vec<String> =
+            self.rows.iter().map(|row| shortened(&row.label, label_room, TEXT_SIZE)).collect();
         let row_height = if has_own_line { 36.0 } else { 24.0 };
         let widest = labels.iter().map(|label| width_of(label, TEXT_SIZE)).fold(0.0, f64::max);
         let left = if has_own_line { 16.0 } else { widest + 24.0 };
@@ -498,8 +538,9 @@ impl DotChart {
         let top = heading + 8.0;
         let bottom = top + height + 6.0;
 
-        let values =
-            self.rows.iter().flat_map(|row| [Some(row.value), row.interval.map(|i| i[0]), row.interval.map(|i| i[1])]);
+        let values = self.rows.iter().flat_map(|row| {
+            [Some(row.value), row.interval.map(|i| i[0]), row.interval.map(|i| i[1])]
+        });
         let mut x = Ruler::new(
             &self.x,
             values.flatten().chain(self.level.iter().map(|level| level.at)),
@@ -511,7 +552,10 @@ impl DotChart {
         let mut svg = String::new();
         for (at, _) in &x.ticks {
             let at = x.pixel(*at);
-            let _ = write!(svg, r#"<line class="grid" x1="{at:.1}" y1="{top:.1}" x2="{at:.1}" y2="{bottom:.1}"/>"#);
+            let _ = write!(
+                svg,
+                r#"<line class="grid" x1="{at:.1}" y1="{top:.1}" x2="{at:.1}" y2="{bottom:.1}"/>"#
+            );
         }
         draw_x_axis(&x, &self.x.label, [left, size.width() - 16.0], bottom, &mut svg);
         if let Some(level) = &self.level {
@@ -526,7 +570,10 @@ impl DotChart {
             let (place, height) = if has_own_line {
                 (format!(r#"x="14" y="{:.1}""#, middle - 5.0), middle + 9.0)
             } else {
-                (format!(r#"x="{:.1}" y="{:.1}" text-anchor="end""#, left - 12.0, middle + 4.0), middle)
+                (
+                    format!(r#"x="{:.1}" y="{:.1}" text-anchor="end""#, left - 12.0, middle + 4.0),
+                    middle,
+                )
             };
             let _ = write!(svg, r#"<text class="halo" {place}>{}</text>"#, escape(label));
             row.draw(&x, height, size.hovers(), &mut svg);
@@ -576,12 +623,18 @@ fn draw_grid(y: &Ruler, [left, right]: [f64; 2], svg: &mut String) {
 }
 
 fn draw_x_axis(x: &Ruler, label: &str, [left, right]: [f64; 2], bottom: f64, svg: &mut String) {
-    let _ = write!(svg, r#"<line class="axis" x1="{left:.1}" y1="{bottom:.1}" x2="{right:.1}" y2="{bottom:.1}"/>"#);
+    let _ = write!(
+        svg,
+        r#"<line class="axis" x1="{left:.1}" y1="{bottom:.1}" x2="{right:.1}" y2="{bottom:.1}"/>"#
+    );
     let mut free_from = 0.0;
     for (at, label) in &x.ticks {
         let at = x.pixel(*at);
-        let _ =
-            write!(svg, r#"<line class="axis" x1="{at:.1}" y1="{bottom:.1}" x2="{at:.1}" y2="{:.1}"/>"#, bottom + 4.0);
+        let _ = write!(
+            svg,
+            r#"<line class="axis" x1="{at:.1}" y1="{bottom:.1}" x2="{at:.1}" y2="{:.1}"/>"#,
+            bottom + 4.0
+        );
         let half = width_of(label, TEXT_SIZE) / 2.0;
         if at - half < free_from {
             continue;
@@ -610,7 +663,8 @@ fn stroke(line: &Line, path: &[(f64, f64)], svg: &mut String) {
     let Some(((x, y), rest)) = path.split_first() else { return };
     let width = if line.look == Look::Computed { 1.2 } else { 2.0 };
     let dash = DASHES[line.series % DASHES.len()];
-    let dash = if dash.is_empty() { String::new() } else { format!(r#" stroke-dasharray="{dash}""#) };
+    let dash =
+        if dash.is_empty() { String::new() } else { format!(r#" stroke-dasharray="{dash}""#) };
     let _ = write!(
         svg,
         r#"<path fill="none" stroke="currentColor" stroke-width="{width}" stroke-linejoin="round"{dash} d="M{x:.1} {y:.1}"#
@@ -624,7 +678,10 @@ fn stroke(line: &Line, path: &[(f64, f64)], svg: &mut String) {
 /// The marker of a series: a shape of its own.
 fn marker(series: usize, x: f64, y: f64, svg: &mut String) {
     let _ = match series % 5 {
-        1 => write!(svg, r#"<circle class="marker" fill="currentColor" cx="{x:.1}" cy="{y:.1}" r="4.5"/>"#),
+        1 => write!(
+            svg,
+            r#"<circle class="marker" fill="currentColor" cx="{x:.1}" cy="{y:.1}" r="4.5"/>"#
+        ),
         other => {
             let shape = match other {
                 0 => "m0-5.5l5.5 5.5l-5.5 5.5l-5.5-5.5z",
@@ -640,9 +697,8 @@ fn marker(series: usize, x: f64, y: f64, svg: &mut String) {
 /// About how wide a text is: fonts differ, so it is meant to be no less than most.
 fn width_of(text: &str, size: f64) -> f64 {
     let widths = text.chars().map(|character| match character {
-        'i' | 'j' | 'l' | 't' | 'f' | 'r' | ' ' | '.' | ',' | ':' | ';' | '/' | '|' | '[' | ']' | '(' | ')' | '\'' => {
-            0.36
-        }
+        'i' | 'j' | 'l' | 't' | 'f' | 'r' | ' ' | '.' | ',' | ':' | ';' | '/' | '|' | '[' | ']'
+        | '(' | ')' | '\'' => 0.36,
         'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.9,
         'A'..='Z' => 0.7,
         _ if character.is_ascii() => 0.58,

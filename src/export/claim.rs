@@ -14,10 +14,16 @@ use crate::text::{COLUMNS, plain, wrapped};
 /// What became of each claim, in a line; then the figures of each. For a terminal.
 #[must_use]
 pub fn text(claims: &[Claim]) -> String {
-    let lines = claims.iter().map(|claim| [claim.name.clone(), outcome(claim).to_owned(), because(claim).to_owned()]);
+    let lines = claims
+        .iter()
+        .map(|claim| [claim.name.clone(), outcome(claim).to_owned(), because(claim).to_owned()]);
     let mut text = in_columns(Some(["claim", "here it", "because"]), lines);
     for claim in claims.iter().filter(|claim| !claim.figures.is_empty()) {
-        let _ = write!(text, "\n\n{}\n", wrapped(&plain(&format!("{}: {}", claim.name, claim.statement))));
+        let _ = write!(
+            text,
+            "\n\n{}\n",
+            wrapped(&plain(&format!("{}: {}", claim.name, claim.statement)))
+        );
         let figures = claim.figures.iter().map(|figure| {
             let value = format!("{} {}", value(figure), figure.unit).trim_end().to_owned();
             [figure.name.clone(), value, figure.note.clone().unwrap_or_default()]
@@ -34,7 +40,10 @@ pub fn text(claims: &[Claim]) -> String {
 fn in_columns(header: Option<[&str; 3]>, rows: impl Iterator<Item = [String; 3]>) -> String {
     let columns = u16::try_from(COLUMNS).expect("a hundred");
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(columns);
     if let Some(header) = header {
         table.set_header(header);
     }
@@ -60,7 +69,11 @@ pub fn pictures(report: &Report) -> Vec<Picture> {
 #[must_use]
 pub fn pictures_of(claim: &Claim) -> Vec<Picture> {
     let named = |(index, plot)| Picture {
-        key: if claim.plots.len() == 1 { claim.name.clone() } else { format!("{}/{}", claim.name, index + 1) },
+        key: if claim.plots.len() == 1 {
+            claim.name.clone()
+        } else {
+            format!("{}/{}", claim.name, index + 1)
+        },
         chart: chart(plot),
     };
     claim.plots.iter().enumerate().map(named).collect()
@@ -88,14 +101,23 @@ pub fn outcome(claim: &Claim) -> &'static str {
 /// Why.
 #[must_use]
 pub fn because(claim: &Claim) -> &str {
-    claim.conclusion.as_ref().or(claim.reason.as_ref()).map_or("no reason was given", String::as_str)
+    claim
+        .conclusion
+        .as_ref()
+        .or(claim.reason.as_ref())
+        .map_or("no reason was given", String::as_str)
 }
 
 /// Its figures, then the points of each of its plots.
 #[must_use]
 pub fn grids_of(claim: &Claim) -> Vec<Grid> {
     let figures = claim.figures.iter().map(|figure| {
-        [figure.name.clone(), value(figure), figure.unit.clone(), figure.note.clone().unwrap_or_default()]
+        [
+            figure.name.clone(),
+            value(figure),
+            figure.unit.clone(),
+            figure.note.clone().unwrap_or_default(),
+        ]
     });
     let figures = Grid::of(["figure", "value", "unit", "note"], figures).with_words(2).filled();
     figures.into_iter().chain(claim.plots.iter().map(points)).collect()
@@ -103,7 +125,9 @@ pub fn grids_of(claim: &Claim) -> Vec<Grid> {
 
 /// Of a figure, `value [low, high]`.
 fn value(figure: &Figure) -> String {
-    figure.value.map_or_else(|| "none".to_owned(), |value| with_ends(value, figure.low, figure.high))
+    figure
+        .value
+        .map_or_else(|| "none".to_owned(), |value| with_ends(value, figure.low, figure.high))
 }
 
 /// `value [low, high]`, as far as there is an interval.
@@ -161,7 +185,9 @@ fn looks<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<usize> {
             _ => None,
         };
         let usual = usual.filter(|look| !taken.contains(look));
-        let next = (SIGMOID + 1..=SIGMOID + 1 + taken.len()).find(|look| !taken.contains(look)).unwrap_or_default();
+        let next = (SIGMOID + 1..=SIGMOID + 1 + taken.len())
+            .find(|look| !taken.contains(look))
+            .unwrap_or_default();
         taken.push(usual.unwrap_or(next));
     }
     taken
@@ -169,18 +195,22 @@ fn looks<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<usize> {
 
 /// The points of a plot: a row for each x, a column for each line.
 fn points(plot: &Plot) -> Grid {
-    let mut xs: Vec<f64> = plot.series.iter().flat_map(|series| series.points.iter().map(|point| point.x)).collect();
+    let mut xs: Vec<f64> =
+        plot.series.iter().flat_map(|series| series.points.iter().map(|point| point.x)).collect();
     xs.sort_by(f64::total_cmp);
     xs.dedup();
     let rows = xs.iter().map(|x| {
         let of_series = plot.series.iter().map(|series| {
             let point = series.points.iter().find(|point| point.x == *x);
-            point.and_then(|point| Some(with_ends(point.y?, point.low, point.high))).unwrap_or_default()
+            point
+                .and_then(|point| Some(with_ends(point.y?, point.low, point.high)))
+                .unwrap_or_default()
         });
         std::iter::once(number(*x)).chain(of_series).collect()
     });
     let labels = plot.series.iter().map(|series| series.label.clone());
-    let header = std::iter::once(format!("{}: {}", plot.title, plot.x.label)).chain(labels).collect();
+    let header =
+        std::iter::once(format!("{}: {}", plot.title, plot.x.label)).chain(labels).collect();
     let mut grid = Grid { header, ..Grid::default() };
     grid.blocks.push(Block { title: None, rows: rows.collect() });
     grid
@@ -195,14 +225,18 @@ mod tests {
     fn claims() -> Vec<Claim> {
         let claim = Claim {
             name: "sparsity".to_owned(),
-            statement: "ReLU makes zeros | and zeros can be skipped, ".to_owned() + &"again ".repeat(20),
+            statement: "ReLU makes zeros | and zeros can be skipped, ".to_owned()
+                + &"again ".repeat(20),
             status: Status::Ok,
             reason: None,
             outcome: Some(Outcome::HoldsOnlyWhen),
-            conclusion: Some("more than 80 % of the activations are zero: ".to_owned() + &"word ".repeat(30)),
+            conclusion: Some(
+                "more than 80 % of the activations are zero: ".to_owned() + &"word ".repeat(30),
+            ),
             seeds: vec![1, 2],
             figures: vec![
-                Figure::estimated("speed", "x", Estimate { median: 2.0, low: 1.5, high: 2.5 }).noted("of the dense"),
+                Figure::estimated("speed", "x", Estimate { median: 2.0, low: 1.5, high: 2.5 })
+                    .noted("of the dense"),
                 Figure::none("break-even", "%", "it is never reached"),
             ],
             plots: Vec::new(),
@@ -225,7 +259,14 @@ mod tests {
     fn a_claim_is_a_line_with_its_figures_below() {
         let text = text(&claims());
         assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
-        for part in ["holds only when", "failed", "element 3 is off", "2 [1.50, 2.50] x", "never reached", "- a note"] {
+        for part in [
+            "holds only when",
+            "failed",
+            "element 3 is off",
+            "2 [1.50, 2.50] x",
+            "never reached",
+            "- a note",
+        ] {
             assert!(text.contains(part), "{part} is missing:\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "{text}");
@@ -243,6 +284,9 @@ mod tests {
     #[test]
     fn lines_look_as_elsewhere_and_never_alike() {
         assert_eq!(looks(["sigmoid", "relu", "exact"].into_iter()), [SIGMOID, RELU, 3]);
-        assert_eq!(looks(["relu, He", "relu, Xavier", "sigmoid", "tanh"].into_iter()), [RELU, 3, SIGMOID, 4]);
+        assert_eq!(
+            looks(["relu, He", "relu, Xavier", "sigmoid", "tanh"].into_iter()),
+            [RELU, 3, SIGMOID, 4]
+        );
     }
 }

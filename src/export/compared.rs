@@ -128,21 +128,43 @@ fn combined(section: &Section, named: &[Named<'_>]) -> Vec<Picture> {
 }
 
 /// A picture of one report as those that others join: a picture for each measured line, which then has the report's name and colour.
-fn of_report(section: &Section, picture: Picture, file: &str, series: usize) -> Vec<(String, Chart)> {
+fn of_report(
+    section: &Section,
+    picture: Picture,
+    file: &str,
+    series: usize,
+) -> Vec<(String, Chart)> {
     let Picture { key, chart } = picture;
     match chart {
         Chart::Lines(chart) => {
             let LineChart { title, x, y, lines, levels, .. } = chart;
             // What a level of the time axis says is one report's; what one of a ratio says is everyone's.
-            let levels: Vec<_> =
-                levels.into_iter().filter(|level| level.axis == Which::Y && section.name == "gaps").collect();
+            let levels: Vec<_> = levels
+                .into_iter()
+                .filter(|level| level.axis == Which::Y && section.name == "gaps")
+                .collect();
             let measured = lines.into_iter().filter(|line| line.look != Look::Computed);
             let chart = |line: Line| {
                 let key = format!("{key}/{}", line.label);
                 let title = format!("{title}: {}", line.label);
-                let line = Line { label: file.to_owned(), series, look: Look::Measured, points: line.points };
+                let line = Line {
+                    label: file.to_owned(),
+                    series,
+                    look: Look::Measured,
+                    points: line.points,
+                };
                 let (x, y, levels) = (x.clone(), y.clone(), levels.clone());
-                (key, Chart::Lines(LineChart { title, x, y, lines: vec![line], levels, zones: Vec::new() }))
+                (
+                    key,
+                    Chart::Lines(LineChart {
+                        title,
+                        x,
+                        y,
+                        lines: vec![line],
+                        levels,
+                        zones: Vec::new(),
+                    }),
+                )
             };
             measured.map(chart).collect()
         }

@@ -11,7 +11,9 @@ type Column = (&'static str, fn(&Row) -> String);
 const COLUMNS: &[Column] = &[
     ("started_at", |row| row.report.run.started_at.to_string()),
     ("adapter", |row| text(&row.report.adapter.name)),
-    ("driver", |row| text(format!("{} {}", row.report.adapter.driver, row.report.adapter.driver_info).trim())),
+    ("driver", |row| {
+        text(format!("{} {}", row.report.adapter.driver, row.report.adapter.driver_info).trim())
+    }),
     ("is_software", |row| row.report.adapter.is_software.to_string()),
     ("id", |row| text(row.id())),
     ("status", |row| row.status().to_owned()),
@@ -24,7 +26,9 @@ const COLUMNS: &[Column] = &[
     ("op", |row| row.of_rate(|r| text(&r.op))),
     ("elements", |row| row.elements().to_string()),
     ("bytes", |row| row.of_measurement(|m| m.bytes.to_string())),
-    ("regime", |row| row.of_measurement(|m| m.regime.map(|regime| regime.name().to_owned()).unwrap_or_default())),
+    ("regime", |row| {
+        row.of_measurement(|m| m.regime.map(|regime| regime.name().to_owned()).unwrap_or_default())
+    }),
     ("inputs", |row| row.of_measurement(|m| inputs(m.inputs).to_owned())),
     ("shader_checks", |row| row.of_measurement(|m| m.shader_checks.to_string())),
     ("chains", |row| row.of_rate(|r| r.chains.to_string())),
@@ -33,8 +37,12 @@ const COLUMNS: &[Column] = &[
     ("median_ns", |row| of(row.time_ns(), |e| e.median)),
     ("low_ns", |row| of(row.time_ns(), |e| e.low)),
     ("high_ns", |row| of(row.time_ns(), |e| e.high)),
-    ("ns_per_element", |row| row.of_measurement(|m| m.ns_per_element().map(figure).unwrap_or_default())),
-    ("bytes_per_second", |row| row.of_measurement(|m| m.bytes_per_second().map(figure).unwrap_or_default())),
+    ("ns_per_element", |row| {
+        row.of_measurement(|m| m.ns_per_element().map(figure).unwrap_or_default())
+    }),
+    ("bytes_per_second", |row| {
+        row.of_measurement(|m| m.bytes_per_second().map(figure).unwrap_or_default())
+    }),
     ("share_of_yardstick", |row| of(row.share_of_yardstick(), |e| e.median)),
     ("share_of_yardstick_low", |row| of(row.share_of_yardstick(), |e| e.low)),
     ("share_of_yardstick_high", |row| of(row.share_of_yardstick(), |e| e.high)),
@@ -50,13 +58,23 @@ const COLUMNS: &[Column] = &[
     ("net_in_fma", |row| of(row.derived_rate().map(|d| d.net_in_fma), |e| e.median)),
     ("net_in_fma_low", |row| of(row.derived_rate().map(|d| d.net_in_fma), |e| e.low)),
     ("net_in_fma_high", |row| of(row.derived_rate().map(|d| d.net_in_fma), |e| e.high)),
-    ("rungs_per_second", |row| row.derived_rate().map(|d| figure(d.rungs_per_second)).unwrap_or_default()),
-    ("violations", |row| row.of_measurement(|m| m.validation.map(|v| v.violations.to_string()).unwrap_or_default())),
-    ("max_ulp", |row| row.of_measurement(|m| m.validation.and_then(|v| v.max_ulp).map(figure).unwrap_or_default())),
-    ("max_share_of_bound", |row| {
-        row.of_measurement(|m| m.validation.and_then(|v| v.max_share_of_bound).map(figure).unwrap_or_default())
+    ("rungs_per_second", |row| {
+        row.derived_rate().map(|d| figure(d.rungs_per_second)).unwrap_or_default()
     }),
-    ("wgsl_sha256", |row| row.of_measurement(|m| text(m.wgsl_sha256.as_deref().unwrap_or_default()))),
+    ("violations", |row| {
+        row.of_measurement(|m| m.validation.map(|v| v.violations.to_string()).unwrap_or_default())
+    }),
+    ("max_ulp", |row| {
+        row.of_measurement(|m| m.validation.and_then(|v| v.max_ulp).map(figure).unwrap_or_default())
+    }),
+    ("max_share_of_bound", |row| {
+        row.of_measurement(|m| {
+            m.validation.and_then(|v| v.max_share_of_bound).map(figure).unwrap_or_default()
+        })
+    }),
+    ("wgsl_sha256", |row| {
+        row.of_measurement(|m| text(m.wgsl_sha256.as_deref().unwrap_or_default()))
+    }),
 ];
 
 /// The report in that form.
@@ -64,7 +82,9 @@ const COLUMNS: &[Column] = &[
 pub fn render(report: &Report) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut write = |cells: &mut dyn Iterator<Item = String>| {
-        writer.write_record(cells.map(String::into_bytes)).expect("memory, and as many cells as there are columns");
+        writer
+            .write_record(cells.map(String::into_bytes))
+            .expect("memory, and as many cells as there are columns");
     };
     write(&mut COLUMNS.iter().map(|(name, _)| (*name).to_owned()));
     for panel in report.measurements.chunk_by(|a, b| a.group() == b.group()) {
@@ -94,7 +114,11 @@ enum Of<'a> {
 
 impl Row<'_> {
     fn of_measurement(&self, cell: impl Fn(&Measurement) -> String) -> String {
-        if let Of::Measurement(measurement, _) = self.of { cell(measurement) } else { String::new() }
+        if let Of::Measurement(measurement, _) = self.of {
+            cell(measurement)
+        } else {
+            String::new()
+        }
     }
 
     fn of_rate(&self, cell: impl Fn(&Rate) -> String) -> String {
@@ -169,7 +193,11 @@ impl Row<'_> {
     }
 
     fn over_relu(&self) -> Option<Estimate> {
-        if let Of::Measurement(measurement, panel) = self.of { table::over_relu(measurement, panel) } else { None }
+        if let Of::Measurement(measurement, panel) = self.of {
+            table::over_relu(measurement, panel)
+        } else {
+            None
+        }
     }
 
     fn derived_rate(&self) -> Option<crate::report::DerivedRate> {

@@ -9,7 +9,8 @@ use crate::text::plain;
 /// entry, since some of the readers take an entry's time whatever else it says; the context names them.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let of_measurements = report.measurements.iter().filter(|row| row.status == Status::Ok).map(of_measurement);
+    let of_measurements =
+        report.measurements.iter().filter(|row| row.status == Status::Ok).map(of_measurement);
     let of_rates = report.rates.iter().filter(|rate| rate.status == Status::Ok).map(of_rate);
     let mut benchmarks = Vec::new();
     for (family, entry) in of_measurements.chain(of_rates).enumerate() {

@@ -12,7 +12,8 @@ use crate::report::{Report, RunStatus, table};
 use crate::text::plain;
 
 /// Nothing is fetched and nothing is run, whatever a report may say.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// A cell longer than this is a sentence and not a figure.
 const LONG: usize = 40;
@@ -79,7 +80,10 @@ fn head(report: &Report) -> Markup {
 
 fn verdict(report: &Report) -> Markup {
     let text = table::verdict(report);
-    let mut lines = text.as_deref().unwrap_or("There is no verdict: this report has no valid figure for one.").lines();
+    let mut lines = text
+        .as_deref()
+        .unwrap_or("There is no verdict: this report has no valid figure for one.")
+        .lines();
     html! {
         section.verdict #verdict {
             h2 { "Verdict" }
@@ -226,9 +230,13 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
     let yes = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
     let labels = run.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>();
     let dirty = if tool.git_dirty == Some(true) { " with changes" } else { "" };
-    let cores = system.cpu.logical_cores.map(|cores| format!(", {}", table::counted(cores.into(), "hardware thread")));
+    let cores = system
+        .cpu
+        .logical_cores
+        .map(|cores| format!(", {}", table::counted(cores.into(), "hardware thread")));
     let tick = report.clock.period_ns.map(|ns| format!(", a tick of {ns} ns")).unwrap_or_default();
-    let quantum = report.clock.quantum_ns.map(|ns| format!(", steps of {ns} ns")).unwrap_or_default();
+    let quantum =
+        report.clock.quantum_ns.map(|ns| format!(", steps of {ns} ns")).unwrap_or_default();
     let facts = [
         ("adapter", adapter.name.clone()),
         ("kind", adapter.device_type.clone()),
@@ -236,11 +244,17 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("driver", format!("{} {}", adapter.driver, adapter.driver_info).trim().to_owned()),
         ("vendor, device", format!("{:#06x}, {:#06x}", adapter.vendor_id, adapter.device_id)),
         ("bus", known(&adapter.pci_bus_id)),
-        ("lanes of a subgroup", format!("{} to {}", adapter.subgroup_sizes[0], adapter.subgroup_sizes[1])),
+        (
+            "lanes of a subgroup",
+            format!("{} to {}", adapter.subgroup_sizes[0], adapter.subgroup_sizes[1]),
+        ),
         ("computes in f16", yes(adapter.shader_f16)),
         ("largest binding", format!("{} bytes", adapter.max_binding_bytes)),
         ("clock and floor", clock_and_floor(report) + &tick + &quantum),
-        ("profile", format!("{}, {}", run.profile.name(), table::counted(run.devices.into(), "device"))),
+        (
+            "profile",
+            format!("{}, {}", run.profile.name(), table::counted(run.devices.into(), "device")),
+        ),
         ("begun", run.started_at.to_string()),
         ("time", table::foot(report).lines().next().unwrap_or_default().to_owned()),
         ("arguments", run.argv.join(" ")),
@@ -256,16 +270,35 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
                 tool.git_revision.as_deref().unwrap_or("unknown")
             ),
         ),
-        ("compiler", format!("{}, {}", tool.rustc, if tool.optimized { "optimized" } else { "not optimized" })),
+        (
+            "compiler",
+            format!(
+                "{}, {}",
+                tool.rustc,
+                if tool.optimized { "optimized" } else { "not optimized" }
+            ),
+        ),
         ("target", tool.target.clone()),
         ("wgpu", known(&tool.wgpu_version)),
         ("host", known(&system.host)),
-        ("system", [&system.os.name, &system.os.version, &system.os.kernel].map(known).join(" ").trim().to_owned()),
+        (
+            "system",
+            [&system.os.name, &system.os.version, &system.os.kernel]
+                .map(known)
+                .join(" ")
+                .trim()
+                .to_owned(),
+        ),
         (
             "processor",
-            format!("{} {}{}", known(&system.cpu.brand), system.arch, cores.unwrap_or_default()).trim().to_owned(),
+            format!("{} {}{}", known(&system.cpu.brand), system.arch, cores.unwrap_or_default())
+                .trim()
+                .to_owned(),
         ),
-        ("memory", system.memory_bytes.map(|bytes| format!("{:.1} GiB", gib(bytes))).unwrap_or_default()),
+        (
+            "memory",
+            system.memory_bytes.map(|bytes| format!("{:.1} GiB", gib(bytes))).unwrap_or_default(),
+        ),
     ];
     facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
@@ -273,7 +306,12 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
 /// What `head` says beyond the adapter and the profile.
 fn clock_and_floor(report: &Report) -> String {
     let head = table::head(report);
-    let timed_by = head.lines().nth(1).and_then(|line| line.split("timed by ").nth(1)).unwrap_or_default().to_owned();
+    let timed_by = head
+        .lines()
+        .nth(1)
+        .and_then(|line| line.split("timed by ").nth(1))
+        .unwrap_or_default()
+        .to_owned();
     match &report.floor {
         None => timed_by,
         Some(floor) => format!(

@@ -53,12 +53,20 @@ pub(super) fn provenance(report: &Report) -> String {
 
 fn program(report: &Report) -> String {
     let tool = &report.tool;
-    let revision = tool.git_revision.as_deref().map(|revision| format!(", revision {revision}")).unwrap_or_default();
+    let revision = tool
+        .git_revision
+        .as_deref()
+        .map(|revision| format!(", revision {revision}"))
+        .unwrap_or_default();
     let dirty = if tool.git_dirty == Some(true) { " with changes" } else { "" };
     let (name, version, started) = (&tool.name, &tool.version, report.run.started_at);
     format!("{name} {version}{revision}{dirty}, {}; begun at {started}", tool.rustc)
 }
 
 fn folded(title: &str, content: &str) -> String {
-    format!("<details><summary>{}</summary>\n\n{}\n\n</details>\n\n", crate::text::xml(title), content.trim())
+    format!(
+        "<details><summary>{}</summary>\n\n{}\n\n</details>\n\n",
+        crate::text::xml(title),
+        content.trim()
+    )
 }

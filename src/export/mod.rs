@@ -32,12 +32,24 @@ pub struct Format {
 
 /// All forms.
 pub static FORMATS: &[Format] = &[
-    Format { name: "text", about: "the table that `actbench run` prints, in 100 columns", render: text },
+    Format {
+        name: "text",
+        about: "the table that `actbench run` prints, in 100 columns",
+        render: text,
+    },
     Format { name: "md", about: "Markdown for a pull request", render: markdown::render },
     Format { name: "csv", about: "a row for each measurement and rate", render: csv::render },
-    Format { name: "json", about: "the report itself, its derived figures computed again", render: json },
+    Format {
+        name: "json",
+        about: "the report itself, its derived figures computed again",
+        render: json,
+    },
     Format { name: "html", about: "a page with plots, to open or to print", render: html::render },
-    Format { name: "gbench", about: "JSON for google/benchmark's tools/compare.py", render: gbench::render },
+    Format {
+        name: "gbench",
+        about: "JSON for google/benchmark's tools/compare.py",
+        render: gbench::render,
+    },
 ];
 
 impl Format {
@@ -74,5 +86,9 @@ pub fn plot(report: &Report, name: &str) -> Result<String> {
         }
     }
     let there_are = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Err(Error::Usage(format!("it has no picture \"{}\"; there are: {}", plain(name), plain(&there_are))))
+    Err(Error::Usage(format!(
+        "it has no picture \"{}\"; there are: {}",
+        plain(name),
+        plain(&there_are)
+    )))
 }

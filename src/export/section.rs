@@ -1,10 +1,14 @@
 //! The parts of a report, in the order in which people read them: for each its pictures, its data in tables, and how to read it. Every export and
 //! the README's tables are made of these; a new part is a row of [`SECTIONS`].
 
-use super::chart::{Axis, Chart, Dot, DotChart, Level, Line, LineChart, Look, Point, Scale, Which, Zone, number};
+use super::chart::{
+    Axis, Chart, Dot, DotChart, Level, Line, LineChart, Look, Point, Scale, Which, Zone, number,
+};
 use super::claim;
 use crate::report::grid::{Block, Grid};
-use crate::report::{Climbs, Crossover, Gap, Inputs, Measurement, Quantity, Rate, Regime, Report, Status, table};
+use crate::report::{
+    Climbs, Crossover, Gap, Inputs, Measurement, Quantity, Rate, Regime, Report, Status, table,
+};
 use crate::stats::{self, Estimate};
 
 /// A part of a report.
@@ -78,7 +82,9 @@ pub static SECTIONS: &[Section] = &[
                   anyway, and a perfect overlap would cost nothing: measured times lie on the level line at first, and on the slanted one, arithmetic alone, \
                   later. How far they lie above both near the bend is the knee penalty. Both scales are logarithmic.",
         pictures: crossover_pictures,
-        grids: |report| table::crossovers(report).into_iter().chain(crossover_grid(report)).collect(),
+        grids: |report| {
+            table::crossovers(report).into_iter().chain(crossover_grid(report)).collect()
+        },
     },
     Section {
         name: "forms",
@@ -159,12 +165,15 @@ fn zones(sizes: impl Iterator<Item = (u64, Option<Regime>)>) -> Vec<Zone> {
 }
 
 fn gap_pictures(report: &Report) -> Vec<Picture> {
-    let streams: Vec<&Gap> = report.gaps.iter().filter(|gap| gap.quantity == Quantity::Stream).collect();
+    let streams: Vec<&Gap> =
+        report.gaps.iter().filter(|gap| gap.quantity == Quantity::Stream).collect();
     let mut pictures = Vec::new();
     for storage in distinct(streams.iter().map(|gap| gap.storage.as_str())) {
         let of_storage = || streams.iter().filter(|gap| gap.storage == storage);
         let mut lines = Vec::new();
-        for (index, direction) in distinct(of_storage().map(|gap| gap.direction.as_str())).into_iter().enumerate() {
+        for (index, direction) in
+            distinct(of_storage().map(|gap| gap.direction.as_str())).into_iter().enumerate()
+        {
             let mut points: Vec<Point> = (of_storage().filter(|gap| gap.direction == direction))
                 .filter_map(|gap| {
                     let elements = gap.elements?;
@@ -178,7 +187,12 @@ fn gap_pictures(report: &Report) -> Vec<Picture> {
                 .collect();
             points.sort_by(|a, b| a.x.total_cmp(&b.x));
             // Neither the colour of ReLU nor that of sigmoid.
-            lines.push(Line { label: direction.to_owned(), series: 3 + index, look: Look::Measured, points });
+            lines.push(Line {
+                label: direction.to_owned(),
+                series: 3 + index,
+                look: Look::Measured,
+                points,
+            });
         }
         pictures.push(Picture {
             key: storage.to_owned(),
@@ -188,7 +202,11 @@ fn gap_pictures(report: &Report) -> Vec<Picture> {
                 // Below 1, so that there is room for its name.
                 y: Axis::new("sigmoid : ReLU", Scale::Linear).holding(0.9),
                 lines,
-                levels: vec![Level { axis: Which::Y, at: 1.0, label: "as fast as ReLU".to_owned() }],
+                levels: vec![Level {
+                    axis: Which::Y,
+                    at: 1.0,
+                    label: "as fast as ReLU".to_owned(),
+                }],
                 zones: zones(of_storage().filter_map(|gap| Some((gap.elements?, gap.regime)))),
             }),
         });
@@ -197,22 +215,31 @@ fn gap_pictures(report: &Report) -> Vec<Picture> {
 }
 
 fn bandwidth_pictures(report: &Report) -> Vec<Picture> {
-    let is_plain =
-        |row: &&Measurement| row.inputs == Inputs::Normal && !row.shader_checks && row.bytes_per_second().is_some();
+    let is_plain = |row: &&Measurement| {
+        row.inputs == Inputs::Normal && !row.shader_checks && row.bytes_per_second().is_some()
+    };
     let rows: Vec<&Measurement> = report.measurements.iter().filter(is_plain).collect();
     let mut pictures = Vec::new();
     for kind in distinct(rows.iter().map(|row| (row.storage.as_str(), row.direction.as_str()))) {
-        let of_kind: Vec<&Measurement> =
-            rows.iter().copied().filter(|row| (row.storage.as_str(), row.direction.as_str()) == kind).collect();
+        let of_kind: Vec<&Measurement> = rows
+            .iter()
+            .copied()
+            .filter(|row| (row.storage.as_str(), row.direction.as_str()) == kind)
+            .collect();
         let (storage, direction) = kind;
         let mut lines = Vec::new();
         for activation in distinct(of_kind.iter().map(|row| row.activation.as_str())) {
             // The first form of an activation is its default.
-            let Some(form) = of_kind.iter().find(|row| row.activation == activation).map(|row| &row.form) else {
+            let Some(form) =
+                of_kind.iter().find(|row| row.activation == activation).map(|row| &row.form)
+            else {
                 continue;
             };
-            let mut of_line: Vec<&Measurement> =
-                of_kind.iter().copied().filter(|row| row.activation == activation && row.form == *form).collect();
+            let mut of_line: Vec<&Measurement> = of_kind
+                .iter()
+                .copied()
+                .filter(|row| row.activation == activation && row.form == *form)
+                .collect();
             of_line.sort_by_key(|row| row.elements);
             let series = series_of(activation).unwrap_or(SIGMOID + 1);
             lines.push(Line {
@@ -268,7 +295,10 @@ fn rate_pictures(report: &Report) -> Vec<Picture> {
         pictures.push(Picture {
             key: storage.to_owned(),
             chart: Chart::Dots(DotChart {
-                title: format!("Time of a rung in rungs of fma, computed in {}", storage.trim_end_matches("_native")),
+                title: format!(
+                    "Time of a rung in rungs of fma, computed in {}",
+                    storage.trim_end_matches("_native")
+                ),
                 x: Axis::new("rungs of fma", Scale::Log10).holding(1.0),
                 rows: dots.collect(),
                 level: Some(Level { axis: Which::X, at: 1.0, label: "fma".to_owned() }),
@@ -294,7 +324,10 @@ fn climbed(rate: &Rate) -> Vec<(u32, Estimate)> {
         .filter(|_| rate.status == Status::Ok && rate.elements > 0)
         .filter_map(|(times, samples)| {
             let elements = as_f64(rate.elements);
-            let ns = stats::of_rounds(samples.iter().map(|ns| Some((*ns)? / elements)), rate.rounds_per_device)?;
+            let ns = stats::of_rounds(
+                samples.iter().map(|ns| Some((*ns)? / elements)),
+                rate.rounds_per_device,
+            )?;
             Some((rungs.checked_mul(times)?, ns))
         })
         .collect()
@@ -303,10 +336,15 @@ fn climbed(rate: &Rate) -> Vec<(u32, Estimate)> {
 fn ladder_pictures(report: &Report) -> Vec<Picture> {
     let mut pictures = Vec::new();
     for storage in distinct(report.rates.iter().map(|rate| rate.storage.as_str())) {
-        let named = |op: &&str| report.rates.iter().find(|rate| rate.storage == storage && rate.op == **op);
+        let named =
+            |op: &&str| report.rates.iter().find(|rate| rate.storage == storage && rate.op == **op);
         let lines = DRAWN.iter().filter_map(named).map(|rate| {
             let points = climbed(rate).into_iter().map(|(rungs, ns)| {
-                point(f64::from(rungs), ns, format!("{}, {rungs} rungs: {}", rate.op, with_interval(ns, "ns")))
+                point(
+                    f64::from(rungs),
+                    ns,
+                    format!("{}, {rungs} rungs: {}", rate.op, with_interval(ns, "ns")),
+                )
             });
             let series = DRAWN.iter().position(|op| *op == rate.op).unwrap_or_default();
             Line { label: rate.op.clone(), series, look: Look::Measured, points: points.collect() }
@@ -316,7 +354,10 @@ fn ladder_pictures(report: &Report) -> Vec<Picture> {
             pictures.push(Picture {
                 key: storage.to_owned(),
                 chart: Chart::Lines(LineChart {
-                    title: format!("Time of an element by rungs, computed in {}", storage.trim_end_matches("_native")),
+                    title: format!(
+                        "Time of an element by rungs, computed in {}",
+                        storage.trim_end_matches("_native")
+                    ),
                     x: Axis::new("rungs", Scale::Linear).holding(0.0),
                     y: Axis::new("ns an element", Scale::Linear).holding(0.0),
                     lines,
@@ -331,7 +372,9 @@ fn ladder_pictures(report: &Report) -> Vec<Picture> {
 
 fn ladder_grid(rates: &[Rate]) -> Option<Grid> {
     let rows = rates.iter().flat_map(|rate| {
-        climbed(rate).into_iter().map(|(rungs, ns)| [rate.id.clone(), rungs.to_string(), with_interval(ns, "")])
+        climbed(rate)
+            .into_iter()
+            .map(|(rungs, ns)| [rate.id.clone(), rungs.to_string(), with_interval(ns, "")])
     });
     Grid::of(["ladder", "rungs", "ns an element"], rows).filled()
 }
@@ -351,17 +394,24 @@ fn crossover_pictures(report: &Report) -> Vec<Picture> {
         let ladder = report.rates.iter().find(|rate| rate.id == crossover.ladder);
         let rung_ns = ladder.and_then(Rate::derived).map(|derived| derived.rung_ps.median / 1e3);
         let op = ladder.map_or("activation", |ladder| ladder.op.as_str());
-        let points = measured
-            .iter()
-            .map(|(k, ns)| point(f64::from(*k), *ns, format!("{k} x {op}: {}", with_interval(*ns, "ns an element"))));
+        let points = measured.iter().map(|(k, ns)| {
+            point(
+                f64::from(*k),
+                *ns,
+                format!("{k} x {op}: {}", with_interval(*ns, "ns an element")),
+            )
+        });
         let mut lines = vec![Line {
             label: format!("load, k x {op}, store"),
             series: SIGMOID,
             look: Look::Measured,
             points: points.collect(),
         }];
-        let mut levels =
-            vec![Level { axis: Which::Y, at: first.1.median, label: "loading and storing alone (k = 0)".to_owned() }];
+        let mut levels = vec![Level {
+            axis: Which::Y,
+            at: first.1.median,
+            label: "loading and storing alone (k = 0)".to_owned(),
+        }];
         if let Some(rung_ns) = rung_ns {
             let alone = |k: f64| Point {
                 x: k,
@@ -379,7 +429,11 @@ fn crossover_pictures(report: &Report) -> Vec<Picture> {
             let derived = crossover.derived(&report.measurements, &report.rates);
             let knee = derived.map(|derived| derived.rungs_under_memory.median);
             if let Some(knee) = knee.filter(|knee| *knee <= f64::from(last.0)) {
-                levels.push(Level { axis: Which::X, at: knee, label: format!("k* = {}", number(knee)) });
+                levels.push(Level {
+                    axis: Which::X,
+                    at: knee,
+                    label: format!("k* = {}", number(knee)),
+                });
             }
         }
         let (direction, storage) = (&crossover.direction, &crossover.storage);
@@ -400,7 +454,9 @@ fn crossover_pictures(report: &Report) -> Vec<Picture> {
 
 fn crossover_grid(report: &Report) -> Option<Grid> {
     let rows = report.crossovers.iter().flat_map(|crossover| {
-        by_k(crossover).into_iter().map(|(k, ns)| [crossover.id.clone(), k.to_string(), with_interval(ns, "")])
+        by_k(crossover)
+            .into_iter()
+            .map(|(k, ns)| [crossover.id.clone(), k.to_string(), with_interval(ns, "")])
     });
     Grid::of(["crossover", "k", "ns an element"], rows).filled()
 }
@@ -423,11 +479,20 @@ fn accuracy_pictures(report: &Report) -> Vec<Picture> {
         let lines = forms.iter().enumerate().map(|(index, (form, accuracy))| {
             let points = accuracy.by_x.iter().filter_map(|bin| {
                 let ulp = bin.max_ulp?;
-                let tip =
-                    format!("{form}, x from {} to {}: {} ULP at most", number(bin.from), number(bin.to), number(ulp));
+                let tip = format!(
+                    "{form}, x from {} to {}: {} ULP at most",
+                    number(bin.from),
+                    number(bin.to),
+                    number(ulp)
+                );
                 Some(Point { x: f64::midpoint(bin.from, bin.to), y: ulp, interval: None, tip })
             });
-            Line { label: (*form).to_owned(), series: 1 + index, look: Look::Computed, points: points.collect() }
+            Line {
+                label: (*form).to_owned(),
+                series: 1 + index,
+                look: Look::Computed,
+                points: points.collect(),
+            }
         });
         Picture {
             chart: Chart::Lines(LineChart {
@@ -446,14 +511,21 @@ fn accuracy_pictures(report: &Report) -> Vec<Picture> {
 
 fn accuracy_grids(report: &Report) -> Vec<Grid> {
     let grid = |(path, forms): (String, Vec<(&str, &crate::report::Accuracy)>)| {
-        let bins = distinct(forms.iter().flat_map(|(_, accuracy)| accuracy.by_x.iter().map(|bin| (bin.from, bin.to))));
+        let bins = distinct(
+            forms
+                .iter()
+                .flat_map(|(_, accuracy)| accuracy.by_x.iter().map(|bin| (bin.from, bin.to))),
+        );
         let rows = bins.into_iter().map(|(from, to)| {
             let cell = |(_, accuracy): &(&str, &crate::report::Accuracy)| {
                 let bin = accuracy.by_x.iter().find(|bin| (bin.from, bin.to) == (from, to));
                 let ulp = bin.and_then(|bin| bin.max_ulp.zip(bin.mean_ulp));
-                ulp.map(|(max, mean)| format!("{} ({})", number(max), number(mean))).unwrap_or_default()
+                ulp.map(|(max, mean)| format!("{} ({})", number(max), number(mean)))
+                    .unwrap_or_default()
             };
-            std::iter::once(format!("{} to {}", number(from), number(to))).chain(forms.iter().map(cell)).collect()
+            std::iter::once(format!("{} to {}", number(from), number(to)))
+                .chain(forms.iter().map(cell))
+                .collect()
         });
         let header = std::iter::once(format!("{path}: largest (mean) ULP by x"));
         Grid {

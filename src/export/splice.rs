@@ -28,8 +28,11 @@ const END: &str = "<!-- actbench:end";
 /// # Errors
 /// [`Error::Usage`] with file and line, if a marker is not understood or has no counterpart, or a report can't be read or has nothing of what is asked for.
 pub fn splice(file: &Path, text: &str) -> Result<String> {
-    let refuse = |index: usize, why: &str| Error::Usage(format!("{} line {}: {why}", file.display(), index + 1));
-    let mut reports = Reports { folder: file.parent().unwrap_or(Path::new("")), read: HashMap::new() };
+    let refuse = |index: usize, why: &str| {
+        Error::Usage(format!("{} line {}: {why}", file.display(), index + 1))
+    };
+    let mut reports =
+        Reports { folder: file.parent().unwrap_or(Path::new("")), read: HashMap::new() };
     let mut fence = Fence::default();
     let mut spliced = String::with_capacity(text.len());
     let mut lines = text.split_inclusive('\n').enumerate();
@@ -43,15 +46,23 @@ pub fn splice(file: &Path, text: &str) -> Result<String> {
             return Err(refuse(begin, "a table ends here that begins nowhere"));
         }
         if content.starts_with(BEGIN) {
-            let table = Marker::parse(content).and_then(|marker| marker.render(reports.get(marker.report)?));
+            let table = Marker::parse(content)
+                .and_then(|marker| marker.render(reports.get(marker.report)?));
             let table = table.map_err(|why| refuse(begin, &why))?;
-            let marker = lines.find(|(_, line)| [BEGIN, END].iter().any(|marker| line.trim().starts_with(marker)));
+            let marker = lines.find(|(_, line)| {
+                [BEGIN, END].iter().any(|marker| line.trim().starts_with(marker))
+            });
             match marker {
-                Some((_, end)) if end.trim().starts_with(END) => spliced += &format!("\n{table}\n\n{end}"),
+                Some((_, end)) if end.trim().starts_with(END) => {
+                    spliced += &format!("\n{table}\n\n{end}")
+                }
                 Some((next, _)) => {
                     return Err(refuse(
                         next,
-                        &format!("a table begins before that of line {} ends ({END} -->)", begin + 1),
+                        &format!(
+                            "a table begins before that of line {} ends ({END} -->)",
+                            begin + 1
+                        ),
                     ));
                 }
                 None => return Err(refuse(begin, &format!("the table has no end ({END} -->)"))),
@@ -93,7 +104,10 @@ impl Fence {
         let length = line.chars().take_while(|character| *character == mark).count();
         match &self.open {
             Some(open) => {
-                if open.starts_with(mark) && length >= open.len() && line.trim_end_matches(mark).is_empty() {
+                if open.starts_with(mark)
+                    && length >= open.len()
+                    && line.trim_end_matches(mark).is_empty()
+                {
                     self.open = None;
                 }
                 true
@@ -126,13 +140,15 @@ impl<'a> Marker<'a> {
             _ => return Err(format!("a marker reads {BEGIN} TABLE REPORT [ROWS] -->")),
         };
         let filter = filter.map(|filter| {
-            Regex::new(filter).map_err(|_| format!("\"{}\" is no regular expression over rows", plain(filter)))
+            Regex::new(filter)
+                .map_err(|_| format!("\"{}\" is no regular expression over rows", plain(filter)))
         });
         Ok(Self { name, report, filter: filter.transpose()? })
     }
 
     fn render(&self, report: &Report) -> std::result::Result<String, String> {
-        let nothing = || format!("{} has nothing of \"{}\" that the marker asks for", self.report, self.name);
+        let nothing =
+            || format!("{} has nothing of \"{}\" that the marker asks for", self.report, self.name);
         let (text, takes_rows) = match self.name {
             "verdict" => (markdown::verdict(report), false),
             "provenance" => (markdown::provenance(report), false),
@@ -146,7 +162,8 @@ impl<'a> Marker<'a> {
                         known.join(", ")
                     ));
                 };
-                let grids = (section.grids)(report).into_iter().filter_map(|grid| self.filtered(grid));
+                let grids =
+                    (section.grids)(report).into_iter().filter_map(|grid| self.filtered(grid));
                 (grids.map(|grid| grid.markdown()).collect::<Vec<_>>().join("\n\n"), true)
             }
         };
@@ -159,7 +176,8 @@ impl<'a> Marker<'a> {
 
     /// The measurements as they are printed, with the adapter above them.
     fn text(&self, report: &Report) -> String {
-        let measurements = table::measurements(&report.measurements).and_then(|grid| self.filtered(grid));
+        let measurements =
+            table::measurements(&report.measurements).and_then(|grid| self.filtered(grid));
         let body = measurements.map(|grid| grid.text()).unwrap_or_default();
         format!("{}\n\n{body}", table::head(report))
     }
@@ -172,7 +190,9 @@ impl<'a> Marker<'a> {
             // A row under a title is named by both.
             let prefix = block.title.as_deref().and_then(|title| title.split_whitespace().next());
             let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
-            block.rows.retain(|row| row.first().is_some_and(|name| filter.is_match(&format!("{prefix}{name}"))));
+            block.rows.retain(|row| {
+                row.first().is_some_and(|name| filter.is_match(&format!("{prefix}{name}")))
+            });
         }
         grid.blocks.retain(|block| !block.rows.is_empty());
         (!grid.blocks.is_empty()).then_some(grid)

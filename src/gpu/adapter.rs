@@ -41,7 +41,9 @@ impl Choice {
     #[must_use]
     pub fn from_environment(otherwise: Self) -> Self {
         match std::env::var("ACTBENCH_ADAPTER") {
-            Ok(text) if !text.is_empty() => text.parse().unwrap_or_else(|never: Infallible| match never {}),
+            Ok(text) if !text.is_empty() => {
+                text.parse().unwrap_or_else(|never: Infallible| match never {})
+            }
             _ => otherwise,
         }
     }
@@ -129,7 +131,9 @@ impl AdapterFacts {
             shader_f16: features.contains(wgpu::Features::SHADER_F16),
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
-            max_workgroup_size: limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
+            max_workgroup_size: limits
+                .max_compute_invocations_per_workgroup
+                .min(limits.max_compute_workgroup_size_x),
             max_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
         }
     }
@@ -178,9 +182,15 @@ pub(super) async fn choose(choice: &Choice) -> Result<wgpu::Adapter> {
             wanted: match choice {
                 Choice::Index(index) => index.to_string(),
                 Choice::Name(name) => name.clone(),
-                Choice::Default | Choice::PreferSoftware | Choice::Software => "software".to_owned(),
+                Choice::Default | Choice::PreferSoftware | Choice::Software => {
+                    "software".to_owned()
+                }
             },
-            available: facts.iter().enumerate().map(|(index, facts)| format!("{index}: {}", facts.summary())).collect(),
+            available: facts
+                .iter()
+                .enumerate()
+                .map(|(index, facts)| format!("{index}: {}", facts.summary()))
+                .collect(),
         }),
     }
 }

@@ -62,7 +62,12 @@ pub enum Reject {
 ///
 /// # Errors
 /// If the timestamps contradict themselves or the wall clock.
-pub fn interval_ns(begin: u64, end: u64, period_ns: f64, wall_ns: f64) -> std::result::Result<f64, Reject> {
+pub fn interval_ns(
+    begin: u64,
+    end: u64,
+    period_ns: f64,
+    wall_ns: f64,
+) -> std::result::Result<f64, Reject> {
     if end == begin {
         return Err(Reject::Zero);
     }
@@ -96,12 +101,22 @@ struct Queries {
 impl Timer {
     pub(super) fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
         if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            return Self { clock: Clock::Wall, queries: None, step: AtomicU64::new(0), taken: Mutex::new(()) };
+            return Self {
+                clock: Clock::Wall,
+                queries: None,
+                step: AtomicU64::new(0),
+                taken: Mutex::new(()),
+            };
         }
         let count = PASSES * 2;
         let buffer = |label, usage| {
             let size = u64::from(count) * u64::from(wgpu::QUERY_SIZE);
-            device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size,
+                usage,
+                mapped_at_creation: false,
+            })
         };
         let queries = Queries {
             set: device.create_query_set(&wgpu::QuerySetDescriptor {
@@ -109,8 +124,14 @@ impl Timer {
                 ty: wgpu::QueryType::Timestamp,
                 count,
             }),
-            resolved: buffer("resolved", wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC),
-            staging: buffer("timestamps", wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST),
+            resolved: buffer(
+                "resolved",
+                wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+            ),
+            staging: buffer(
+                "timestamps",
+                wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            ),
         };
         let period_ns = f64::from(queue.get_timestamp_period());
         Self {
@@ -206,7 +227,10 @@ impl Gpu {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn time(&self, passes: &[(&Workload, u32)]) -> Result<Vec<std::result::Result<f64, Reject>>> {
+    pub fn time(
+        &self,
+        passes: &[(&Workload, u32)],
+    ) -> Result<Vec<std::result::Result<f64, Reject>>> {
         let mut times = Vec::with_capacity(passes.len());
         Stopwatch::time(self, passes, 1, &mut times)?;
         Ok(times)
@@ -244,7 +268,8 @@ impl Gpu {
         let submitted = Instant::now();
         let mut count = 0;
         for passes in passes.chunks(per_submission) {
-            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut encoder =
+                self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             for (work, dispatches) in passes {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                     label: Some("timed"),
@@ -262,10 +287,12 @@ impl Gpu {
         }
         let bytes = u64::from(count) * u64::from(wgpu::QUERY_SIZE);
         // Resolving and copying go in encoders of their own: Metal resolves to zeros what shares one with its pass (wgpu#6406).
-        let mut resolve = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut resolve =
+            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         resolve.resolve_query_set(&queries.set, 0..count, &queries.resolved, 0);
         self.queue.submit([resolve.finish()]);
-        let mut copy = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut copy =
+            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         copy.copy_buffer_to_buffer(&queries.resolved, 0, &queries.staging, 0, bytes);
         self.queue.submit([copy.finish()]);
         let (sender, mapped) = mpsc::channel();
@@ -276,11 +303,15 @@ impl Gpu {
         self.wait()?;
         #[expect(clippy::cast_precision_loss, reason = "2^53 ns are months")]
         let wall_ns = submitted.elapsed().as_nanos() as f64;
-        let failed = |error: &dyn std::fmt::Display| Error::Machine(format!("reading timestamps failed: {error}"));
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::Machine(format!("reading timestamps failed: {error}"))
+        };
         mapped.recv().map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
         {
-            let view = queries.staging.get_mapped_range(0..bytes).map_err(|error| failed(&error))?;
-            let ticks = |at: usize| u64::from_le_bytes(view[at..at + 8].try_into().expect("eight bytes"));
+            let view =
+                queries.staging.get_mapped_range(0..bytes).map_err(|error| failed(&error))?;
+            let ticks =
+                |at: usize| u64::from_le_bytes(view[at..at + 8].try_into().expect("eight bytes"));
             let pairs = (0..passes.len()).map(|pass| (ticks(pass * 16), ticks(pass * 16 + 8)));
             let mut step = self.clock.step.load(Ordering::Relaxed);
             times.extend(pairs.map(|(begin, end)| {
@@ -299,7 +330,8 @@ impl Gpu {
         times: &mut Vec<std::result::Result<f64, Reject>>,
     ) -> Result<()> {
         for (work, dispatches) in passes {
-            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut encoder =
+                self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             work.record(&mut pass, *dispatches);
             drop(pass);

@@ -80,12 +80,24 @@ impl Gpu {
         });
         let on_error = Arc::clone(&faults);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            on_error.lock().expect("no panic while held").error.get_or_insert_with(|| error.to_string());
+            on_error
+                .lock()
+                .expect("no panic while held")
+                .error
+                .get_or_insert_with(|| error.to_string());
         }));
 
         let clock = clock::Timer::new(&device, &queue);
         let packs_f16 = downlevel.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32);
-        Ok(Self { facts, device, queue, clock, faults, packs_f16, programs: program::Programs::default() })
+        Ok(Self {
+            facts,
+            device,
+            queue,
+            clock,
+            faults,
+            packs_f16,
+            programs: program::Programs::default(),
+        })
     }
 
     /// What samples are taken with.
@@ -116,7 +128,9 @@ impl Gpu {
     /// [`Error::Unsupported`] with the missing feature.
     pub fn supports_storage(&self, storage: Storage) -> Result<()> {
         let missing = match storage {
-            Storage::F16Native if !self.device.features().contains(wgpu::Features::SHADER_F16) => "shader-f16",
+            Storage::F16Native if !self.device.features().contains(wgpu::Features::SHADER_F16) => {
+                "shader-f16"
+            }
             Storage::F16 if !self.packs_f16 => "pack2x16float",
             Storage::F32 | Storage::F16 | Storage::F16Native => return Ok(()),
         };
@@ -138,7 +152,9 @@ impl Gpu {
 
     fn poll(&self, how: wgpu::PollType) -> Result<()> {
         if let Err(error) = self.device.poll(how) {
-            return Err(self.fault().unwrap_or_else(|| Error::Machine(format!("{}: {error}", self.facts.name))));
+            return Err(self
+                .fault()
+                .unwrap_or_else(|| Error::Machine(format!("{}: {error}", self.facts.name))));
         }
         self.fault().map_or(Ok(()), Err)
     }
@@ -146,9 +162,15 @@ impl Gpu {
     fn fault(&self) -> Option<Error> {
         let faults = self.faults.lock().expect("no panic while held");
         if let Some(message) = &faults.lost {
-            return Some(Error::Machine(format!("the device {} was lost: {message}", self.facts.name)));
+            return Some(Error::Machine(format!(
+                "the device {} was lost: {message}",
+                self.facts.name
+            )));
         }
-        faults.error.as_ref().map(|message| Error::Machine(format!("{}: {message}", self.facts.name)))
+        faults
+            .error
+            .as_ref()
+            .map(|message| Error::Machine(format!("{}: {message}", self.facts.name)))
     }
 
     /// Runs `create` and turns what the device says about it into an error.

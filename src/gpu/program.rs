@@ -36,7 +36,8 @@ pub struct Program {
 
 /// What was compiled on a device, by all that it was compiled from: text, constants, whether it is checked. An experiment asks for the same
 /// programs for each of its nets.
-pub(super) type Programs = Mutex<HashMap<(String, Vec<(String, u64)>, ShaderChecks), wgpu::ComputePipeline>>;
+pub(super) type Programs =
+    Mutex<HashMap<(String, Vec<(String, u64)>, ShaderChecks), wgpu::ComputePipeline>>;
 
 /// Device memory of 32-bit words, f32 or u32.
 pub struct Buffer {
@@ -93,7 +94,8 @@ impl Gpu {
         constants: &[(&str, f64)],
         checks: ShaderChecks,
     ) -> Result<Program> {
-        let constants_by_bits = constants.iter().map(|(name, value)| ((*name).to_owned(), value.to_bits())).collect();
+        let constants_by_bits =
+            constants.iter().map(|(name, value)| ((*name).to_owned(), value.to_bits())).collect();
         let key = (wgsl.to_owned(), constants_by_bits, checks);
         let known = self.programs.lock().expect("no panic while held").get(&key).cloned();
         if let Some(pipeline) = known {
@@ -114,8 +116,10 @@ impl Gpu {
                 cache: None,
             })
         });
-        let pipeline =
-            compiled.map_err(|error| Error::Compile { kernel: path.to_owned(), message: error.to_string() })?;
+        let pipeline = compiled.map_err(|error| Error::Compile {
+            kernel: path.to_owned(),
+            message: error.to_string(),
+        })?;
         self.programs.lock().expect("no panic while held").insert(key, pipeline.clone());
         Ok(Program { path: path.to_owned(), pipeline })
     }
@@ -128,13 +132,21 @@ impl Gpu {
         let size = (words as u64 * 4).next_multiple_of(ALIGNMENT).max(ALIGNMENT);
         if size > self.max_buffer_bytes() {
             let most = self.max_buffer_bytes();
-            return Err(Error::Unsupported(format!("{label} takes {size} bytes, and a buffer holds {most}")));
+            return Err(Error::Unsupported(format!(
+                "{label} takes {size} bytes, and a buffer holds {most}"
+            )));
         }
         self.ensure_room(size)?;
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
+        let descriptor =
+            wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let buffer = self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|error| {
-            Error::Unsupported(format!("{} has no room for {label}, {size} bytes: {error}", self.facts.name))
+            Error::Unsupported(format!(
+                "{} has no room for {label}, {size} bytes: {error}",
+                self.facts.name
+            ))
         })?;
         Ok(Buffer { words, buffer })
     }
@@ -176,7 +188,9 @@ impl Gpu {
         let staging = self.staging(bytes)?;
         let mut words = Vec::new();
         self.read_bytes(&buffer.buffer, 0, bytes, &staging, |bytes| {
-            words.extend(bytes.chunks_exact(4).take(buffer.words).map(bytemuck::pod_read_unaligned::<T>));
+            words.extend(
+                bytes.chunks_exact(4).take(buffer.words).map(bytemuck::pod_read_unaligned::<T>),
+            );
             Ok(())
         })?;
         Ok(words)
@@ -187,7 +201,13 @@ impl Gpu {
     /// # Errors
     /// [`Error::Unsupported`] if these are more workgroups than the device dispatches; [`Error::Machine`] if the buffers are not those that the
     /// program declares, or the device fails.
-    pub fn step(&self, program: &Program, buffers: &[&Buffer], params: &[u32], workgroups: [u32; 3]) -> Result<Step> {
+    pub fn step(
+        &self,
+        program: &Program,
+        buffers: &[&Buffer],
+        params: &[u32],
+        workgroups: [u32; 3],
+    ) -> Result<Step> {
         let most = self.facts.max_workgroups_per_dimension;
         if workgroups.iter().any(|count| *count > most) {
             let path = &program.path;
@@ -203,7 +223,10 @@ impl Gpu {
         let params = params.iter().map(|params| (0, params));
         let entries: Vec<_> = params
             .chain((1..).zip(buffers.iter().map(|buffer| &buffer.buffer)))
-            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: buffer.as_entire_binding(),
+            })
             .collect();
         let bind_group = self
             .scoped(|| {
@@ -227,7 +250,8 @@ impl Gpu {
         while left > 0 {
             let now = at_once.min(left);
             let began = Instant::now();
-            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut encoder =
+                self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             sequence.encode(&mut pass, now);
             drop(pass);
@@ -258,10 +282,14 @@ mod tests {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
         let y = gpu.buffer("y", 1).expect("room");
         let gives = |text: &str, number: f64, checks| {
-            let program = gpu.program("a number", text, &[("number", number)], checks).expect("it compiles");
+            let program =
+                gpu.program("a number", text, &[("number", number)], checks).expect("it compiles");
             let step = gpu.step(&program, &[&y], &[], [1, 1, 1]).expect("it is bound");
             gpu.run_sequence(&Sequence::new("a number", vec![step]), 1).expect("the device works");
-            (gpu.load::<u32>(&y).expect("the device works")[0], gpu.programs.lock().expect("no panic while held").len())
+            (
+                gpu.load::<u32>(&y).expect("the device works")[0],
+                gpu.programs.lock().expect("no panic while held").len(),
+            )
         };
         let other = TEXT.replace("= number", "= 10u * number");
         assert_eq!(gives(TEXT, 1.0, ShaderChecks::Trusted), (1, 1));

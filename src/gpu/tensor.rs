@@ -23,7 +23,9 @@ const MASKED_WORDS: u64 = 32;
 /// and as f16, so that relu changes it.
 fn guard(label: &str) -> [u8; 4] {
     // FNV-1a.
-    let hash = label.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash = label
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     (hash | 0x8000_8000).to_le_bytes()
 }
 
@@ -49,7 +51,10 @@ impl Layout {
         let most = (max_buffer_bytes / WORD_BYTES - GUARD_WORDS).min(1 << 28);
         // Whole words of mask belong to a buffer's words, so that a mask is divided at the same elements.
         let words_per_buffer = if most < MASKED_WORDS { most } else { most - most % MASKED_WORDS };
-        assert!(words_per_buffer > 0, "a buffer of {max_buffer_bytes} bytes holds no word beside its guard");
+        assert!(
+            words_per_buffer > 0,
+            "a buffer of {max_buffer_bytes} bytes holds no word beside its guard"
+        );
         Self { elements, element_bytes, words_per_buffer }
     }
 
@@ -60,7 +65,11 @@ impl Layout {
             return *self;
         }
         let words_per_buffer = self.words_per_buffer / (4 * kernel.words_per_unit());
-        assert!(words_per_buffer > 0, "buffers of {} words hold no whole word of mask", self.words_per_buffer);
+        assert!(
+            words_per_buffer > 0,
+            "buffers of {} words hold no whole word of mask",
+            self.words_per_buffer
+        );
         Self { elements: self.elements.div_ceil(32), element_bytes: 4, words_per_buffer }
     }
 
@@ -137,11 +146,20 @@ impl Gpu {
         for words in layout.buffers() {
             let size = (words + GUARD_WORDS) * WORD_BYTES;
             let usage = usage | Usages::STORAGE | Usages::COPY_SRC | Usages::COPY_DST;
-            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-            let buffer = self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|error| {
-                let bytes = layout.bytes();
-                Error::Unsupported(format!("{} has no room for a tensor of {bytes} bytes: {error}", self.facts.name))
-            })?;
+            let descriptor = wgpu::BufferDescriptor {
+                label: Some(label),
+                size,
+                usage,
+                mapped_at_creation: false,
+            };
+            let buffer =
+                self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|error| {
+                    let bytes = layout.bytes();
+                    Error::Unsupported(format!(
+                        "{} has no room for a tensor of {bytes} bytes: {error}",
+                        self.facts.name
+                    ))
+                })?;
             let guards = guard.repeat(host_size(GUARD_WORDS * WORD_BYTES) / guard.len());
             self.queue.write_buffer(&buffer, words * WORD_BYTES, &guards);
             buffers.push(buffer);
@@ -207,7 +225,11 @@ impl Gpu {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn read_ends(&self, tensor: &Tensor, take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+    pub fn read_ends(
+        &self,
+        tensor: &Tensor,
+        take: impl FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
         let last = pieces(tensor).count().saturating_sub(1);
         let ends = pieces(tensor).enumerate().filter(|(index, _)| *index == 0 || *index == last);
         self.read_pieces(tensor, ends.map(|(_, piece)| piece), take)
@@ -241,10 +263,16 @@ impl Gpu {
         let staging = self.staging(GUARD_WORDS * WORD_BYTES)?;
         let mut intact = true;
         for (buffer, words) in tensor.buffers.iter().zip(tensor.layout.buffers()) {
-            self.read_bytes(buffer, words * WORD_BYTES, GUARD_WORDS * WORD_BYTES, &staging, |bytes| {
-                intact &= bytes.chunks_exact(4).all(|word| word == tensor.guard);
-                Ok(())
-            })?;
+            self.read_bytes(
+                buffer,
+                words * WORD_BYTES,
+                GUARD_WORDS * WORD_BYTES,
+                &staging,
+                |bytes| {
+                    intact &= bytes.chunks_exact(4).all(|word| word == tensor.guard);
+                    Ok(())
+                },
+            )?;
         }
         Ok(intact)
     }
@@ -262,7 +290,9 @@ impl Gpu {
             self.queue.write_buffer(buffer, 0, bytes);
             return Ok(());
         }
-        let failed = |error: &dyn std::fmt::Display| Error::Machine(format!("writing inputs failed: {error}"));
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::Machine(format!("writing inputs failed: {error}"))
+        };
         let (sender, mapped) = mpsc::channel();
         buffer.map_async(wgpu::MapMode::Write, 0..bytes.len() as u64, move |result| {
             // The receiver is gone only if waiting failed, and then nobody asks.
@@ -277,7 +307,8 @@ impl Gpu {
             mapped.recv().map_err(|error| failed(&error))?
         };
         result.map_err(|error| failed(&error))?;
-        let mut view = buffer.get_mapped_range_mut(0..bytes.len() as u64).map_err(|error| failed(&error))?;
+        let mut view =
+            buffer.get_mapped_range_mut(0..bytes.len() as u64).map_err(|error| failed(&error))?;
         view.copy_from_slice(bytes);
         drop(view);
         buffer.unmap();
@@ -289,7 +320,10 @@ impl Gpu {
     /// # Errors
     /// If there is none.
     pub fn read_back(&self, tensor: &Tensor) -> Result<ReadBack> {
-        let mappable = tensor.buffers.first().filter(|buffer| buffer.usage().contains(wgpu::BufferUsages::MAP_READ));
+        let mappable = tensor
+            .buffers
+            .first()
+            .filter(|buffer| buffer.usage().contains(wgpu::BufferUsages::MAP_READ));
         let staging = match mappable {
             Some(buffer) => buffer.clone(),
             None => self.staging((tensor.layout.words() * WORD_BYTES).max(WORD_BYTES))?,
@@ -310,7 +344,11 @@ impl Gpu {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn end_reads<R>(&self, read_backs: &mut [ReadBack], take: impl FnOnce(&[&[u8]]) -> R) -> Result<R> {
+    pub fn end_reads<R>(
+        &self,
+        read_backs: &mut [ReadBack],
+        take: impl FnOnce(&[&[u8]]) -> R,
+    ) -> Result<R> {
         let mut views = Vec::with_capacity(read_backs.len());
         for read_back in &mut *read_backs {
             let pending = read_back.pending.take().expect("a read was begun");
@@ -328,7 +366,12 @@ impl Gpu {
 
     pub(super) fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let descriptor = wgpu::BufferDescriptor { label: Some("read back"), size, usage, mapped_at_creation: false };
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("read back"),
+            size,
+            usage,
+            mapped_at_creation: false,
+        };
         self.scoped(|| self.device.create_buffer(&descriptor))
             .map_err(|error| Error::Machine(format!("no memory to read results back: {error}")))
     }
@@ -350,11 +393,18 @@ impl Gpu {
     }
 
     /// Copies bytes into memory that is mapped, unless it is the buffer itself.
-    fn copy_and_map(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64, staging: &wgpu::Buffer) -> Pending {
+    fn copy_and_map(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        bytes: u64,
+        staging: &wgpu::Buffer,
+    ) -> Pending {
         let submission = if buffer == staging {
             self.queue.submit([])
         } else {
-            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut encoder =
+                self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, bytes);
             self.queue.submit([encoder.finish()])
         };
@@ -368,7 +418,9 @@ impl Gpu {
 
     fn mapped(&self, pending: Pending, staging: &wgpu::Buffer) -> Result<wgpu::BufferView> {
         self.wait_for(Some(pending.submission))?;
-        let failed = |error: &dyn std::fmt::Display| Error::Machine(format!("reading results back failed: {error}"));
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::Machine(format!("reading results back failed: {error}"))
+        };
         pending.mapped.recv().map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
         staging.get_mapped_range(0..pending.bytes).map_err(|error| failed(&error))
     }
@@ -398,14 +450,16 @@ struct Piece {
 
 fn pieces(tensor: &Tensor) -> impl Iterator<Item = (&wgpu::Buffer, Piece)> {
     let first_of_buffer = |index: usize| index as u64 * tensor.layout.words_per_buffer * WORD_BYTES;
-    tensor.buffers.iter().zip(tensor.layout.buffers()).enumerate().flat_map(move |(index, (buffer, words))| {
-        let bytes = words * WORD_BYTES;
-        (0..bytes.div_ceil(PIECE_BYTES)).map(move |piece| {
-            let offset = piece * PIECE_BYTES;
-            let bytes = PIECE_BYTES.min(bytes - offset);
-            (buffer, Piece { first_byte: first_of_buffer(index) + offset, offset, bytes })
-        })
-    })
+    tensor.buffers.iter().zip(tensor.layout.buffers()).enumerate().flat_map(
+        move |(index, (buffer, words))| {
+            let bytes = words * WORD_BYTES;
+            (0..bytes.div_ceil(PIECE_BYTES)).map(move |piece| {
+                let offset = piece * PIECE_BYTES;
+                let bytes = PIECE_BYTES.min(bytes - offset);
+                (buffer, Piece { first_byte: first_of_buffer(index) + offset, offset, bytes })
+            })
+        },
+    )
 }
 
 #[cfg(test)]
@@ -415,7 +469,8 @@ mod tests {
     #[test]
     fn a_tensor_is_divided_into_buffers_that_fit() {
         let guard = GUARD_WORDS * WORD_BYTES;
-        let buffers = |elements, bytes| Layout::new(elements, 4, bytes + guard).buffers().collect::<Vec<_>>();
+        let buffers =
+            |elements, bytes| Layout::new(elements, 4, bytes + guard).buffers().collect::<Vec<_>>();
         assert_eq!(buffers(0, 64), [0u64; 0]);
         assert_eq!(buffers(1, 64), [1]);
         assert_eq!(buffers(16, 64), [4]);

@@ -112,7 +112,13 @@ impl Gpu {
     ///
     /// # Panics
     /// As [`Gpu::workload`].
-    pub fn workload_of(&self, kernel: Kernel, wgsl: &str, shape: Shape, tensors: &[&Tensor]) -> Result<Workload> {
+    pub fn workload_of(
+        &self,
+        kernel: Kernel,
+        wgsl: &str,
+        shape: Shape,
+        tensors: &[&Tensor],
+    ) -> Result<Workload> {
         self.bind(kernel, wgsl, shape, ShaderChecks::Checked, tensors)
     }
 
@@ -136,10 +142,20 @@ impl Gpu {
     ///
     /// # Panics
     /// As [`Gpu::workload`].
-    pub fn workload_on(&self, compiled: &Workload, kernel: Kernel, tensors: &[&Tensor]) -> Result<Workload> {
+    pub fn workload_on(
+        &self,
+        compiled: &Workload,
+        kernel: Kernel,
+        tensors: &[&Tensor],
+    ) -> Result<Workload> {
         assert_eq!(compiled.path, kernel.path(), "what was compiled is another kernel");
         assert_fit(&kernel, tensors);
-        self.bind_tensors(compiled.pipeline.clone(), &Source::of_kernel(&kernel, ""), compiled.shape, tensors)
+        self.bind_tensors(
+            compiled.pipeline.clone(),
+            &Source::of_kernel(&kernel, ""),
+            compiled.shape,
+            tensors,
+        )
     }
 
     /// Compiles a ladder's own WGSL, or a text that stands in for it, and binds it to climb `rungs` rungs: `tensors` are y, x and, where the
@@ -160,7 +176,10 @@ impl Gpu {
         tensors: &[&Tensor],
     ) -> Result<Workload> {
         let layout = tensors[0].layout;
-        assert!(tensors.iter().all(|tensor| tensor.layout == layout), "tensors of different layouts");
+        assert!(
+            tensors.iter().all(|tensor| tensor.layout == layout),
+            "tensors of different layouts"
+        );
         let program = Source::of_ladder(ladder, wgsl, rungs);
         let shape = Shape { words_per_invocation: ladder.words, ..shape };
         self.bind_program(&program, shape, checks, tensors)
@@ -170,7 +189,13 @@ impl Gpu {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn climb_on(&self, compiled: &Workload, ladder: &Ladder, rungs: u32, tensors: &[&Tensor]) -> Result<Workload> {
+    pub fn climb_on(
+        &self,
+        compiled: &Workload,
+        ladder: &Ladder,
+        rungs: u32,
+        tensors: &[&Tensor],
+    ) -> Result<Workload> {
         let program = Source::of_ladder(ladder, "", rungs);
         self.bind_tensors(compiled.pipeline.clone(), &program, compiled.shape, tensors)
     }
@@ -184,7 +209,10 @@ impl Gpu {
     ) -> Result<Workload> {
         if shape.workgroup_size > self.facts.max_workgroup_size {
             let most = self.facts.max_workgroup_size;
-            return Err(Error::Unsupported(format!("workgroups of {} exceed {most}", shape.workgroup_size)));
+            return Err(Error::Unsupported(format!(
+                "workgroups of {} exceed {most}",
+                shape.workgroup_size
+            )));
         }
         let pipeline = self.pipeline(program, shape, checks)?;
         self.bind_tensors(pipeline, program, shape, tensors)
@@ -202,10 +230,14 @@ impl Gpu {
         let mut dispatches = Vec::new();
         for (index, words) in layout.buffers().enumerate() {
             let params = self.params(words, program.arguments)?;
-            let entries = std::iter::once(&params).chain(tensors.iter().map(|tensor| &tensor.buffers[index]));
+            let entries =
+                std::iter::once(&params).chain(tensors.iter().map(|tensor| &tensor.buffers[index]));
             let entries: Vec<_> = (0u32..)
                 .zip(entries)
-                .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+                .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                    binding,
+                    resource: buffer.as_entire_binding(),
+                })
                 .collect();
             let bind_group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some("tensors"),
@@ -214,12 +246,21 @@ impl Gpu {
             });
             let units = words.div_ceil(program.words_per_unit);
             let in_units = shape.for_units_of(program.words_per_unit);
-            let workgroups = grid(units, in_units, self.facts.max_workgroups_per_dimension).ok_or_else(|| {
-                Error::Unsupported(format!("{units} units are more than one dispatch of {in_units:?} covers"))
-            })?;
+            let workgroups = grid(units, in_units, self.facts.max_workgroups_per_dimension)
+                .ok_or_else(|| {
+                    Error::Unsupported(format!(
+                        "{units} units are more than one dispatch of {in_units:?} covers"
+                    ))
+                })?;
             dispatches.push(Dispatch { bind_group, workgroups });
         }
-        Ok(Workload { path: program.path.clone(), elements: layout.elements, shape, pipeline, dispatches })
+        Ok(Workload {
+            path: program.path.clone(),
+            elements: layout.elements,
+            shape,
+            pipeline,
+            dispatches,
+        })
     }
 
     /// Dispatches a workload once and waits for it.
@@ -233,7 +274,8 @@ impl Gpu {
 
     /// Dispatches a workload once, without waiting.
     pub fn start(&self, workload: &Workload) {
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut encoder =
+            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         workload.encode(&mut pass, 1);
         drop(pass);
@@ -242,21 +284,33 @@ impl Gpu {
 
     fn bind_group_layout(&self, written: &[bool]) -> wgpu::BindGroupLayout {
         // Inputs are read-only, so that no barrier is put between dispatches on their account.
-        let storage = written.iter().map(|written| wgpu::BufferBindingType::Storage { read_only: !written });
+        let storage =
+            written.iter().map(|written| wgpu::BufferBindingType::Storage { read_only: !written });
         let entries: Vec<_> = (0u32..)
             .zip(std::iter::once(wgpu::BufferBindingType::Uniform).chain(storage))
             .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
                 binding,
                 visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+                ty: wgpu::BindingType::Buffer {
+                    ty,
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
                 count: None,
             })
             .collect();
-        self.device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("tensors"), entries: &entries })
+        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("tensors"),
+            entries: &entries,
+        })
     }
 
-    fn pipeline(&self, program: &Source<'_>, shape: Shape, checks: ShaderChecks) -> Result<wgpu::ComputePipeline> {
+    fn pipeline(
+        &self,
+        program: &Source<'_>,
+        shape: Shape,
+        checks: ShaderChecks,
+    ) -> Result<wgpu::ComputePipeline> {
         let path = &program.path;
         let bind_group_layout = self.bind_group_layout(&program.written);
         let compiled = self.scoped(|| {
@@ -278,27 +332,42 @@ impl Gpu {
                 cache: None,
             })
         });
-        compiled.map_err(|error| Error::Compile { kernel: path.clone(), message: error.to_string() })
+        compiled
+            .map_err(|error| Error::Compile { kernel: path.clone(), message: error.to_string() })
     }
 
-    #[expect(unsafe_code, reason = "the one place where shaders are created without wgpu's run-time checks")]
-    pub(super) fn shader_module(&self, label: &str, wgsl: &str, checks: ShaderChecks) -> wgpu::ShaderModule {
-        let descriptor =
-            wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(wgsl.into()) };
+    #[expect(
+        unsafe_code,
+        reason = "the one place where shaders are created without wgpu's run-time checks"
+    )]
+    pub(super) fn shader_module(
+        &self,
+        label: &str,
+        wgsl: &str,
+        checks: ShaderChecks,
+    ) -> wgpu::ShaderModule {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Wgsl(wgsl.into()),
+        };
         match checks {
             ShaderChecks::Checked => self.device.create_shader_module(descriptor),
             // SAFETY: the shaders in this crate index tensors only below `params.words`, which is what was bound, and their
             // loops end after a number of steps that is a constant, an override or a parameter. Those of `claims/` index below
             // their parameters, which `claims` takes from the buffers it binds, in whole words of 16 bytes as these are. Text from elsewhere is compiled with checks.
             ShaderChecks::Trusted => unsafe {
-                self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+                self.device.create_shader_module_trusted(
+                    descriptor,
+                    wgpu::ShaderRuntimeChecks::unchecked(),
+                )
             },
         }
     }
 
     /// The uniform of one dispatch.
     fn params(&self, words: u64, [flights, rest, factor]: [u32; 3]) -> Result<wgpu::Buffer> {
-        let words = u32::try_from(words).map_err(|_| Error::Unsupported(format!("{words} words in one buffer")))?;
+        let words = u32::try_from(words)
+            .map_err(|_| Error::Unsupported(format!("{words} words in one buffer")))?;
         Ok(self.parameters(&[words, flights, rest, factor]))
     }
 
@@ -308,7 +377,9 @@ impl Gpu {
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
             size: bytes.len() as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
+            usage: wgpu::BufferUsages::UNIFORM
+                | wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         self.queue.write_buffer(&buffer, 0, bytes);
@@ -327,7 +398,10 @@ impl Shape {
     #[must_use]
     pub fn constants(self, words_per_unit: u64) -> [(&'static str, f64); 2] {
         let units = self.for_units_of(words_per_unit).words_per_invocation;
-        [("workgroup_size", f64::from(self.workgroup_size)), ("units_per_invocation", f64::from(units))]
+        [
+            ("workgroup_size", f64::from(self.workgroup_size)),
+            ("units_per_invocation", f64::from(units)),
+        ]
     }
 }
 
@@ -389,7 +463,10 @@ mod tests {
                 let groups = u64::from(x) * u64::from(y);
                 let per_group = u64::from(workgroup_size * words_per_invocation);
                 assert!(groups * per_group >= words, "{words} {shape:?}");
-                assert!(groups - words.div_ceil(per_group) < u64::from(y), "{words} {shape:?}: idle workgroups");
+                assert!(
+                    groups - words.div_ceil(per_group) < u64::from(y),
+                    "{words} {shape:?}: idle workgroups"
+                );
                 assert!(x <= 65_535 && y <= 65_535);
                 // The shader counts invocations in u32.
                 assert!(u32::try_from(groups * per_group).is_ok(), "{words} {shape:?}");

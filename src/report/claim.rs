@@ -185,7 +185,14 @@ impl Figure {
     #[must_use]
     pub fn new(name: impl Into<String>, unit: &str, value: f64) -> Self {
         let note = (!value.is_finite()).then(|| format!("it is {}", in_words(value)));
-        Self { name: name.into(), unit: unit.to_owned(), value: finite(value), low: None, high: None, note }
+        Self {
+            name: name.into(),
+            unit: unit.to_owned(),
+            value: finite(value),
+            low: None,
+            high: None,
+            note,
+        }
     }
 
     /// A number with its interval; an end of it that is not finite is none, and the note says what it was.
@@ -193,22 +200,33 @@ impl Figure {
     pub fn estimated(name: impl Into<String>, unit: &str, estimate: Estimate) -> Self {
         let Estimate { median, low, high } = estimate;
         let figure = Self { low: finite(low), high: finite(high), ..Self::new(name, unit, median) };
-        let ends =
-            [("lowest", low), ("highest", high)].into_iter().filter(|(_, end)| !end.is_finite() && *end != median);
-        ends.fold(figure, |figure, (which, end)| figure.noted(format!("the {which} is {}", in_words(end))))
+        let ends = [("lowest", low), ("highest", high)]
+            .into_iter()
+            .filter(|(_, end)| !end.is_finite() && *end != median);
+        ends.fold(figure, |figure, (which, end)| {
+            figure.noted(format!("the {which} is {}", in_words(end)))
+        })
     }
 
     /// A number that does not exist, and why.
     #[must_use]
     pub fn none(name: impl Into<String>, unit: &str, why: impl Into<String>) -> Self {
-        Self { name: name.into(), unit: unit.to_owned(), value: None, low: None, high: None, note: Some(why.into()) }
+        Self {
+            name: name.into(),
+            unit: unit.to_owned(),
+            value: None,
+            low: None,
+            high: None,
+            note: Some(why.into()),
+        }
     }
 
     /// With a note, behind the one that is there.
     #[must_use]
     pub fn noted(self, note: impl Into<String>) -> Self {
         let note = note.into();
-        let note = self.note.as_ref().map_or_else(|| note.clone(), |before| format!("{before}; {note}"));
+        let note =
+            self.note.as_ref().map_or_else(|| note.clone(), |before| format!("{before}; {note}"));
         Self { note: Some(note), ..self }
     }
 }
@@ -268,7 +286,8 @@ mod tests {
     fn what_is_not_finite_is_null_and_said() {
         let figure = Figure::new("loss", "", f64::NAN);
         assert_eq!((figure.value, figure.note.as_deref()), (None, Some("it is no number")));
-        let wide = Figure::estimated("ratio", "", Estimate { median: 2.0, low: 1.0, high: f64::INFINITY });
+        let wide =
+            Figure::estimated("ratio", "", Estimate { median: 2.0, low: 1.0, high: f64::INFINITY });
         assert_eq!((wide.value, wide.low, wide.high), (Some(2.0), Some(1.0), None));
         assert_eq!(wide.noted("rate 1").note.as_deref(), Some("the highest is infinite; rate 1"));
         assert_eq!(Point::new(1.0, f64::INFINITY).y, None);

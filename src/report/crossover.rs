@@ -115,7 +115,11 @@ impl Crossover {
 
     /// What follows beside the yardstick and the ladder that it names; none unless all are ok, at least three k were timed, and the time grows with k.
     #[must_use]
-    pub fn derived(&self, measurements: &[Measurement], rates: &[Rate]) -> Option<DerivedCrossover> {
+    pub fn derived(
+        &self,
+        measurements: &[Measurement],
+        rates: &[Rate],
+    ) -> Option<DerivedCrossover> {
         let [first, .., before, last] = &self.points[..] else { return None };
         if self.status != Status::Ok || first.rungs != 0 || last.rungs <= before.rungs {
             return None;
@@ -131,7 +135,9 @@ impl Crossover {
         let bends = rounds([first, before, last], |[first, before, last]| {
             last_rungs - (last - first) / ((last - before) / step)
         });
-        let distance = |point: &&CrossoverPoint| (f64::from(point.rungs) / rungs_under_memory.median).ln().abs();
+        let distance = |point: &&CrossoverPoint| {
+            (f64::from(point.rungs) / rungs_under_memory.median).ln().abs()
+        };
         let knee = self.points[1..].iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
         Some(DerivedCrossover {
             rungs_under_memory,
@@ -144,13 +150,24 @@ impl Crossover {
     }
 
     /// The penalty at a k, over the ends of the interval of the rung, which was measured apart from it.
-    fn knee_penalty(&self, first: &CrossoverPoint, knee: &CrossoverPoint, rung_ns: Estimate) -> Option<Estimate> {
+    fn knee_penalty(
+        &self,
+        first: &CrossoverPoint,
+        knee: &CrossoverPoint,
+        rung_ns: Estimate,
+    ) -> Option<Estimate> {
         let beside = |rung_ns: f64| {
             let arithmetic_ns = rung_ns * f64::from(knee.rungs);
-            self.estimate(rounds([knee, first], |[knee, memory]| knee / memory.max(arithmetic_ns) - 1.0))
+            self.estimate(rounds([knee, first], |[knee, memory]| {
+                knee / memory.max(arithmetic_ns) - 1.0
+            }))
         };
         let Estimate { median, low, high } = rung_ns;
-        Some(Estimate { median: beside(median)?.median, low: beside(high)?.low, high: beside(low)?.high })
+        Some(Estimate {
+            median: beside(median)?.median,
+            low: beside(high)?.low,
+            high: beside(low)?.high,
+        })
     }
 
     fn estimate(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {

@@ -10,7 +10,9 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
-use super::{Climbs, Crossover, Floor, Measurement, Rate, Report, Run, SCHEMA, SCHEMA_VERSION, Spent, Status};
+use super::{
+    Climbs, Crossover, Floor, Measurement, Rate, Report, Run, SCHEMA, SCHEMA_VERSION, Spent, Status,
+};
 use crate::error::{Error, Result};
 use crate::stats::Estimate;
 
@@ -71,7 +73,8 @@ impl Report {
         // Some editors and shells put a byte order mark in front.
         let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         let parsed = serde_json::from_slice::<Self>(json);
-        let is_meant = |report: &Self| report.schema == SCHEMA && is_readable(&report.schema_version);
+        let is_meant =
+            |report: &Self| report.schema == SCHEMA && is_readable(&report.schema_version);
         let mut report = match parsed {
             Ok(report) if is_meant(&report) => report,
             // What else it is says more than the first key that a report would have.
@@ -106,8 +109,10 @@ impl Report {
             within("a throughput", point.bytes_per_second, &THROUGHPUTS)?;
         }
         let Run { duration_s, max_time_s, spent, .. } = &self.run;
-        let Spent { open_s, prepare_s, compile_s, inputs_s, validate_s, warm_up_s, measure_s } = *spent;
-        let parts = [*duration_s, open_s, prepare_s, compile_s, inputs_s, validate_s, warm_up_s, measure_s];
+        let Spent { open_s, prepare_s, compile_s, inputs_s, validate_s, warm_up_s, measure_s } =
+            *spent;
+        let parts =
+            [*duration_s, open_s, prepare_s, compile_s, inputs_s, validate_s, warm_up_s, measure_s];
         let of_claims = self.claims.iter().map(|claim| claim.duration_s);
         for duration in parts.into_iter().chain(*max_time_s).chain(of_claims) {
             within("a duration in seconds", duration, &DURATIONS_S)?;
@@ -124,7 +129,8 @@ impl Report {
 
 /// Whether this program reads reports of a version.
 fn is_readable(version: &str) -> bool {
-    let major = |version: &str| version.split_once('.').and_then(|(major, _)| major.parse::<u32>().ok());
+    let major =
+        |version: &str| version.split_once('.').and_then(|(major, _)| major.parse::<u32>().ok());
     major(version) == major(SCHEMA_VERSION)
 }
 
@@ -139,11 +145,14 @@ fn check_header(json: &[u8]) -> std::result::Result<(), String> {
     if json.trim_ascii().is_empty() {
         return Err("is empty".to_owned());
     }
-    let Header { schema, schema_version } = serde_json::from_slice(json).map_err(|error| match error.classify() {
-        serde_json::error::Category::Eof => format!("is cut off: {error}"),
-        serde_json::error::Category::Data => format!("is JSON, but no report of actbench: {error}"),
-        _ => format!("is not JSON: {error}"),
-    })?;
+    let Header { schema, schema_version } =
+        serde_json::from_slice(json).map_err(|error| match error.classify() {
+            serde_json::error::Category::Eof => format!("is cut off: {error}"),
+            serde_json::error::Category::Data => {
+                format!("is JSON, but no report of actbench: {error}")
+            }
+            _ => format!("is not JSON: {error}"),
+        })?;
     if schema != SCHEMA {
         return Err(format!("is of the schema \"{schema}\", not a report of actbench ({SCHEMA})"));
     }
@@ -174,16 +183,22 @@ fn check_measurement(row: &Measurement) -> std::result::Result<(), String> {
     check_times(id, samples_ns)?;
     check_times(id, witness_ns)?;
     if !witness_ns.is_empty() && witness_ns.len() != samples_ns.len() {
-        return Err(format!("{id} has {} samples, but {} witnesses", samples_ns.len(), witness_ns.len()));
+        return Err(format!(
+            "{id} has {} samples, but {} witnesses",
+            samples_ns.len(),
+            witness_ns.len()
+        ));
     }
-    let errors = validation.iter().flat_map(|found| [found.max_ulp, found.max_share_of_bound]).flatten();
+    let errors =
+        validation.iter().flat_map(|found| [found.max_ulp, found.max_share_of_bound]).flatten();
     errors.into_iter().try_for_each(|error| within("an error", error, &(0.0..=f64::MAX)))
 }
 
 fn check_rate(row: &Rate) -> std::result::Result<(), String> {
     let id = &row.id;
     let climbs = [&row.own, &row.fma];
-    let samples = climbs.iter().flat_map(|climb| [&climb.once_ns, &climb.twice_ns, &climb.fourfold_ns]);
+    let samples =
+        climbs.iter().flat_map(|climb| [&climb.once_ns, &climb.twice_ns, &climb.fourfold_ns]);
     let mut lengths = HashSet::new();
     for samples in samples {
         check_times(id, samples)?;
@@ -195,10 +210,16 @@ fn check_rate(row: &Rate) -> std::result::Result<(), String> {
     for Climbs { witness_ns, once_ns, .. } in climbs {
         check_times(id, witness_ns)?;
         if !witness_ns.is_empty() && witness_ns.len() != once_ns.len() {
-            return Err(format!("{id} has {} samples, but {} witnesses", once_ns.len(), witness_ns.len()));
+            return Err(format!(
+                "{id} has {} samples, but {} witnesses",
+                once_ns.len(),
+                witness_ns.len()
+            ));
         }
     }
-    if row.status == Status::Ok && (row.elements == 0 || climbs.iter().any(|climb| climb.rungs == 0)) {
+    if row.status == Status::Ok
+        && (row.elements == 0 || climbs.iter().any(|climb| climb.rungs == 0))
+    {
         return Err(format!("{id} has times, but no rungs or no elements"));
     }
     Ok(())
@@ -224,8 +245,13 @@ fn check_times(id: &str, samples_ns: &[Option<f64>]) -> std::result::Result<(), 
     }
 }
 
-fn check_estimate(what: &str, Estimate { median, low, high }: &Estimate) -> std::result::Result<(), String> {
-    [low, median, high].into_iter().try_for_each(|ns| within(&format!("a time of {what} in ns"), *ns, &TIMES_NS))?;
+fn check_estimate(
+    what: &str,
+    Estimate { median, low, high }: &Estimate,
+) -> std::result::Result<(), String> {
+    [low, median, high]
+        .into_iter()
+        .try_for_each(|ns| within(&format!("a time of {what} in ns"), *ns, &TIMES_NS))?;
     if low > median || median > high {
         return Err(format!("the interval of {what} does not hold its median"));
     }
@@ -233,12 +259,17 @@ fn check_estimate(what: &str, Estimate { median, low, high }: &Estimate) -> std:
 }
 
 fn within(what: &str, number: f64, range: &RangeInclusive<f64>) -> std::result::Result<(), String> {
-    if range.contains(&number) { Ok(()) } else { Err(format!("{what} is {number:e}, which can't be meant")) }
+    if range.contains(&number) {
+        Ok(())
+    } else {
+        Err(format!("{what} is {number:e}, which can't be meant"))
+    }
 }
 
 /// A complaint on one line, without what would command a terminal, and not too long: it may quote the file.
 fn one_line(complaint: &str) -> String {
-    let mut line: String = complaint.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut line: String =
+        complaint.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if let Some((end, _)) = line.char_indices().nth(LONGEST_COMPLAINT) {
         line.truncate(end);
         line.push_str(" ...");
@@ -278,12 +309,16 @@ impl Destination {
         };
         // `Path` does not see the slash behind a folder that is not there.
         let last = path.as_os_str().as_encoded_bytes().last();
-        if path.file_name().is_none() || last.is_some_and(|last| std::path::is_separator(char::from(*last))) {
+        if path.file_name().is_none()
+            || last.is_some_and(|last| std::path::is_separator(char::from(*last)))
+        {
             return refuse("is a folder that does not exist: name a file");
         }
         match file.and_then(|file| temporary_beside(&file).map(|_| file)) {
             Ok(file) => Ok(Self::File(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => refuse("is in a folder that does not exist"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                refuse("is in a folder that does not exist")
+            }
             Err(error) => refuse(&format!("can't be written: {error}")),
         }
     }
@@ -307,15 +342,22 @@ impl Destination {
             Self::Stdout => {
                 let mut stdout = io::stdout().lock();
                 let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-                let unread = written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+                let unread =
+                    written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
                 (Path::new("standard output"), if unread { Ok(()) } else { written })
             }
-            Self::Stream(path) => {
-                (path.as_path(), OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(bytes)))
-            }
+            Self::Stream(path) => (
+                path.as_path(),
+                OpenOptions::new()
+                    .write(true)
+                    .open(path)
+                    .and_then(|mut file| file.write_all(bytes)),
+            ),
             Self::File(path) => (path.as_path(), replace(path, bytes)),
         };
-        written.map_err(|error| Error::Machine(format!("{} can't be written: {error}", name.display())))
+        written.map_err(|error| {
+            Error::Machine(format!("{} can't be written: {error}", name.display()))
+        })
     }
 }
 
@@ -335,7 +377,8 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// An empty file in the folder of `path`, since only there renaming it is atomic; removed when dropped.
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".actbench-").suffix(".tmp");
     // The default is private; a report is a file like any other, as the umask has it.
@@ -349,7 +392,12 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
 ///
 /// # Errors
 /// [`Error::Usage`] if there is another word in braces, or a brace alone.
-pub fn expand(template: &str, adapter: &str, host: Option<&str>, time: jiff::Timestamp) -> Result<String> {
+pub fn expand(
+    template: &str,
+    adapter: &str,
+    host: Option<&str>,
+    time: jiff::Timestamp,
+) -> Result<String> {
     let mut name = String::new();
     let mut rest = template;
     while let Some(brace) = rest.find(['{', '}']) {
@@ -372,7 +420,9 @@ pub fn expand(template: &str, adapter: &str, host: Option<&str>, time: jiff::Tim
 
 fn slug(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
-    let words = lower.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let words = lower
+        .split(|character: char| !character.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty());
     let mut slug = words.collect::<Vec<_>>().join("-");
     slug.truncate(LONGEST_SLUG);
     if slug.is_empty() { "unknown".to_owned() } else { slug }

@@ -46,7 +46,9 @@ pub struct Gap {
 }
 
 /// What a figure is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
     /// Time of sigmoid over time of ReLU, streaming tensors; of both passes, the times added up.
@@ -93,7 +95,11 @@ fn of_one_size(measurements: &[Measurement]) -> impl Iterator<Item = &[Measureme
 }
 
 /// Sigmoid's ladder and ReLU's of a direction, the default forms.
-pub(super) fn ladders<'a>(rates: &'a [Rate], direction: Direction, storage: &str) -> Option<(&'a Rate, &'a Rate)> {
+pub(super) fn ladders<'a>(
+    rates: &'a [Rate],
+    direction: Direction,
+    storage: &str,
+) -> Option<(&'a Rate, &'a Rate)> {
     let of = |activation| {
         let op = Op::of_default(activation, direction)?;
         rates.iter().find(|rate| rate.storage == storage && rate.op == op.name)
@@ -106,11 +112,19 @@ fn rungs(rates: &[Rate]) -> Vec<Gap> {
     for storage in [Storage::F32, Storage::F16Native] {
         for direction in Direction::ALL {
             let Some((sigmoid, relu)) = ladders(rates, direction, storage.name()) else { continue };
-            for (quantity, value) in [(Quantity::Rung, sigmoid.over(relu)), (Quantity::RungNet, sigmoid.net_over(relu))]
+            for (quantity, value) in
+                [(Quantity::Rung, sigmoid.over(relu)), (Quantity::RungNet, sigmoid.net_over(relu))]
             {
                 let Some(value) = value else { continue };
                 let between = (vec![sigmoid.id.clone()], vec![relu.id.clone()]);
-                gaps.push(Gap::new(quantity, direction.name(), storage.name(), None, between, value));
+                gaps.push(Gap::new(
+                    quantity,
+                    direction.name(),
+                    storage.name(),
+                    None,
+                    between,
+                    value,
+                ));
             }
         }
     }
@@ -120,7 +134,10 @@ fn rungs(rates: &[Rate]) -> Vec<Gap> {
 /// The figures of one storage and size.
 fn of_size(report: &Report, rows: &[Measurement]) -> Vec<Gap> {
     let is_plain = |row: &&Measurement| {
-        row.status == Status::Ok && row.inputs == Inputs::Normal && !row.shader_checks && row.time_ns().is_some()
+        row.status == Status::Ok
+            && row.inputs == Inputs::Normal
+            && !row.shader_checks
+            && row.time_ns().is_some()
     };
     let rows: Vec<&Measurement> = rows.iter().filter(is_plain).collect();
     let mut gaps = Vec::new();
@@ -135,7 +152,8 @@ fn of_size(report: &Report, rows: &[Measurement]) -> Vec<Gap> {
 
 /// The figures of one panel.
 fn of_panel(report: &Report, direction: Direction, rows: &[&Measurement]) -> Vec<Gap> {
-    let Some(yardstick) = rows.iter().copied().find(|row| row.activation == direction.yardstick()) else {
+    let Some(yardstick) = rows.iter().copied().find(|row| row.activation == direction.yardstick())
+    else {
         return Vec::new();
     };
     let gap = |quantity, sigmoid: String, relu: Option<String>, value| {
@@ -146,7 +164,9 @@ fn of_panel(report: &Report, direction: Direction, rows: &[&Measurement]) -> Vec
     let mut gaps = Vec::new();
     let fastest = |activation| {
         let candidates = rows.iter().copied().filter(|row| row.bytes == yardstick.bytes);
-        candidates.filter(|row| is_sound(row, activation, &report.accuracy)).min_by(|a, b| by_time(a, b))
+        candidates
+            .filter(|row| is_sound(row, activation, &report.accuracy))
+            .min_by(|a, b| by_time(a, b))
     };
     if let Some((sigmoid, relu)) = fastest("sigmoid").zip(fastest("relu"))
         && let Some(ratio) = sigmoid.over(relu)
@@ -154,16 +174,24 @@ fn of_panel(report: &Report, direction: Direction, rows: &[&Measurement]) -> Vec
         gaps.push(gap(Quantity::Stream, sigmoid.id.clone(), Some(relu.id.clone()), ratio));
     }
     // The arithmetic of f16 in memory is that of f32.
-    let arithmetic = if yardstick.storage == Storage::F16.name() { Storage::F32.name() } else { &yardstick.storage };
-    let Some((sigmoid_rung, relu_rung)) = ladders(&report.rates, direction, arithmetic) else { return gaps };
+    let arithmetic = if yardstick.storage == Storage::F16.name() {
+        Storage::F32.name()
+    } else {
+        &yardstick.storage
+    };
+    let Some((sigmoid_rung, relu_rung)) = ladders(&report.rates, direction, arithmetic) else {
+        return gaps;
+    };
     let of_ladder = |rate: &Rate| {
         let form = rate.op.trim_start_matches("backward/");
         rows.iter().copied().find(|row| format!("{}/{}", row.activation, row.form) == form)
     };
     if yardstick.regime != Some(Regime::Launch)
         && let Some((sigmoid, relu)) = of_ladder(sigmoid_rung).zip(of_ladder(relu_rung))
-        && let Some(seen_ps) = sigmoid.less(relu).map(|ns| ns.times(1e3 / sigmoid.elements_as_f64()))
-        && let Some(shown) = sigmoid_rung.less(relu_rung).and_then(|climbed_ps| seen_ps.over(climbed_ps))
+        && let Some(seen_ps) =
+            sigmoid.less(relu).map(|ns| ns.times(1e3 / sigmoid.elements_as_f64()))
+        && let Some(shown) =
+            sigmoid_rung.less(relu_rung).and_then(|climbed_ps| seen_ps.over(climbed_ps))
     {
         let hidden = shown.times(-1.0).plus(1.0);
         let gap = gap(Quantity::Hidden, sigmoid.id.clone(), Some(relu.id.clone()), hidden);
@@ -184,19 +212,28 @@ fn of_panel(report: &Report, direction: Direction, rows: &[&Measurement]) -> Vec
 fn of_both_passes(rows: &[&Measurement], accuracy: &[Accuracy]) -> Option<Gap> {
     let passes = |activation: &str| {
         let sound = || rows.iter().copied().filter(|row| is_sound(row, activation, accuracy));
-        let [forward, backward] = Direction::ALL.map(|pass| sound().filter(move |row| row.direction == pass.name()));
+        let [forward, backward] =
+            Direction::ALL.map(|pass| sound().filter(move |row| row.direction == pass.name()));
         let backward: Vec<&Measurement> = backward.collect();
-        let pairs = forward.flat_map(|forward| backward.iter().map(move |backward| (forward, *backward)));
-        let time = |(forward, backward): &(&Measurement, &Measurement)| forward.median_ns() + backward.median_ns();
+        let pairs =
+            forward.flat_map(|forward| backward.iter().map(move |backward| (forward, *backward)));
+        let time = |(forward, backward): &(&Measurement, &Measurement)| {
+            forward.median_ns() + backward.median_ns()
+        };
         pairs
-            .filter(|(forward, backward)| (forward.form == "with_mask") == (backward.form == "from_mask"))
+            .filter(|(forward, backward)| {
+                (forward.form == "with_mask") == (backward.form == "from_mask")
+            })
             .min_by(|a, b| time(a).total_cmp(&time(b)))
     };
     let (sigmoid, relu) = passes("sigmoid").zip(passes("relu"))?;
     let [forward, backward] = [sigmoid.0.over(relu.0)?, sigmoid.1.over(relu.1)?];
     let weight = relu.0.median_ns() / (relu.0.median_ns() + relu.1.median_ns());
-    let size = Some((relu.0.elements, relu.0.regime.filter(|regime| relu.1.regime == Some(*regime))));
-    let ids = |(forward, backward): (&Measurement, &Measurement)| vec![forward.id.clone(), backward.id.clone()];
+    let size =
+        Some((relu.0.elements, relu.0.regime.filter(|regime| relu.1.regime == Some(*regime))));
+    let ids = |(forward, backward): (&Measurement, &Measurement)| {
+        vec![forward.id.clone(), backward.id.clone()]
+    };
     let ratio = forward.mean_with(weight, backward);
     Some(Gap::new(Quantity::Stream, BOTH, &relu.0.storage, size, (ids(sigmoid), ids(relu)), ratio))
 }
@@ -207,7 +244,8 @@ fn clocks(stream: &Measurement, ladder: &Rate) -> Option<f64> {
 
 /// Whether a row is that of an activation in a form that was found right for every input.
 fn is_sound(row: &Measurement, activation: &str, accuracy: &[Accuracy]) -> bool {
-    row.activation == activation && accuracy.iter().any(|found| found.kernel == row.path() && found.is_sound())
+    row.activation == activation
+        && accuracy.iter().any(|found| found.kernel == row.path() && found.is_sound())
 }
 
 fn by_time(a: &Measurement, b: &Measurement) -> std::cmp::Ordering {

@@ -38,7 +38,10 @@ impl Grid {
 
     /// With one block of rows.
     #[must_use]
-    pub fn of<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Self {
+    pub fn of<const N: usize>(
+        header: [&str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> Self {
         let rows = rows.into_iter().map(Vec::from).collect();
         Self { blocks: vec![Block { title: None, rows }], ..Self::new(header) }
     }
@@ -146,7 +149,10 @@ mod tests {
 
     #[test]
     fn for_a_terminal_columns_are_aligned_and_nothing_is_escaped() {
-        assert_eq!(grid().text(), "kernel     ns\nforward\n  relu   1.00\n  a|b    12.5\none <b> note");
+        assert_eq!(
+            grid().text(),
+            "kernel     ns\nforward\n  relu   1.00\n  a|b    12.5\none <b> note"
+        );
         assert_eq!(Grid::new(["a"]).text(), "");
     }
 

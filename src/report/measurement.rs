@@ -340,8 +340,10 @@ pub(crate) mod tests {
 
     /// A forward kernel at 1000 elements with these samples.
     pub(crate) fn measurement(activation: &str, samples_ns: &[Option<f64>]) -> Measurement {
-        let activation = ACTIVATIONS.iter().find(|known| known.name == activation).expect("in the table");
-        let kernel = Kernel::default_form(activation, Direction::Forward, Storage::F32).expect("a forward form");
+        let activation =
+            ACTIVATIONS.iter().find(|known| known.name == activation).expect("in the table");
+        let kernel = Kernel::default_form(activation, Direction::Forward, Storage::F32)
+            .expect("a forward form");
         let mut measurement = Measurement::new(&kernel, 1000);
         measurement.status = Status::Ok;
         measurement.samples_ns = samples_ns.to_vec();
@@ -351,9 +353,12 @@ pub(crate) mod tests {
     #[test]
     fn ratios_are_taken_within_rounds() {
         // The clock halves in the middle: each median moves, their ratio in a round does not.
-        let relu =
-            measurement("relu", &[100.0, 200.0, 200.0, 0.0, 200.0, 100.0, 100.0].map(|ns| (ns > 0.0).then_some(ns)));
-        let sigmoid = measurement("sigmoid", &[150.0, 300.0, 300.0, 9.0, 300.0, 150.0, 150.0].map(Some));
+        let relu = measurement(
+            "relu",
+            &[100.0, 200.0, 200.0, 0.0, 200.0, 100.0, 100.0].map(|ns| (ns > 0.0).then_some(ns)),
+        );
+        let sigmoid =
+            measurement("sigmoid", &[150.0, 300.0, 300.0, 9.0, 300.0, 150.0, 150.0].map(Some));
         let ratio = sigmoid.over(&relu).expect("samples");
         assert_eq!((ratio.low, ratio.median, ratio.high), (1.5, 1.5, 1.5));
         assert_eq!(relu.bytes_per_second(), Some(8000.0 / 150.0 * 1e9));

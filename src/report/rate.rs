@@ -105,13 +105,19 @@ impl Climbs {
     /// By round, the time of a rung of all elements in ns: the slope from k to 4 k. From k to 2 k the same noise would be a larger part of it.
     pub fn rungs_ns(&self) -> impl Iterator<Item = Option<f64>> + '_ {
         let steps = 3.0 * f64::from(self.rungs);
-        self.fourfold_ns.iter().zip(&self.once_ns).map(move |(fourfold, once)| Some(((*fourfold)? - (*once)?) / steps))
+        self.fourfold_ns
+            .iter()
+            .zip(&self.once_ns)
+            .map(move |(fourfold, once)| Some(((*fourfold)? - (*once)?) / steps))
     }
 
     /// By round, the slope of the last two thirds of the way over that of the first.
     fn linearities(&self) -> impl Iterator<Item = Option<f64>> + '_ {
-        (self.once_ns.iter().zip(&self.twice_ns).zip(&self.fourfold_ns))
-            .map(|((once, twice), fourfold)| Some(((*fourfold)? - (*twice)?) / 2.0 / ((*twice)? - (*once)?)))
+        (self.once_ns.iter().zip(&self.twice_ns).zip(&self.fourfold_ns)).map(
+            |((once, twice), fourfold)| {
+                Some(((*fourfold)? - (*twice)?) / 2.0 / ((*twice)? - (*once)?))
+            },
+        )
     }
 }
 
@@ -151,7 +157,8 @@ impl Rate {
     #[must_use]
     pub fn slopes(&self) -> Option<[Slope; 2]> {
         let slope = |climbs: &Climbs| {
-            let [rung_ns, linearity] = [self.estimate(climbs.rungs_ns())?, self.estimate(climbs.linearities())?];
+            let [rung_ns, linearity] =
+                [self.estimate(climbs.rungs_ns())?, self.estimate(climbs.linearities())?];
             Some(Slope { rung_ns, linearity })
         };
         Some([slope(&self.own)?, slope(&self.fma)?])
@@ -171,7 +178,9 @@ impl Rate {
         }
         let ps = 1e3 / as_f64(self.elements);
         // A rung that takes no time has no rate.
-        let rung_ps = self.estimate(self.own.rungs_ns().map(|ns| Some(ns? * ps))).filter(|rung| rung.median > 0.0)?;
+        let rung_ps = self
+            .estimate(self.own.rungs_ns().map(|ns| Some(ns? * ps)))
+            .filter(|rung| rung.median > 0.0)?;
         let rung_in_fma = self.in_fma(0.0)?;
         Some(DerivedRate {
             rung_ps,
@@ -183,7 +192,9 @@ impl Rate {
     }
 
     fn in_fma(&self, less: f64) -> Option<Estimate> {
-        self.estimate(self.own.rungs_ns().zip(self.fma.rungs_ns()).map(|(own, fma)| Some(own? / fma? - less)))
+        self.estimate(
+            self.own.rungs_ns().zip(self.fma.rungs_ns()).map(|(own, fma)| Some(own? / fma? - less)),
+        )
     }
 
     /// Its rung over that of another op of its panel, taken within rounds: whole rungs, fma and all. None unless both are ok.
@@ -218,7 +229,8 @@ impl Rate {
         other: &'a Self,
     ) -> Option<impl Iterator<Item = (Option<f64>, Option<f64>, Option<f64>)> + use<'a>> {
         let are_ok = self.status == Status::Ok && other.status == Status::Ok;
-        if !are_ok || self.panel != other.panel || self.rounds_per_device != other.rounds_per_device {
+        if !are_ok || self.panel != other.panel || self.rounds_per_device != other.rounds_per_device
+        {
             return None;
         }
         let both = self.own.rungs_ns().zip(self.fma.rungs_ns()).zip(other.own.rungs_ns());

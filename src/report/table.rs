@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::grid::{Block, Grid};
 use super::{
-    Accuracy, BOTH, ClockKind, Comparison, DerivedCrossover, Fastest, Gap, Inputs, Measurement, Quantity, Rate, Regime,
-    Report, RunStatus, ShapeTrial, Status,
+    Accuracy, BOTH, ClockKind, Comparison, DerivedCrossover, Fastest, Gap, Inputs, Measurement,
+    Quantity, Rate, Regime, Report, RunStatus, ShapeTrial, Status,
 };
 use crate::stats::Estimate;
 use crate::storage::Storage;
@@ -56,7 +56,10 @@ pub fn head(report: &Report) -> String {
         } else {
             "the largest size, where it still changes"
         };
-        lines.push(format!("memory regime: from {} MB a dispatch on ({how})", significant(bytes, 3)));
+        lines.push(format!(
+            "memory regime: from {} MB a dispatch on ({how})",
+            significant(bytes, 3)
+        ));
     }
     for trial in report.shapes.iter().filter(|trial| trial.chosen && is_yardstick(&trial.kernel)) {
         lines.push(format!(
@@ -83,10 +86,15 @@ pub fn foot(report: &Report) -> String {
         ("warm up", spent.warm_up_s),
         ("measure", spent.measure_s),
     ];
-    let parts: Vec<String> = parts.iter().map(|(what, seconds)| format!("{what} {seconds:.1}")).collect();
+    let parts: Vec<String> =
+        parts.iter().map(|(what, seconds)| format!("{what} {seconds:.1}")).collect();
     let mut text = format!("{:.1} s: {}", report.run.duration_s, parts.join(", "));
     if report.run.status != RunStatus::Complete {
-        let _ = write!(text, "\nincomplete: {}", report.run.reason.as_deref().unwrap_or("it is not known why"));
+        let _ = write!(
+            text,
+            "\nincomplete: {}",
+            report.run.reason.as_deref().unwrap_or("it is not known why")
+        );
     }
     text
 }
@@ -94,19 +102,24 @@ pub fn foot(report: &Report) -> String {
 /// The ladder: what a rung of each op takes. None where nothing was climbed.
 #[must_use]
 pub fn rates(rates: &[Rate]) -> Option<Grid> {
-    let mut grid = Grid::new(["ladder", "chains", "ps a rung", "in fma rungs", "net of fma", "G rungs/s"]);
+    let mut grid =
+        Grid::new(["ladder", "chains", "ps a rung", "in fma rungs", "net of fma", "G rungs/s"]);
     let row = |rate: &Rate| {
         let derived = rate.derived();
         vec![
             rate.op.clone(),
             if rate.chains > 0 { rate.chains.to_string() } else { String::new() },
             match rate.status {
-                Status::Ok => derived.map(|derived| significant(derived.rung_ps.median, 3)).unwrap_or_default(),
+                Status::Ok => derived
+                    .map(|derived| significant(derived.rung_ps.median, 3))
+                    .unwrap_or_default(),
                 status => status.name().to_owned(),
             },
             derived.map(|derived| ratio(derived.rung_in_fma)).unwrap_or_default(),
             derived.map(|derived| ratio(derived.net_in_fma)).unwrap_or_default(),
-            derived.map(|derived| significant(derived.rungs_per_second / 1e9, 3)).unwrap_or_default(),
+            derived
+                .map(|derived| significant(derived.rungs_per_second / 1e9, 3))
+                .unwrap_or_default(),
         ]
     };
     for storage in Storage::ALL.map(Storage::name) {
@@ -115,7 +128,8 @@ pub fn rates(rates: &[Rate]) -> Option<Grid> {
             grid.blocks.push(Block { title: Some(format!("ladder/{storage}")), rows });
         }
     }
-    grid.notes = reasons(rates.iter().map(|rate| (rate.id.as_str(), rate.status, rate.reason.as_deref())));
+    grid.notes =
+        reasons(rates.iter().map(|rate| (rate.id.as_str(), rate.status, rate.reason.as_deref())));
     grid.notes.extend(notes(rates.iter().map(|rate| (rate.id.as_str(), &rate.notes[..]))));
     grid.filled()
 }
@@ -124,25 +138,34 @@ pub fn rates(rates: &[Rate]) -> Option<Grid> {
 #[must_use]
 pub fn gaps(gaps: &[Gap]) -> Option<Grid> {
     let by_size: Vec<&Gap> = gaps.iter().filter(|gap| gap.elements.is_some()).collect();
-    let rows = by_size.chunk_by(|a, b| (&a.storage, a.elements) == (&b.storage, b.elements)).map(|size| {
-        let find = |quantity, direction: &str| {
-            size.iter().find(|gap| gap.quantity == quantity && gap.direction == direction).map(|gap| gap.estimate())
-        };
-        let stream = |direction: &str| find(Quantity::Stream, direction).map(ratio).unwrap_or_default();
-        let regime = size.iter().find_map(|gap| gap.regime).map(Regime::name);
-        [
-            format!("{} {}", size[0].storage, size_name(size[0].elements.unwrap_or_default())),
-            regime.unwrap_or_default().to_owned(),
-            stream("forward"),
-            stream("backward"),
-            stream(BOTH),
-            find(Quantity::Hidden, "forward").map(|hidden| percent(hidden).replace(" %", "")).unwrap_or_default(),
-        ]
-    });
-    let mut grid = Grid::of(["sigmoid : relu", "regime", "forward", "backward", "both", "hidden % fwd"], rows);
+    let rows =
+        by_size.chunk_by(|a, b| (&a.storage, a.elements) == (&b.storage, b.elements)).map(|size| {
+            let find = |quantity, direction: &str| {
+                size.iter()
+                    .find(|gap| gap.quantity == quantity && gap.direction == direction)
+                    .map(|gap| gap.estimate())
+            };
+            let stream =
+                |direction: &str| find(Quantity::Stream, direction).map(ratio).unwrap_or_default();
+            let regime = size.iter().find_map(|gap| gap.regime).map(Regime::name);
+            [
+                format!("{} {}", size[0].storage, size_name(size[0].elements.unwrap_or_default())),
+                regime.unwrap_or_default().to_owned(),
+                stream("forward"),
+                stream("backward"),
+                stream(BOTH),
+                find(Quantity::Hidden, "forward")
+                    .map(|hidden| percent(hidden).replace(" %", ""))
+                    .unwrap_or_default(),
+            ]
+        });
+    let mut grid =
+        Grid::of(["sigmoid : relu", "regime", "forward", "backward", "both", "hidden % fwd"], rows);
     for whole in gaps.iter().filter(|gap| gap.quantity == Quantity::Rung) {
         let is_net = |gap: &&Gap| {
-            gap.quantity == Quantity::RungNet && gap.storage == whole.storage && gap.direction == whole.direction
+            gap.quantity == Quantity::RungNet
+                && gap.storage == whole.storage
+                && gap.direction == whole.direction
         };
         let net = match gaps.iter().find(is_net) {
             Some(net) => format!("net of the fma {}", ratio(net.estimate())),
@@ -150,7 +173,8 @@ pub fn gaps(gaps: &[Gap]) -> Option<Grid> {
         };
         let Gap { direction, storage, .. } = whole;
         let whole = ratio(whole.estimate());
-        grid.notes.push(format!("in registers, {direction} {storage}: {whole} in whole rungs; {net}"));
+        grid.notes
+            .push(format!("in registers, {direction} {storage}: {whole} in whole rungs; {net}"));
     }
     grid.filled()
 }
@@ -185,7 +209,11 @@ pub fn crossovers(report: &Report) -> Option<Grid> {
 /// A size as people say it: 2^24, or 1000.
 #[must_use]
 pub fn size_name(elements: u64) -> String {
-    if elements.is_power_of_two() { format!("2^{}", elements.ilog2()) } else { elements.to_string() }
+    if elements.is_power_of_two() {
+        format!("2^{}", elements.ilog2())
+    } else {
+        elements.to_string()
+    }
 }
 
 fn knee(derived: DerivedCrossover) -> String {
@@ -196,8 +224,17 @@ fn knee(derived: DerivedCrossover) -> String {
 /// Forms side by side: time, what a backward pass needs saved, and accuracy. None where only default forms were measured.
 #[must_use]
 pub fn forms(report: &Report) -> Option<Grid> {
-    let mut grid =
-        Grid::new(["form", "saved B", "of yardstick", "fma rungs", "max ULP", "mean", "bound", "tier", "every x"]);
+    let mut grid = Grid::new([
+        "form",
+        "saved B",
+        "of yardstick",
+        "fma rungs",
+        "max ULP",
+        "mean",
+        "bound",
+        "tier",
+        "every x",
+    ]);
     let mut has_others = false;
     let mut compared: Vec<&Accuracy> = report.accuracy.iter().collect();
     let of_group = |path: &str| path.splitn(3, '/').take(2).map(str::to_owned).collect::<Vec<_>>();
@@ -245,21 +282,32 @@ fn rung_of(rates: &[Rate], direction: &str, storage: &str, member: &str) -> Opti
 
 /// The row of a kernel at the largest size at which most forms were measured.
 fn largest_row<'a>(report: &'a Report, accuracy: &Accuracy) -> Option<&'a Measurement> {
-    let is_its = |row: &&Measurement| is_plain(row) && row.path() == accuracy.kernel && row.time_ns().is_some();
+    let is_its = |row: &&Measurement| {
+        is_plain(row) && row.path() == accuracy.kernel && row.time_ns().is_some()
+    };
     let forms = |row: &Measurement| {
-        report.measurements.iter().filter(|other| other.group() == row.group() && is_plain(other)).count()
+        report
+            .measurements
+            .iter()
+            .filter(|other| other.group() == row.group() && is_plain(other))
+            .count()
     };
     report.measurements.iter().filter(is_its).max_by_key(|row| (forms(row), row.elements))
 }
 
 fn yardstick_of<'a>(report: &'a Report, row: &Measurement) -> Option<&'a Measurement> {
-    report.measurements.iter().find(|other| other.group() == row.group()).filter(|yardstick| yardstick.id != row.id)
+    report
+        .measurements
+        .iter()
+        .find(|other| other.group() == row.group())
+        .filter(|yardstick| yardstick.id != row.id)
 }
 
 /// What writing a mask costs beside y, and what reading it gains, at the largest size.
 fn packing_costs(report: &Report) -> Vec<String> {
     let mut sentences = Vec::new();
-    let masks = report.measurements.iter().filter(|row| row.form.ends_with("_mask") && is_plain(row));
+    let masks =
+        report.measurements.iter().filter(|row| row.form.ends_with("_mask") && is_plain(row));
     let masks: Vec<&Measurement> = masks.collect();
     for storage in Storage::ALL.map(Storage::name) {
         for (form, other, what) in [
@@ -269,9 +317,14 @@ fn packing_costs(report: &Report) -> Vec<String> {
             let of_form = masks.iter().filter(|row| row.storage == storage && row.form == form);
             let Some(row) = of_form.max_by_key(|row| row.elements) else { continue };
             let is_other = |peer: &&Measurement| {
-                peer.group() == row.group() && peer.activation == row.activation && peer.form == other && is_plain(peer)
+                peer.group() == row.group()
+                    && peer.activation == row.activation
+                    && peer.form == other
+                    && is_plain(peer)
             };
-            let Some(ratio) = report.measurements.iter().find(is_other).and_then(|peer| row.over(peer)) else {
+            let Some(ratio) =
+                report.measurements.iter().find(is_other).and_then(|peer| row.over(peer))
+            else {
                 continue;
             };
             sentences.push(format!("{}: {what} {} times as long", row.id, self::ratio(ratio)));
@@ -304,7 +357,8 @@ pub fn verdict(report: &Report) -> Option<String> {
 /// Every shape that was tried, by kernel and from the fastest on. None where the default had to do.
 #[must_use]
 pub fn shapes(trials: &[ShapeTrial]) -> Option<Grid> {
-    let mut grid = Grid::new(["kernel and size", "workgroup", "words", "ns/dispatch", "of the fastest", ""]);
+    let mut grid =
+        Grid::new(["kernel and size", "workgroup", "words", "ns/dispatch", "of the fastest", ""]);
     for kernel in trials.chunk_by(|a, b| (&a.kernel, a.elements) == (&b.kernel, b.elements)) {
         let fastest = kernel.iter().map(|trial| trial.ns.median).fold(f64::INFINITY, f64::min);
         let row = |trial: &ShapeTrial| {
@@ -327,24 +381,37 @@ pub fn shapes(trials: &[ShapeTrial]) -> Option<Grid> {
 pub fn measurements(measurements: &[Measurement]) -> Option<Grid> {
     let mut grid = Grid::new(["kernel", "ns/element", "GB/s", "of yardstick", "sigmoid : relu"]);
     for panel in measurements.chunk_by(|a, b| a.group() == b.group()) {
-        let regime = panel.iter().find_map(|member| member.regime).map(|regime| format!(" ({})", regime.name()));
+        let regime = panel
+            .iter()
+            .find_map(|member| member.regime)
+            .map(|regime| format!(" ({})", regime.name()));
         let title = format!("{}{}", panel[0].group(), regime.unwrap_or_default());
         let rows = panel.iter().map(|member| {
-            let share = panel.first().filter(|yardstick| yardstick.id != member.id).and_then(|y| y.over(member));
+            let share = panel
+                .first()
+                .filter(|yardstick| yardstick.id != member.id)
+                .and_then(|y| y.over(member));
             vec![
                 member.id[member.group().len()..].trim_start_matches('/').to_owned(),
                 match member.status {
-                    Status::Ok => member.ns_per_element().map(|ns| significant(ns, 3)).unwrap_or_default(),
+                    Status::Ok => {
+                        member.ns_per_element().map(|ns| significant(ns, 3)).unwrap_or_default()
+                    }
                     status => status.name().to_owned(),
                 },
-                member.bytes_per_second().map(|rate| significant(rate / 1e9, 3)).unwrap_or_default(),
+                member
+                    .bytes_per_second()
+                    .map(|rate| significant(rate / 1e9, 3))
+                    .unwrap_or_default(),
                 share.map(percent).unwrap_or_default(),
                 over_relu(member, panel).map(ratio).unwrap_or_default(),
             ]
         });
         grid.blocks.push(Block { title: Some(title), rows: rows.collect() });
     }
-    grid.notes = reasons(measurements.iter().map(|row| (row.id.as_str(), row.status, row.reason.as_deref())));
+    grid.notes = reasons(
+        measurements.iter().map(|row| (row.id.as_str(), row.status, row.reason.as_deref())),
+    );
     grid.notes.extend(notes(measurements.iter().map(|row| (row.id.as_str(), &row.notes[..]))));
     grid.filled()
 }
@@ -422,8 +489,10 @@ pub fn significant(value: f64, digits: usize) -> String {
     }
     // That of the rounded number: 9.999 is 10.0.
     let scientific = format!("{value:.*e}", digits - 1);
-    let magnitude: i32 = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
-    let decimals = (digits - 1).saturating_add_signed(-isize::try_from(magnitude).expect("at most 308"));
+    let magnitude: i32 =
+        scientific.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
+    let decimals =
+        (digits - 1).saturating_add_signed(-isize::try_from(magnitude).expect("at most 308"));
     format!("{value:.decimals$}")
 }
 
@@ -495,7 +564,10 @@ mod tests {
         relu.reason = Some("no room".to_owned());
         let sigmoid = measurement("sigmoid", &[Some(200.0); 6]);
         let text = render(&[copy, relu, sigmoid]);
-        assert!(text.contains("relu/plain") && text.contains("skipped") && text.contains("no room"), "{text}");
+        assert!(
+            text.contains("relu/plain") && text.contains("skipped") && text.contains("no room"),
+            "{text}"
+        );
         assert!(text.contains("50 % [50, 50]"), "{text}");
         assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");

@@ -69,15 +69,21 @@ pub(super) fn verdict(report: &Report) -> Option<Verdict> {
                 && gap.elements == elements
         };
         // On a CPU the witness tells how busy the cores are.
-        let is_of_one_clock =
-            |gap: &&Gap| is_software || gap.clocks.is_none_or(|clocks| (clocks - 1.0).abs() <= ONE_CLOCK);
+        let is_of_one_clock = |gap: &&Gap| {
+            is_software || gap.clocks.is_none_or(|clocks| (clocks - 1.0).abs() <= ONE_CLOCK)
+        };
         report.gaps.iter().find(of_f32).filter(is_of_one_clock).map(Gap::estimate)
     };
     let mut sentences: Vec<String> = Vec::new();
     sentences.extend(of_rungs(report, figure(Quantity::Rung, Direction::Forward, None)));
     // The smallest: of the largest, some driver may keep a part elsewhere.
-    let memory = report.gaps.iter().filter(|gap| gap.regime == Some(Regime::Memory)).filter_map(|gap| gap.elements);
-    let has_figure = |elements: &u64| figure(Quantity::Stream, Direction::Forward, Some(*elements)).is_some();
+    let memory = report
+        .gaps
+        .iter()
+        .filter(|gap| gap.regime == Some(Regime::Memory))
+        .filter_map(|gap| gap.elements);
+    let has_figure =
+        |elements: &u64| figure(Quantity::Stream, Direction::Forward, Some(*elements)).is_some();
     if let Some(elements) = memory.filter(has_figure).min() {
         let figure = |quantity, direction| figure(quantity, direction, Some(elements));
         sentences.extend(of_stream(elements, figure));
@@ -85,7 +91,8 @@ pub(super) fn verdict(report: &Report) -> Option<Verdict> {
     if sentences.is_empty() {
         return None;
     }
-    let what = if report.adapter.is_software { ", a software adapter that runs on the CPU" } else { "" };
+    let what =
+        if report.adapter.is_software { ", a software adapter that runs on the CPU" } else { "" };
     let sentence = format!("On {}{what}: {}", report.adapter.name, sentences.join(" "));
     Some(Verdict { sentence, fastest: fastest(report) })
 }
@@ -102,9 +109,15 @@ fn of_rungs(report: &Report, ratio: Option<Estimate>) -> Option<String> {
     ))
 }
 
-fn of_stream(elements: u64, figure: impl Fn(Quantity, Direction) -> Option<Estimate>) -> Option<String> {
+fn of_stream(
+    elements: u64,
+    figure: impl Fn(Quantity, Direction) -> Option<Estimate>,
+) -> Option<String> {
     let forward = figure(Quantity::Stream, Direction::Forward)?;
-    let mut text = format!("Streaming {elements} f32 from memory it takes {} times as long forward", told(forward));
+    let mut text = format!(
+        "Streaming {elements} f32 from memory it takes {} times as long forward",
+        told(forward)
+    );
     if let Some(backward) = figure(Quantity::Stream, Direction::Backward) {
         text += &format!(" and {} backward", told(backward));
     }
@@ -119,7 +132,8 @@ fn of_stream(elements: u64, figure: impl Fn(Quantity, Direction) -> Option<Estim
         };
     }
     if let Some(rungs) = figure(Quantity::UnderMemory, Direction::Forward) {
-        text += &format!(". An element's way through memory takes as long as {} sigmoids", told(rungs));
+        text +=
+            &format!(". An element's way through memory takes as long as {} sigmoids", told(rungs));
     }
     Some(text + ".")
 }
@@ -152,12 +166,15 @@ fn on_ladder(report: &Report, storage: Storage, direction: Direction) -> Option<
         Direction::Forward => "sigmoid/",
         Direction::Backward => "backward/sigmoid/",
     };
-    let candidates = report.rates.iter().filter(|rate| rate.storage == storage.name()).filter_map(|rate| {
-        let form = rate.op.strip_prefix(prefix)?;
-        Some((rate, form, rate.derived()?.rung_in_fma)).filter(|_| is_sound(report, direction, storage, form))
-    });
+    let candidates =
+        report.rates.iter().filter(|rate| rate.storage == storage.name()).filter_map(|rate| {
+            let form = rate.op.strip_prefix(prefix)?;
+            Some((rate, form, rate.derived()?.rung_in_fma))
+                .filter(|_| is_sound(report, direction, storage, form))
+        });
     let candidates: Vec<(&Rate, &str, Estimate)> = candidates.collect();
-    let (rate, form, best) = candidates.iter().min_by(|(.., a), (.., b)| a.median.total_cmp(&b.median))?;
+    let (rate, form, best) =
+        candidates.iter().min_by(|(.., a), (.., b)| a.median.total_cmp(&b.median))?;
     let others = candidates.iter().filter(|(_, other, _)| other != form);
     let others = others.map(|(_, other, rung)| ((*other).to_owned(), rung.low <= best.high));
     Fastest::among(direction, storage, Comparison::Ladder, form, &rate.id, others.collect())
@@ -178,7 +195,8 @@ fn by_streaming(report: &Report, storage: Storage, direction: Direction) -> Opti
     let panel = panels.max_by_key(|panel| panel[0].elements)?;
     let best = panel.iter().min_by(|a, b| a.median_ns().total_cmp(&b.median_ns()))?;
     let others = panel.iter().filter(|row| row.id != best.id);
-    let others = others.map(|row| (row.form.clone(), row.over(best).is_none_or(|ratio| ratio.low <= 1.0)));
+    let others =
+        others.map(|row| (row.form.clone(), row.over(best).is_none_or(|ratio| ratio.low <= 1.0)));
     Fastest::among(direction, storage, Comparison::Stream, &best.form, &best.id, others.collect())
 }
 
@@ -192,8 +210,11 @@ impl Fastest {
         id: &str,
         others: Vec<(String, bool)>,
     ) -> Option<Self> {
-        let (as_fast, slower): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, as_fast)| *as_fast);
-        let names = |forms: Vec<(String, bool)>| forms.into_iter().map(|(form, _)| form).collect::<Vec<_>>();
+        let (as_fast, slower): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|(_, as_fast)| *as_fast);
+        let names = |forms: Vec<(String, bool)>| {
+            forms.into_iter().map(|(form, _)| form).collect::<Vec<_>>()
+        };
         (!as_fast.is_empty() || !slower.is_empty()).then(|| Self {
             direction: direction.name().to_owned(),
             storage: storage.name().to_owned(),

@@ -27,7 +27,12 @@ const BINS: u64 = 52;
 ///
 /// # Errors
 /// If the adapter can't run it, the shader does not compile, or the device fails; a result that is wrong is in the answer.
-pub fn of(gpu: &Gpu, kernel: Kernel, profile: Profile, seed: u64) -> Result<(Accuracy, Option<Error>)> {
+pub fn of(
+    gpu: &Gpu,
+    kernel: Kernel,
+    profile: Profile,
+    seed: u64,
+) -> Result<(Accuracy, Option<Error>)> {
     let elements = if profile == Profile::Quick { ELEMENTS_IN_QUICK } else { ELEMENTS };
     let found = Trial::new(gpu, kernel, Inputs::patterns(seed), elements).run(gpu)?;
     let wrong = found.complaint(&kernel, seed).map(Error::Mismatch);
@@ -46,7 +51,10 @@ fn is_of_x(kernel: &Kernel) -> bool {
 fn by_x(gpu: &Gpu, kernel: Kernel, seed: u64) -> Result<Vec<AccuracyBin>> {
     let farthest = if kernel.storage == Storage::F32 { FARTHEST } else { FARTHEST_IN_F16 };
     let elements = BINS * ELEMENTS_PER_BIN;
-    let inputs = Inputs { distribution: Distribution::Ramp { from: -farthest, to: farthest, elements }, seed };
+    let inputs = Inputs {
+        distribution: Distribution::Ramp { from: -farthest, to: farthest, elements },
+        seed,
+    };
     let bins = Trial::new(gpu, kernel, inputs, elements).run_in_bins(gpu, BINS)?;
     #[expect(clippy::cast_precision_loss, reason = "a handful of bins")]
     let end = |bin: usize| f64::from(farthest) * (2.0 * bin as f64 / BINS as f64 - 1.0);

@@ -13,7 +13,9 @@ use crate::gpu::{Gpu, Shape, Workload};
 use crate::ladder::{Ladder, Start};
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
 use crate::ops::Op;
-use crate::report::{Crossover, CrossoverPoint, Dropped, Measurement, Profile, Rate, Regime, Report, Status};
+use crate::report::{
+    Crossover, CrossoverPoint, Dropped, Measurement, Profile, Rate, Regime, Report, Status,
+};
 use crate::stats::Estimate;
 use crate::storage::Storage;
 use crate::witness::Witness;
@@ -53,9 +55,9 @@ pub fn crossings(profile: Profile, filter: Option<&Regex>) -> Vec<Crossing> {
     if profile == Profile::Quick {
         return Vec::new();
     }
-    let all = Storage::ALL
-        .into_iter()
-        .flat_map(|storage| Direction::ALL.into_iter().map(move |direction| Crossing { direction, storage }));
+    let all = Storage::ALL.into_iter().flat_map(|storage| {
+        Direction::ALL.into_iter().map(move |direction| Crossing { direction, storage })
+    });
     all.filter(|crossing| filter.is_none_or(|filter| filter.is_match(&crossing.row().id))).collect()
 }
 
@@ -180,8 +182,10 @@ impl Setting<'_> {
             Some(found) => found,
             None => found.insert(self.find(crossing, row, report)?),
         };
-        let climb = Climb::shaped(self.gpu, crossing.ladder(*words), self.shape, *elements, self.seed)?;
-        let workloads: Vec<Workload> = rungs.iter().map(|rungs| climb.checked_at(*rungs)).collect::<Result<_>>()?;
+        let climb =
+            Climb::shaped(self.gpu, crossing.ladder(*words), self.shape, *elements, self.seed)?;
+        let workloads: Vec<Workload> =
+            rungs.iter().map(|rungs| climb.checked_at(*rungs)).collect::<Result<_>>()?;
         report.run.spent.prepare_s += began.elapsed().as_secs_f64();
         let members: Vec<&Workload> = workloads.iter().collect();
         let witness = self.witness.map(|witness| &witness.workload);
@@ -190,7 +194,10 @@ impl Setting<'_> {
         report.run.spent.warm_up_s += samples.warm_up.as_secs_f64();
         report.run.spent.measure_s += samples.measure.as_secs_f64();
         if row.points.is_empty() {
-            row.points = rungs.iter().map(|rungs| CrossoverPoint { rungs: *rungs, samples_ns: Vec::new() }).collect();
+            row.points = rungs
+                .iter()
+                .map(|rungs| CrossoverPoint { rungs: *rungs, samples_ns: Vec::new() })
+                .collect();
         }
         for (point, member) in row.points.iter_mut().zip(samples.members) {
             row.dropped += Dropped::of(&member);
@@ -211,32 +218,51 @@ impl Setting<'_> {
     /// Size, k and words, on the first device.
     fn find(&self, crossing: Crossing, row: &mut Crossover, report: &Report) -> Result<Found> {
         let no = |why: &str| Error::Unsupported(why.to_owned());
-        let yardstick =
-            crossing.yardstick(&report.measurements).ok_or_else(|| no("memory bounds no size of this run"))?;
+        let yardstick = crossing
+            .yardstick(&report.measurements)
+            .ok_or_else(|| no("memory bounds no size of this run"))?;
         let rung = report.rates.iter().find(|rate| rate.id == row.ladder).and_then(Rate::derived);
         let rung_ps = rung.ok_or_else(|| no("the ladder has no valid rung"))?.rung_ps.median;
-        let memory_ps = yardstick.ns_per_element().ok_or_else(|| no("the yardstick has no time"))? * 1e3;
+        let memory_ps =
+            yardstick.ns_per_element().ok_or_else(|| no("the yardstick has no time"))? * 1e3;
         row.yardstick = Some(yardstick.id.clone());
         row.elements = yardstick.elements;
         row.bytes = yardstick.bytes;
         let rungs = rungs_around(memory_ps / rung_ps);
-        let knee = rungs.iter().copied().find(|rungs| f64::from(*rungs) >= memory_ps / rung_ps).unwrap_or(1);
-        let words = self.fastest(crossing, row.elements, knee)?.ok_or_else(|| no("the clock gave no time"))?;
+        let knee = rungs
+            .iter()
+            .copied()
+            .find(|rungs| f64::from(*rungs) >= memory_ps / rung_ps)
+            .unwrap_or(1);
+        let words = self
+            .fastest(crossing, row.elements, knee)?
+            .ok_or_else(|| no("the clock gave no time"))?;
         Ok(Found { elements: row.elements, words, rungs, fixed: None })
     }
 
     /// The number of words a lane for which a climb of none and one of the knee's rungs take the least together: both ends of the bend matter.
     fn fastest(&self, crossing: Crossing, elements: u64, knee: u32) -> Result<Option<u32>> {
-        let first = Climb::shaped(self.gpu, crossing.ladder(rates::WORDS[0]), self.shape, elements, self.seed)?;
+        let first = Climb::shaped(
+            self.gpu,
+            crossing.ladder(rates::WORDS[0]),
+            self.shape,
+            elements,
+            self.seed,
+        )?;
         let mut workloads: Vec<[Workload; 2]> = Vec::new();
         for words in rates::WORDS {
             let climb = first.with_words(words)?;
             workloads.push([climb.checked_at(0)?, climb.checked_at(knee)?]);
         }
         let members: Vec<&Workload> = workloads.iter().flatten().collect();
-        let samples = measure::rounds(self.gpu, &members, &self.plan.briefly(), rates::RANKING_ROUNDS)?;
-        let both = |pair: &[measure::Member]| Some(pair[0].undisturbed_ns()? + pair[1].undisturbed_ns()?);
-        let timed = samples.chunks_exact(2).zip(rates::WORDS).filter_map(|(pair, words)| Some((both(pair)?, words)));
+        let samples =
+            measure::rounds(self.gpu, &members, &self.plan.briefly(), rates::RANKING_ROUNDS)?;
+        let both =
+            |pair: &[measure::Member]| Some(pair[0].undisturbed_ns()? + pair[1].undisturbed_ns()?);
+        let timed = samples
+            .chunks_exact(2)
+            .zip(rates::WORDS)
+            .filter_map(|(pair, words)| Some((both(pair)?, words)));
         Ok(timed.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, words)| words))
     }
 }
@@ -270,14 +296,19 @@ fn judge(row: &mut Crossover, report: &Report, circumstances: &Circumstances) {
     match row.derived(&report.measurements, &report.rates) {
         _ if complaint.is_some() => {}
         None => {
-            complaint = Some("its time does not grow with k, or too few samples are left for an interval".to_owned());
+            complaint = Some(
+                "its time does not grow with k, or too few samples are left for an interval"
+                    .to_owned(),
+            );
         }
         Some(derived) => {
-            for (what, Estimate { median, low, .. }) in
-                [("without a rung it takes", derived.stream_over_yardstick), ("a rung takes", derived.rung_over_ladder)]
-            {
+            for (what, Estimate { median, low, .. }) in [
+                ("without a rung it takes", derived.stream_over_yardstick),
+                ("a rung takes", derived.rung_over_ladder),
+            ] {
                 if low > MOST_OVER {
-                    let than = if what.starts_with("without") { "the yardstick" } else { "on the ladder" };
+                    let than =
+                        if what.starts_with("without") { "the yardstick" } else { "on the ladder" };
                     let sentence = format!("{what} {median:.2} times as long as {than}");
                     // On a CPU both compete for the same cores.
                     if circumstances.is_software {
@@ -311,7 +342,8 @@ mod tests {
     #[test]
     fn every_storage_and_direction_has_one_beyond_the_quick_profile() {
         assert!(crossings(Profile::Quick, None).is_empty());
-        let ids: Vec<String> = crossings(Profile::Standard, None).iter().map(|crossing| crossing.row().id).collect();
+        let ids: Vec<String> =
+            crossings(Profile::Standard, None).iter().map(|crossing| crossing.row().id).collect();
         assert_eq!(ids.len(), 6);
         let filter = Regex::new("^crossover/backward/f16$").expect("a pattern");
         assert_eq!(crossings(Profile::Full, Some(&filter)).len(), 1);

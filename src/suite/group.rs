@@ -52,8 +52,11 @@ impl<'gpu> Group<'gpu> {
         self.gpu.supports(&kernel)?;
         let inputs = Inputs { distribution, seed: self.seed };
         let began = Instant::now();
-        let tensors: Vec<Rc<Tensor>> =
-            kernel.tensors().iter().map(|role| self.tensor(&kernel, *role, &inputs)).collect::<Result<_>>()?;
+        let tensors: Vec<Rc<Tensor>> = kernel
+            .tensors()
+            .iter()
+            .map(|role| self.tensor(&kernel, *role, &inputs))
+            .collect::<Result<_>>()?;
         let tensors: Vec<&Tensor> = tensors.iter().map(Rc::as_ref).collect();
         self.spent.inputs_s += began.elapsed().as_secs_f64();
         let began = Instant::now();
@@ -72,8 +75,11 @@ impl<'gpu> Group<'gpu> {
     pub fn workload(&mut self, kernel: Kernel, shape: Shape) -> Result<Workload> {
         let inputs = Inputs::normal(self.seed);
         let began = Instant::now();
-        let tensors: Vec<Rc<Tensor>> =
-            kernel.tensors().iter().map(|role| self.tensor(&kernel, *role, &inputs)).collect::<Result<_>>()?;
+        let tensors: Vec<Rc<Tensor>> = kernel
+            .tensors()
+            .iter()
+            .map(|role| self.tensor(&kernel, *role, &inputs))
+            .collect::<Result<_>>()?;
         let tensors: Vec<&Tensor> = tensors.iter().map(Rc::as_ref).collect();
         self.spent.inputs_s += began.elapsed().as_secs_f64();
         let began = Instant::now();

@@ -41,15 +41,23 @@ fn copy() -> Kernel {
 }
 
 /// copy over `elements` random words of tensors of its own.
-fn workload(gpu: &Gpu, elements: u64, shape: Shape, block: &[u8]) -> Result<(Workload, [Tensor; 2])> {
+fn workload(
+    gpu: &Gpu,
+    elements: u64,
+    shape: Shape,
+    block: &[u8],
+) -> Result<(Workload, [Tensor; 2])> {
     gpu.ensure_room(elements.saturating_mul(2 * Storage::F32.element_bytes()))?;
     let layout = gpu.layout(elements, Storage::F32.element_bytes());
     let tensors = [gpu.tensor("y", layout)?, gpu.tensor("x", layout)?];
     // Repeated at distances that no memory compression sees; drawing all of them would take longer than the scan.
-    gpu.upload(&tensors[1], |first, bytes| repeat(block, first * Storage::F32.element_bytes(), bytes))?;
+    gpu.upload(&tensors[1], |first, bytes| {
+        repeat(block, first * Storage::F32.element_bytes(), bytes)
+    })?;
     // Every page is written before it is read or timed.
     gpu.upload(&tensors[0], |_, bytes| bytes.fill(0xff))?;
-    let workload = gpu.workload(copy(), shape, ShaderChecks::Trusted, &[&tensors[0], &tensors[1]])?;
+    let workload =
+        gpu.workload(copy(), shape, ShaderChecks::Trusted, &[&tensors[0], &tensors[1]])?;
     Ok((workload, tensors))
 }
 
@@ -64,7 +72,8 @@ fn random_block(seed: u64, bytes: usize) -> Vec<u8> {
 /// # Errors
 /// If the device fails.
 pub fn floor(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<Floor>> {
-    let (workload, _tensors) = workload(gpu, NEXT_TO_NOTHING, Shape::default(), &random_block(seed, 64))?;
+    let (workload, _tensors) =
+        workload(gpu, NEXT_TO_NOTHING, Shape::default(), &random_block(seed, 64))?;
     let samples = measure::rounds(gpu, &[&workload], plan, plan.min_rounds)?;
     let dispatch_ns: Vec<f64> = samples[0].ns.iter().flatten().copied().collect();
     let mut submit_to_complete_ns = Vec::with_capacity(WAITED_FOR);
@@ -73,19 +82,29 @@ pub fn floor(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<Floor>> {
         gpu.run(&workload)?;
         submit_to_complete_ns.push(began.elapsed().as_secs_f64() * 1e9);
     }
-    let estimates = stats::median_interval(&dispatch_ns).zip(stats::median_interval(&submit_to_complete_ns));
-    Ok(estimates.map(|(dispatch_ns, submit_to_complete_ns)| Floor { dispatch_ns, submit_to_complete_ns }))
+    let estimates =
+        stats::median_interval(&dispatch_ns).zip(stats::median_interval(&submit_to_complete_ns));
+    Ok(estimates
+        .map(|(dispatch_ns, submit_to_complete_ns)| Floor { dispatch_ns, submit_to_complete_ns }))
 }
 
 /// The throughput of copy by size, of at most so many elements, and from how many bytes on it stands still.
 ///
 /// # Errors
 /// If the device fails.
-pub fn scan(gpu: &Gpu, shape: Shape, most: u64, plan: &Plan, seed: u64) -> Result<Option<MemoryRegime>> {
+pub fn scan(
+    gpu: &Gpu,
+    shape: Shape,
+    most: u64,
+    plan: &Plan,
+    seed: u64,
+) -> Result<Option<MemoryRegime>> {
     let largest = if gpu.facts.is_software { LARGEST_ON_CPU } else { LARGEST_ON_HARDWARE };
     let block = random_block(seed, 1 << 22);
     let mut scan = Vec::new();
-    for elements in (SMALLEST..=largest).map(|power| 1 << power).take_while(|elements| *elements <= most) {
+    for elements in
+        (SMALLEST..=largest).map(|power| 1 << power).take_while(|elements| *elements <= most)
+    {
         let (workload, _tensors) = match workload(gpu, elements, shape, &block) {
             Ok(made) => made,
             Err(Error::Unsupported(_)) => break,
@@ -102,7 +121,9 @@ pub fn scan(gpu: &Gpu, shape: Shape, most: u64, plan: &Plan, seed: u64) -> Resul
 
 /// The smallest size from which on no doubling changes the throughput, judged from the largest down, since caches have plateaus too.
 fn regime(scan: Vec<MemoryPoint>) -> Option<MemoryRegime> {
-    let unchanged = |pair: &[MemoryPoint]| (pair[1].bytes_per_second / pair[0].bytes_per_second - 1.0).abs() < SETTLED;
+    let unchanged = |pair: &[MemoryPoint]| {
+        (pair[1].bytes_per_second / pair[0].bytes_per_second - 1.0).abs() < SETTLED
+    };
     let still = scan.windows(2).rev().take_while(|pair| unchanged(pair)).count();
     let settled = still >= DOUBLINGS;
     let from = scan.len().checked_sub(1 + if settled { still } else { 0 })?;

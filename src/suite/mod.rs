@@ -31,8 +31,8 @@ use crate::kernel::Kernel;
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
 use crate::provenance::Tool;
 use crate::report::{
-    self, ClockKind, Floor, Measurement, MemoryRegime, Profile, Regime, Report, Run, RunStatus, ShapeTrial, Spent,
-    Status, Validation, table,
+    self, ClockKind, Floor, Measurement, MemoryRegime, Profile, Regime, Report, Run, RunStatus,
+    ShapeTrial, Spent, Status, Validation, table,
 };
 use crate::system::System;
 use crate::validate::Accuracy;
@@ -95,9 +95,11 @@ impl Settings {
     pub fn in_shapes_of(mut self, report: &Report, facts: &AdapterFacts) -> Self {
         if report.adapter.is_like(facts) {
             for direction in Direction::ALL {
-                let rows = report.measurements.iter().filter(|row| row.direction == direction.name());
+                let rows =
+                    report.measurements.iter().filter(|row| row.direction == direction.name());
                 let fits = |size: u32| (1..=facts.max_workgroup_size).contains(&size);
-                let shape = rows.filter_map(|row| row.shape).find(|shape| fits(shape.workgroup_size));
+                let shape =
+                    rows.filter_map(|row| row.shape).find(|shape| fits(shape.workgroup_size));
                 self.shapes.extend(shape.map(|shape| (direction, shape)));
             }
         }
@@ -144,7 +146,9 @@ pub fn run(
     let gpu = open()?;
     let plan = Planned::new(settings.profile, gpu.facts.is_software, settings.filter.as_ref());
     if plan.is_empty() {
-        return Err(Error::Usage("the filter matches no row of this profile; `--list` prints them".to_owned()));
+        return Err(Error::Usage(
+            "the filter matches no row of this profile; `--list` prints them".to_owned(),
+        ));
     }
     let mut suite = Suite::new(&gpu, settings, dump, watch, plan, began);
     let outcome = suite.on_all_devices(gpu, open);
@@ -156,7 +160,9 @@ pub fn run(
 #[must_use]
 pub fn ids(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Vec<String> {
     let Planned { panels, ladders, crossings } = Planned::new(profile, is_software, filter);
-    let measured = panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements)));
+    let measured = panels
+        .iter()
+        .flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements)));
     let climbed = rates::rows(&ladders).into_iter().map(|row| row.id);
     let crossed = crossings.iter().map(|crossing| crossing.row().id);
     measured.chain(climbed).chain(crossed).collect()
@@ -269,7 +275,11 @@ impl<'a> Suite<'a> {
         }
     }
 
-    fn on_all_devices(&mut self, first: Gpu, open: &mut dyn FnMut() -> Result<Gpu>) -> std::result::Result<(), Stop> {
+    fn on_all_devices(
+        &mut self,
+        first: Gpu,
+        open: &mut dyn FnMut() -> Result<Gpu>,
+    ) -> std::result::Result<(), Stop> {
         let mut gpu = first;
         self.on_device(&gpu)?;
         for _ in 1..self.settings.devices {
@@ -283,15 +293,25 @@ impl<'a> Suite<'a> {
     }
 
     /// The claims that were planned, on the last device.
-    fn test_claims(&mut self, gpu: &Gpu, experiments: &[Experiment]) -> std::result::Result<(), Stop> {
+    fn test_claims(
+        &mut self,
+        gpu: &Gpu,
+        experiments: &[Experiment],
+    ) -> std::result::Result<(), Stop> {
         for (index, experiment) in experiments.iter().enumerate().take(self.report.claims.len()) {
             self.step(&format!("claim: {}", experiment.name))?;
-            let context =
-                claims::Context { gpu, extent: claims::Extent::on(gpu), seed: self.settings.seed, progress: &|_| () };
+            let context = claims::Context {
+                gpu,
+                extent: claims::Extent::on(gpu),
+                seed: self.settings.seed,
+                progress: &|_| (),
+            };
             let (claim, error) = experiment.examine(&context);
             if claim.status == Status::Failed && error.is_none() {
                 let reason = claim.reason.as_deref().unwrap_or_default();
-                self.wrong.get_or_insert_with(|| Error::Mismatch(format!("the claim {}: {reason}", claim.name)));
+                self.wrong.get_or_insert_with(|| {
+                    Error::Mismatch(format!("the claim {}: {reason}", claim.name))
+                });
             }
             self.report.claims[index] = claim;
             if let Some(error) = error {
@@ -328,7 +348,11 @@ impl<'a> Suite<'a> {
             self.step(&self.panels[index].name())?;
             let measured = self.panel(gpu, &plan, witness.as_ref(), index, rows.clone());
             if let Err(error) = measured {
-                let status = if matches!(error, Error::Unsupported(_)) { Status::Skipped } else { Status::Failed };
+                let status = if matches!(error, Error::Unsupported(_)) {
+                    Status::Skipped
+                } else {
+                    Status::Failed
+                };
                 for row in &mut self.report.measurements[rows] {
                     lacks(row, self.device, status, &error.to_string());
                 }
@@ -347,7 +371,12 @@ impl<'a> Suite<'a> {
     }
 
     /// The ladders of one device.
-    fn climb(&mut self, gpu: &Gpu, plan: &Plan, witness: Option<&Witness>) -> std::result::Result<(), Stop> {
+    fn climb(
+        &mut self,
+        gpu: &Gpu,
+        plan: &Plan,
+        witness: Option<&Witness>,
+    ) -> std::result::Result<(), Stop> {
         for index in 0..self.ladders.panels.len() {
             self.step(&self.ladders.panels[index].name())?;
             let panel = &self.ladders.panels[index];
@@ -356,8 +385,13 @@ impl<'a> Suite<'a> {
             let mut fixed = self.ladders.fixed.get(&index).copied();
             let (seed, dump) = (self.settings.seed, self.dump);
             let climbing = rates::Climbing { gpu, plan, witness, seed, dump, device: self.device };
-            let wrong =
-                climbing.measure(panel, &mut self.ladders.found, &mut fixed, rows, &mut self.report.run.spent)?;
+            let wrong = climbing.measure(
+                panel,
+                &mut self.ladders.found,
+                &mut fixed,
+                rows,
+                &mut self.report.run.spent,
+            )?;
             if let Some(wrong) = wrong {
                 self.wrong.get_or_insert(wrong);
             }
@@ -370,14 +404,20 @@ impl<'a> Suite<'a> {
     }
 
     /// The crossovers of one device: behind panels and ladders, of which they take the memory regime and the rung.
-    fn cross(&mut self, gpu: &Gpu, plan: &Plan, witness: Option<&Witness>) -> std::result::Result<(), Stop> {
+    fn cross(
+        &mut self,
+        gpu: &Gpu,
+        plan: &Plan,
+        witness: Option<&Witness>,
+    ) -> std::result::Result<(), Stop> {
         for index in 0..self.crossings.len() {
             let mut row = self.report.crossovers[index].clone();
             self.step(&row.id)?;
             let (crossing, found) = &mut self.crossings[index];
             let shape = self.shapes.get(&crossing.direction).copied().unwrap_or_default();
             let (seed, dump) = (self.settings.seed, self.dump);
-            let setting = crossover::Setting { gpu, plan, witness, seed, shape, dump, device: self.device };
+            let setting =
+                crossover::Setting { gpu, plan, witness, seed, shape, dump, device: self.device };
             let wrong = setting.measure(*crossing, found, &mut row, &mut self.report);
             self.report.crossovers[index] = row;
             if let Some(wrong) = wrong? {
@@ -392,7 +432,8 @@ impl<'a> Suite<'a> {
     fn compare(&mut self, gpu: &Gpu) -> std::result::Result<(), Stop> {
         self.step("accuracy")?;
         let began = Instant::now();
-        let timed = self.panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.kernel));
+        let timed =
+            self.panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.kernel));
         let climbed = self.ladders.panels.iter().flat_map(rates::Panel::kernels);
         let mut compared = HashSet::new();
         for kernel in timed.chain(climbed) {
@@ -440,8 +481,13 @@ impl<'a> Suite<'a> {
         self.report.floor = floor(gpu, plan, seed)?;
         self.step("the memory regime")?;
         let shape = self.shapes.values().next().copied().unwrap_or_default();
-        self.report.memory_regime =
-            scan(gpu, self.shapes.get(&Direction::Forward).copied().unwrap_or(shape), most, plan, seed)?;
+        self.report.memory_regime = scan(
+            gpu,
+            self.shapes.get(&Direction::Forward).copied().unwrap_or(shape),
+            most,
+            plan,
+            seed,
+        )?;
         self.report.run.spent.prepare_s += began.elapsed().as_secs_f64();
         Ok(())
     }
@@ -465,17 +511,23 @@ impl<'a> Suite<'a> {
     fn end(&mut self, outcome: std::result::Result<(), Stop>) -> Option<Error> {
         let (status, reason, error) = match outcome {
             Ok(()) => (RunStatus::Complete, None, None),
-            Err(Stop::Interrupted) => (RunStatus::Interrupted, Some("interrupted".to_owned()), None),
-            Err(Stop::OutOfTime) => (RunStatus::Interrupted, Some("the time allowed was over".to_owned()), None),
+            Err(Stop::Interrupted) => {
+                (RunStatus::Interrupted, Some("interrupted".to_owned()), None)
+            }
+            Err(Stop::OutOfTime) => {
+                (RunStatus::Interrupted, Some("the time allowed was over".to_owned()), None)
+            }
             Err(Stop::Failed(error)) => (RunStatus::Failed, Some(error.to_string()), Some(error)),
         };
-        let unreached = format!("not reached: {}", reason.as_deref().unwrap_or("no device took it"));
+        let unreached =
+            format!("not reached: {}", reason.as_deref().unwrap_or("no device took it"));
         for row in self.report.measurements.iter_mut().filter(|row| is_untouched(row)) {
             row.reason = Some(unreached.clone());
         }
         let rates = self.report.rates.iter_mut().map(|row| (row.status, &mut row.reason));
         let crossovers = self.report.crossovers.iter_mut().map(|row| (row.status, &mut row.reason));
-        for (_, reason) in rates.chain(crossovers).filter(|(status, _)| *status == Status::Skipped) {
+        for (_, reason) in rates.chain(crossovers).filter(|(status, _)| *status == Status::Skipped)
+        {
             reason.get_or_insert_with(|| unreached.clone());
         }
         for claim in self.report.claims.iter_mut().filter(|claim| claim.is_pending()) {
@@ -533,13 +585,19 @@ impl<'a> Suite<'a> {
             }
             if let Some(dump) = self.dump.filter(|_| row.shape.is_some()) {
                 let kernel = &member.kernel;
-                dump.write(&kernel.path(), &kernel.wgsl(), &shape.constants(kernel.words_per_unit()), member.checks)?;
+                dump.write(
+                    &kernel.path(),
+                    &kernel.wgsl(),
+                    &shape.constants(kernel.words_per_unit()),
+                    member.checks,
+                )?;
             }
         }
         if !workloads.is_empty() {
             let works: Vec<&Workload> = workloads.iter().map(|(_, workload)| workload).collect();
             let witness = witness.map(|witness| &witness.workload);
-            let samples = measure::measure(gpu, &works, witness, plan, self.fixed.get(&index).copied())?;
+            let samples =
+                measure::measure(gpu, &works, witness, plan, self.fixed.get(&index).copied())?;
             self.fixed.insert(index, samples.fixed);
             self.report.run.spent.warm_up_s += samples.warm_up.as_secs_f64();
             self.report.run.spent.measure_s += samples.measure.as_secs_f64();
@@ -560,10 +618,16 @@ impl<'a> Suite<'a> {
     /// Puts a panel's rows before the gates, finds what bounds them, and ranks shapes where that is wanted.
     fn judge(&mut self, gpu: &Gpu, plan: &Plan, index: usize, rows: Range<usize>) -> Result<()> {
         let panel = &self.panels[index];
-        let circumstances = Circumstances { quantum_ns: gpu.quantum_ns(), is_software: gpu.facts.is_software };
+        let circumstances =
+            Circumstances { quantum_ns: gpu.quantum_ns(), is_software: gpu.facts.is_software };
         let rows = &mut self.report.measurements[rows];
         let largest = self.panels.iter().map(|panel| panel.elements).max() == Some(panel.elements);
-        let regime = regime(&rows[0], largest, self.report.floor.as_ref(), self.report.memory_regime.as_ref());
+        let regime = regime(
+            &rows[0],
+            largest,
+            self.report.floor.as_ref(),
+            self.report.memory_regime.as_ref(),
+        );
         for row in rows.iter_mut().filter(|row| !row.samples_ns.is_empty()) {
             row.regime = regime;
         }
@@ -596,7 +660,8 @@ fn is_untouched(row: &Measurement) -> bool {
 /// by their place.
 fn takes_part(status: Status, samples: usize, rounds_per_device: u32, device: u32) -> bool {
     device == 0
-        || matches!(status, Status::Ok | Status::Invalid) && samples == device as usize * rounds_per_device as usize
+        || matches!(status, Status::Ok | Status::Invalid)
+            && samples == device as usize * rounds_per_device as usize
 }
 
 fn is_next(row: &Measurement, device: u32) -> bool {
@@ -609,7 +674,8 @@ fn lacks(row: &mut Measurement, device: u32, status: Status, reason: &str) {
         row.status = status;
         row.reason = Some(reason.to_owned());
     } else if is_next(row, device) && device > 0 {
-        row.notes.push(format!("measured on {device} of the devices, and not on the next: {reason}"));
+        row.notes
+            .push(format!("measured on {device} of the devices, and not on the next: {reason}"));
     }
 }
 
@@ -617,7 +683,11 @@ fn lacks(row: &mut Measurement, device: u32, status: Status, reason: &str) {
 fn distinct_share(member: &Member, elements: u64, seed: u64) -> f64 {
     let inputs = Inputs { distribution: member.distribution, seed };
     let Kernel { activation, storage, .. } = member.kernel;
-    member.kernel.inputs().map(|role| inputs.distinct_share(activation, role, storage, elements)).fold(1.0, f64::min)
+    member
+        .kernel
+        .inputs()
+        .map(|role| inputs.distinct_share(activation, role, storage, elements))
+        .fold(1.0, f64::min)
 }
 
 /// What bounds a panel, by its yardstick. Where the throughput never stood still, memory is what the largest panel measures.
@@ -654,7 +724,9 @@ fn rank_shapes(
         // Those of the larger size stand first.
         let compared = trials.first().map(|trial| trial.elements);
         let at_size = trials.iter().filter(|trial| Some(trial.elements) == compared);
-        let time = |wanted: Shape| at_size.clone().find(|trial| trial.shape == wanted).map(|trial| trial.ns);
+        let time = |wanted: Shape| {
+            at_size.clone().find(|trial| trial.shape == wanted).map(|trial| trial.ns)
+        };
         let own = trials.iter().find(|trial| trial.chosen).map(|trial| trial.shape);
         if let Some((shape, own)) = row.shape.zip(own)
             && let Some((common_ns, own_ns)) = time(shape).zip(time(own))
@@ -701,7 +773,12 @@ fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
             quantum_ns: None,
             witness_rungs: None,
         },
-        Clock::Wall => report::Clock { kind: ClockKind::Wall, period_ns: None, quantum_ns: None, witness_rungs: None },
+        Clock::Wall => report::Clock {
+            kind: ClockKind::Wall,
+            period_ns: None,
+            quantum_ns: None,
+            witness_rungs: None,
+        },
     };
     let row = |(panel, member): (&Panel, &Member)| {
         let mut row = Measurement::new(&member.kernel, panel.elements);
@@ -783,7 +860,8 @@ mod tests {
     fn ended_after(experiments: &[Experiment]) -> (Report, Option<Error>) {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
         let (settings, mut watch) = (Settings::of(Profile::Quick), Onlooker);
-        let mut suite = Suite::new(&gpu, &settings, None, &mut watch, Planned::NOTHING, Instant::now());
+        let mut suite =
+            Suite::new(&gpu, &settings, None, &mut watch, Planned::NOTHING, Instant::now());
         suite.report.claims = experiments.iter().map(Experiment::pending).collect();
         let outcome = suite.test_claims(&gpu, experiments);
         let error = suite.end(outcome);
@@ -795,7 +873,14 @@ mod tests {
         let fine = |_: &claims::Context<'_>| {
             let conclusion = "it does".to_owned();
             let (seeds, figures, plots, notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            Ok(claims::Findings { outcome: Outcome::DoesNotHold, conclusion, seeds, figures, plots, notes })
+            Ok(claims::Findings {
+                outcome: Outcome::DoesNotHold,
+                conclusion,
+                seeds,
+                figures,
+                plots,
+                notes,
+            })
         };
         let experiment = |name, run| Experiment { name, statement: "it is so", run };
         let wrong = experiment("wrong", |_| Err(Error::Mismatch("element 3 is off".to_owned())));
@@ -807,10 +892,16 @@ mod tests {
         assert!(error.is_none() && report.run.status == RunStatus::Complete);
         let (report, error) = ended_after(&[wrong, experiment("fine", fine)]);
         assert_eq!(error.as_ref().map(Error::exit), Some(Exit::Failed));
-        assert_eq!(error.map(|error| error.to_string()).as_deref(), Some("the claim wrong: element 3 is off"));
+        assert_eq!(
+            error.map(|error| error.to_string()).as_deref(),
+            Some("the claim wrong: element 3 is off")
+        );
         // What comes behind is put to the test all the same.
         let statuses: Vec<Status> = report.claims.iter().map(|claim| claim.status).collect();
-        assert_eq!((report.run.status, &statuses[..]), (RunStatus::Complete, &[Status::Failed, Status::Ok][..]));
+        assert_eq!(
+            (report.run.status, &statuses[..]),
+            (RunStatus::Complete, &[Status::Failed, Status::Ok][..])
+        );
         let (report, error) = ended_after(&[broken, experiment("fine", fine)]);
         assert_eq!(error.map(|error| error.exit()), Some(Exit::Machine));
         assert_eq!(report.claims[1].reason.as_deref(), Some("not reached: the device is lost"));
@@ -837,6 +928,9 @@ mod tests {
         untouched.status = Status::Skipped;
         assert!(is_next(&untouched, 0) && !is_next(&untouched, 1));
         lacks(&mut untouched, 0, Status::Unsupported, "no feature");
-        assert_eq!((untouched.status, untouched.reason.as_deref()), (Status::Unsupported, Some("no feature")));
+        assert_eq!(
+            (untouched.status, untouched.reason.as_deref()),
+            (Status::Unsupported, Some("no feature"))
+        );
     }
 }

@@ -78,7 +78,10 @@ pub fn default_kernels(direction: Direction, storage: Storage) -> Vec<Kernel> {
     let yardstick = direction.yardstick();
     let mut activations: Vec<&'static Activation> = ACTIVATIONS.iter().collect();
     activations.sort_by_key(|activation| activation.name != yardstick);
-    activations.into_iter().filter_map(|activation| Kernel::default_form(activation, direction, storage)).collect()
+    activations
+        .into_iter()
+        .filter_map(|activation| Kernel::default_form(activation, direction, storage))
+        .collect()
 }
 
 /// Every form, the default forms first and the yardstick before all.
@@ -95,7 +98,12 @@ fn all_kernels(direction: Direction, storage: Storage) -> Vec<Kernel> {
 /// The panels of a profile, in the order in which they are measured. A filter keeps the members whose id it matches, the yardsticks of
 /// the panels that they are in, and those that crossovers are measured against.
 #[must_use]
-pub fn panels(profile: Profile, is_software: bool, filter: Option<&Regex>, crossings: &[Crossing]) -> Vec<Panel> {
+pub fn panels(
+    profile: Profile,
+    is_software: bool,
+    filter: Option<&Regex>,
+    crossings: &[Crossing],
+) -> Vec<Panel> {
     let mut sizes = SIZES.to_vec();
     if !is_software {
         sizes.push(ON_HARDWARE);
@@ -112,11 +120,16 @@ pub fn panels(profile: Profile, is_software: bool, filter: Option<&Regex>, cross
         for &elements in &sizes {
             for direction in Direction::ALL {
                 let has_all = profile != Profile::Quick && !LARGE.contains(&elements);
-                let kernels =
-                    if has_all { all_kernels(direction, storage) } else { default_kernels(direction, storage) };
+                let kernels = if has_all {
+                    all_kernels(direction, storage)
+                } else {
+                    default_kernels(direction, storage)
+                };
                 let mut members: Vec<Member> = kernels.into_iter().map(Member::plain).collect();
                 if profile == Profile::Full && elements >= VARIED_FROM && has_all {
-                    members.extend(default_kernels(direction, storage).into_iter().flat_map(variations));
+                    members.extend(
+                        default_kernels(direction, storage).into_iter().flat_map(variations),
+                    );
                 }
                 if let Some(filter) = filter {
                     let is_beside = |crossing: &Crossing| crossing.is_beside(direction, storage);
@@ -154,7 +167,10 @@ mod tests {
     use super::*;
 
     fn ids(panels: &[Panel]) -> Vec<String> {
-        panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements))).collect()
+        panels
+            .iter()
+            .flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements)))
+            .collect()
     }
 
     #[test]
@@ -165,7 +181,10 @@ mod tests {
                 let ids = ids(&panels);
                 assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{profile:?}");
                 for panel in &panels {
-                    assert_eq!(panel.members[0].kernel.activation.name, panel.direction.yardstick());
+                    assert_eq!(
+                        panel.members[0].kernel.activation.name,
+                        panel.direction.yardstick()
+                    );
                 }
             }
         }
@@ -173,8 +192,10 @@ mod tests {
 
     #[test]
     fn every_profile_holds_the_one_before() {
-        let [quick, standard, full] = [Profile::Quick, Profile::Standard, Profile::Full]
-            .map(|profile| ids(&panels(profile, false, None, &[])).into_iter().collect::<HashSet<_>>());
+        let [quick, standard, full] =
+            [Profile::Quick, Profile::Standard, Profile::Full].map(|profile| {
+                ids(&panels(profile, false, None, &[])).into_iter().collect::<HashSet<_>>()
+            });
         assert!(quick.is_subset(&standard) && standard.is_subset(&full));
         assert!(standard.len() > 2 * quick.len() && full.len() > standard.len());
         assert!(full.contains("forward/f32/n=1048576/relu/plain/checked"));
@@ -185,7 +206,10 @@ mod tests {
     fn a_filter_keeps_what_it_matches_and_its_yardstick() {
         let filter = Regex::new("n=65536/sigmoid").expect("a pattern");
         let kept = ids(&panels(Profile::Quick, true, Some(&filter), &[]));
-        assert_eq!(kept[..2], ["forward/f32/n=65536/copy/plain", "forward/f32/n=65536/sigmoid/two_sided"]);
+        assert_eq!(
+            kept[..2],
+            ["forward/f32/n=65536/copy/plain", "forward/f32/n=65536/sigmoid/two_sided"]
+        );
         assert_eq!(kept.len(), 8);
         let none = Regex::new("nosuch").expect("a pattern");
         assert!(panels(Profile::Full, true, Some(&none), &[]).is_empty());

@@ -88,11 +88,14 @@ pub fn panels(profile: Profile, filter: Option<&Regex>, crossings: &[Crossing]) 
 }
 
 fn all_panels(profile: Profile) -> Vec<Panel> {
-    let default = |activation, direction| Op::of_default(activation, direction).expect("in the table");
+    let default =
+        |activation, direction| Op::of_default(activation, direction).expect("in the table");
     let of = |direction| [default("relu", direction), default("sigmoid", direction)];
     let [relu, sigmoid] = of(Direction::Forward);
-    let mut panels =
-        vec![Panel { storage: Storage::F32, ops: vec![relu, Op::named("exp2").expect("in the table"), sigmoid] }];
+    let mut panels = vec![Panel {
+        storage: Storage::F32,
+        ops: vec![relu, Op::named("exp2").expect("in the table"), sigmoid],
+    }];
     if profile == Profile::Quick {
         return panels;
     }
@@ -101,8 +104,11 @@ fn all_panels(profile: Profile) -> Vec<Panel> {
     panels.push(Panel { storage: Storage::F16Native, ..panels[0].clone() });
     panels.push(Panel { storage: Storage::F16Native, ops: backward() });
     for storage in [Storage::F32, Storage::F16Native] {
-        for op in OPS.iter().filter(|op| op.name != ops::FMA.name && op.storages.contains(&storage)) {
-            let is_there = |panel: &Panel| panel.storage == storage && panel.ops.iter().any(|own| own.name == op.name);
+        for op in OPS.iter().filter(|op| op.name != ops::FMA.name && op.storages.contains(&storage))
+        {
+            let is_there = |panel: &Panel| {
+                panel.storage == storage && panel.ops.iter().any(|own| own.name == op.name)
+            };
             if !panels.iter().any(is_there) {
                 panels.push(Panel { storage, ops: vec![op] });
             }
@@ -210,9 +216,13 @@ impl<'gpu> Climbing<'gpu> {
         spent.warm_up_s += samples.warm_up.as_secs_f64();
         spent.measure_s += samples.measure.as_secs_f64();
         let taken: Vec<&[measure::Member]> = samples.members.chunks_exact(3).collect();
-        let climbs = |index: usize| prepared[index].samples(taken[index].try_into().expect("three"));
+        let climbs =
+            |index: usize| prepared[index].samples(taken[index].try_into().expect("three"));
         for (index, ladder) in prepared.iter().enumerate() {
-            let Some(row) = rows.iter_mut().find(|row| row.op == ladder.climb.ladder.op.name) else { continue };
+            let Some(row) = rows.iter_mut().find(|row| row.op == ladder.climb.ladder.op.name)
+            else {
+                continue;
+            };
             let mut dropped = Dropped::default();
             for member in taken[0].iter().chain(if index > 0 { taken[index] } else { &[] }) {
                 dropped += Dropped::of(member);
@@ -242,11 +252,17 @@ impl<'gpu> Climbing<'gpu> {
     }
 
     /// Compiles a ladder with the number of words for which its rungs are fastest, finds its k, and checks each climb that is timed.
-    fn prepare(&self, ladder: Ladder, found: &mut HashMap<String, Found>) -> Result<Prepared<'gpu>> {
+    fn prepare(
+        &self,
+        ladder: Ladder,
+        found: &mut HashMap<String, Found>,
+    ) -> Result<Prepared<'gpu>> {
         let (climb, rungs, note) = match found.get(&ladder.path()).copied() {
-            Some(Found { elements, words, rungs }) => {
-                (Climb::new(self.gpu, Ladder { words, ..ladder }, elements, self.seed)?, rungs, None)
-            }
+            Some(Found { elements, words, rungs }) => (
+                Climb::new(self.gpu, Ladder { words, ..ladder }, elements, self.seed)?,
+                rungs,
+                None,
+            ),
             None => self.find(ladder, found)?,
         };
         let climbs = [1, 2, 4].map(|times| climb.checked_at(times * rungs));
@@ -255,7 +271,11 @@ impl<'gpu> Climbing<'gpu> {
     }
 
     /// The elements, the words and the k of a ladder, on the first device.
-    fn find(&self, ladder: Ladder, found: &mut HashMap<String, Found>) -> Result<(Climb<'gpu>, u32, Option<String>)> {
+    fn find(
+        &self,
+        ladder: Ladder,
+        found: &mut HashMap<String, Found>,
+    ) -> Result<(Climb<'gpu>, u32, Option<String>)> {
         let elements = match found.get(&Ladder::new(&ops::FMA, ladder.storage, 1).path()) {
             Some(of_fma) => of_fma.elements,
             None => self.settled_elements(ladder)?,
@@ -273,8 +293,9 @@ impl<'gpu> Climbing<'gpu> {
             let rungs = self.rungs_of(&climb)?;
             tried.push((climb, rungs));
             if compilation > LONG_COMPILATION_S && words < WORDS[WORDS.len() - 1] {
-                note =
-                    Some(format!("more than {words} words a lane were not tried: compiling took {compilation:.1} s"));
+                note = Some(format!(
+                    "more than {words} words a lane were not tried: compiling took {compilation:.1} s"
+                ));
                 break;
             }
         }
@@ -285,12 +306,17 @@ impl<'gpu> Climbing<'gpu> {
 
     /// Which of several ladders has the fastest rung, by rounds in which all are timed: apart, one may meet a busy moment that the others do not.
     fn fastest(&self, tried: &[(Climb<'_>, u32)]) -> Result<usize> {
-        let workload = |(climb, rungs): &(Climb<'_>, u32)| Ok([climb.at(*rungs)?, climb.at(4 * rungs)?]);
+        let workload =
+            |(climb, rungs): &(Climb<'_>, u32)| Ok([climb.at(*rungs)?, climb.at(4 * rungs)?]);
         let workloads: Vec<[Workload; 2]> = tried.iter().map(workload).collect::<Result<_>>()?;
         let members: Vec<&Workload> = workloads.iter().flatten().collect();
         let samples = measure::rounds(self.gpu, &members, &self.plan.briefly(), RANKING_ROUNDS)?;
         let rung_ns = |(pair, (_, rungs)): (&[measure::Member], &(Climb<'_>, u32))| {
-            let rounds = pair[1].ns.iter().zip(&pair[0].ns).filter_map(|(far, near)| Some((*far)? - (*near)?));
+            let rounds = pair[1]
+                .ns
+                .iter()
+                .zip(&pair[0].ns)
+                .filter_map(|(far, near)| Some((*far)? - (*near)?));
             stats::median(rounds.map(|ns| ns / (3.0 * f64::from(*rungs)))).unwrap_or(f64::INFINITY)
         };
         let slopes = samples.chunks_exact(2).zip(tried).map(rung_ns).enumerate();
@@ -310,7 +336,8 @@ impl<'gpu> Climbing<'gpu> {
     fn element_rung_ns(&self, ladder: Ladder, elements: u64) -> Result<f64> {
         let climb = Climb::new(self.gpu, ladder, elements, self.seed)?;
         let rungs = self.rungs_of(&climb)?;
-        let [once_ns, fourfold_ns] = self.undisturbed([&climb.at(rungs)?, &climb.at(4 * rungs)?], &climb)?;
+        let [once_ns, fourfold_ns] =
+            self.undisturbed([&climb.at(rungs)?, &climb.at(4 * rungs)?], &climb)?;
         Ok((fourfold_ns - once_ns) / (3.0 * f64::from(rungs)) / as_f64(elements))
     }
 
@@ -326,17 +353,27 @@ impl<'gpu> Climbing<'gpu> {
             // As far as this time tells, and no more than sixteen times as far: it may be that of noise, or of launching.
             let missing = LEAST_CLIMB * none_ns / (once_ns - none_ns).max(none_ns / 16.0);
             let wanted = (f64::from(rungs) * missing.clamp(1.0, 16.0)).log2().floor();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 22")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "at most 22"
+            )]
             let power = wanted as u32;
             rungs = (1 << power).clamp(2 * rungs, MOST_RUNGS);
         }
     }
 
-    fn undisturbed<const N: usize>(&self, workloads: [&Workload; N], climb: &Climb<'_>) -> Result<[f64; N]> {
+    fn undisturbed<const N: usize>(
+        &self,
+        workloads: [&Workload; N],
+        climb: &Climb<'_>,
+    ) -> Result<[f64; N]> {
         let samples = measure::rounds(self.gpu, &workloads, &self.plan.briefly(), RANKING_ROUNDS)?;
         let mut found = [0.0; N];
         for (ns, member) in found.iter_mut().zip(&samples) {
-            let no_time = || Error::Unsupported(format!("the clock gave no time for {}", climb.ladder.path()));
+            let no_time = || {
+                Error::Unsupported(format!("the clock gave no time for {}", climb.ladder.path()))
+            };
             *ns = member.undisturbed_ns().ok_or_else(no_time)?;
         }
         Ok(found)
@@ -405,17 +442,22 @@ fn judged(row: &Rate, circumstances: &Circumstances) -> std::result::Result<Vec<
         return Err(complaint);
     }
     let mut notes: Vec<String> = sampled.note().into_iter().collect();
-    for (Slope { rung_ns, linearity }, whose) in row.slopes().ok_or(gates::TOO_FEW)?.into_iter().zip(["its", "fma's"]) {
+    for (Slope { rung_ns, linearity }, whose) in
+        row.slopes().ok_or(gates::TOO_FEW)?.into_iter().zip(["its", "fma's"])
+    {
         if rung_ns.high <= 0.0 {
-            return Err(format!("{whose} time does not grow with the rungs: the compiler folded them"));
+            return Err(format!(
+                "{whose} time does not grow with the rungs: the compiler folded them"
+            ));
         }
         if rung_ns.low <= 0.0 {
             return Err(format!("{whose} time grows with the rungs by no more than its noise"));
         }
         if linearity.low > 1.0 + LINEAR_WITHIN || linearity.high < 1.0 - LINEAR_WITHIN {
             let Estimate { median, low, high } = linearity;
-            let complaint =
-                format!("{whose} time {GROWS} {median:.2} [{low:.2}, {high:.2}] times as fast as from k to 2 k");
+            let complaint = format!(
+                "{whose} time {GROWS} {median:.2} [{low:.2}, {high:.2}] times as fast as from k to 2 k"
+            );
             if !circumstances.is_software {
                 return Err(complaint);
             }
@@ -457,15 +499,30 @@ mod tests {
         assert_eq!(found, 1 << 22);
         assert!(uneven(found).expect("a time") < 1.0 + 2.0 * SETTLED);
         // A device that is never full, and one that is so at the very end alone.
-        assert_eq!(settled(MOST_ELEMENTS, |elements| Ok(1.0 / as_f64(elements))).expect("times"), MOST_ELEMENTS);
-        assert_eq!(settled(MOST_ELEMENTS, of_waves(MOST_ELEMENTS / 2)).expect("times"), MOST_ELEMENTS);
-        assert!(settled(MOST_ELEMENTS, |_| Err(Error::Unsupported("no clock".to_owned()))).is_err());
+        assert_eq!(
+            settled(MOST_ELEMENTS, |elements| Ok(1.0 / as_f64(elements))).expect("times"),
+            MOST_ELEMENTS
+        );
+        assert_eq!(
+            settled(MOST_ELEMENTS, of_waves(MOST_ELEMENTS / 2)).expect("times"),
+            MOST_ELEMENTS
+        );
+        assert!(
+            settled(MOST_ELEMENTS, |_| Err(Error::Unsupported("no clock".to_owned()))).is_err()
+        );
     }
 
     #[test]
     fn an_element_has_a_time_a_rung() {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
-        let climbing = Climbing { gpu: &gpu, plan: &Plan::QUICK, witness: None, seed: 1, dump: None, device: 0 };
+        let climbing = Climbing {
+            gpu: &gpu,
+            plan: &Plan::QUICK,
+            witness: None,
+            seed: 1,
+            dump: None,
+            device: 0,
+        };
         let ladder = Ladder { words: 4, ..Ladder::new(&ops::FMA, Storage::F32, 1) };
         let ns = climbing.element_rung_ns(ladder, FEWEST_ELEMENTS).expect("a time");
         assert!(ns.is_finite(), "{ns}");

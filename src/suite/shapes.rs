@@ -69,11 +69,17 @@ impl<'gpu> Ranking<'gpu> {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn rank(&mut self, kernel: Kernel, common: Option<Shape>, plan: &Plan) -> Result<Vec<ShapeTrial>> {
-        let candidates =
-            CANDIDATES.map(|(workgroup_size, words)| Shape { workgroup_size, words_per_invocation: words });
+    pub fn rank(
+        &mut self,
+        kernel: Kernel,
+        common: Option<Shape>,
+        plan: &Plan,
+    ) -> Result<Vec<ShapeTrial>> {
+        let candidates = CANDIDATES
+            .map(|(workgroup_size, words)| Shape { workgroup_size, words_per_invocation: words });
         let mut trials = time(self.gpu, &mut self.all, kernel, &candidates, plan, RANKING_ROUNDS)?;
-        let mut best: Vec<Shape> = trials.iter().take(MEASURED_AGAIN).map(|trial| trial.shape).collect();
+        let mut best: Vec<Shape> =
+            trials.iter().take(MEASURED_AGAIN).map(|trial| trial.shape).collect();
         best.extend(common.filter(|common| !best.contains(common)));
         let group = self.best.as_mut().unwrap_or(&mut self.all);
         let mut again = time(self.gpu, group, kernel, &best, plan, plan.min_rounds)?;
@@ -81,7 +87,9 @@ impl<'gpu> Ranking<'gpu> {
             chosen.chosen = true;
         }
         // Of one size, the second time stands for the first.
-        trials.retain(|trial| again.iter().all(|other| (other.shape, other.elements) != (trial.shape, trial.elements)));
+        trials.retain(|trial| {
+            again.iter().all(|other| (other.shape, other.elements) != (trial.shape, trial.elements))
+        });
         again.extend(trials);
         Ok(again)
     }
@@ -91,10 +99,15 @@ impl<'gpu> Ranking<'gpu> {
 fn chosen(trials: &mut [ShapeTrial]) -> Option<&mut ShapeTrial> {
     let fastest = trials.first()?.ns.median;
     let place = |shape: Shape| {
-        let place = CANDIDATES.iter().position(|place| *place == (shape.workgroup_size, shape.words_per_invocation));
+        let place = CANDIDATES
+            .iter()
+            .position(|place| *place == (shape.workgroup_size, shape.words_per_invocation));
         place.unwrap_or(CANDIDATES.len())
     };
-    trials.iter_mut().filter(|trial| trial.ns.median <= TIE * fastest).min_by_key(|trial| place(trial.shape))
+    trials
+        .iter_mut()
+        .filter(|trial| trial.ns.median <= TIE * fastest)
+        .min_by_key(|trial| place(trial.shape))
 }
 
 /// The shape that the kernels of a direction are measured in: the fastest for its yardstick in f32, on at most so many
@@ -102,7 +115,13 @@ fn chosen(trials: &mut [ShapeTrial]) -> Option<&mut ShapeTrial> {
 ///
 /// # Errors
 /// If the device fails, or has no room for the tensors.
-pub fn choose(gpu: &Gpu, direction: Direction, most: u64, plan: &Plan, seed: u64) -> Result<(Shape, Vec<ShapeTrial>)> {
+pub fn choose(
+    gpu: &Gpu,
+    direction: Direction,
+    most: u64,
+    plan: &Plan,
+    seed: u64,
+) -> Result<(Shape, Vec<ShapeTrial>)> {
     let yardstick = default_kernels(direction, Storage::F32)[0];
     let mut elements = elements(gpu)[1].min(most);
     loop {
@@ -110,7 +129,10 @@ pub fn choose(gpu: &Gpu, direction: Direction, most: u64, plan: &Plan, seed: u64
             .and_then(|mut ranking| ranking.rank(yardstick, None, plan))
         {
             Ok(trials) => {
-                let chosen = trials.iter().find(|trial| trial.chosen).map_or_else(Shape::default, |trial| trial.shape);
+                let chosen = trials
+                    .iter()
+                    .find(|trial| trial.chosen)
+                    .map_or_else(Shape::default, |trial| trial.shape);
                 return Ok((chosen, trials));
             }
             Err(Error::Unsupported(_)) if elements > 1 << 16 => elements /= 4,
@@ -164,7 +186,8 @@ mod tests {
             chosen: false,
         };
         let choose = |times: &[((u32, u32), f64)]| {
-            let mut trials: Vec<ShapeTrial> = times.iter().map(|(shape, ns)| trial(*shape, *ns)).collect();
+            let mut trials: Vec<ShapeTrial> =
+                times.iter().map(|(shape, ns)| trial(*shape, *ns)).collect();
             chosen(&mut trials).map(|trial| trial.shape.workgroup_size)
         };
         assert_eq!(choose(&[((1024, 4), 100.0), ((256, 16), 101.0), ((512, 4), 101.5)]), Some(256));
@@ -182,8 +205,11 @@ mod tests {
         let common = Shape { workgroup_size: 64, words_per_invocation: 16 };
         let trials = ranking.rank(kernel, Some(common), &plan).expect("trials");
         let largest = trials[0].elements;
-        let at_largest: Vec<Shape> =
-            trials.iter().filter(|trial| trial.elements == largest).map(|trial| trial.shape).collect();
+        let at_largest: Vec<Shape> = trials
+            .iter()
+            .filter(|trial| trial.elements == largest)
+            .map(|trial| trial.shape)
+            .collect();
         assert!(at_largest.contains(&common), "{at_largest:?}");
         let places: HashSet<Shape> = at_largest.iter().copied().collect();
         assert_eq!(places.len(), at_largest.len(), "each once");

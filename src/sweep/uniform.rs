@@ -62,13 +62,25 @@ pub(super) fn compare(
             bytes
         };
         let factor = dy.unwrap_or(1.0);
-        let (dy, actual) = (dy.map_or(Vec::new(), |dy| of(storage.bits(dy))), of(storage.bits(result * factor)));
-        validate::compare_with(kernel, 0, 0..1, &of(first_bits), &dy, &actual, known, &[truth * factor])
+        let (dy, actual) =
+            (dy.map_or(Vec::new(), |dy| of(storage.bits(dy))), of(storage.bits(result * factor)));
+        validate::compare_with(
+            kernel,
+            0,
+            0..1,
+            &of(first_bits),
+            &dy,
+            &actual,
+            known,
+            &[truth * factor],
+        )
     };
     let first_dy = (!dy.is_empty()).then(|| storage.value(storage.element(dy, range.start)));
-    let [first_bits, last_bits] = [range.start, range.end - 1].map(|index| storage.element(first, index));
+    let [first_bits, last_bits] =
+        [range.start, range.end - 1].map(|index| storage.element(first, index));
     let own = judge(first_bits, first_dy);
-    let corners = [first_bits, last_bits].into_iter().flat_map(|x| [(x, least_dy), (x, largest_dy)]);
+    let corners =
+        [first_bits, last_bits].into_iter().flat_map(|x| [(x, least_dy), (x, largest_dy)]);
     let mut corners = corners.map(|(x, dy)| judge(x, first_dy.map(|_| dy)));
     if !corners.all(|corner| corner.is_no_worse_than(&own)) {
         return None;
@@ -129,8 +141,11 @@ mod tests {
 
     /// Kernels that a sweep of x may look at a strip at a time.
     fn kernels() -> impl Iterator<Item = Kernel> {
-        kernel::all()
-            .filter(|kernel| dy_scales_exactly(kernel) && !kernel.packs_pairs() && !kernel.inputs().any(Role::is_mask))
+        kernel::all().filter(|kernel| {
+            dy_scales_exactly(kernel)
+                && !kernel.packs_pairs()
+                && !kernel.inputs().any(Role::is_mask)
+        })
     }
 
     fn patterns(storage: Storage, start: u32) -> Vec<u8> {
@@ -163,7 +178,8 @@ mod tests {
 
     /// Starts of strips in every fourth exponent, of either sign.
     fn starts(storage: Storage) -> Vec<u32> {
-        let (exponent, sign) = if storage == Storage::F32 { (1 << 23, 1u32 << 31) } else { (1 << 10, 1 << 15) };
+        let (exponent, sign) =
+            if storage == Storage::F32 { (1 << 23, 1u32 << 31) } else { (1 << 10, 1 << 15) };
         let exponents = (0..sign / exponent).step_by(4).map(|index| index * exponent);
         exponents.flat_map(|start| [start, start | sign]).collect()
     }
@@ -178,19 +194,35 @@ mod tests {
                 let Some(truth) = truth(&kernel, &range, &first, &dy) else { continue };
                 for units in [0.0, 0.5, 1.0, -2.0, 5.0, 9.0, -40.0, 1e6] {
                     for known in [0.0, 0.1, 0.3, 0.9] {
-                        let actual = results(storage, truth + units * truth * storage.memory().unit, &dy);
+                        let actual =
+                            results(storage, truth + units * truth * storage.memory().unit, &dy);
                         let own = compare(&kernel, &range, &first, &dy, &actual, known, truth);
                         let truths = validate::truths(&kernel, range.clone(), &first, &dy);
-                        let each =
-                            validate::compare_with(&kernel, 0, range.clone(), &first, &dy, &actual, known, &truths);
-                        let what = format!("{} from {start:#x}, {units} units, {known} known", kernel.path());
+                        let each = validate::compare_with(
+                            &kernel,
+                            0,
+                            range.clone(),
+                            &first,
+                            &dy,
+                            &actual,
+                            known,
+                            &truths,
+                        );
+                        let what = format!(
+                            "{} from {start:#x}, {units} units, {known} known",
+                            kernel.path()
+                        );
                         let Some(own) = own else {
                             wrong += usize::from(each.violations > 0);
                             continue;
                         };
                         assert_eq!(own.accuracy, each, "{what}");
                         let extremes = Extremes::of(storage, range.clone(), &first, &dy, &actual);
-                        assert_eq!(format!("{:?}", own.extremes), format!("{extremes:?}"), "{what}");
+                        assert_eq!(
+                            format!("{:?}", own.extremes),
+                            format!("{extremes:?}"),
+                            "{what}"
+                        );
                         uniform += 1;
                     }
                 }
@@ -208,14 +240,22 @@ mod tests {
                 let first = patterns(storage, start);
                 let Some(truth) = truth(&kernel, &range, &first, &dy) else { continue };
                 let right = results(storage, truth, &dy);
-                assert!(compare(&kernel, &range, &first, &dy, &right, 0.0, truth).is_some(), "{}", kernel.path());
+                assert!(
+                    compare(&kernel, &range, &first, &dy, &right, 0.0, truth).is_some(),
+                    "{}",
+                    kernel.path()
+                );
                 for at in 0..ELEMENTS {
                     // One bit of each byte.
                     for byte in 0..4 {
                         let mut actual = right.clone();
                         actual[at * 4 + byte] ^= 1 << ((at + byte) % 8);
                         let own = compare(&kernel, &range, &first, &dy, &actual, 0.0, truth);
-                        assert!(own.is_none(), "{} from {start:#x}, byte {byte} of element {at}", kernel.path());
+                        assert!(
+                            own.is_none(),
+                            "{} from {start:#x}, byte {byte} of element {at}",
+                            kernel.path()
+                        );
                         seen += 1;
                     }
                 }

@@ -47,7 +47,9 @@ impl Tensors {
     /// Standard normal inputs for so many units, a multiple of four.
     pub(super) fn new(gpu: &Gpu, cell: Cell, units: usize, seed: u64) -> Result<Self> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let mut normal = |count: usize| -> Vec<f32> { (0..count).map(|_| random.sample(StandardNormal)).collect() };
+        let mut normal = |count: usize| -> Vec<f32> {
+            (0..count).map(|_| random.sample(StandardNormal)).collect()
+        };
         let (a, before, dh, dc) = (normal(4 * units), normal(units), normal(units), normal(units));
         let buffers = Buffers {
             a: gpu.buffer_of("pre-activations", &a)?,
@@ -77,10 +79,16 @@ impl Tensors {
         let glue = format!("const WORKGROUP_SIZE: u32 = {WORKGROUP}u;\n");
         let words = self.units / 4;
         let pass = |index: usize, buffers: &[&Buffer]| {
-            let path = format!("{}/{}/{}", cell.name(), gate.name(), ["forward", "backward"][index]);
+            let path =
+                format!("{}/{}/{}", cell.name(), gate.name(), ["forward", "backward"][index]);
             let wgsl = [&glue, cells, cell.drivers()[index]].join("\n");
             let program = gpu.program(&path, &wgsl, &[], checks)?;
-            let step = gpu.step(&program, buffers, &[count(words)], [count(words.div_ceil(WORKGROUP)), 1, 1])?;
+            let step = gpu.step(
+                &program,
+                buffers,
+                &[count(words)],
+                [count(words.div_ceil(WORKGROUP)), 1, 1],
+            )?;
             Ok(Sequence::new(path, vec![step]))
         };
         let backward: [&Buffer; 6] = match cell {
@@ -91,7 +99,13 @@ impl Tensors {
     }
 
     /// Runs forward and backward and compares the first units and the last with f64, each tensor within so much of what its terms may be.
-    pub(super) fn check(&self, gpu: &Gpu, cell: Cell, gate: Function, pointwise: &Pointwise) -> Result<()> {
+    pub(super) fn check(
+        &self,
+        gpu: &Gpu,
+        cell: Cell,
+        gate: Function,
+        pointwise: &Pointwise,
+    ) -> Result<()> {
         gpu.run_sequence(&pointwise.forward, 1)?;
         gpu.run_sequence(&pointwise.backward, 1)?;
         let load = |buffer: &Buffer| gpu.load::<f32>(buffer);
@@ -115,7 +129,14 @@ impl Tensors {
                 expected.push(*value);
                 bounds.push(forward);
             }
-            actual.extend([h[unit], da[unit], da[n + unit], da[2 * n + unit], da[3 * n + unit], before_gradient[unit]]);
+            actual.extend([
+                h[unit],
+                da[unit],
+                da[n + unit],
+                da[2 * n + unit],
+                da[3 * n + unit],
+                before_gradient[unit],
+            ]);
             expected.extend([own_h].into_iter().chain(own_da).chain([own_before]));
             bounds.extend([forward].into_iter().chain([backward; 5]));
         }
@@ -157,23 +178,37 @@ impl Cost {
             let panel = Panel::timed(context, &[pass(&pointwise[0]), pass(&pointwise[1])])?;
             Ok::<_, Error>(Pass { ns: [panel.ns(0), panel.ns(1)], ratio: panel.over(0, 1) })
         };
-        Ok(Self { cell, units, passes: [panel(|cell| &cell.forward)?, panel(|cell| &cell.backward)?] })
+        Ok(Self {
+            cell,
+            units,
+            passes: [panel(|cell| &cell.forward)?, panel(|cell| &cell.backward)?],
+        })
     }
 
     pub(super) fn figures(&self) -> Vec<Figure> {
         let mut figures = Vec::new();
-        for ((pass, name), bytes) in self.passes.iter().zip(["forward", "backward"]).zip(self.cell.bytes()) {
+        for ((pass, name), bytes) in
+            self.passes.iter().zip(["forward", "backward"]).zip(self.cell.bytes())
+        {
             let cell = self.cell.name();
             for (gate, ns) in Function::BOTH.into_iter().zip(pass.ns) {
                 #[expect(clippy::cast_precision_loss, reason = "2^22 at most")]
                 let bytes_in_all = bytes * self.units as f64;
                 let rate = ns.rate_of(bytes_in_all);
                 figures.push(
-                    Figure::estimated(format!("{cell} {name}, {}: throughput", gate.name()), "GB/s", rate)
-                        .noted(format!("{bytes} bytes a unit")),
+                    Figure::estimated(
+                        format!("{cell} {name}, {}: throughput", gate.name()),
+                        "GB/s",
+                        rate,
+                    )
+                    .noted(format!("{bytes} bytes a unit")),
                 );
             }
-            figures.push(Figure::estimated(format!("{cell} {name}: time of sigmoid : ReLU"), "x", pass.ratio));
+            figures.push(Figure::estimated(
+                format!("{cell} {name}: time of sigmoid : ReLU"),
+                "x",
+                pass.ratio,
+            ));
         }
         figures
     }

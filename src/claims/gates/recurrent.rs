@@ -29,28 +29,51 @@ pub(super) struct Fate {
 impl Fate {
     /// That of every scale.
     pub(super) fn of(gpu: &Gpu, cell: Cell, gate: Function, seeds: &[u64]) -> Result<Vec<Self>> {
-        check_recurrence(gpu, cell, gate, &recurrence(cell, gate, CHECKED_WIDTH), ShaderChecks::Trusted)?;
+        check_recurrence(
+            gpu,
+            cell,
+            gate,
+            &recurrence(cell, gate, CHECKED_WIDTH),
+            ShaderChecks::Trusted,
+        )?;
         let nets = Nets::new(seeds, &SCALES, WIDTH, STEPS);
-        let states = nets.advance(gpu, cell, gate, &recurrence(cell, gate, WIDTH), ShaderChecks::Trusted)?;
+        let states =
+            nets.advance(gpu, cell, gate, &recurrence(cell, gate, WIDTH), ShaderChecks::Trusted)?;
         let of_scale = |(index, scale): (usize, &f64)| {
-            let courses: Vec<Vec<f64>> =
-                (0..seeds.len()).map(|seed| nets.course(&states, seed * SCALES.len() + index)).collect();
+            let courses: Vec<Vec<f64>> = (0..seeds.len())
+                .map(|seed| nets.course(&states, seed * SCALES.len() + index))
+                .collect();
             Self::from_courses(cell, gate, *scale, &courses)
         };
         Ok(SCALES.iter().enumerate().map(of_scale).collect())
     }
 
     /// From the largest state by step of each net; infinite or NaN once it has left f32.
-    pub(super) fn from_courses(cell: Cell, gate: Function, scale: f64, courses: &[Vec<f64>]) -> Self {
+    pub(super) fn from_courses(
+        cell: Cell,
+        gate: Function,
+        scale: f64,
+        courses: &[Vec<f64>],
+    ) -> Self {
         let steps = courses.iter().map(Vec::len).max().unwrap_or(0);
-        let finite = |course: &Vec<f64>| course.iter().copied().take_while(|size| size.is_finite()).fold(0.0, f64::max);
+        let finite = |course: &Vec<f64>| {
+            course.iter().copied().take_while(|size| size.is_finite()).fold(0.0, f64::max)
+        };
         #[expect(clippy::cast_precision_loss, reason = "a thousand steps")]
-        let left = |course: &Vec<f64>| course.iter().position(|size| !size.is_finite()).map(|step| (step + 1) as f64);
+        let left = |course: &Vec<f64>| {
+            course.iter().position(|size| !size.is_finite()).map(|step| (step + 1) as f64)
+        };
         // What has left does not come back.
         let size_at = |course: &Vec<f64>, step: usize| {
-            if course[..=step].iter().all(|size| size.is_finite()) { course[step] } else { f64::INFINITY }
+            if course[..=step].iter().all(|size| size.is_finite()) {
+                course[step]
+            } else {
+                f64::INFINITY
+            }
         };
-        let of_step = |step: usize| over_seeds(&courses.iter().map(|course| size_at(course, step)).collect::<Vec<_>>());
+        let of_step = |step: usize| {
+            over_seeds(&courses.iter().map(|course| size_at(course, step)).collect::<Vec<_>>())
+        };
         let nothing = Estimate { median: f64::NAN, low: f64::NAN, high: f64::NAN };
         Self {
             cell,
@@ -100,7 +123,9 @@ impl Nets {
         let root = (width as f64).sqrt();
         for seed in seeds {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
-            let mut normal = |count: usize| -> Vec<f64> { (0..count).map(|_| random.sample(StandardNormal)).collect() };
+            let mut normal = |count: usize| -> Vec<f64> {
+                (0..count).map(|_| random.sample(StandardNormal)).collect()
+            };
             let of_seed = normal(width * width * 4);
             for scale in scales {
                 weights.extend(of_seed.iter().map(|weight| to_f32(weight * scale / root)));
@@ -108,7 +133,14 @@ impl Nets {
             // The forget gate's bias of 1 stands in its drive; GRU's second gate resets, and has none.
             drives.extend(normal(steps * width * 4).into_iter().map(to_f32));
         }
-        Self { count: seeds.len() * scales.len(), per_drive: scales.len(), width, steps, weights, drives }
+        Self {
+            count: seeds.len() * scales.len(),
+            per_drive: scales.len(),
+            width,
+            steps,
+            weights,
+            drives,
+        }
     }
 
     /// c and h by net, step and unit, computed on the device.
@@ -121,12 +153,14 @@ impl Nets {
         checks: ShaderChecks,
     ) -> Result<Vec<f32>> {
         let drives = self.drives_of(cell);
-        let (weights, drives) = (gpu.buffer_of("weights", &self.weights)?, gpu.buffer_of("drives", &drives)?);
+        let (weights, drives) =
+            (gpu.buffer_of("weights", &self.weights)?, gpu.buffer_of("drives", &drives)?);
         let states = gpu.buffer("states", self.count * self.steps * self.width * 2)?;
         let path = format!("{}/{}/recurrence", cell.name(), gate.name());
         let program = gpu.program(&path, wgsl, &[], checks)?;
         let params = [count(self.steps), count(self.per_drive)];
-        let step = gpu.step(&program, &[&states, &weights, &drives], &params, [count(self.count), 1, 1])?;
+        let step =
+            gpu.step(&program, &[&states, &weights, &drives], &params, [count(self.count), 1, 1])?;
         gpu.run_sequence(&Sequence::new(path, vec![step]), 1)?;
         gpu.load(&states)
     }
@@ -148,18 +182,27 @@ impl Nets {
             let (mut c, mut h) = (vec![0.0; width], vec![0.0; width]);
             for step in 0..steps {
                 let of_state = |unit: usize, which: usize| -> f64 {
-                    (0..width).map(|other| f64::from(weights[(other * width + unit) * 4 + which]) * h[other]).sum()
+                    (0..width)
+                        .map(|other| {
+                            f64::from(weights[(other * width + unit) * 4 + which]) * h[other]
+                        })
+                        .sum()
                 };
                 let units = (0..width).map(|unit| {
                     let drive = |which: usize| f64::from(drives[(step * width + unit) * 4 + which]);
                     let sum = |which: usize| drive(which) + of_state(unit, which);
                     match cell {
                         Cell::Lstm => {
-                            let (kept, h) = cell.forward(gate, [sum(0), sum(1), sum(2), sum(3)], c[unit]);
+                            let (kept, h) =
+                                cell.forward(gate, [sum(0), sum(1), sum(2), sum(3)], c[unit]);
                             (kept[4], h)
                         }
                         Cell::Gru => {
-                            let (_, h) = cell.forward(gate, [sum(0), sum(1), drive(2), of_state(unit, 2)], h[unit]);
+                            let (_, h) = cell.forward(
+                                gate,
+                                [sum(0), sum(1), drive(2), of_state(unit, 2)],
+                                h[unit],
+                            );
                             (h, h)
                         }
                     }
@@ -179,7 +222,10 @@ impl Nets {
         let largest = |step: &[f32]| {
             let sizes = step.iter().map(|state| f64::from(state.abs()));
             // f64::max would pass NaN over.
-            sizes.fold(0.0, |largest, size| if size.is_nan() || size > largest { size } else { largest })
+            sizes.fold(
+                0.0,
+                |largest, size| if size.is_nan() || size > largest { size } else { largest },
+            )
         };
         of_net.chunks_exact(of_step).map(largest).collect()
     }
@@ -196,7 +242,13 @@ pub(super) fn recurrence(cell: Cell, gate: Function, width: usize) -> String {
 pub(super) const CHECKED_WIDTH: usize = 68;
 
 /// Compares a few steps of a few small nets with f64: more would compare how errors grow, which is the nets' own doing.
-pub(super) fn check_recurrence(gpu: &Gpu, cell: Cell, gate: Function, wgsl: &str, checks: ShaderChecks) -> Result<()> {
+pub(super) fn check_recurrence(
+    gpu: &Gpu,
+    cell: Cell,
+    gate: Function,
+    wgsl: &str,
+    checks: ShaderChecks,
+) -> Result<()> {
     let nets = Nets::new(&[1, 2, 3], &[0.5, 1.0], CHECKED_WIDTH, 6);
     let states = nets.advance(gpu, cell, gate, wgsl, checks)?;
     let expected = nets.advance_in_f64(cell, gate);

@@ -62,12 +62,22 @@ impl Input {
     /// The p, y or 1 - y, whose logarithm is the loss, for any of these y.
     pub(super) fn p(&self, [lowest, highest]: [f64; 2]) -> [f64; 2] {
         // A difference is rounded once more, in either direction.
-        if self.label { [lowest, highest] } else { [(1.0 - highest) * (1.0 - U), (1.0 - lowest) * (1.0 + U)] }
+        if self.label {
+            [lowest, highest]
+        } else {
+            [(1.0 - highest) * (1.0 - U), (1.0 - lowest) * (1.0 + U)]
+        }
     }
 }
 
 pub(super) fn case(x: f64) -> Case {
-    Case { storage: Storage::F32, first: x, first_bits: Storage::F32.bits(x), dy: 0.0, truth: reference::sigmoid(x) }
+    Case {
+        storage: Storage::F32,
+        first: x,
+        first_bits: Storage::F32.bits(x),
+        dy: 0.0,
+        truth: reference::sigmoid(x),
+    }
 }
 
 pub(super) fn around(value: f64, tolerance: f64) -> Allowed {
@@ -83,13 +93,16 @@ pub(super) fn exp_share(s: f64) -> f64 {
 pub(super) fn fused(input: &Input) -> [Allowed; 2] {
     let loss = softplus(input.s());
     let tail = loss - input.s().max(0.0);
-    let tolerance = tail * (exp_share(input.s()) + 12.0 * U) + loss * U + 2.0 * Format::F32.min_normal;
+    let tolerance =
+        tail * (exp_share(input.s()) + 12.0 * U) + loss * U + 2.0 * Format::F32.min_normal;
     [around(loss, tolerance), fused_gradient(input)]
 }
 
 pub(super) fn fused_gradient(input: &Input) -> Allowed {
     match (bounds::sigmoid_exp(&case(input.s())), input.label) {
-        (Allowed::Within { lowest, highest }, true) => Allowed::Within { lowest: -highest, highest: -lowest },
+        (Allowed::Within { lowest, highest }, true) => {
+            Allowed::Within { lowest: -highest, highest: -lowest }
+        }
         (allowed, _) => allowed,
     }
 }
@@ -98,7 +111,8 @@ pub(super) fn fused_gradient(input: &Input) -> Allowed {
 pub(super) fn fused_log(input: &Input) -> [Allowed; 2] {
     let loss = softplus(input.s());
     let tail = loss - input.s().max(0.0);
-    let tolerance = tail * exp_share(input.s()) + U + f64::powi(2.0, -21) + loss * U + Format::F32.min_normal;
+    let tolerance =
+        tail * exp_share(input.s()) + U + f64::powi(2.0, -21) + loss * U + Format::F32.min_normal;
     [around(loss, tolerance), fused_gradient(input)]
 }
 
@@ -109,7 +123,10 @@ pub(super) fn minus_log([lowest, highest]: [f64; 2]) -> Allowed {
         return Allowed::Anything;
     }
     let tolerance = |p: f64| f64::powi(2.0, -21) + 3.0 * U * p.ln().abs();
-    Allowed::Within { lowest: -highest.ln() - tolerance(highest), highest: -lowest.ln() + tolerance(lowest) }
+    Allowed::Within {
+        lowest: -highest.ln() - tolerance(highest),
+        highest: -lowest.ln() + tolerance(lowest),
+    }
 }
 
 /// The gradient through a y: (1 or -1) / p of the p that was computed, times y (1 - y), which is p times what is left of 1.
@@ -122,7 +139,8 @@ pub(super) fn through_y(input: &Input, y: [f64; 2], p: [f64; 2]) -> Allowed {
     let share = 10.0 * U;
     let flushed = Format::F32.min_normal / p[0];
     let other = if input.label { [1.0 - y[1], 1.0 - y[0]] } else { y };
-    let [lowest, highest] = [other[0] * (1.0 - share) - U - flushed, other[1] * (1.0 + share) + U + flushed];
+    let [lowest, highest] =
+        [other[0] * (1.0 - share) - U - flushed, other[1] * (1.0 + share) + U + flushed];
     if input.label {
         Allowed::Within { lowest: -highest, highest: -lowest }
     } else {

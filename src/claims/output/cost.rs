@@ -28,7 +28,8 @@ impl Cost {
         let gpu = context.gpu;
         let elements: usize = if gpu.facts.is_software { 1 << 20 } else { 1 << 24 };
         let layers = Layers::new(context, elements)?;
-        let (fused, fused_log) = (layers.one(gpu, "output_fused")?, layers.one(gpu, "output_fused_log")?);
+        let (fused, fused_log) =
+            (layers.one(gpu, "output_fused")?, layers.one(gpu, "output_fused_log")?);
         let (in_one, apart) = (layers.one(gpu, "output_apart")?, layers.three(gpu)?);
         layers.check(gpu, &fused, allowed::fused)?;
         layers.check(gpu, &fused_log, allowed::fused_log)?;
@@ -53,9 +54,17 @@ impl Cost {
         let elements = n as f64;
         let each = |name: &str, time: Estimate, bytes: f64| {
             [
-                Figure::estimated(format!("{name}: time"), "ns/element", time.times(1.0 / elements)),
-                Figure::estimated(format!("{name}: throughput"), "GB/s", time.rate_of(bytes * elements))
-                    .noted(format!("{bytes} bytes an element, {n} elements")),
+                Figure::estimated(
+                    format!("{name}: time"),
+                    "ns/element",
+                    time.times(1.0 / elements),
+                ),
+                Figure::estimated(
+                    format!("{name}: throughput"),
+                    "GB/s",
+                    time.rate_of(bytes * elements),
+                )
+                .noted(format!("{bytes} bytes an element, {n} elements")),
             ]
         };
         // Logit, label, loss, gradient; apart, y is written and read twice and dy once besides.
@@ -102,11 +111,18 @@ impl Layers {
                 .collect::<Vec<_>>()
         };
         let logits: Vec<f32> = normal(Role::X).into_iter().map(|x| 2.0 * x).collect();
-        let labels: Vec<f32> = normal(Role::Dy).into_iter().map(|dy| f32::from(u8::from(dy > 0.0))).collect();
+        let labels: Vec<f32> =
+            normal(Role::Dy).into_iter().map(|dy| f32::from(u8::from(dy > 0.0))).collect();
         let pairs = Pairs::new(gpu, elements)?;
         gpu.store(&pairs.first, &logits)?;
         gpu.store(&pairs.label, &labels)?;
-        Ok(Self { pairs, logits, labels, y: gpu.buffer("y", elements)?, dy: gpu.buffer("dy", elements)? })
+        Ok(Self {
+            pairs,
+            logits,
+            labels,
+            y: gpu.buffer("y", elements)?,
+            dy: gpu.buffer("dy", elements)?,
+        })
     }
 
     /// Loss and gradient in one kernel.
@@ -120,8 +136,10 @@ impl Layers {
         let words = first.words / 4;
         let sigmoid = Activation::named("sigmoid").expect("in the table");
         let kernel = |direction, buffers: [&Buffer; 3], bound: usize| {
-            let kernel = Kernel::default_form(sigmoid, direction, Storage::F32).expect("a default form");
-            let program = gpu.program(&kernel.path(), &kernel.wgsl(), &[], ShaderChecks::Trusted)?;
+            let kernel =
+                Kernel::default_form(sigmoid, direction, Storage::F32).expect("a default form");
+            let program =
+                gpu.program(&kernel.path(), &kernel.wgsl(), &[], ShaderChecks::Trusted)?;
             gpu.step(&program, &buffers[..bound], &[count(words)], groups(words))
         };
         let cross_entropy = program(gpu, "cross_entropy")?;
@@ -129,22 +147,37 @@ impl Layers {
             "sigmoid, cross-entropy and the gradient of sigmoid",
             vec![
                 kernel(Direction::Forward, [&self.y, first, first], 2)?,
-                gpu.step(&cross_entropy, &[loss, &self.dy, &self.y, label], &[count(words)], groups(words))?,
+                gpu.step(
+                    &cross_entropy,
+                    &[loss, &self.dy, &self.y, label],
+                    &[count(words)],
+                    groups(words),
+                )?,
                 kernel(Direction::Backward, [gradient, &self.y, &self.dy], 3)?,
             ],
         ))
     }
 
     /// Runs it once and compares the first results with what is allowed.
-    pub(super) fn check(&self, gpu: &Gpu, sequence: &Sequence, allowed: fn(&Input) -> [Allowed; 2]) -> Result<()> {
+    pub(super) fn check(
+        &self,
+        gpu: &Gpu,
+        sequence: &Sequence,
+        allowed: fn(&Input) -> [Allowed; 2],
+    ) -> Result<()> {
         let nothing = vec![UNWRITTEN; self.logits.len()];
         gpu.store(&self.pairs.loss, &nothing)?;
         gpu.store(&self.pairs.gradient, &nothing)?;
         gpu.run_sequence(sequence, 1)?;
-        let (loss, gradient): (Vec<f32>, Vec<f32>) = (gpu.load(&self.pairs.loss)?, gpu.load(&self.pairs.gradient)?);
-        let is_unwritten = |(loss, gradient): (&f32, &f32)| *loss == UNWRITTEN || *gradient == UNWRITTEN;
+        let (loss, gradient): (Vec<f32>, Vec<f32>) =
+            (gpu.load(&self.pairs.loss)?, gpu.load(&self.pairs.gradient)?);
+        let is_unwritten =
+            |(loss, gradient): (&f32, &f32)| *loss == UNWRITTEN || *gradient == UNWRITTEN;
         if let Some(index) = loss.iter().zip(&gradient).position(is_unwritten) {
-            return Err(Error::Mismatch(format!("{}: element {index} was not computed", sequence.path)));
+            return Err(Error::Mismatch(format!(
+                "{}: element {index} was not computed",
+                sequence.path
+            )));
         }
         for index in 0..CHECKED.min(loss.len()) {
             let (x, label) = (self.logits[index], self.labels[index]);

@@ -76,7 +76,12 @@ pub(super) struct Ruler {
 const LARGEST: f64 = 1e300;
 
 impl Ruler {
-    pub fn new(axis: &Axis, values: impl Iterator<Item = f64>, ends: Ends, limit: TickLimit) -> Self {
+    pub fn new(
+        axis: &Axis,
+        values: impl Iterator<Item = f64>,
+        ends: Ends,
+        limit: TickLimit,
+    ) -> Self {
         let values = values.chain(axis.holds).filter(|value| value.is_finite());
         let values: Vec<f64> = values.map(|value| value.clamp(-LARGEST, LARGEST)).collect();
         match axis.scale {
@@ -104,7 +109,9 @@ impl Ruler {
 
     /// Where a position is.
     pub fn pixel(&self, position: f64) -> f64 {
-        self.begin + (self.end - self.begin) * ((position - self.from) / (self.to - self.from)).clamp(0.0, 1.0)
+        self.begin
+            + (self.end - self.begin)
+                * ((position - self.from) / (self.to - self.from)).clamp(0.0, 1.0)
     }
 
     fn linear(values: &[f64], ends: Ends, TickLimit(limit): TickLimit) -> Self {
@@ -130,7 +137,10 @@ impl Ruler {
         let (from, to) = match ends {
             Ends::AtTicks => (first * step, last * step),
             // Nothing lies on the frame but what begins at 0.
-            Ends::AtValues => (if low == 0.0 { low } else { low - 0.03 * (high - low) }, high + 0.03 * (high - low)),
+            Ends::AtValues => (
+                if low == 0.0 { low } else { low - 0.03 * (high - low) },
+                high + 0.03 * (high - low),
+            ),
         };
         Self { scale: Scale::Linear, from, to, least: 0.0, zero: None, ticks, begin: 0.0, end: 1.0 }
     }
@@ -147,12 +157,27 @@ impl Ruler {
         };
         let zero = has_zero.then(|| from - ((to - from) / 8.0).max(0.5));
         if let Some(zero) = zero {
-            ticks.insert(0, (zero, least.map_or_else(|| "0".to_owned(), |least| format!("< {}", number(least)))));
+            ticks.insert(
+                0,
+                (
+                    zero,
+                    least.map_or_else(|| "0".to_owned(), |least| format!("< {}", number(least))),
+                ),
+            );
         }
         // Nothing lies on the frame.
         let margin = 0.03 * (to - from);
         let from = zero.unwrap_or(from) - margin;
-        Self { scale, from, to: to + margin, least: least.unwrap_or(0.0), zero, ticks, begin: 0.0, end: 1.0 }
+        Self {
+            scale,
+            from,
+            to: to + margin,
+            least: least.unwrap_or(0.0),
+            zero,
+            ticks,
+            begin: 0.0,
+            end: 1.0,
+        }
     }
 }
 
@@ -173,9 +198,17 @@ fn round_step(least: f64) -> f64 {
 }
 
 /// From one logarithm to another, with ticks at whole powers of the base.
-fn by_powers(base: f64, low: f64, high: f64, TickLimit(limit): TickLimit) -> (f64, f64, Vec<(f64, String)>) {
-    let (low, high) =
-        if high.floor() - low.ceil() < 1.0 { (low.floor(), (low.floor() + 1.0).max(high.ceil())) } else { (low, high) };
+fn by_powers(
+    base: f64,
+    low: f64,
+    high: f64,
+    TickLimit(limit): TickLimit,
+) -> (f64, f64, Vec<(f64, String)>) {
+    let (low, high) = if high.floor() - low.ceil() < 1.0 {
+        (low.floor(), (low.floor() + 1.0).max(high.ceil()))
+    } else {
+        (low, high)
+    };
     #[expect(clippy::cast_precision_loss, reason = "a few ticks")]
     let step = ((high - low) / limit as f64).ceil().max(1.0);
     let mut ticks = Vec::new();
@@ -200,14 +233,18 @@ fn by_tens(low: f64, high: f64, limit: TickLimit) -> (f64, f64, Vec<(f64, String
         exponent += 1.0;
     }
     let below = grid.iter().rposition(|tick| *tick <= low * (1.0 + 1e-9)).unwrap_or(0);
-    let mut above = grid.iter().position(|tick| *tick >= high * (1.0 - 1e-9)).unwrap_or(grid.len() - 1);
+    let mut above =
+        grid.iter().position(|tick| *tick >= high * (1.0 - 1e-9)).unwrap_or(grid.len() - 1);
     if above == below {
         above = (above + 1).min(grid.len() - 1);
     }
     let shown = &grid[below..=above];
     let whole = |tick: &&f64| (tick.log10() - tick.log10().round()).abs() < 1e-9;
-    let ticks: Vec<f64> =
-        if shown.len() > limit.0 { shown.iter().filter(whole).copied().collect() } else { shown.to_vec() };
+    let ticks: Vec<f64> = if shown.len() > limit.0 {
+        shown.iter().filter(whole).copied().collect()
+    } else {
+        shown.to_vec()
+    };
     let ticks = ticks.into_iter().map(|tick| (tick.log10(), number(tick))).collect();
     (grid[below].log10(), grid[above].log10(), ticks)
 }
@@ -269,7 +306,11 @@ pub fn number(value: f64) -> String {
         return format!("{value:.2e}");
     }
     let text = crate::report::table::significant(value, 3);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -284,7 +325,8 @@ mod tests {
             let at = ruler.at(*value);
             assert!((0.0..=100.0).contains(&at), "{value} is at {at}");
         }
-        let places: Vec<f64> = ruler.ticks.iter().map(|(position, _)| ruler.pixel(*position)).collect();
+        let places: Vec<f64> =
+            ruler.ticks.iter().map(|(position, _)| ruler.pixel(*position)).collect();
         assert!(places.is_sorted() && places.len() <= 2 * limit + 2, "{places:?}");
         ruler.ticks.into_iter().map(|(_, label)| label).collect()
     }
@@ -292,26 +334,37 @@ mod tests {
     #[test]
     fn ticks_are_round_and_few() {
         assert_eq!(ticks(Scale::Linear, &[0.0, 8.3], 6), ["0", "2", "4", "6", "8", "10"]);
-        assert_eq!(ticks(Scale::Linear, &[0.98, 1.19], 6), ["0.95", "1.00", "1.05", "1.10", "1.15", "1.20"]);
+        assert_eq!(
+            ticks(Scale::Linear, &[0.98, 1.19], 6),
+            ["0.95", "1.00", "1.05", "1.10", "1.15", "1.20"]
+        );
         assert_eq!(ticks(Scale::Linear, &[-0.2, 0.2], 5), ["-0.2", "-0.1", "0.0", "0.1", "0.2"]);
-        assert_eq!(ticks(Scale::Log2, &[4096.0, 16777216.0], 8), ["2¹²", "2¹⁴", "2¹⁶", "2¹⁸", "2²⁰", "2²²", "2²⁴"]);
+        assert_eq!(
+            ticks(Scale::Log2, &[4096.0, 16777216.0], 8),
+            ["2¹²", "2¹⁴", "2¹⁶", "2¹⁸", "2²⁰", "2²²", "2²⁴"]
+        );
         assert_eq!(ticks(Scale::Log2, &[1.0, 64.0], 8), ["1", "2", "4", "8", "16", "32", "64"]);
         assert_eq!(ticks(Scale::Log2, &[0.0, 1.0, 8.0], 8), ["0", "1", "2", "4", "8"]);
         assert_eq!(ticks(Scale::Log10, &[0.9, 33.0], 8), ["0.5", "1", "2", "5", "10", "20", "50"]);
-        assert_eq!(ticks(Scale::Log10, &[1e-6, 1e6], 6), ["10⁻⁶", "10⁻⁴", "0.01", "1", "100", "10⁴", "10⁶"]);
+        assert_eq!(
+            ticks(Scale::Log10, &[1e-6, 1e6], 6),
+            ["10⁻⁶", "10⁻⁴", "0.01", "1", "100", "10⁴", "10⁶"]
+        );
     }
 
     #[test]
     fn an_axis_may_end_at_its_values_and_tell_small_ones_together() {
         let across = Axis::new("x", Scale::Linear);
-        let mut ruler = Ruler::new(&across, [0.0, 8192.0].into_iter(), Ends::AtValues, TickLimit(6));
+        let mut ruler =
+            Ruler::new(&across, [0.0, 8192.0].into_iter(), Ends::AtValues, TickLimit(6));
         ruler.place(0.0, 100.0);
         let labels: Vec<&str> = ruler.ticks.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(labels, ["0", "2000", "4000", "6000", "8000"]);
         assert!(ruler.at(0.0) == 0.0 && ruler.at(8192.0) > 95.0);
 
         let errors = Axis::new("ULP", Scale::Log10).above(0.01);
-        let mut ruler = Ruler::new(&errors, [0.0, 1e-9, 0.02, 64.0].into_iter(), Ends::AtTicks, TickLimit(6));
+        let mut ruler =
+            Ruler::new(&errors, [0.0, 1e-9, 0.02, 64.0].into_iter(), Ends::AtTicks, TickLimit(6));
         ruler.place(0.0, 100.0);
         let labels: Vec<&str> = ruler.ticks.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(labels, ["< 0.01", "0.1", "1", "10"]);
@@ -333,18 +386,27 @@ mod tests {
         ];
         for scale in [Scale::Linear, Scale::Log2, Scale::Log10] {
             for values in values {
-                let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+                let finite: Vec<f64> =
+                    values.iter().copied().filter(|value| value.is_finite()).collect();
                 let labels = ticks(scale, &finite, 6);
-                assert!(labels.iter().all(|label| !label.contains("NaN") && !label.contains("inf")), "{labels:?}");
+                assert!(
+                    labels.iter().all(|label| !label.contains("NaN") && !label.contains("inf")),
+                    "{labels:?}"
+                );
             }
         }
     }
 
     #[test]
     fn numbers_have_three_digits_and_no_more() {
-        for (value, text) in
-            [(0.0, "0"), (1.0, "1"), (0.12345, "0.123"), (33.0, "33"), (12345.0, "12345"), (1e9, "1.00e9")]
-        {
+        for (value, text) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (0.12345, "0.123"),
+            (33.0, "33"),
+            (12345.0, "12345"),
+            (1e9, "1.00e9"),
+        ] {
             assert_eq!(number(value), text);
         }
     }
