@@ -5,14 +5,14 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use actbench::activation::Direction;
 use actbench::error::Result;
 use actbench::gpu::{Choice, Gpu, Shape};
+use actbench::kernels::activation::Direction;
+use actbench::kernels::dtype::Storage;
+use actbench::measure::stats;
 use actbench::measure::{self, Plan};
-use actbench::stats;
-use actbench::storage::Storage;
+use actbench::suite::probe::Witness;
 use actbench::suite::{self, Group};
-use actbench::witness::Witness;
 
 /// Elements of the tensors: a dispatch of well under a millisecond on every adapter, so that a sample has several.
 const ELEMENTS: u64 = 1 << 18;

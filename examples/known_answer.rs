@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use actbench::activation::Direction;
 use actbench::error::Result;
 use actbench::gpu::{Choice, Gpu, Shape};
+use actbench::kernels::activation::Direction;
+use actbench::kernels::dtype::Storage;
+use actbench::measure::stats;
 use actbench::measure::{self, Plan};
-use actbench::stats;
-use actbench::storage::Storage;
+use actbench::suite::probe::Witness;
 use actbench::suite::{self, Group};
-use actbench::witness::Witness;
 
 fn main() -> Result<()> {
     let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;

@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::{Choice, Gpu};
-use actbench::inputs::{DEFAULT_SEED, Inputs};
-use actbench::kernel::{self, Kernel};
+use actbench::kernels::inputs::{DEFAULT_SEED, Inputs};
+use actbench::kernels::kernel::{self, Kernel};
 use actbench::validate::Trial;
 
 const TENSOR_BYTES: u64 = (1 << 32) + 20;

@@ -12,32 +12,14 @@
 //!
 //! Out of scope: whole networks, fusion by compilers, and what a framework adds around a kernel.
 
-pub mod activation;
-pub mod behaviour;
-pub mod bounds;
 pub mod claims;
-pub mod climb;
 pub mod compare;
 pub mod doctor;
-pub mod dump;
 pub mod error;
-pub mod export;
-pub mod gates;
 pub mod gpu;
-pub mod inputs;
-pub mod kernel;
-pub mod ladder;
+pub mod kernels;
 pub mod measure;
-pub mod ops;
-pub mod provenance;
-pub mod rank;
-pub mod reference;
+pub mod render;
 pub mod report;
-pub mod stats;
-pub mod storage;
 pub mod suite;
-pub mod sweep;
-pub mod system;
-pub mod text;
 pub mod validate;
-pub mod witness;

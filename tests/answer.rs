@@ -2,15 +2,16 @@
 
 mod fixture;
 
-use actbench::activation::{Activation, Direction};
-use actbench::kernel::Kernel;
-use actbench::ladder::Ladder;
-use actbench::ops::Op;
+use actbench::kernels::activation::{Activation, Direction};
+use actbench::kernels::chain::Ladder;
+use actbench::kernels::dtype::Storage;
+use actbench::kernels::kernel::Kernel;
+use actbench::kernels::ops::Op;
+use actbench::render::table;
 use actbench::report::{
     Accuracy, BOTH, Climbs, Crossover, CrossoverPoint, Dropped, Measurement, Quantity, Rate,
-    Regime, Report, Status, table,
+    Regime, Report, Status,
 };
-use actbench::storage::Storage;
 use actbench::validate;
 
 const ELEMENTS: u64 = 1_000_000;
@@ -19,7 +20,7 @@ const ROUNDS: usize = 8;
 /// The kernel of a path without its storage, in f32.
 fn kernel(direction: Direction, activation: &str, form: &str) -> Kernel {
     let activation = Activation::named(activation).expect("in the table");
-    let is_wanted = |known: &&actbench::activation::Form| {
+    let is_wanted = |known: &&actbench::kernels::activation::Form| {
         known.name == form && known.pass.direction() == direction
     };
     let form = activation.forms.iter().find(is_wanted).expect("in the table");

@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::OnceLock;
 
-use actbench::behaviour::{Behaviour, Seen, Word, card};
+use actbench::validate::behaviour::{Behaviour, Seen, Word, card};
 use common::gpu;
 
 fn the_card() -> &'static Behaviour {
@@ -84,7 +84,7 @@ fn errors_are_of_the_size_of_errors() {
 #[test]
 fn a_card_is_the_same_the_second_time_and_after_json() {
     let card = the_card();
-    assert_eq!(&actbench::behaviour::card(gpu()).expect("a second card"), card);
+    assert_eq!(&actbench::validate::behaviour::card(gpu()).expect("a second card"), card);
     let text = serde_json::to_string(card).expect("json");
     assert_eq!(&serde_json::from_str::<Behaviour>(&text).expect("what was written"), card);
 }

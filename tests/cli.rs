@@ -113,7 +113,7 @@ fn doctor_ends_well_where_there_is_an_adapter() {
 #[test]
 fn list_prints_a_line_a_kernel() {
     let (all, _) = ends(actbench("list"), 0);
-    assert_eq!(all.lines().count(), actbench::kernel::all().count(), "{all}");
+    assert_eq!(all.lines().count(), actbench::kernels::kernel::all().count(), "{all}");
     assert!(
         all.lines().all(|line| line.contains("bytes/element") && line.chars().count() <= 100),
         "{all}"

@@ -8,21 +8,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use actbench::activation::{Activation, Direction};
-use actbench::compare::{
-    self, Comparison, Named, Quantity, Reason, Row, Settings, Verdict, render,
-};
+use actbench::compare::rank::{By, Ranking};
+use actbench::compare::{self, Comparison, Named, Quantity, Reason, Row, Settings, Verdict};
 use actbench::error::Error;
-use actbench::export;
 use actbench::gpu::Shape;
-use actbench::kernel::Kernel;
-use actbench::ladder::Ladder;
-use actbench::ops::Op;
-use actbench::rank::{By, Ranking};
+use actbench::kernels::activation::{Activation, Direction};
+use actbench::kernels::chain::Ladder;
+use actbench::kernels::dtype::Storage;
+use actbench::kernels::kernel::Kernel;
+use actbench::kernels::ops::Op;
+use actbench::render::{self, comparison as words};
 use actbench::report::{
     Climbs, Destination, Dropped, Measurement, Rate, Regime, Report, RunStatus, Status,
 };
-use actbench::storage::Storage;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -308,7 +306,7 @@ fn what_differs_is_told_the_adapter_first() {
             .filter(|row| row.id.contains("/sigmoid/") && !row.id.contains("ladder"))
             .all(|row| row.changed == ["shader"])
     );
-    let text = render::text(&comparison);
+    let text = words::text(&comparison);
     let place =
         |part: &str| text.find(part).unwrap_or_else(|| panic!("{part:?} is missing in:\n{text}"));
     assert!(place("driver's version: 1.2 -> 1.3") < place("time in yardsticks"), "{text}");
@@ -323,7 +321,7 @@ fn one_device_each_is_ambiguous_unless_the_effect_is_large() {
         assert_eq!(row.verdict, Verdict::Ambiguous, "{row:?}");
         assert!(row.next.as_ref().is_some_and(|next| next.contains("devices")), "{row:?}");
     }
-    let text = render::text(&comparison);
+    let text = words::text(&comparison);
     assert!(
         text.split_whitespace().collect::<Vec<_>>().join(" ").contains("4 % are assumed"),
         "{text}"
@@ -379,7 +377,7 @@ fn texts_fit_in_100_columns() {
     let mut new = made(Made { seed: 2, sigmoid: 1.1, ..PLAIN });
     new.adapter.driver_info = "as long as no driver's version should be ".repeat(9);
     new.measurements.truncate(3);
-    let text = render::text(&compared(&made(PLAIN), &new));
+    let text = words::text(&compared(&made(PLAIN), &new));
     let table =
         text.lines().filter(|line| line.contains("ward/f32/n=") || line.starts_with("ladder/"));
     assert!(table.count() > 10, "{text}");
@@ -417,7 +415,7 @@ fn hostile_comparison() -> (Comparison, [String; 2]) {
 #[test]
 fn no_text_or_file_name_is_more_than_text_in_markdown() {
     let (comparison, _) = hostile_comparison();
-    let markdown = render::markdown(&comparison);
+    let markdown = words::markdown(&comparison);
     assert!(
         markdown.lines().all(|line| !line.contains("# d") || line.contains(r"\# d")),
         "{markdown}"
@@ -467,7 +465,7 @@ fn no_text_or_file_name_is_more_than_text_in_markdown() {
 #[test]
 fn no_text_or_file_name_is_a_formula_in_csv_or_a_command_to_a_terminal() {
     let (comparison, files) = hostile_comparison();
-    let csv = render::csv(&comparison).expect("in memory");
+    let csv = words::csv(&comparison).expect("in memory");
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let records: Vec<csv::StringRecord> =
         reader.records().map(|record| record.expect("a record")).collect();
@@ -489,7 +487,7 @@ fn no_text_or_file_name_is_a_formula_in_csv_or_a_command_to_a_terminal() {
         records.iter().any(|record| &record[13] == "slower")
             && records.iter().any(|record| &record[13] == "same")
     );
-    let text = render::text(&comparison);
+    let text = words::text(&comparison);
     assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text:?}");
     assert!(!text.lines().any(|line| line.starts_with("# d")), "no text begins a line: {text}");
 }
@@ -510,7 +508,7 @@ fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
         .collect();
     let comparison =
         Comparison::new(&named[0], &named[1..], &Settings::default()).expect("they share rows");
-    let page = export::compared(&comparison, &named);
+    let page = render::compared(&comparison, &named);
     let xml = page::xml_of(&page);
     let tree = roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{error}"));
     assert!(!page.contains(hostile) && page.contains("alert(1)"), "the name is text");

@@ -7,15 +7,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use actbench::activation::{Activation, Direction};
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::{
     Choice, Gpu, Layout, Reject, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload,
 };
-use actbench::inputs::Inputs;
-use actbench::kernel::Kernel;
+use actbench::kernels::activation::{Activation, Direction};
+use actbench::kernels::dtype::Storage;
+use actbench::kernels::inputs::Inputs;
+use actbench::kernels::kernel::Kernel;
 use actbench::measure::{self, Plan};
-use actbench::storage::Storage;
 use actbench::validate::Trial;
 use common::gpu;
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use actbench::dump::{Dump, Variant, spirv, wgsl_sha256};
 use actbench::error::Error;
 use actbench::gpu::ShaderChecks;
-use actbench::kernel::{self, Kernel};
+use actbench::gpu::dump::{Dump, Variant, spirv, wgsl_sha256};
+use actbench::kernels::kernel::{self, Kernel};
 use rspirv::dr::{Function, Instruction, Module, Operand};
 use rspirv::spirv::{ExecutionMode, ExecutionModel, GlslStd450Op, Op, StorageClass};
 

@@ -10,15 +10,16 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use actbench::activation::{Activation, Direction};
 use actbench::error::Error;
-use actbench::export::chart::{Axis, Chart, Line, LineChart, Look, Point, Scale, Size};
-use actbench::export::section::SECTIONS;
-use actbench::export::splice::splice;
-use actbench::export::{self, FORMATS, Format};
-use actbench::kernel::Kernel;
-use actbench::ladder::Ladder;
-use actbench::ops::Op;
+use actbench::kernels::activation::{Activation, Direction};
+use actbench::kernels::chain::Ladder;
+use actbench::kernels::dtype::Storage;
+use actbench::kernels::kernel::Kernel;
+use actbench::kernels::ops::Op;
+use actbench::render::chart::{Axis, Chart, Line, LineChart, Look, Point, Scale, Size};
+use actbench::render::section::SECTIONS;
+use actbench::render::splice::splice;
+use actbench::render::{self, FORMATS, Format};
 use actbench::report::{
     Accuracy, AccuracyBin, Climbs, Crossover, CrossoverPoint, Destination, Dropped, Measurement,
     Rate, Regime, Report, RunStatus, Status,
@@ -26,7 +27,6 @@ use actbench::report::{
 use actbench::report::{
     Axis as PlotAxis, Claim, Figure, Outcome, Plot, Point as PlotPoint, Series,
 };
-use actbench::storage::Storage;
 use actbench::validate;
 use serde_json::{Value, json};
 use verb::{actbench, ends};
@@ -38,7 +38,7 @@ const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>
 
 fn kernel(direction: Direction, activation: &str, form: &str) -> Kernel {
     let activation = Activation::named(activation).expect("in the table");
-    let is_wanted = |known: &&actbench::activation::Form| {
+    let is_wanted = |known: &&actbench::kernels::activation::Form| {
         known.name == form && known.pass.direction() == direction
     };
     let form = activation.forms.iter().find(is_wanted).expect("in the table");
@@ -465,7 +465,7 @@ fn no_text_of_a_report_is_more_than_text_elsewhere() {
 #[test]
 fn text_is_what_run_prints() {
     let text = render(&report(), "text");
-    assert!(text.starts_with(&actbench::report::table::summary(&report())), "{text}");
+    assert!(text.starts_with(&actbench::render::table::summary(&report())), "{text}");
     assert!(text.contains("gradients  holds only when  by a factor of 0.25"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }

@@ -4,8 +4,8 @@ mod common;
 
 use actbench::error::Error;
 use actbench::gpu::{GUARD_WORDS, ShaderChecks, Shape, WORD_BYTES};
-use actbench::inputs::Inputs;
-use actbench::kernel;
+use actbench::kernels::inputs::Inputs;
+use actbench::kernels::kernel;
 use actbench::validate::Trial;
 use common::gpu;
 

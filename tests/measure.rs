@@ -4,15 +4,16 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use actbench::activation::{Activation, Direction};
 use actbench::error::{Error, Result};
-use actbench::gates::{self, Circumstances};
 use actbench::gpu::Reject;
-use actbench::kernel::Kernel;
+use actbench::kernels::activation::{Activation, Direction};
+use actbench::kernels::dtype::Storage;
+use actbench::kernels::kernel::Kernel;
+use actbench::measure::stats::Estimate;
 use actbench::measure::{self, Fixed, Plan, Samples, Stopwatch};
-use actbench::report::{Measurement, Regime, Status, table};
-use actbench::stats::Estimate;
-use actbench::storage::Storage;
+use actbench::render::table;
+use actbench::report::{Measurement, Regime, Status};
+use actbench::suite::quality::{self, Circumstances};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;

@@ -4,11 +4,11 @@
 
 mod common;
 
-use actbench::activation::{Pass, Saved};
 use actbench::error::Error;
 use actbench::gpu::{GUARD_WORDS, Gpu, Layout, ShaderChecks, Shape, Tensor, WORD_BYTES};
-use actbench::inputs::Inputs;
-use actbench::kernel::{self, Kernel, Role};
+use actbench::kernels::activation::{Pass, Saved};
+use actbench::kernels::inputs::Inputs;
+use actbench::kernels::kernel::{self, Kernel, Role};
 use actbench::validate::{self, Accuracy, Trial};
 use common::gpu;
 

@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use actbench::compare::rank::{By, Ranking};
 use actbench::compare::{Comparison, Named, Settings, render};
-use actbench::export::{self, FORMATS};
-use actbench::rank::{By, Ranking};
+use actbench::render::{self, FORMATS};
 use actbench::report::Report;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;

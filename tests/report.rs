@@ -8,14 +8,15 @@ use std::process::Command;
 
 use actbench::error::{Error, Exit};
 use actbench::gpu::Shape;
-use actbench::kernel::{self, Kernel};
-use actbench::provenance::Tool;
+use actbench::kernels::kernel::{self, Kernel};
+use actbench::measure::stats::Estimate;
+use actbench::render::table;
+use actbench::report::provenance::Tool;
+use actbench::report::system::System;
 use actbench::report::{
     Axis, Claim, Destination, Dropped, Figure, Measurement, Outcome, Plot, Point, Regime, Report,
-    RunStatus, Series, Status, Validation, expand, json_schema, table,
+    RunStatus, Series, Status, Validation, expand, json_schema,
 };
-use actbench::stats::Estimate;
-use actbench::system::System;
 use serde_json::{Value, json};
 
 const SCHEMA_FILE: &str = "schema/report-1.schema.json";

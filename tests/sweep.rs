@@ -4,9 +4,9 @@ mod common;
 
 use actbench::error::Exit;
 use actbench::gpu::{Choice, Gpu};
-use actbench::kernel::{self, Kernel};
-use actbench::storage::Storage;
-use actbench::sweep::{self, Domain, Position};
+use actbench::kernels::dtype::Storage;
+use actbench::kernels::kernel::{self, Kernel};
+use actbench::validate::exhaustive::{self, Domain, Position};
 use common::gpu;
 
 const SEED: u64 = 20_261_123;
@@ -30,7 +30,7 @@ fn go_on(
     position: &mut Position,
     mut chunks: u32,
 ) -> actbench::error::Result<()> {
-    sweep::run(gpu, domain, SEED, position, |_| {
+    exhaustive::run(gpu, domain, SEED, position, |_| {
         chunks -= 1;
         chunks > 0
     })
@@ -40,7 +40,7 @@ fn go_on(
 fn every_f16_input_of_every_kernel_is_right() {
     let mut swept = 0;
     for storage in [Storage::F16, Storage::F16Native] {
-        for domain in sweep::domains(&supported(storage)) {
+        for domain in exhaustive::domains(&supported(storage)) {
             let mut position = domain.start();
             go_on(gpu(), &domain, &mut position, u32::MAX).expect("the device works");
             assert_eq!(position.done, domain.inputs);
@@ -60,7 +60,7 @@ fn every_f16_input_of_every_kernel_is_right() {
 
 #[test]
 fn an_interrupted_sweep_finds_what_a_whole_one_finds() {
-    for mut domain in sweep::domains(&supported(Storage::F32)) {
+    for mut domain in exhaustive::domains(&supported(Storage::F32)) {
         domain.inputs = PART;
         let mut whole = domain.start();
         go_on(gpu(), &domain, &mut whole, u32::MAX).expect("the device works");
@@ -87,7 +87,7 @@ fn a_shortcut_finds_what_a_close_look_finds() {
     let kernel = kernel::all()
         .find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided")
         .expect("in the table");
-    let mut domain = sweep::domains(&[kernel]).remove(0);
+    let mut domain = exhaustive::domains(&[kernel]).remove(0);
     domain.inputs = 1 << 22;
     let mut position = domain.start();
     go_on(gpu(), &domain, &mut position, u32::MAX).expect("the device works");
@@ -107,7 +107,7 @@ fn extremes_are_found_where_they_are() {
     let kernel =
         |path: &str| kernel::all().find(|kernel| kernel.path() == path).expect("in the table");
     let extremes = |path: &str| {
-        let domain = sweep::domains(&[kernel(path)]).remove(0);
+        let domain = exhaustive::domains(&[kernel(path)]).remove(0);
         let mut position = domain.start();
         go_on(gpu(), &domain, &mut position, u32::MAX).expect("the device works");
         position.found[0].extremes
@@ -135,9 +135,9 @@ fn a_lost_device_keeps_the_position() {
     let kernel = kernel::all()
         .find(|kernel| kernel.path() == "forward/f32/relu/plain")
         .expect("in the table");
-    let domain = sweep::domains(&[kernel]).remove(0);
+    let domain = exhaustive::domains(&[kernel]).remove(0);
     let mut position = domain.start();
-    let outcome = sweep::run(&gpu, &domain, SEED, &mut position, |_| {
+    let outcome = exhaustive::run(&gpu, &domain, SEED, &mut position, |_| {
         gpu.lose();
         true
     });

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
-use actbench::activation::{ACTIVATIONS, Activation, Direction, Form, ForwardKind, Pass};
-use actbench::kernel::{self, Kernel};
-use actbench::ladder::Ladder;
-use actbench::storage::Storage;
+use actbench::kernels::activation::{ACTIVATIONS, Activation, Direction, Form, ForwardKind, Pass};
+use actbench::kernels::chain::Ladder;
+use actbench::kernels::dtype::Storage;
+use actbench::kernels::kernel::{self, Kernel};
 use naga::compact::{KeepUnused, compact};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess, TypeInner};

@@ -12,9 +12,9 @@ use super::shallow::{
 use super::{Context, Experiment, Findings, check, over_seeds, to_f32, told_over_seeds, told_rate};
 use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks};
-use crate::reference;
+use crate::kernels::dtype::Storage;
+use crate::kernels::reference;
 use crate::report::{Figure, Outcome};
-use crate::storage::Storage;
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {

@@ -1,12 +1,12 @@
 //! What a function of one operand gives over every bit pattern there is, counted on the device: see shaders/claims/census.wgsl.
 //!
-//! A sweep ([`crate::sweep`]) brings every result to the CPU and compares it; a census brings back what it counted, so that every f32 takes seconds
+//! A sweep ([`crate::validate::exhaustive`]) brings every result to the CPU and compares it; a census brings back what it counted, so that every f32 takes seconds
 //! even on a CPU. What is looked for (where results reach a level, first or last) is found by taking the census again in ever smaller blocks.
 
-use crate::bounds::Allowed;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Program, Sequence, ShaderChecks};
-use crate::storage::Storage;
+use crate::kernels::bounds::Allowed;
+use crate::kernels::dtype::Storage;
 
 /// Invocations of a workgroup, as in the shader.
 const WORKGROUP: u32 = 64;
@@ -415,9 +415,10 @@ fn of_key(key: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bounds::{self, Case};
     use crate::gpu::Choice;
-    use crate::{kernel, reference, sweep};
+    use crate::kernels::bounds::{self, Case};
+    use crate::kernels::{kernel, reference};
+    use crate::validate::exhaustive as sweep;
 
     const SIGMOID: &str = include_str!("../../shaders/activations/sigmoid.wgsl");
 

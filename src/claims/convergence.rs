@@ -8,11 +8,11 @@ use rand::{RngExt, SeedableRng};
 
 use super::net::{self, Design, Init, Net, Texts, Training};
 use super::{Context, Experiment, Findings, Panel, over_seeds, told_rate};
-use crate::activation::Activation;
 use crate::error::Result;
-use crate::report::table::number;
+use crate::kernels::activation::Activation;
+use crate::measure::stats::{self, Estimate};
+use crate::render::table::number;
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
-use crate::stats::{self, Estimate};
 
 pub(super) const CLAIM: Experiment = Experiment {
     name: "convergence",

@@ -9,10 +9,10 @@ use self::recurrent::Fate;
 use super::shallow::Function;
 use super::{Context, Experiment, Findings};
 use crate::error::Result;
-use crate::report::table::{number, ratio};
+use crate::kernels::dtype::Storage;
+use crate::measure::stats::Estimate;
+use crate::render::table::{number, ratio};
 use crate::report::{Axis, Outcome, Plot, Point, Series};
-use crate::stats::Estimate;
-use crate::storage::Storage;
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {

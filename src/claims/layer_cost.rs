@@ -7,14 +7,14 @@ use rand::rngs::Xoshiro256PlusPlus;
 use super::matmul::{self, Layout, Matmul, Sizes};
 use super::net::{self, Texts};
 use super::{Context, Experiment, Findings, Panel, check, to_f32};
-use crate::activation::{Activation, Direction};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Shape};
-use crate::kernel::Kernel;
-use crate::report::table::ratio;
+use crate::kernels::activation::{Activation, Direction};
+use crate::kernels::dtype::Storage;
+use crate::kernels::kernel::Kernel;
+use crate::measure::stats::Estimate;
+use crate::render::table::ratio;
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
-use crate::stats::Estimate;
-use crate::storage::Storage;
 
 pub(super) const CLAIM: Experiment = Experiment {
     name: "layer_cost",

@@ -30,9 +30,9 @@ pub use panel::Panel;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::measure::Plan;
-use crate::report::table::interval;
+use crate::measure::stats::{self, Estimate};
+use crate::render::table::interval;
 use crate::report::{Claim, Figure, Outcome, Plot, Status};
-use crate::stats::{self, Estimate};
 
 /// A claim, and the experiment that tests it.
 pub struct Experiment {

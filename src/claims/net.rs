@@ -10,11 +10,11 @@ use rand_distr::StandardNormal;
 
 use super::check;
 use super::matmul::{self, Layout, Matmul, Sizes};
-use crate::activation::{Activation, Direction, Pass};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
-use crate::kernel::Kernel;
-use crate::storage::Storage;
+use crate::kernels::activation::{Activation, Direction, Pass};
+use crate::kernels::dtype::Storage;
+use crate::kernels::kernel::Kernel;
 
 /// Of the norm of a tensor, what it may differ by from f64 at the size that is validated: WGSL allows exp(x) (3 + 2|x|) ULP, which with a division
 /// is 20 for the x there are; three layers there and back, and a product in each, make that 8 times as much, 2e-5. Faults are off by 1e-2 and
@@ -529,8 +529,9 @@ impl Twin {
         #[expect(clippy::cast_precision_loss, reason = "a batch")]
         let size = batch as f64;
         let losses = each.chunks_exact(batch).map(|net| net.iter().sum::<f64>() / size).collect();
-        let slope =
-            |(z, label): (&f64, &f32)| (crate::reference::sigmoid(*z) - f64::from(*label)) / size;
+        let slope = |(z, label): (&f64, &f32)| {
+            (crate::kernels::reference::sigmoid(*z) - f64::from(*label)) / size
+        };
         let dz = self.backward(&y, logits.iter().zip(labels).map(slope).collect());
         for layer in 0..layers {
             let gradient = self.gradient(layer, &y, &dz);

@@ -11,13 +11,13 @@ use self::cost::Cost;
 use super::census::{Census, Tally};
 use super::range::percent;
 use super::{Context, Experiment, Findings, count};
-use crate::activation::Activation;
-use crate::bounds::Allowed;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
-use crate::report::table::{number, ratio};
+use crate::kernels::activation::Activation;
+use crate::kernels::bounds::Allowed;
+use crate::kernels::dtype::{Format, Storage};
+use crate::render::table::{number, ratio};
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
-use crate::storage::{Format, Storage};
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -449,7 +449,7 @@ mod tests {
     use crate::claims::Extent;
     use crate::error::Error;
     use crate::gpu::Choice;
-    use crate::inputs::DEFAULT_SEED;
+    use crate::kernels::inputs::DEFAULT_SEED;
     use crate::report::{Claim, Status};
 
     fn gpu() -> Gpu {

@@ -3,8 +3,8 @@
 use super::Context;
 use crate::error::{Error, Result};
 use crate::gpu::{Sequence, Sequences, Workload};
+use crate::measure::stats::{self, Estimate};
 use crate::measure::{self, Member, Stopwatch};
-use crate::stats::{self, Estimate};
 
 /// The samples of what was timed in the same rounds.
 pub struct Panel {

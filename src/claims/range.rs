@@ -2,11 +2,11 @@
 
 use super::census::{Census, Half, Tally, Which};
 use super::{Context, Experiment, Findings};
-use crate::activation::{Activation, Direction, Form};
-use crate::bounds::Case;
 use crate::error::{Error, Result};
+use crate::kernels::activation::{Activation, Direction, Form};
+use crate::kernels::bounds::Case;
+use crate::kernels::dtype::Storage;
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
-use crate::storage::Storage;
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -209,7 +209,7 @@ fn plot(context: &Context<'_>, sigmoid: &'static Activation) -> Result<Plot> {
             .collect()
     };
     let truth = (0..=PLOTTED)
-        .map(|x| Point::new(f64::from(x), crate::reference::sigmoid(-f64::from(x))))
+        .map(|x| Point::new(f64::from(x), crate::kernels::reference::sigmoid(-f64::from(x))))
         .collect();
     let line = |label: &str, points| Series { label: label.to_owned(), points };
     Ok(Plot {

@@ -7,15 +7,15 @@ use rand::{RngExt, SeedableRng};
 use super::matmul::{self, Layout, Sizes};
 use super::net::{self, Design, Init, Net, Texts};
 use super::{Context, Experiment, Findings, Panel, check, over_seeds};
-use crate::activation::{Activation, Direction};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Shape};
-use crate::inputs::Distribution;
-use crate::kernel::{self, Kernel};
-use crate::report::table::{number, percent, ratio};
+use crate::kernels::activation::{Activation, Direction};
+use crate::kernels::dtype::Storage;
+use crate::kernels::inputs::Distribution;
+use crate::kernels::kernel::{self, Kernel};
+use crate::measure::stats::Estimate;
+use crate::render::table::{number, percent, ratio};
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
-use crate::stats::Estimate;
-use crate::storage::Storage;
 use crate::suite::Group;
 
 pub(super) const CLAIM: Experiment = Experiment {
@@ -260,7 +260,7 @@ impl<'gpu> Vectors<'gpu> {
                     dense
                         .iter()
                         .zip(x)
-                        .map(|(dz, x)| crate::reference::relu_backward(*x, *dz))
+                        .map(|(dz, x)| crate::kernels::reference::relu_backward(*x, *dz))
                         .collect()
                 }
             };

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use actbench::compare::{Comparison, Named, render};
+use actbench::compare::{Comparison, Named};
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::AdapterFacts;
+use actbench::render::comparison as render;
 use actbench::report::{Report, Status};
 use actbench::suite::{self, Settings};
 use clap::Args;

@@ -1,7 +1,7 @@
 //! `actbench behaviour`
 
-use actbench::behaviour::card;
 use actbench::error::{Exit, Result};
+use actbench::validate::behaviour::card;
 use clap::Args;
 
 use super::{Adapter, Format, fine, print, print_json};

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use actbench::claims::{CLAIMS, Context, Experiment, Extent};
 use actbench::error::{Error, Exit, Result};
-use actbench::export::claim;
-use actbench::inputs::DEFAULT_SEED;
+use actbench::kernels::inputs::DEFAULT_SEED;
+use actbench::render::claim;
 use actbench::report::{Destination, Profile, Report, RunStatus, Status};
 use actbench::suite;
 use clap::{Args, ValueEnum};

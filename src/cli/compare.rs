@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use actbench::compare::{Comparison, Named, Settings, Verdict, render};
+use actbench::compare::{Comparison, Named, Settings, Verdict};
 use actbench::error::{Error, Exit, Result};
-use actbench::export;
+use actbench::render::{self, comparison as text};
 use actbench::report::Report;
 use clap::{Args, ValueEnum};
 
@@ -91,11 +91,11 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let (base, others) = named.split_first().expect("clap requires two");
     let comparison = Comparison::new(base, others, &arguments.how.settings())?;
     match arguments.format {
-        Format::Text => print(&render::text(&comparison))?,
-        Format::Md => print(&render::markdown(&comparison))?,
-        Format::Csv => print(&render::csv(&comparison)?)?,
+        Format::Text => print(&text::text(&comparison))?,
+        Format::Md => print(&text::markdown(&comparison))?,
+        Format::Csv => print(&text::csv(&comparison)?)?,
         Format::Json => print_json(&comparison)?,
-        Format::Html => print(&export::compared(&comparison, &named))?,
+        Format::Html => print(&render::compared(&comparison, &named))?,
     }
     let lacks = arguments.require_all && !comparison.has_all();
     if lacks {

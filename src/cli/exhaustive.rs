@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::Gpu;
-use actbench::kernel::Kernel;
-use actbench::sweep::{self, Domain, Position};
+use actbench::kernels::kernel::Kernel;
+use actbench::validate::exhaustive::{self, Domain, Position};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ const SCHEMA: &str = "actbench.sweep";
 pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<Row>, Exit)> {
     let (able, unable): (Vec<Kernel>, Vec<Kernel>) =
         kernels.iter().partition(|kernel| gpu.supports(kernel).is_ok());
-    let domains = sweep::domains(&able);
+    let domains = exhaustive::domains(&able);
     let mut progress = Progress {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -123,7 +123,7 @@ fn sweep_all(
     bar.reset_eta();
     for (index, domain) in domains.iter().enumerate() {
         let mut position = progress.positions[index].clone();
-        let outcome = sweep::run(gpu, domain, progress.seed, &mut position, |position| {
+        let outcome = exhaustive::run(gpu, domain, progress.seed, &mut position, |position| {
             progress.positions[index] = position.clone();
             let done = done(&progress.positions);
             let rate = per_second(done - done_before, began);

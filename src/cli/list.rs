@@ -1,7 +1,7 @@
 //! `actbench list`
 
 use actbench::error::{Exit, Result};
-use actbench::kernel::Kernel;
+use actbench::kernels::kernel::Kernel;
 use clap::Args;
 use serde::Serialize;
 

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::{Choice, Gpu};
-use actbench::kernel::{self, Kernel};
+use actbench::kernels::kernel::{self, Kernel};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use regex::Regex;
 

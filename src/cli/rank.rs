@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use actbench::compare::rank::{By, Ranking};
 use actbench::error::{Exit, Result};
-use actbench::rank::{By, Ranking};
 use actbench::report::Report;
 use clap::{Args, ValueEnum};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use actbench::error::{Error, Exit, Result};
-use actbench::export::{self, FORMATS, Format, splice};
+use actbench::render::{self, FORMATS, Format, splice};
 use actbench::report::{Destination, Report};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -39,7 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let destination = Destination::prepare(&arguments.output)?;
     let report = Report::read(file)?;
     let text = match &arguments.plot {
-        Some(name) => export::plot(&report, name)
+        Some(name) => render::plot(&report, name)
             .map_err(|error| Error::Usage(format!("{}: {error}", file.display())))?,
         None => (Format::named(&arguments.format).expect("one of the table").render)(&report),
     };

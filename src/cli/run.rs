@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actbench::dump::Dump;
 use actbench::error::{Error, Exit, Result};
+use actbench::gpu::dump::Dump;
 use actbench::gpu::{AdapterFacts, Choice, Gpu, adapters};
-use actbench::inputs::DEFAULT_SEED;
-use actbench::report::{Destination, Profile, Report, expand, table};
+use actbench::kernels::inputs::DEFAULT_SEED;
+use actbench::render::table;
+use actbench::report::system::System;
+use actbench::report::{Destination, Profile, Report, expand};
 use actbench::suite::{self, Settings, Watch};
-use actbench::system::System;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use regex::Regex;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::Gpu;
-use actbench::inputs::{DEFAULT_SEED, Inputs};
-use actbench::kernel::Kernel;
-use actbench::report::table::significant;
-use actbench::sweep::{At, Extremes};
+use actbench::kernels::inputs::{DEFAULT_SEED, Inputs};
+use actbench::kernels::kernel::Kernel;
+use actbench::render::table::significant;
+use actbench::validate::exhaustive::{At, Extremes};
 use actbench::validate::{self, Accuracy, Extreme, Trial};
 use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
@@ -380,8 +380,8 @@ fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exi
 
 #[cfg(test)]
 mod tests {
-    use actbench::inputs::Inputs;
-    use actbench::kernel::{self, Role};
+    use actbench::kernels::inputs::Inputs;
+    use actbench::kernels::kernel::{self, Role};
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::provenance::Tool;
+use crate::report::provenance::Tool;
 use crate::report::{Accuracy, Measurement, Report};
 
 /// So many characters of a hash tell one from another.

@@ -11,7 +11,7 @@
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 use statrs::function::gamma::digamma;
 
-use crate::stats;
+use crate::measure::stats;
 
 /// The level of an interval, and of the correction over all rows.
 pub const LEVEL: f64 = 0.95;

@@ -7,7 +7,7 @@
 mod differences;
 pub mod evidence;
 mod quantity;
-pub mod render;
+pub mod rank;
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,11 +15,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use differences::Difference;
-pub use quantity::{Quantity, Reason};
+pub use quantity::{Quantity, Reason, percent};
 
 use crate::error::{Error, Result};
-use crate::provenance::Tool;
-use crate::report::table::counted;
+use crate::render::table::counted;
+use crate::report::provenance::Tool;
 use crate::report::{Profile, Report};
 use evidence::{Finding, LEVEL, Pair, Prior, holm};
 use quantity::Subject;

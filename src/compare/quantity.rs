@@ -84,7 +84,7 @@ pub enum Reason {
 
 impl Reason {
     /// What to do about an ambiguous row, `measure` being what to measure.
-    pub(super) fn what_to_do(self, measure: &str, threshold: f64) -> String {
+    pub fn what_to_do(self, measure: &str, threshold: f64) -> String {
         let percent = percent(threshold);
         match self {
             Self::AmongMany => {
@@ -365,6 +365,6 @@ fn same_clock(
 }
 
 /// A share in percent, as it was given.
-pub(super) fn percent(share: f64) -> f64 {
+pub fn percent(share: f64) -> f64 {
     (share * 1e5).round() / 1e3
 }

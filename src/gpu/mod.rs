@@ -5,6 +5,7 @@
 
 mod adapter;
 mod clock;
+pub mod dump;
 mod program;
 mod tensor;
 mod workload;
@@ -18,8 +19,8 @@ pub use tensor::{GUARD_WORDS, Layout, ReadBack, Tensor, WORD_BYTES};
 pub use workload::{ShaderChecks, Shape, Workload};
 
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
-use crate::storage::Storage;
+use crate::kernels::dtype::Storage;
+use crate::kernels::kernel::Kernel;
 
 /// An open device with its queue and clock.
 pub struct Gpu {

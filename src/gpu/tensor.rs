@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use super::Gpu;
 use super::workload::host_size;
 use crate::error::{Error, Result};
-use crate::kernel::{Kernel, Role};
+use crate::kernels::kernel::{Kernel, Role};
 
 /// Bytes of a word, the unit in which every kernel loads and stores.
 pub const WORD_BYTES: u64 = 16;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gpu, Tensor};
 use crate::error::{Error, Result};
-use crate::kernel::{Kernel, Role};
-use crate::ladder::{Ladder, Start};
+use crate::kernels::chain::{Ladder, Start};
+use crate::kernels::kernel::{Kernel, Role};
 
 /// How a kernel's words are spread over invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::Kernel;
+use crate::kernels::kernel::Kernel;
 use crate::validate;
 
 /// A kernel against the f64 reference, over edge values, bit patterns and normal inputs.

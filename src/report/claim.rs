@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Status;
-use crate::stats::Estimate;
+use crate::measure::stats::Estimate;
 
 /// A claim and what its experiment found. Claims are about algorithms: they take no part in comparing or ranking adapters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::measurement::{Dropped, Measurement, Status, as_f64};
 use super::rate::Rate;
 use crate::gpu::Shape;
-use crate::stats::{self, Estimate};
+use crate::measure::stats::{self, Estimate};
 
 /// A kernel that streams tensors of the memory regime and climbs k rungs of a ladder on the way, by k.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -14,7 +14,7 @@ use super::{
     Climbs, Crossover, Floor, Measurement, Rate, Report, Run, SCHEMA, SCHEMA_VERSION, Spent, Status,
 };
 use crate::error::{Error, Result};
-use crate::stats::Estimate;
+use crate::measure::stats::Estimate;
 
 /// The largest file that is read: a hundred times the report of a full run.
 const MOST_BYTES: u64 = 256 << 20;

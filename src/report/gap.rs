@@ -7,10 +7,10 @@ use super::Report;
 use super::accuracy::Accuracy;
 use super::measurement::{Inputs, Measurement, Regime, Status};
 use super::rate::Rate;
-use crate::activation::Direction;
-use crate::ops::Op;
-use crate::stats::Estimate;
-use crate::storage::Storage;
+use crate::kernels::activation::Direction;
+use crate::kernels::dtype::Storage;
+use crate::kernels::ops::Op;
+use crate::measure::stats::Estimate;
 
 /// One figure of sigmoid against ReLU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gpu::Shape;
-use crate::kernel::Kernel;
+use crate::kernels::kernel::Kernel;
 use crate::measure;
-use crate::stats::{self, Estimate};
+use crate::measure::stats::{self, Estimate};
 
 /// Everything about one kernel at one size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -335,8 +335,8 @@ pub(super) fn as_f64(count: u64) -> f64 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::activation::{ACTIVATIONS, Direction};
-    use crate::storage::Storage;
+    use crate::kernels::activation::{ACTIVATIONS, Direction};
+    use crate::kernels::dtype::Storage;
 
     /// A forward kernel at 1000 elements with these samples.
     pub(crate) fn measurement(activation: &str, samples_ns: &[Option<f64>]) -> Measurement {

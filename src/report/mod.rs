@@ -8,10 +8,10 @@ mod claim;
 mod crossover;
 mod file;
 mod gap;
-pub mod grid;
 mod measurement;
+pub mod provenance;
 mod rate;
-pub mod table;
+pub mod system;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -32,9 +32,9 @@ pub use rate::{Climbs, DerivedRate, Rate, Slope};
 pub use verdict::{Comparison, Fastest, Verdict};
 
 use crate::gpu::{AdapterFacts, Shape};
-use crate::provenance::Tool;
-use crate::stats::Estimate;
-use crate::system::System;
+use crate::measure::stats::Estimate;
+use crate::report::provenance::Tool;
+use crate::report::system::System;
 
 /// What [`Report::schema`] is of every report.
 pub const SCHEMA: &str = "actbench.report";

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::measurement::{Dropped, Status, as_f64};
 use crate::gpu::Shape;
-use crate::ladder::Ladder;
-use crate::stats::{self, Estimate};
+use crate::kernels::chain::Ladder;
+use crate::measure::stats::{self, Estimate};
 
 /// An op on the ladder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

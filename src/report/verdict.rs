@@ -3,13 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Report;
 use super::gap::{self, Gap, Quantity};
 use super::measurement::{Inputs, Measurement, Regime, Status};
 use super::rate::Rate;
-use super::{Report, table};
-use crate::activation::Direction;
-use crate::stats::Estimate;
-use crate::storage::Storage;
+use crate::kernels::activation::Direction;
+use crate::kernels::dtype::Storage;
+use crate::measure::stats::Estimate;
+use crate::render::table;
 
 /// A figure whose interval reaches farther than this to either side, as a share of it, is told as a rough one.
 const ROUGH: f64 = 0.1;

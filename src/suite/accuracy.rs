@@ -1,12 +1,12 @@
 //! How far the kernels of a run are from the truth: each over edge values, bit patterns and normal inputs, and sigmoid's forms by x.
 
-use crate::activation::Saved;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::inputs::{Distribution, Inputs};
-use crate::kernel::{Kernel, Role};
+use crate::kernels::activation::Saved;
+use crate::kernels::dtype::Storage;
+use crate::kernels::inputs::{Distribution, Inputs};
+use crate::kernels::kernel::{Kernel, Role};
 use crate::report::{Accuracy, AccuracyBin, Profile};
-use crate::storage::Storage;
 use crate::validate::Trial;
 
 /// Elements of each comparison.

@@ -4,21 +4,21 @@ use std::time::Instant;
 
 use regex::Regex;
 
-use crate::activation::Direction;
-use crate::climb::Climb;
-use crate::dump::{self, Dump};
+use super::quality::{Circumstances, Sampled};
 use crate::error::{Error, Result};
-use crate::gates::{Circumstances, Sampled};
+use crate::gpu::dump::{self, Dump};
 use crate::gpu::{Gpu, Shape, Workload};
-use crate::ladder::{Ladder, Start};
+use crate::kernels::activation::Direction;
+use crate::kernels::chain::{Ladder, Start};
+use crate::kernels::dtype::Storage;
+use crate::kernels::ops::Op;
+use crate::measure::stats::Estimate;
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
-use crate::ops::Op;
 use crate::report::{
     Crossover, CrossoverPoint, Dropped, Measurement, Profile, Rate, Regime, Report, Status,
 };
-use crate::stats::Estimate;
-use crate::storage::Storage;
-use crate::witness::Witness;
+use crate::suite::probe::Witness;
+use crate::validate::chain::Climb;
 
 use super::rates;
 

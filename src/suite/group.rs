@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::activation::Saved;
 use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
-use crate::inputs::{Distribution, Inputs};
-use crate::kernel::{Kernel, Role};
+use crate::kernels::activation::Saved;
+use crate::kernels::dtype::Storage;
+use crate::kernels::inputs::{Distribution, Inputs};
+use crate::kernels::kernel::{Kernel, Role};
 use crate::report::Spent;
-use crate::storage::Storage;
 use crate::validate::{self, Accuracy};
 
 /// Tensors of one size and storage, shared by the kernels that read the same: x and dy by all, y by each activation for itself. All write

@@ -5,15 +5,15 @@ use std::time::Instant;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng as _, SeedableRng};
 
-use crate::activation::{Activation, Direction};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
-use crate::inputs::repeat;
-use crate::kernel::Kernel;
+use crate::kernels::activation::{Activation, Direction};
+use crate::kernels::dtype::Storage;
+use crate::kernels::inputs::repeat;
+use crate::kernels::kernel::Kernel;
+use crate::measure::stats;
 use crate::measure::{self, Plan};
 use crate::report::{Floor, MemoryPoint, MemoryRegime};
-use crate::stats;
-use crate::storage::Storage;
 
 /// Elements of a dispatch that does next to nothing: one word.
 const NEXT_TO_NOTHING: u64 = 4;

@@ -6,6 +6,8 @@ mod crossover;
 mod group;
 mod memory;
 mod panels;
+pub mod probe;
+pub mod quality;
 mod rates;
 mod shapes;
 
@@ -20,23 +22,24 @@ pub use group::Group;
 pub use memory::{floor, scan};
 pub use panels::{Member, Panel, default_kernels, panels};
 
-use crate::activation::Direction;
 use crate::claims::{self, CLAIMS, Experiment};
-use crate::dump::{self, Dump};
 use crate::error::{Error, Result};
-use crate::gates::{self, Circumstances};
+use crate::gpu::dump::{self, Dump};
 use crate::gpu::{AdapterFacts, Clock, Gpu, ShaderChecks, Shape, Workload};
-use crate::inputs::{DEFAULT_SEED, Distribution, Inputs};
-use crate::kernel::Kernel;
+use crate::kernels::activation::Direction;
+use crate::kernels::inputs::{DEFAULT_SEED, Distribution, Inputs};
+use crate::kernels::kernel::Kernel;
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
-use crate::provenance::Tool;
+use crate::render::table;
+use crate::report::provenance::Tool;
+use crate::report::system::System;
 use crate::report::{
     self, ClockKind, Floor, Measurement, MemoryRegime, Profile, Regime, Report, Run, RunStatus,
-    ShapeTrial, Spent, Status, Validation, table,
+    ShapeTrial, Spent, Status, Validation,
 };
-use crate::system::System;
+use crate::suite::probe::Witness;
 use crate::validate::Accuracy;
-use crate::witness::Witness;
+use quality::Circumstances;
 
 /// A dispatch of which launching takes more than this share is bound by it.
 const LAUNCH_SHARE: f64 = 0.2;
@@ -631,12 +634,12 @@ impl<'a> Suite<'a> {
         for row in rows.iter_mut().filter(|row| !row.samples_ns.is_empty()) {
             row.regime = regime;
         }
-        gates::judge(rows, &circumstances);
+        quality::judge(rows, &circumstances);
         for (member, row) in panel.members.iter().zip(rows.iter_mut()) {
             if member.distribution == Distribution::Normal && row.status == Status::Ok {
                 let share = distinct_share(member, panel.elements, self.settings.seed);
-                if let Some(complaint) = gates::compressible(share) {
-                    gates::invalidate(row, complaint);
+                if let Some(complaint) = quality::compressible(share) {
+                    quality::invalidate(row, complaint);
                 }
             }
         }

@@ -2,12 +2,12 @@
 
 use regex::Regex;
 
-use crate::activation::{ACTIVATIONS, Activation, Direction};
 use crate::gpu::ShaderChecks;
-use crate::inputs::Distribution;
-use crate::kernel::{self, Kernel};
+use crate::kernels::activation::{ACTIVATIONS, Activation, Direction};
+use crate::kernels::dtype::Storage;
+use crate::kernels::inputs::Distribution;
+use crate::kernels::kernel::{self, Kernel};
 use crate::report::Profile;
-use crate::storage::Storage;
 
 use super::crossover::Crossing;
 

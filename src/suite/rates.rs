@@ -5,20 +5,20 @@ use std::time::Instant;
 
 use regex::Regex;
 
-use crate::activation::Direction;
-use crate::climb::Climb;
-use crate::dump::{self, Dump};
+use super::quality::{self, Circumstances, Sampled};
 use crate::error::{Error, Result};
-use crate::gates::{self, Circumstances, Sampled};
+use crate::gpu::dump::{self, Dump};
 use crate::gpu::{Gpu, Workload};
-use crate::kernel::Kernel;
-use crate::ladder::{FLIGHT, Ladder};
+use crate::kernels::activation::Direction;
+use crate::kernels::chain::{FLIGHT, Ladder};
+use crate::kernels::dtype::Storage;
+use crate::kernels::kernel::Kernel;
+use crate::kernels::ops::{self, OPS, Op};
+use crate::measure::stats::{self, Estimate};
 use crate::measure::{self, Fixed, Plan, Stopwatch as _};
-use crate::ops::{self, OPS, Op};
 use crate::report::{Climbs, Dropped, Profile, Rate, Slope, Spent, Status};
-use crate::stats::{self, Estimate};
-use crate::storage::Storage;
-use crate::witness::Witness;
+use crate::suite::probe::Witness;
+use crate::validate::chain::Climb;
 
 use super::crossover::Crossing;
 
@@ -417,7 +417,7 @@ impl Prepared<'_> {
 /// The gates of a ladder, its own and its unit's: a clock that gives times; rungs that grow, since others were folded; and in proportion, since what does
 /// not is no time a rung.
 fn judge(row: &mut Rate, circumstances: &Circumstances) {
-    gates::forget(&mut row.notes);
+    quality::forget(&mut row.notes);
     row.notes.retain(|note| !note.contains(GROWS));
     row.status = Status::Ok;
     row.reason = None;
@@ -443,7 +443,7 @@ fn judged(row: &Rate, circumstances: &Circumstances) -> std::result::Result<Vec<
     }
     let mut notes: Vec<String> = sampled.note().into_iter().collect();
     for (Slope { rung_ns, linearity }, whose) in
-        row.slopes().ok_or(gates::TOO_FEW)?.into_iter().zip(["its", "fma's"])
+        row.slopes().ok_or(quality::TOO_FEW)?.into_iter().zip(["its", "fma's"])
     {
         if rung_ns.high <= 0.0 {
             return Err(format!(

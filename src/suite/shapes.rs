@@ -1,13 +1,13 @@
 //! Which shape: workgroup sizes and words per invocation, tried and measured.
 
-use crate::activation::Direction;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Shape, Workload};
-use crate::kernel::Kernel;
+use crate::kernels::activation::Direction;
+use crate::kernels::dtype::Storage;
+use crate::kernels::kernel::Kernel;
+use crate::measure::stats;
 use crate::measure::{self, Plan};
 use crate::report::ShapeTrial;
-use crate::stats;
-use crate::storage::Storage;
 
 use super::group::Group;
 use super::panels::default_kernels;

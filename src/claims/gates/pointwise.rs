@@ -9,8 +9,8 @@ use crate::claims::shallow::Function;
 use crate::claims::{Context, Panel, check, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
+use crate::measure::stats::Estimate;
 use crate::report::Figure;
-use crate::stats::Estimate;
 
 /// Invocations of a workgroup, four units each.
 pub(super) const WORKGROUP: usize = 256;

@@ -9,8 +9,8 @@ use crate::claims::shallow::Function;
 use crate::claims::{check, count, over_seeds, to_f32};
 use crate::error::Result;
 use crate::gpu::{Gpu, Sequence, ShaderChecks};
+use crate::measure::stats::Estimate;
 use crate::report::Figure;
-use crate::stats::Estimate;
 
 /// What became of the nets of a cell, a gate and a scale.
 pub(super) struct Fate {

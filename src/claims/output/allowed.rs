@@ -1,10 +1,10 @@
-//! Cross-entropy of a logit and a label in f64, and what each way to compute it may give: from WGSL's accuracy table, as in [`crate::bounds`].
+//! Cross-entropy of a logit and a label in f64, and what each way to compute it may give: from WGSL's accuracy table, as in [`crate::kernels::bounds`].
 
 use multiversion::multiversion;
 
-use crate::bounds::{self, Allowed, Case};
-use crate::reference;
-use crate::storage::{Format, Storage};
+use crate::kernels::bounds::{self, Allowed, Case};
+use crate::kernels::dtype::{Format, Storage};
+use crate::kernels::reference;
 
 /// The loss from a logit with label 0, log(1 + exp(x)), to a few units in the last place of f64 wherever that is normal.
 #[inline(always)]

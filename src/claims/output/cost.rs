@@ -2,16 +2,16 @@
 
 use super::allowed::{self, Input};
 use super::{Pairs, groups, program};
-use crate::activation::{Activation, Direction};
-use crate::bounds::Allowed;
 use crate::claims::{Context, Panel, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
-use crate::inputs::Inputs;
-use crate::kernel::{Kernel, Role};
+use crate::kernels::activation::{Activation, Direction};
+use crate::kernels::bounds::Allowed;
+use crate::kernels::dtype::Storage;
+use crate::kernels::inputs::Inputs;
+use crate::kernels::kernel::{Kernel, Role};
+use crate::measure::stats::Estimate;
 use crate::report::Figure;
-use crate::stats::Estimate;
-use crate::storage::Storage;
 
 /// What loss and gradient take, by way.
 pub(super) struct Cost {

@@ -1,0 +1,638 @@
+//! Seeded inputs. Every element is a function of (distribution, seed, role, index), so that tensors of any size are made, uploaded and
+//! checked piece by piece, and one element of a failure can be made again.
+
+use std::collections::HashSet;
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng, RngExt as _, SeedableRng};
+use rand_distr::{Distribution as _, StandardNormal};
+use rayon::prelude::*;
+
+use crate::kernels::activation::{Activation, Saved};
+use crate::kernels::dtype::Storage;
+use crate::kernels::kernel::Role;
+
+/// Elements that share a random number generator: what one generator has to be run through to reach an element.
+const BLOCK: u64 = 4096;
+
+/// x of [`Distribution::Constant`]: of the size of normal inputs, positive, so that ReLU lets it through and y is no tensor of zeros, and
+/// no value at which arithmetic could be cheaper: its bits are mixed in f32 (0x3f490fdb) and in f16 (0x3a48).
+const CONSTANT_X: f64 = std::f64::consts::FRAC_PI_4;
+
+/// dy of [`Distribution::Constant`], chosen alike but negative: 0xbf2df854 in f32, 0xb970 in f16.
+const CONSTANT_DY: f64 = -std::f64::consts::E / 4.0;
+
+/// Bytes of the words that [`Inputs::distinct_share`] compares, those that kernels load.
+const SAMPLED_WORD: usize = 16;
+
+/// Neighbouring words in a run of the sample.
+const SAMPLED_RUN: u64 = 64;
+
+/// Runs of the sample.
+const SAMPLED_RUNS: u64 = 64;
+
+/// The seed where none is given.
+pub const DEFAULT_SEED: u64 = 42;
+
+/// How inputs are distributed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Standard normal: mixed signs, incompressible. What is timed.
+    Normal,
+    /// The same number in every element of a tensor, of normal size and mixed bits: what differs from [`Self::Normal`] is the gain of equal
+    /// data. Saved y and mask are those of x.
+    Constant,
+    /// Zero bits in x and dy. Saved y and mask are those of x, so that sigmoid's y is 1/2.
+    Zeros,
+    /// Edge values first, then by turns uniform bit patterns, and normal values four times as wide. What is validated: faults in the
+    /// tails or at subnormals show in bit patterns alone.
+    Patterns,
+    /// x from one end to the other, each in a random place of its own share of the way; dy 1. To see an error by x.
+    Ramp {
+        /// Where x begins.
+        from: i32,
+        /// Where it ends.
+        to: i32,
+        /// In so many elements.
+        elements: u64,
+    },
+    /// The same bits in every element.
+    Bits {
+        /// Of x or the saved tensor; a mask's bit is whether that is positive.
+        first: u32,
+        /// Of dy.
+        dy: u32,
+    },
+}
+
+impl Distribution {
+    /// The name in ids and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Constant => "constant",
+            Self::Zeros => "zeros",
+            Self::Patterns => "patterns",
+            Self::Ramp { .. } => "ramp",
+            Self::Bits { .. } => "bits",
+        }
+    }
+}
+
+/// Where inputs come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inputs {
+    /// Their distribution.
+    pub distribution: Distribution,
+    /// Their seed.
+    pub seed: u64,
+}
+
+/// x where something happens, in f32 or f16: signs of zero, subnormals, where exp leaves the range, where sigmoid rounds to 0 or 1.
+const EDGES_OF_X: &[f64] = &[
+    1.0,
+    0.0,
+    0.5,
+    2.0,
+    1e-3,
+    1e-5,
+    5.9e-8,
+    3.05e-5,
+    6.0e-5,
+    6.2e-5,
+    1.4e-45,
+    1e-40,
+    1.1754e-38,
+    1.1755e-38,
+    2.4e-38,
+    2.9802322e-8,
+    5.9604645e-8,
+    1.1920929e-7,
+    8.317,
+    8.318,
+    9.703,
+    9.704,
+    9.705,
+    11.08,
+    11.09,
+    11.1,
+    16.635,
+    16.636,
+    17.328,
+    17.3287,
+    17.329,
+    18.0,
+    30.0,
+    30.1,
+    87.33,
+    87.336,
+    87.337,
+    88.72,
+    88.722,
+    88.723,
+    88.73,
+    103.97,
+    103.98,
+    104.0,
+    126.0,
+    127.0,
+    128.0,
+    150.0,
+    177.0,
+    255.0,
+    65503.0,
+    65504.0,
+    1e10,
+    1e20,
+    1e38,
+    3.4028234e38,
+    f64::INFINITY,
+    f64::NAN,
+];
+
+/// y where something happens: the ends of the range, neighbours of 1, halves.
+const EDGES_OF_Y: &[f64] = &[
+    0.25,
+    0.0,
+    1.4e-45,
+    1e-40,
+    1.1755e-38,
+    2.4e-38,
+    5.9e-8,
+    6.0e-5,
+    6.2e-5,
+    1e-10,
+    1e-3,
+    0.499_999_97,
+    0.499_755_86,
+    0.5,
+    0.500_000_06,
+    0.500_488_3,
+    0.75,
+    0.999,
+    0.999_511_7,
+    0.999_999_94,
+    1.0,
+    2.0,
+    65504.0,
+    3.4028234e38,
+];
+
+/// dy where something happens.
+const EDGES_OF_DY: &[f64] = &[
+    1.0,
+    0.5,
+    0.0,
+    3.0,
+    1.4e-45,
+    1e-40,
+    1.1755e-38,
+    5.9e-8,
+    6.0e-5,
+    6.2e-5,
+    1e-10,
+    1000.0,
+    65504.0,
+    1e38,
+    3.4028234e38,
+    f64::INFINITY,
+    f64::NAN,
+];
+
+impl Inputs {
+    /// Inputs to time kernels on.
+    #[must_use]
+    pub fn normal(seed: u64) -> Self {
+        Self { distribution: Distribution::Normal, seed }
+    }
+
+    /// Inputs to show what equal values change: power, and bandwidth where memory is compressed. The same for every seed.
+    #[must_use]
+    pub fn constant(seed: u64) -> Self {
+        Self { distribution: Distribution::Constant, seed }
+    }
+
+    /// Inputs to show what zeros change. The same for every seed.
+    #[must_use]
+    pub fn zeros(seed: u64) -> Self {
+        Self { distribution: Distribution::Zeros, seed }
+    }
+
+    /// Inputs to validate kernels on.
+    #[must_use]
+    pub fn patterns(seed: u64) -> Self {
+        Self { distribution: Distribution::Patterns, seed }
+    }
+
+    /// Writes elements from `first` on, as many as fit in `bytes`, of what the kernel of `activation` reads in `role`. A mask's elements are 1
+    /// and 0.
+    pub fn fill(
+        &self,
+        activation: &Activation,
+        role: Role,
+        storage: Storage,
+        first: u64,
+        bytes: &mut [u8],
+    ) {
+        let size = storage.element_size();
+        assert_eq!(bytes.len() % size, 0, "whole elements");
+        let mut rest = bytes;
+        let mut at = first;
+        let mut parts = Vec::new();
+        while !rest.is_empty() {
+            let elements = (BLOCK - at % BLOCK).min((rest.len() / size) as u64);
+            let (part, behind) =
+                rest.split_at_mut(usize::try_from(elements).expect("at most a block") * size);
+            parts.push((at, part));
+            rest = behind;
+            at += elements;
+        }
+        parts.into_par_iter().for_each(|(first, part)| {
+            let mut random = self.generator(role, first / BLOCK);
+            for index in first - first % BLOCK..first {
+                // Elements before the first one draw what they would have drawn.
+                self.element(activation, role, storage, index, &mut random);
+            }
+            for (index, element) in (first..).zip(part.chunks_exact_mut(size)) {
+                let bits = self.element(activation, role, storage, index, &mut random);
+                element.copy_from_slice(&bits.to_le_bytes()[..size]);
+            }
+        });
+    }
+
+    fn generator(&self, role: Role, block: u64) -> Xoshiro256PlusPlus {
+        // y and the mask are computed from the very x that a forward pass would have seen.
+        let stream = match (role, self.distribution) {
+            (Role::X | Role::Saved(Saved::X | Saved::Mask), _)
+            | (Role::Saved(Saved::Y), Distribution::Normal) => 1,
+            (Role::Saved(Saved::Y), _) => 2,
+            (Role::Dy, _) => 3,
+            (Role::Result | Role::MaskResult, _) => unreachable!("results are not inputs"),
+        };
+        let mut streams = Xoshiro256PlusPlus::seed_from_u64(self.seed);
+        let key = (0..stream).fold(0, |_, _| streams.next_u64());
+        Xoshiro256PlusPlus::seed_from_u64(key.wrapping_add(block))
+    }
+
+    /// Writes what the tensor in `role` stores, from unit `first` on: elements, or the u32s of a mask.
+    pub fn fill_stored(
+        &self,
+        activation: &Activation,
+        role: Role,
+        storage: Storage,
+        first: u64,
+        bytes: &mut [u8],
+    ) {
+        if !role.is_mask() {
+            return self.fill(activation, role, storage, first, bytes);
+        }
+        let mut elements = vec![0; bytes.len() * 8 * storage.element_size()];
+        self.fill(activation, role, storage, first * 32, &mut elements);
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = (0..8).fold(0, |byte, bit| {
+                byte | u8::from(storage.element(&elements, at * 8 + bit) != 0) << bit
+            });
+        }
+    }
+
+    /// The share, from above 0 to 1, of distinct words among those sampled of the tensor in `role`, as it is stored for `elements` elements:
+    /// 16-byte words, 64 runs of 64 spread evenly over the tensor, or all words of a tensor that has no more. Runs, since compression works on
+    /// neighbours; spread, since a repeated piece may be far away. A bandwidth measured on words of which many are equal may be that of
+    /// compressed memory. An empty tensor repeats nothing: 1.
+    #[must_use]
+    pub fn distinct_share(
+        &self,
+        activation: &Activation,
+        role: Role,
+        storage: Storage,
+        elements: u64,
+    ) -> f64 {
+        let (units, unit_size) = if role.is_mask() {
+            (elements.div_ceil(32), 4)
+        } else {
+            (elements, storage.element_size())
+        };
+        let units_per_word = (SAMPLED_WORD / unit_size) as u64;
+        let words = units.div_ceil(units_per_word);
+        let run_words = if words <= SAMPLED_RUNS * SAMPLED_RUN { words } else { SAMPLED_RUN };
+        let runs = if run_words == words { words.min(1) } else { SAMPLED_RUNS };
+        let sampled: Vec<u8> = (0..runs)
+            .into_par_iter()
+            .flat_map_iter(|run| {
+                // The last run ends with the tensor.
+                let first = (words - run_words) * run / (runs - 1).max(1);
+                let stored = (run_words * units_per_word).min(units - first * units_per_word);
+                let size = |units: u64| {
+                    usize::try_from(units).expect("a sample fits the host") * unit_size
+                };
+                let mut bytes = vec![0; size(run_words * units_per_word)];
+                // What the last word lacks is padding, which is zero in memory too.
+                self.fill_stored(
+                    activation,
+                    role,
+                    storage,
+                    first * units_per_word,
+                    &mut bytes[..size(stored)],
+                );
+                bytes
+            })
+            .collect();
+        let distinct: HashSet<&[u8]> = sampled.chunks_exact(SAMPLED_WORD).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand words")]
+        let share = distinct.len() as f64 / (runs * run_words).max(1) as f64;
+        if runs == 0 { 1.0 } else { share }
+    }
+
+    fn element(
+        &self,
+        activation: &Activation,
+        role: Role,
+        storage: Storage,
+        index: u64,
+        random: &mut impl Rng,
+    ) -> u32 {
+        if role == Role::Saved(Saved::Mask) {
+            let x = self.element(activation, Role::X, storage, index, random);
+            return storage.bits(if storage.value(x) > 0.0 { 1.0 } else { 0.0 });
+        }
+        let value = match self.distribution {
+            Distribution::Normal => StandardNormal.sample(random),
+            Distribution::Constant => {
+                if role == Role::Dy {
+                    CONSTANT_DY
+                } else {
+                    CONSTANT_X
+                }
+            }
+            Distribution::Zeros => 0.0,
+            Distribution::Ramp { from, to, elements } => {
+                #[expect(clippy::cast_precision_loss, reason = "far fewer elements than 2^53")]
+                let way = (index as f64 + random.random::<f64>()) / elements as f64;
+                if role == Role::Dy { 1.0 } else { f64::from(from) + f64::from(to - from) * way }
+            }
+            Distribution::Patterns => return pattern(activation, role, storage, index, random),
+            Distribution::Bits { first, dy } => return if role == Role::Dy { dy } else { first },
+        };
+        match (role, activation.forward()) {
+            // The gradient is taken at the x that lies in memory, so x is rounded first.
+            (Role::Saved(Saved::Y), Some(forward)) => {
+                storage.bits(forward.truth(storage.value(storage.bits(value)), 0.0))
+            }
+            _ => storage.bits(value),
+        }
+    }
+}
+
+/// Fills bytes that begin `at` bytes into a tensor which is a block over and over.
+///
+/// # Panics
+/// If the block is empty.
+pub fn repeat(block: &[u8], at: u64, bytes: &mut [u8]) {
+    assert!(!block.is_empty(), "nothing to repeat");
+    let mut at = usize::try_from(at % block.len() as u64).expect("below its length");
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let part = rest.len().min(block.len() - at);
+        let (filled, behind) = rest.split_at_mut(part);
+        filled.copy_from_slice(&block[at..at + part]);
+        (rest, at) = (behind, 0);
+    }
+}
+
+fn pattern(
+    activation: &Activation,
+    role: Role,
+    storage: Storage,
+    index: u64,
+    random: &mut impl Rng,
+) -> u32 {
+    let word = random.next_u64();
+    let normal: f64 = StandardNormal.sample(random);
+    if let Some(edge) = edge(activation, role, storage, index) {
+        return edge;
+    }
+    let all_bits = if storage == Storage::F32 { u32::MAX } else { u32::from(u16::MAX) };
+    let bits = (word >> 32) as u32 & all_bits;
+    match role {
+        Role::Saved(Saved::Y) => {
+            // Finite values from 0 to the largest y there is.
+            let highest = storage.bits(activation.highest_y.min(storage.memory().max));
+            if index.is_multiple_of(2) {
+                bits % (highest + 1)
+            } else {
+                storage.bits(activation.clamp_y(normal.abs()))
+            }
+        }
+        _ if index.is_multiple_of(2) => bits,
+        _ => storage.bits(4.0 * normal),
+    }
+}
+
+/// The edge value at `index`, if that lies within them. Both tensors step through their edges, dy one further each time the other starts
+/// anew, so that every edge of the saved tensor meets every edge of dy, and a tensor of a few elements has some of both.
+fn edge(activation: &Activation, role: Role, storage: Storage, index: u64) -> Option<u32> {
+    let of_first: &[f64] =
+        if matches!(role, Role::Saved(Saved::Y)) { EDGES_OF_Y } else { EDGES_OF_X };
+    // Positive and negative, one after the other.
+    let (count_of_first, count_of_dy) = (EDGES_OF_X.len() as u64 * 2, EDGES_OF_DY.len() as u64 * 2);
+    if index >= count_of_first * count_of_dy {
+        return None;
+    }
+    let at = |edges: &[f64], position: u64| {
+        let value =
+            edges[usize::try_from(position / 2).expect("an index of a short list") % edges.len()];
+        if position.is_multiple_of(2) { value } else { -value }
+    };
+    let value = match role {
+        Role::Dy => at(EDGES_OF_DY, (index + index / count_of_first) % count_of_dy),
+        Role::Saved(Saved::Y) => activation.clamp_y(at(of_first, index % count_of_first).abs()),
+        _ => at(of_first, index % count_of_first),
+    };
+    Some(storage.bits(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::kernel::{self, Kernel};
+
+    fn sigmoid() -> &'static Activation {
+        Activation::named("sigmoid").expect("in the table")
+    }
+
+    fn values(inputs: Inputs, role: Role, storage: Storage, first: u64, count: usize) -> Vec<f64> {
+        let size = storage.element_size();
+        let mut bytes = vec![0; count * size];
+        inputs.fill(sigmoid(), role, storage, first, &mut bytes);
+        (0..count).map(|index| storage.value(storage.element(&bytes, index))).collect()
+    }
+
+    #[test]
+    fn any_piece_holds_what_the_whole_holds() {
+        for inputs in
+            [Inputs::normal(7), Inputs::patterns(7), Inputs::constant(7), Inputs::zeros(7)]
+        {
+            for role in [Role::X, Role::Saved(Saved::Y), Role::Dy] {
+                let whole: Vec<_> = values(inputs, role, Storage::F16, 0, 20_000)
+                    .iter()
+                    .map(|v| v.to_bits())
+                    .collect();
+                for (first, count) in [(0, 1), (4095, 2), (4096, 4096), (5000, 9000), (19_999, 1)] {
+                    let piece = values(inputs, role, Storage::F16, first, count);
+                    let at = usize::try_from(first).expect("small");
+                    let piece: Vec<_> = piece.iter().map(|v| v.to_bits()).collect();
+                    assert_eq!(piece, whole[at..at + count], "{inputs:?} {role:?} from {first}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_edge_of_the_saved_tensor_meets_every_edge_of_dy() {
+        let (of_x, of_dy) = (EDGES_OF_X.len() * 2, EDGES_OF_DY.len() * 2);
+        let bits = |role: Role| {
+            let edge =
+                |index: usize| edge(sigmoid(), role, Storage::F32, index as u64).expect("an edge");
+            (0..of_x * of_dy).map(edge).collect::<Vec<_>>()
+        };
+        let pairs: HashSet<_> = bits(Role::X).into_iter().zip(bits(Role::Dy)).collect();
+        assert_eq!(pairs.len(), of_x * of_dy);
+        assert!(edge(sigmoid(), Role::X, Storage::F32, (of_x * of_dy) as u64).is_none());
+    }
+
+    #[test]
+    fn normal_inputs_are_standard_normal_and_differ_by_seed_and_role() {
+        let x = values(Inputs::normal(1), Role::X, Storage::F32, 0, 100_000);
+        let mean = x.iter().sum::<f64>() / 1e5;
+        let variance = x.iter().map(|v| v * v).sum::<f64>() / 1e5;
+        assert!(
+            mean.abs() < 0.015 && (variance - 1.0).abs() < 0.02,
+            "mean {mean}, variance {variance}"
+        );
+        assert_ne!(x, values(Inputs::normal(2), Role::X, Storage::F32, 0, 100_000));
+        assert_ne!(x, values(Inputs::normal(1), Role::Dy, Storage::F32, 0, 100_000));
+    }
+
+    #[test]
+    fn the_saved_y_is_the_forward_of_x() {
+        let x = values(Inputs::normal(3), Role::X, Storage::F32, 0, 5000);
+        let y = values(Inputs::normal(3), Role::Saved(Saved::Y), Storage::F32, 0, 5000);
+        for (x, y) in x.iter().zip(y) {
+            assert_eq!(
+                Storage::F32.bits(crate::kernels::reference::sigmoid(*x)),
+                Storage::F32.bits(y)
+            );
+        }
+    }
+
+    #[test]
+    fn patterns_hold_the_edges_and_every_exponent() {
+        let x = values(Inputs::patterns(1), Role::X, Storage::F32, 0, 100_000);
+        assert!(x.iter().any(|x| x.is_nan()) && x.contains(&f64::INFINITY) && x.contains(&-104.0));
+        assert!(x.iter().any(|x| *x == 0.0 && x.is_sign_negative()));
+        let exponents: HashSet<_> = x.iter().map(|x| Storage::F32.bits(*x) >> 23 & 0xff).collect();
+        assert_eq!(exponents.len(), 256);
+        let y = values(Inputs::patterns(1), Role::Saved(Saved::Y), Storage::F32, 0, 100_000);
+        assert!(y.iter().all(|y| (0.0..=1.0).contains(y)) && y.contains(&0.0) && y.contains(&1.0));
+    }
+
+    /// Every tensor that some kernel reads.
+    fn inputs_of_kernels() -> impl Iterator<Item = (Kernel, Role)> {
+        kernel::all()
+            .flat_map(|kernel| kernel.inputs().map(move |role| (kernel, role)).collect::<Vec<_>>())
+    }
+
+    fn bits(inputs: Inputs, activation: &Activation, role: Role, storage: Storage) -> Vec<u32> {
+        let mut bytes = vec![0xff; 9001 * storage.element_size()];
+        inputs.fill(activation, role, storage, 4000, &mut bytes);
+        (0..9001).map(|index| storage.element(&bytes, index)).collect()
+    }
+
+    #[test]
+    fn constant_inputs_are_one_ordinary_number_a_tensor_and_what_follows_from_it() {
+        for (kernel, role) in inputs_of_kernels() {
+            let (activation, storage) = (kernel.activation, kernel.storage);
+            let found = bits(Inputs::constant(1), activation, role, storage);
+            assert!(found.iter().all(|bits| *bits == found[0]), "{} {role:?}", kernel.path());
+            let x = if storage == Storage::F32 { 0x3f49_0fdb } else { 0x3a48 };
+            let dy = if storage == Storage::F32 { 0xbf2d_f854 } else { 0xb970 };
+            let expected = match role {
+                Role::X | Role::Saved(Saved::X) => x,
+                Role::Dy => dy,
+                Role::Saved(Saved::Mask) => storage.bits(1.0),
+                Role::Saved(Saved::Y) => {
+                    let forward =
+                        activation.forward().expect("y is saved of what has a forward pass");
+                    storage.bits(forward.truth(storage.value(x), 0.0))
+                }
+                Role::Result | Role::MaskResult => unreachable!("results are not inputs"),
+            };
+            assert_eq!(found[0], expected, "{} {role:?}", kernel.path());
+            assert_eq!(
+                found,
+                bits(Inputs::constant(2), activation, role, storage),
+                "of another seed"
+            );
+        }
+    }
+
+    #[test]
+    fn zeros_are_zero_bits_and_the_forward_of_zero() {
+        for (kernel, role) in inputs_of_kernels() {
+            let found = bits(Inputs::zeros(1), kernel.activation, role, kernel.storage);
+            let is_half = role == Role::Saved(Saved::Y) && kernel.activation.name == "sigmoid";
+            let expected = if is_half { kernel.storage.bits(0.5) } else { 0 };
+            assert!(found.iter().all(|bits| *bits == expected), "{} {role:?}", kernel.path());
+        }
+    }
+
+    #[test]
+    fn normal_inputs_are_distinct_and_constant_ones_and_zeros_are_not() {
+        for (kernel, role) in inputs_of_kernels() {
+            for elements in [1 << 16, 1 << 20] {
+                let share = |inputs: Inputs| {
+                    inputs.distinct_share(kernel.activation, role, kernel.storage, elements)
+                };
+                let what = format!("{} {role:?} n={elements}", kernel.path());
+                let normal = share(Inputs::normal(DEFAULT_SEED));
+                // The least is ReLU's y in f32: one word in 16 is four zeros.
+                assert!(normal > 0.9 && normal <= 1.0, "{what}: {normal}");
+                for repeated in [share(Inputs::constant(1)), share(Inputs::zeros(1))] {
+                    assert!(repeated > 0.0 && repeated < 0.01, "{what}: {repeated}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_sample_of_words_reaches_both_ends_and_leaves_no_small_tensor_out() {
+        let share = |inputs: Inputs, role, storage, elements| {
+            inputs.distinct_share(sigmoid(), role, storage, elements)
+        };
+        assert_eq!(share(Inputs::normal(1), Role::X, Storage::F32, 0), 1.0);
+        // A word of one number and padding; a full word of it and one that is padded; many full ones and one that is padded.
+        let constant = |storage, elements| share(Inputs::constant(1), Role::X, storage, elements);
+        assert_eq!(constant(Storage::F32, 1), 1.0);
+        assert_eq!(constant(Storage::F32, 5), 1.0);
+        assert_eq!(constant(Storage::F32, 8), 0.5);
+        assert_eq!(constant(Storage::F16, 8 * 4095 + 1), 2.0 / 4096.0);
+        // One word more than the sample has; and the last one is in it.
+        assert_eq!(constant(Storage::F32, 4 * 4096 + 4), 1.0 / 4096.0);
+        assert_eq!(constant(Storage::F32, 4 * 4096 + 1), 2.0 / 4096.0);
+        assert_eq!(constant(Storage::F32, (1 << 26) + 1), 2.0 / 4096.0);
+        // Words of 128 elements.
+        let mask =
+            |elements| share(Inputs::constant(1), Role::Saved(Saved::Mask), Storage::F16, elements);
+        assert_eq!(mask(128 * 10), 0.1);
+        assert_eq!(mask(128 * 9 + 32), 0.2);
+    }
+
+    #[test]
+    fn distributions_have_the_names_of_ids() {
+        let name = |inputs: Inputs| inputs.distribution.name();
+        let names = [Inputs::normal(1), Inputs::constant(1), Inputs::zeros(1), Inputs::patterns(1)]
+            .map(name);
+        assert_eq!(names, ["normal", "constant", "zeros", "patterns"]);
+    }
+}

@@ -1,0 +1,218 @@
+//! A kernel: an activation's form over a storage, by a driver. Its id, its WGSL, its tensors, and from these the bytes it moves.
+
+use crate::kernels::activation::{
+    ACTIVATIONS, Activation, Direction, Form, ForwardKind, Pass, Saved,
+};
+use crate::kernels::dtype::Storage;
+
+/// What a tensor is to a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The input of a forward pass.
+    X,
+    /// What the forward pass kept, read by the backward pass.
+    Saved(Saved),
+    /// The gradient of the output.
+    Dy,
+    /// What the kernel writes: y forward, dx backward.
+    Result,
+    /// One bit an element that a forward pass writes beside y.
+    MaskResult,
+}
+
+/// One compute kernel. Shape (workgroup size, words per invocation) is not part of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    /// What is computed.
+    pub activation: &'static Activation,
+    /// How.
+    pub form: &'static Form,
+    /// On what.
+    pub storage: Storage,
+}
+
+/// Every kernel: all forms of all activations over all storages, in the order of tables.
+pub fn all() -> impl Iterator<Item = Kernel> {
+    Storage::ALL.into_iter().flat_map(|storage| {
+        Direction::ALL.into_iter().flat_map(move |direction| {
+            ACTIVATIONS.iter().flat_map(move |activation| {
+                let wanted = move |form: &&Form| {
+                    form.pass.direction() == direction && form.storages.contains(&storage)
+                };
+                activation.forms.iter().filter(wanted).map(move |form| Kernel {
+                    activation,
+                    form,
+                    storage,
+                })
+            })
+        })
+    })
+}
+
+impl Kernel {
+    /// The default form of an activation for a direction, if it has one.
+    #[must_use]
+    pub fn default_form(
+        activation: &'static Activation,
+        direction: Direction,
+        storage: Storage,
+    ) -> Option<Self> {
+        let fits =
+            |form: &&Form| form.pass.direction() == direction && form.storages.contains(&storage);
+        let form = activation.forms.iter().find(fits)?;
+        Some(Self { activation, form, storage })
+    }
+
+    /// Which pass it belongs to.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.form.pass.direction()
+    }
+
+    /// Its id without a size, such as `forward/f32/sigmoid/two_sided`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!(
+            "{}/{}/{}/{}",
+            self.direction().name(),
+            self.storage.name(),
+            self.activation.name,
+            self.form.name
+        )
+    }
+
+    /// Its id at a size, such as `forward/f32/n=16777216/sigmoid/two_sided`: group first, so that what is compared prints together.
+    #[must_use]
+    pub fn id(&self, elements: u64) -> String {
+        format!("{}/{}", group_id(self.direction(), self.storage, elements), self.member_id())
+    }
+
+    /// The part of the id that tells it from the other members of its group, such as `sigmoid/two_sided`.
+    #[must_use]
+    pub fn member_id(&self) -> String {
+        format!("{}/{}", self.activation.name, self.form.name)
+    }
+
+    /// The tensors it touches in the order of their bindings, which start at 1: what it writes, the result first, then what it reads.
+    #[must_use]
+    pub fn tensors(&self) -> &'static [Role] {
+        match self.form.pass {
+            Pass::Forward { kind: ForwardKind::WithMask, .. } => {
+                &[Role::Result, Role::MaskResult, Role::X]
+            }
+            Pass::Forward { .. } => &[Role::Result, Role::X],
+            Pass::Backward { saved: Saved::X, .. } => {
+                &[Role::Result, Role::Saved(Saved::X), Role::Dy]
+            }
+            Pass::Backward { saved: Saved::Y, .. } => {
+                &[Role::Result, Role::Saved(Saved::Y), Role::Dy]
+            }
+            Pass::Backward { saved: Saved::Mask, .. } => {
+                &[Role::Result, Role::Saved(Saved::Mask), Role::Dy]
+            }
+        }
+    }
+
+    /// The tensors it reads.
+    pub fn inputs(&self) -> impl Iterator<Item = Role> {
+        self.tensors().iter().copied().filter(|role| !role.is_written())
+    }
+
+    /// Bytes that it has to move for `elements` elements: each tensor once.
+    #[must_use]
+    pub fn bytes(&self, elements: u64) -> u64 {
+        let bytes = |role: &Role| {
+            if role.is_mask() {
+                elements.div_ceil(32) * 4
+            } else {
+                elements * self.storage.element_bytes()
+            }
+        };
+        self.tensors().iter().map(bytes).sum()
+    }
+
+    /// Words that an invocation takes at a time: those of a u32 of mask, where there is one.
+    #[must_use]
+    pub fn words_per_unit(&self) -> u64 {
+        if self.tensors().iter().any(|role| role.is_mask()) {
+            2 * self.storage.element_bytes()
+        } else {
+            1
+        }
+    }
+
+    /// Its whole WGSL: storage, activation, a line or two of glue, the words of an invocation, driver.
+    #[must_use]
+    pub fn wgsl(&self) -> String {
+        self.wgsl_of(self.activation.wgsl, &format!("{}_{}", self.activation.name, self.form.name))
+    }
+
+    /// [`Self::wgsl`] around another function of the same operands, and the text that defines it.
+    #[must_use]
+    pub fn wgsl_of(&self, definitions: &str, function: &str) -> String {
+        let forward = format!("fn forward(x: T) -> T {{ return {function}(x); }}\n");
+        let backward =
+            format!("fn backward(saved: T, dy: T) -> T {{ return {function}(saved, dy); }}\n");
+        let (glue, driver) = match self.form.pass {
+            Pass::Forward { kind: ForwardKind::WithMask, .. } => (
+                forward
+                    + &format!(
+                        "fn mask_bits(x: T) -> vec4<bool> {{ return {function}_bits(x); }}\n"
+                    ),
+                include_str!("../../shaders/drivers/forward_mask.wgsl"),
+            ),
+            Pass::Forward { .. } => (forward, include_str!("../../shaders/drivers/forward.wgsl")),
+            Pass::Backward { saved: Saved::Mask, .. } => {
+                (backward, include_str!("../../shaders/drivers/backward_mask.wgsl"))
+            }
+            Pass::Backward { .. } => {
+                (backward, include_str!("../../shaders/drivers/backward.wgsl"))
+            }
+        };
+        let storage = if self.is_raw() {
+            include_str!("../../shaders/storage/raw.wgsl")
+        } else {
+            self.storage.wgsl()
+        };
+        let words = include_str!("../../shaders/drivers/words.wgsl");
+        [storage, definitions, &glue, words, driver].join("\n")
+    }
+
+    /// Whether it moves bits without arithmetic.
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        matches!(self.form.pass, Pass::Forward { kind: ForwardKind::Raw, .. })
+    }
+
+    /// Whether it stores results two at a time by pack2x16float.
+    #[must_use]
+    pub fn packs_pairs(&self) -> bool {
+        self.storage == Storage::F16 && !self.is_raw()
+    }
+
+    /// Whether its shader needs 16-bit floats as a feature of the adapter.
+    #[must_use]
+    pub fn needs_shader_f16(&self) -> bool {
+        self.storage == Storage::F16Native && !self.is_raw()
+    }
+}
+
+impl Role {
+    /// Whether a kernel writes it.
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        matches!(self, Self::Result | Self::MaskResult)
+    }
+
+    /// Whether it has one bit an element.
+    #[must_use]
+    pub fn is_mask(self) -> bool {
+        matches!(self, Self::MaskResult | Self::Saved(Saved::Mask))
+    }
+}
+
+/// The id of kernels that are compared with one another, such as `forward/f32/n=16777216`.
+#[must_use]
+pub fn group_id(direction: Direction, storage: Storage, elements: u64) -> String {
+    format!("{}/{}/n={elements}", direction.name(), storage.name())
+}

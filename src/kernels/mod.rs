@@ -1,0 +1,11 @@
+//! What can be run: activations with their references and error bounds, dtypes, inputs, and the
+//! WGSL of kernels and chains.
+
+pub mod activation;
+pub mod bounds;
+pub mod chain;
+pub mod dtype;
+pub mod inputs;
+pub mod kernel;
+pub mod ops;
+pub mod reference;

@@ -1,0 +1,303 @@
+//! The table of ops: functions of which a ladder makes rungs, from a bare fma up to whole activations and their gradients.
+//!
+//! A rung is v = fma(f(v, x), factor, x). f, the factor and the range of x are chosen so that the chain stays in the domain of f, that
+//! |factor df/dv| stays below 1, so that errors die out, and that values differ from lane to lane.
+
+use crate::kernels::activation::{Activation, Direction, Form};
+use crate::kernels::bounds::{Allowed, Case};
+use crate::kernels::dtype::Storage;
+use crate::kernels::reference;
+
+/// A function with its place on a ladder.
+#[derive(Clone, Copy, Debug)]
+pub struct Op {
+    /// In ids: `exp2`, `sigmoid/two_sided`, `backward/sigmoid/from_y`.
+    pub name: &'static str,
+    /// f in WGSL, of v and x.
+    pub wgsl: &'static str,
+    /// f in f64.
+    pub reference: fn(v: f64, x: f64) -> f64,
+    /// How far WGSL lets f be off.
+    pub error: Error,
+    /// What f's result is multiplied with before x is added.
+    pub factor: f32,
+    /// The ends of x, from which the chain also starts.
+    pub range: [f64; 2],
+    /// The activation whose functions `wgsl` calls, with the name of its form.
+    pub form: Option<(&'static str, &'static str)>,
+    /// The storages it is written for.
+    pub storages: &'static [Storage],
+}
+
+/// How far WGSL lets a function be off.
+#[derive(Clone, Copy, Debug)]
+pub enum Error {
+    /// Not at all.
+    None,
+    /// So many ULP of the result.
+    Ulps(f64),
+    /// 3 + 2|v| ULP of the result, in f16 1 + 2|v|.
+    Exponential,
+    /// So much in f32, and so much in f16.
+    Absolute(f64, f64),
+    /// What the form allows.
+    OfForm,
+}
+
+/// The storages whose arithmetic a ladder can climb in.
+const NATIVE: &[Storage] = &[Storage::F32, Storage::F16Native];
+
+const fn op(
+    name: &'static str,
+    wgsl: &'static str,
+    reference: fn(f64, f64) -> f64,
+    error: Error,
+    factor: f32,
+    range: [f64; 2],
+) -> Op {
+    Op { name, wgsl, reference, error, factor, range, form: None, storages: NATIVE }
+}
+
+const fn of_form(
+    name: &'static str,
+    wgsl: &'static str,
+    reference: fn(f64, f64) -> f64,
+    factor: f32,
+    range: [f64; 2],
+    form: (&'static str, &'static str),
+) -> Op {
+    Op {
+        name,
+        wgsl,
+        reference,
+        error: Error::OfForm,
+        factor,
+        range,
+        form: Some(form),
+        storages: NATIVE,
+    }
+}
+
+/// The factor of the fma ladder.
+pub const FMA_FACTOR: f32 = -0.75;
+
+/// The fma alone: the unit that rungs are counted in.
+pub static FMA: Op = op("fma", "v", |v, _| v, Error::None, FMA_FACTOR, [-2.0, 2.0]);
+
+/// All ops, in the order of tables.
+pub static OPS: &[Op] = &[
+    FMA,
+    op("max", "max(v, x)", f64::max, Error::None, -0.75, [-2.0, 2.0]),
+    // Not with x behind it: a compiler would make a max of it.
+    op(
+        "select",
+        "select(x, v, v > T(0.25))",
+        |v, x| if v > 0.25 { v } else { x },
+        Error::None,
+        -0.75,
+        // Below 1, from which on the fourth of x, which is the next v, would come to lie beside the threshold.
+        [-2.0, 0.75],
+    ),
+    op("exp2", "exp2(v)", |v, _| libm::exp2(v), Error::Exponential, -0.25, [-1.0, 1.0]),
+    op("exp", "exp(v)", |v, _| libm::exp(v), Error::Exponential, -0.25, [-1.0, 1.0]),
+    op("log2", "log2(v)", |v, _| libm::log2(v), Error::Ulps(3.0), 0.25, [2.25, 3.0]),
+    op("reciprocal", "T(1.0) / v", |v, _| 1.0 / v, Error::Ulps(2.5), 0.5, [1.0, 2.0]),
+    op("division", "x / v", |v, x| x / v, Error::Ulps(2.5), 0.5, [1.0, 2.0]),
+    op("rsqrt", "inverseSqrt(v)", |v, _| v.sqrt().recip(), Error::Ulps(2.0), 0.5, [1.0, 2.0]),
+    op(
+        "sin",
+        "sin(v)",
+        |v, _| libm::sin(v),
+        Error::Absolute(0.00048828125, 0.0078125),
+        0.5,
+        [-2.0, 2.0],
+    ),
+    op("tanh", "tanh(v)", |v, _| libm::tanh(v), Error::Absolute(1e-5, 0.0078125), 0.5, [-2.0, 2.0]),
+    of_form(
+        "relu/plain",
+        "relu_plain(v)",
+        |v, _| reference::relu(v),
+        -0.75,
+        [-2.0, 2.0],
+        ("relu", "plain"),
+    ),
+    of_form(
+        "sigmoid/two_sided",
+        "sigmoid_two_sided(v)",
+        |v, _| reference::sigmoid(v),
+        0.5,
+        [-4.0, 4.0],
+        ("sigmoid", "two_sided"),
+    ),
+    of_form(
+        "sigmoid/naive",
+        "sigmoid_naive(v)",
+        |v, _| reference::sigmoid(v),
+        0.5,
+        [-4.0, 4.0],
+        ("sigmoid", "naive"),
+    ),
+    of_form(
+        "sigmoid/exp2",
+        "sigmoid_exp2(v)",
+        |v, _| reference::sigmoid(v),
+        0.5,
+        [-4.0, 4.0],
+        ("sigmoid", "exp2"),
+    ),
+    of_form(
+        "sigmoid/tanh",
+        "sigmoid_tanh(v)",
+        |v, _| reference::sigmoid(v),
+        0.5,
+        [-4.0, 4.0],
+        ("sigmoid", "tanh"),
+    ),
+    Op {
+        storages: &[Storage::F32],
+        ..of_form(
+            "sigmoid/poly",
+            "sigmoid_poly(v)",
+            |v, _| reference::sigmoid(v),
+            0.5,
+            [-4.0, 4.0],
+            ("sigmoid", "poly"),
+        )
+    },
+    // The chain runs through the saved tensor, so that nothing of the gradient can be computed once and kept.
+    of_form(
+        "backward/relu/from_y",
+        "relu_from_y(v, x)",
+        reference::relu_backward,
+        -0.75,
+        [-2.0, 2.0],
+        ("relu", "from_y"),
+    ),
+    of_form(
+        "backward/sigmoid/from_y",
+        "sigmoid_from_y(v, x)",
+        reference::sigmoid_from_y,
+        0.25,
+        [0.125, 0.75],
+        ("sigmoid", "from_y"),
+    ),
+    of_form(
+        "backward/sigmoid/from_x",
+        "sigmoid_from_x(v, x)",
+        reference::sigmoid_from_x,
+        0.5,
+        [-2.0, 2.0],
+        ("sigmoid", "from_x"),
+    ),
+];
+
+impl Op {
+    /// The op of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        OPS.iter().find(|op| op.name == name)
+    }
+
+    /// The op of the default form of an activation.
+    #[must_use]
+    pub fn of_default(activation: &str, direction: Direction) -> Option<&'static Self> {
+        let forms = Activation::named(activation)?.forms;
+        let form = forms.iter().find(|form| form.pass.direction() == direction)?;
+        let is_that = |op: &&Self| {
+            op.form == Some((activation, form.name))
+                && op.name.starts_with("backward/") == (direction == Direction::Backward)
+        };
+        OPS.iter().find(is_that)
+    }
+
+    /// The activation and the form whose function it calls.
+    #[must_use]
+    pub fn activation(&self) -> Option<(&'static Activation, &'static Form)> {
+        let (activation, form) = self.form?;
+        let activation = Activation::named(activation)?;
+        Some((activation, activation.forms.iter().find(|other| other.name == form)?))
+    }
+
+    /// How far f of v and x may be off in arithmetic of that storage.
+    #[must_use]
+    pub fn error_at(&self, storage: Storage, v: f64, x: f64) -> f64 {
+        let format = storage.arithmetic();
+        let truth = (self.reference)(v, x);
+        let is_f32 = storage.arithmetic() == Storage::F32.arithmetic();
+        match self.error {
+            Error::None => 0.0,
+            Error::Ulps(ulps) => ulps * format.ulp(truth),
+            Error::Exponential => {
+                (if is_f32 { 3.0 } else { 1.0 } + 2.0 * v.abs()) * format.ulp(truth)
+            }
+            Error::Absolute(single, half) => {
+                if is_f32 {
+                    single
+                } else {
+                    half
+                }
+            }
+            Error::OfForm => {
+                let (_, form) = self.activation().expect("a form of the table");
+                let dy = if form.pass.direction() == Direction::Backward { x } else { 0.0 };
+                let case = Case { storage, first: v, first_bits: storage.bits(v), dy, truth };
+                match (form.allowed)(&case) {
+                    Allowed::Within { lowest, highest } => (highest - truth).max(truth - lowest),
+                    Allowed::OneOf(a, b) => (a - truth).abs().max((b - truth).abs()),
+                    Allowed::Bits(_) | Allowed::Anything => 0.0,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_die_out_and_values_stay_in_the_domain() {
+        for op in OPS {
+            for step in 0..=1000 {
+                let x = op.range[0] + (op.range[1] - op.range[0]) * f64::from(step) / 1000.0;
+                let factor = f64::from(op.factor);
+                let mut v = x;
+                for rung in 0..64 {
+                    let h = 1e-6;
+                    let slope = ((op.reference)(v + h, x) - (op.reference)(v - h, x)) / (2.0 * h);
+                    // At a step the difference is not a slope; there the chain does not cross it.
+                    let is_step = matches!(op.name, "select" | "backward/relu/from_y");
+                    assert!(
+                        is_step || (factor * slope).abs() <= 0.7501,
+                        "{} at {v}, rung {rung}: {slope}",
+                        op.name
+                    );
+                    v = factor.mul_add((op.reference)(v, x), x);
+                    assert!(v.is_finite() && v.abs() < 16.0, "{} from {x}: {v}", op.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn default_forms_have_a_ladder() {
+        for (activation, direction, name) in [
+            ("relu", Direction::Forward, "relu/plain"),
+            ("sigmoid", Direction::Forward, "sigmoid/two_sided"),
+            ("relu", Direction::Backward, "backward/relu/from_y"),
+            ("sigmoid", Direction::Backward, "backward/sigmoid/from_y"),
+        ] {
+            assert_eq!(Op::of_default(activation, direction).map(|op| op.name), Some(name));
+        }
+        assert!(Op::of_default("copy", Direction::Forward).is_none());
+    }
+
+    #[test]
+    fn names_are_unique_and_forms_are_there() {
+        for (index, op) in OPS.iter().enumerate() {
+            assert!(OPS[..index].iter().all(|other| other.name != op.name), "{}", op.name);
+            assert_eq!(op.form.is_some(), op.activation().is_some(), "{}", op.name);
+            assert!(op.wgsl.contains('v'), "{}", op.name);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Claims in text, pictures and tables: what was found of each, its figures, and the lines that are better seen than read.
+
+use std::fmt::Write as _;
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+
+use super::chart::{Axis, Chart, Line, LineChart, Look, Point, Scale};
+use super::section::{Picture, RELU, SIGMOID};
+use crate::render::grid::{Block, Grid};
+use crate::render::table::number;
+use crate::render::text::{COLUMNS, plain, wrapped};
+use crate::report::{Axis as ClaimAxis, Claim, Figure, Plot, Report, Scale as ClaimScale, Status};
+
+/// What became of each claim, in a line; then the figures of each. For a terminal.
+#[must_use]
+pub fn text(claims: &[Claim]) -> String {
+    let lines = claims
+        .iter()
+        .map(|claim| [claim.name.clone(), outcome(claim).to_owned(), because(claim).to_owned()]);
+    let mut text = in_columns(Some(["claim", "here it", "because"]), lines);
+    for claim in claims.iter().filter(|claim| !claim.figures.is_empty()) {
+        let _ = write!(
+            text,
+            "\n\n{}\n",
+            wrapped(&plain(&format!("{}: {}", claim.name, claim.statement)))
+        );
+        let figures = claim.figures.iter().map(|figure| {
+            let value = format!("{} {}", value(figure), figure.unit).trim_end().to_owned();
+            [figure.name.clone(), value, figure.note.clone().unwrap_or_default()]
+        });
+        text += &in_columns(None, figures);
+        for note in &claim.notes {
+            let _ = write!(text, "\n{}", wrapped(&plain(&format!("- {note}"))));
+        }
+    }
+    text
+}
+
+/// Three columns of words, of which the last goes on below itself.
+fn in_columns(header: Option<[&str; 3]>, rows: impl Iterator<Item = [String; 3]>) -> String {
+    let columns = u16::try_from(COLUMNS).expect("a hundred");
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(columns);
+    if let Some(header) = header {
+        table.set_header(header);
+    }
+    table.add_rows(rows.map(|row| row.map(|cell| plain(&cell).into_owned())));
+    table.set_constraints([
+        ColumnConstraint::ContentWidth,
+        ColumnConstraint::ContentWidth,
+        ColumnConstraint::UpperBoundary(Width::Fixed(columns)),
+    ]);
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// The pictures of all claims, each named by its claim, and where one has several, by their number.
+#[must_use]
+pub fn pictures(report: &Report) -> Vec<Picture> {
+    report.claims.iter().flat_map(pictures_of).collect()
+}
+
+/// The pictures of one claim.
+#[must_use]
+pub fn pictures_of(claim: &Claim) -> Vec<Picture> {
+    let named = |(index, plot)| Picture {
+        key: if claim.plots.len() == 1 {
+            claim.name.clone()
+        } else {
+            format!("{}/{}", claim.name, index + 1)
+        },
+        chart: chart(plot),
+    };
+    claim.plots.iter().enumerate().map(named).collect()
+}
+
+/// What was found of each claim, in a line.
+#[must_use]
+pub fn grid(claims: &[Claim]) -> Option<Grid> {
+    let rows = claims.iter().map(|claim| {
+        let claimed = format!("{}: {}", claim.name, claim.statement);
+        [claimed, outcome(claim).to_owned(), because(claim).to_owned()]
+    });
+    Grid::of(["claim", "here it", "because"], rows).with_words(2).filled()
+}
+
+/// What became of a claim.
+#[must_use]
+pub fn outcome(claim: &Claim) -> &'static str {
+    match (claim.status, claim.outcome) {
+        (Status::Ok, Some(outcome)) => outcome.name(),
+        (status, _) => status.name(),
+    }
+}
+
+/// Why.
+#[must_use]
+pub fn because(claim: &Claim) -> &str {
+    claim
+        .conclusion
+        .as_ref()
+        .or(claim.reason.as_ref())
+        .map_or("no reason was given", String::as_str)
+}
+
+/// Its figures, then the points of each of its plots.
+#[must_use]
+pub fn grids_of(claim: &Claim) -> Vec<Grid> {
+    let figures = claim.figures.iter().map(|figure| {
+        [
+            figure.name.clone(),
+            value(figure),
+            figure.unit.clone(),
+            figure.note.clone().unwrap_or_default(),
+        ]
+    });
+    let figures = Grid::of(["figure", "value", "unit", "note"], figures).with_words(2).filled();
+    figures.into_iter().chain(claim.plots.iter().map(points)).collect()
+}
+
+/// Of a figure, `value [low, high]`.
+fn value(figure: &Figure) -> String {
+    figure
+        .value
+        .map_or_else(|| "none".to_owned(), |value| with_ends(value, figure.low, figure.high))
+}
+
+/// `value [low, high]`, as far as there is an interval.
+fn with_ends(value: f64, low: Option<f64>, high: Option<f64>) -> String {
+    match (low, high) {
+        (Some(low), Some(high)) => format!("{} [{}, {}]", number(value), number(low), number(high)),
+        _ => number(value),
+    }
+}
+
+fn chart(plot: &Plot) -> Chart {
+    let axis = |axis: &ClaimAxis| {
+        let scale = match axis.scale {
+            ClaimScale::Linear => Scale::Linear,
+            ClaimScale::Log2 => Scale::Log2,
+            ClaimScale::Log10 => Scale::Log10,
+        };
+        Axis::new(&axis.label, scale)
+    };
+    let looks = looks(plot.series.iter().map(|series| series.label.as_str()));
+    let lines = plot.series.iter().zip(looks).map(|(series, look_of_series)| {
+        let points = series.points.iter().filter_map(|point| {
+            let y = point.y?;
+            let value = with_ends(y, point.low, point.high);
+            Some(Point {
+                x: point.x,
+                y,
+                interval: point.low.zip(point.high).map(|(low, high)| [low, high]),
+                tip: format!("{}, {} {}: {value}", series.label, plot.x.label, number(point.x)),
+            })
+        });
+        let points: Vec<Point> = points.collect();
+        // Many markers would hide the line.
+        let look = if points.len() > 40 { Look::Computed } else { Look::Measured };
+        Line { label: series.label.clone(), series: look_of_series, look, points }
+    });
+    Chart::Lines(LineChart {
+        title: plot.title.clone(),
+        x: axis(&plot.x),
+        y: axis(&plot.y),
+        lines: lines.collect(),
+        levels: Vec::new(),
+        zones: Vec::new(),
+    })
+}
+
+/// Looks for lines of these names, each its own: the first of ReLU and the first of sigmoid look as in all other pictures.
+fn looks<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    let mut taken: Vec<usize> = Vec::new();
+    for label in labels {
+        let label = label.to_lowercase();
+        let usual = match (label.contains("relu"), label.contains("sigmoid")) {
+            (true, false) => Some(RELU),
+            (false, true) => Some(SIGMOID),
+            _ => None,
+        };
+        let usual = usual.filter(|look| !taken.contains(look));
+        let next = (SIGMOID + 1..=SIGMOID + 1 + taken.len())
+            .find(|look| !taken.contains(look))
+            .unwrap_or_default();
+        taken.push(usual.unwrap_or(next));
+    }
+    taken
+}
+
+/// The points of a plot: a row for each x, a column for each line.
+fn points(plot: &Plot) -> Grid {
+    let mut xs: Vec<f64> =
+        plot.series.iter().flat_map(|series| series.points.iter().map(|point| point.x)).collect();
+    xs.sort_by(f64::total_cmp);
+    xs.dedup();
+    let rows = xs.iter().map(|x| {
+        let of_series = plot.series.iter().map(|series| {
+            let point = series.points.iter().find(|point| point.x == *x);
+            point
+                .and_then(|point| Some(with_ends(point.y?, point.low, point.high)))
+                .unwrap_or_default()
+        });
+        std::iter::once(number(*x)).chain(of_series).collect()
+    });
+    let labels = plot.series.iter().map(|series| series.label.clone());
+    let header =
+        std::iter::once(format!("{}: {}", plot.title, plot.x.label)).chain(labels).collect();
+    let mut grid = Grid { header, ..Grid::default() };
+    grid.blocks.push(Block { title: None, rows: rows.collect() });
+    grid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::stats::Estimate;
+    use crate::report::Outcome;
+
+    fn claims() -> Vec<Claim> {
+        let claim = Claim {
+            name: "sparsity".to_owned(),
+            statement: "ReLU makes zeros | and zeros can be skipped, ".to_owned()
+                + &"again ".repeat(20),
+            status: Status::Ok,
+            reason: None,
+            outcome: Some(Outcome::HoldsOnlyWhen),
+            conclusion: Some(
+                "more than 80 % of the activations are zero: ".to_owned() + &"word ".repeat(30),
+            ),
+            seeds: vec![1, 2],
+            figures: vec![
+                Figure::estimated("speed", "x", Estimate { median: 2.0, low: 1.5, high: 2.5 })
+                    .noted("of the dense"),
+                Figure::none("break-even", "%", "it is never reached"),
+            ],
+            plots: Vec::new(),
+            notes: vec!["a note \u{1b}[31m".to_owned() + &" that goes on".repeat(20)],
+            duration_s: 1.0,
+        };
+        let failed = Claim {
+            name: "gates".to_owned(),
+            status: Status::Failed,
+            reason: Some("the cell: element 3 is off".to_owned()),
+            outcome: None,
+            conclusion: None,
+            figures: Vec::new(),
+            ..claim.clone()
+        };
+        vec![claim, failed]
+    }
+
+    #[test]
+    fn a_claim_is_a_line_with_its_figures_below() {
+        let text = text(&claims());
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        for part in [
+            "holds only when",
+            "failed",
+            "element 3 is off",
+            "2 [1.50, 2.50] x",
+            "never reached",
+            "- a note",
+        ] {
+            assert!(text.contains(part), "{part} is missing:\n{text}");
+        }
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn a_row_of_markdown_is_one_line_of_words() {
+        let text = grid(&claims()).expect("rows").markdown();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines.len(), lines[1]), (4, "| --- | --- | --- |"));
+        assert!(lines[2].starts_with("| sparsity: ReLU makes zeros \\| and zeros"), "{text}");
+        assert_eq!(grid(&[]), None);
+    }
+
+    #[test]
+    fn lines_look_as_elsewhere_and_never_alike() {
+        assert_eq!(looks(["sigmoid", "relu", "exact"].into_iter()), [SIGMOID, RELU, 3]);
+        assert_eq!(
+            looks(["relu, He", "relu, Xavier", "sigmoid", "tanh"].into_iter()),
+            [RELU, 3, SIGMOID, 4]
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! CSV: a row for each measurement and each rate, under one header with units, so that files of several runs can be put one behind the other.
+
+use crate::measure::stats::Estimate;
+use crate::render::table;
+use crate::render::text::csv_cell;
+use crate::report::{Inputs, Measurement, Rate, Report};
+
+/// A column with what it holds of a row.
+type Column = (&'static str, fn(&Row) -> String);
+
+/// The columns. A cell that does not apply is empty.
+const COLUMNS: &[Column] = &[
+    ("started_at", |row| row.report.run.started_at.to_string()),
+    ("adapter", |row| text(&row.report.adapter.name)),
+    ("driver", |row| {
+        text(format!("{} {}", row.report.adapter.driver, row.report.adapter.driver_info).trim())
+    }),
+    ("is_software", |row| row.report.adapter.is_software.to_string()),
+    ("id", |row| text(row.id())),
+    ("status", |row| row.status().to_owned()),
+    ("reason", |row| text(row.reason())),
+    ("notes", |row| text(&row.notes().join(" "))),
+    ("direction", |row| row.of_measurement(|m| text(&m.direction))),
+    ("storage", |row| text(row.storage())),
+    ("activation", |row| row.of_measurement(|m| text(&m.activation))),
+    ("form", |row| row.of_measurement(|m| text(&m.form))),
+    ("op", |row| row.of_rate(|r| text(&r.op))),
+    ("elements", |row| row.elements().to_string()),
+    ("bytes", |row| row.of_measurement(|m| m.bytes.to_string())),
+    ("regime", |row| {
+        row.of_measurement(|m| m.regime.map(|regime| regime.name().to_owned()).unwrap_or_default())
+    }),
+    ("inputs", |row| row.of_measurement(|m| inputs(m.inputs).to_owned())),
+    ("shader_checks", |row| row.of_measurement(|m| m.shader_checks.to_string())),
+    ("chains", |row| row.of_rate(|r| r.chains.to_string())),
+    ("rounds_per_device", |row| row.rounds_per_device().to_string()),
+    ("samples", |row| row.samples().to_string()),
+    ("median_ns", |row| of(row.time_ns(), |e| e.median)),
+    ("low_ns", |row| of(row.time_ns(), |e| e.low)),
+    ("high_ns", |row| of(row.time_ns(), |e| e.high)),
+    ("ns_per_element", |row| {
+        row.of_measurement(|m| m.ns_per_element().map(figure).unwrap_or_default())
+    }),
+    ("bytes_per_second", |row| {
+        row.of_measurement(|m| m.bytes_per_second().map(figure).unwrap_or_default())
+    }),
+    ("share_of_yardstick", |row| of(row.share_of_yardstick(), |e| e.median)),
+    ("share_of_yardstick_low", |row| of(row.share_of_yardstick(), |e| e.low)),
+    ("share_of_yardstick_high", |row| of(row.share_of_yardstick(), |e| e.high)),
+    ("sigmoid_over_relu", |row| of(row.over_relu(), |e| e.median)),
+    ("sigmoid_over_relu_low", |row| of(row.over_relu(), |e| e.low)),
+    ("sigmoid_over_relu_high", |row| of(row.over_relu(), |e| e.high)),
+    ("rung_ps", |row| of(row.derived_rate().map(|d| d.rung_ps), |e| e.median)),
+    ("rung_ps_low", |row| of(row.derived_rate().map(|d| d.rung_ps), |e| e.low)),
+    ("rung_ps_high", |row| of(row.derived_rate().map(|d| d.rung_ps), |e| e.high)),
+    ("rung_in_fma", |row| of(row.derived_rate().map(|d| d.rung_in_fma), |e| e.median)),
+    ("rung_in_fma_low", |row| of(row.derived_rate().map(|d| d.rung_in_fma), |e| e.low)),
+    ("rung_in_fma_high", |row| of(row.derived_rate().map(|d| d.rung_in_fma), |e| e.high)),
+    ("net_in_fma", |row| of(row.derived_rate().map(|d| d.net_in_fma), |e| e.median)),
+    ("net_in_fma_low", |row| of(row.derived_rate().map(|d| d.net_in_fma), |e| e.low)),
+    ("net_in_fma_high", |row| of(row.derived_rate().map(|d| d.net_in_fma), |e| e.high)),
+    ("rungs_per_second", |row| {
+        row.derived_rate().map(|d| figure(d.rungs_per_second)).unwrap_or_default()
+    }),
+    ("violations", |row| {
+        row.of_measurement(|m| m.validation.map(|v| v.violations.to_string()).unwrap_or_default())
+    }),
+    ("max_ulp", |row| {
+        row.of_measurement(|m| m.validation.and_then(|v| v.max_ulp).map(figure).unwrap_or_default())
+    }),
+    ("max_share_of_bound", |row| {
+        row.of_measurement(|m| {
+            m.validation.and_then(|v| v.max_share_of_bound).map(figure).unwrap_or_default()
+        })
+    }),
+    ("wgsl_sha256", |row| {
+        row.of_measurement(|m| text(m.wgsl_sha256.as_deref().unwrap_or_default()))
+    }),
+];
+
+/// The report in that form.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut write = |cells: &mut dyn Iterator<Item = String>| {
+        writer
+            .write_record(cells.map(String::into_bytes))
+            .expect("memory, and as many cells as there are columns");
+    };
+    write(&mut COLUMNS.iter().map(|(name, _)| (*name).to_owned()));
+    for panel in report.measurements.chunk_by(|a, b| a.group() == b.group()) {
+        for measurement in panel {
+            let row = Row { report, of: Of::Measurement(measurement, panel) };
+            write(&mut COLUMNS.iter().map(|(_, cell)| cell(&row)));
+        }
+    }
+    for rate in &report.rates {
+        let row = Row { report, of: Of::Rate(rate) };
+        write(&mut COLUMNS.iter().map(|(_, cell)| cell(&row)));
+    }
+    String::from_utf8(writer.into_inner().expect("memory")).expect("made of strings")
+}
+
+/// A row and what it is taken from.
+struct Row<'a> {
+    report: &'a Report,
+    of: Of<'a>,
+}
+
+enum Of<'a> {
+    /// With its panel, whose first member is the yardstick.
+    Measurement(&'a Measurement, &'a [Measurement]),
+    Rate(&'a Rate),
+}
+
+impl Row<'_> {
+    fn of_measurement(&self, cell: impl Fn(&Measurement) -> String) -> String {
+        if let Of::Measurement(measurement, _) = self.of {
+            cell(measurement)
+        } else {
+            String::new()
+        }
+    }
+
+    fn of_rate(&self, cell: impl Fn(&Rate) -> String) -> String {
+        if let Of::Rate(rate) = self.of { cell(rate) } else { String::new() }
+    }
+
+    fn id(&self) -> &str {
+        match self.of {
+            Of::Measurement(measurement, _) => &measurement.id,
+            Of::Rate(rate) => &rate.id,
+        }
+    }
+
+    fn status(&self) -> &'static str {
+        match self.of {
+            Of::Measurement(measurement, _) => measurement.status.name(),
+            Of::Rate(rate) => rate.status.name(),
+        }
+    }
+
+    fn reason(&self) -> &str {
+        let reason = match self.of {
+            Of::Measurement(measurement, _) => &measurement.reason,
+            Of::Rate(rate) => &rate.reason,
+        };
+        reason.as_deref().unwrap_or_default()
+    }
+
+    fn notes(&self) -> &[String] {
+        match self.of {
+            Of::Measurement(measurement, _) => &measurement.notes,
+            Of::Rate(rate) => &rate.notes,
+        }
+    }
+
+    fn storage(&self) -> &str {
+        match self.of {
+            Of::Measurement(measurement, _) => &measurement.storage,
+            Of::Rate(rate) => &rate.storage,
+        }
+    }
+
+    fn elements(&self) -> u64 {
+        match self.of {
+            Of::Measurement(measurement, _) => measurement.elements,
+            Of::Rate(rate) => rate.elements,
+        }
+    }
+
+    fn rounds_per_device(&self) -> u32 {
+        match self.of {
+            Of::Measurement(measurement, _) => measurement.rounds_per_device,
+            Of::Rate(rate) => rate.rounds_per_device,
+        }
+    }
+
+    /// Samples that were kept.
+    fn samples(&self) -> usize {
+        match self.of {
+            Of::Measurement(measurement, _) => measurement.samples_ns.iter().flatten().count(),
+            Of::Rate(rate) => rate.own.rungs_ns().flatten().count(),
+        }
+    }
+
+    fn time_ns(&self) -> Option<Estimate> {
+        if let Of::Measurement(measurement, _) = self.of { measurement.time_ns() } else { None }
+    }
+
+    fn share_of_yardstick(&self) -> Option<Estimate> {
+        let Of::Measurement(measurement, panel) = self.of else { return None };
+        panel.first().filter(|yardstick| yardstick.id != measurement.id)?.over(measurement)
+    }
+
+    fn over_relu(&self) -> Option<Estimate> {
+        if let Of::Measurement(measurement, panel) = self.of {
+            table::over_relu(measurement, panel)
+        } else {
+            None
+        }
+    }
+
+    fn derived_rate(&self) -> Option<crate::report::DerivedRate> {
+        if let Of::Rate(rate) = self.of { rate.derived() } else { None }
+    }
+}
+
+fn inputs(inputs: Inputs) -> &'static str {
+    match inputs {
+        Inputs::Normal => "normal",
+        Inputs::Constant => "constant",
+        Inputs::Zeros => "zeros",
+    }
+}
+
+/// All digits that the number has.
+fn figure(value: f64) -> String {
+    value.to_string()
+}
+
+fn of(estimate: Option<Estimate>, part: fn(Estimate) -> f64) -> String {
+    estimate.map(part).map(figure).unwrap_or_default()
+}
+
+/// A text from the report.
+fn text(text: &str) -> String {
+    csv_cell(text).into_owned()
+}

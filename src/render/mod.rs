@@ -1,0 +1,98 @@
+//! A report in the forms that people and other programs read.
+//!
+//! [`FORMATS`] is the table of them; each is a function from a report to text. [`section`] says what the parts of a report are and how to read
+//! them, [`chart`] draws, [`splice`] keeps the tables of a README true.
+
+pub mod chart;
+pub mod claim;
+mod compared;
+pub mod comparison;
+mod csv;
+mod gbench;
+pub mod grid;
+mod html;
+mod markdown;
+pub mod section;
+pub mod splice;
+pub mod table;
+pub mod text;
+
+pub use compared::render as compared;
+
+use crate::error::{Error, Result};
+use crate::render::text::plain;
+use crate::report::Report;
+
+/// A form of a report.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// Makes it; ends with a line break.
+    pub render: fn(&Report) -> String,
+}
+
+/// All forms.
+pub static FORMATS: &[Format] = &[
+    Format {
+        name: "text",
+        about: "the table that `actbench run` prints, in 100 columns",
+        render: text,
+    },
+    Format { name: "md", about: "Markdown for a pull request", render: markdown::render },
+    Format { name: "csv", about: "a row for each measurement and rate", render: csv::render },
+    Format {
+        name: "json",
+        about: "the report itself, its derived figures computed again",
+        render: json,
+    },
+    Format { name: "html", about: "a page with plots, to open or to print", render: html::render },
+    Format {
+        name: "gbench",
+        about: "JSON for google/benchmark's tools/compare.py",
+        render: gbench::render,
+    },
+];
+
+impl Format {
+    /// The form of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        FORMATS.iter().find(|format| format.name == name).copied()
+    }
+}
+
+fn text(report: &Report) -> String {
+    let claims = (!report.claims.is_empty()).then(|| claim::text(&report.claims));
+    let parts = [Some(table::summary(report)), claims];
+    plain(&parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")).into_owned() + "\n"
+}
+
+fn json(report: &Report) -> String {
+    serde_json::to_string_pretty(report).expect("string keys") + "\n"
+}
+
+/// A picture of a report as an SVG file: `bandwidth`, or one of several as `bandwidth/backward/f32`.
+///
+/// # Errors
+/// [`Error::Usage`] if the report has no such picture; it names those there are.
+pub fn plot(report: &Report, name: &str) -> Result<String> {
+    let mut names = Vec::new();
+    for section in section::SECTIONS {
+        for picture in (section.pictures)(report) {
+            let full = format!("{}/{}", section.name, picture.key);
+            if name == section.name || name == full {
+                return Ok(picture.chart.file());
+            }
+            names.push(full);
+        }
+    }
+    let there_are = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Err(Error::Usage(format!(
+        "it has no picture \"{}\"; there are: {}",
+        plain(name),
+        plain(&there_are)
+    )))
+}

@@ -1,0 +1,575 @@
+//! The table that people read.
+
+use std::fmt::Write as _;
+
+use super::grid::{Block, Grid};
+use crate::kernels::dtype::Storage;
+use crate::measure::stats::Estimate;
+use crate::render::text;
+use crate::report::{
+    Accuracy, BOTH, ClockKind, Comparison, DerivedCrossover, Fastest, Gap, Inputs, Measurement,
+    Quantity, Rate, Regime, Report, RunStatus, ShapeTrial, Status,
+};
+
+/// Everything that is printed of a report, the verdict last, where it is seen.
+#[must_use]
+pub fn summary(report: &Report) -> String {
+    let mut parts = vec![head(report)];
+    let grids = [
+        measurements(&report.measurements),
+        rates(&report.rates),
+        gaps(&report.gaps),
+        crossovers(report),
+        forms(report),
+    ];
+    parts.extend(grids.iter().flatten().map(Grid::text));
+    parts.extend(verdict(report));
+    parts.push(foot(report));
+    text::wrapped(&parts.join("\n\n"))
+}
+
+/// What the numbers were taken with: adapter, clock, and what bounds a dispatch.
+#[must_use]
+pub fn head(report: &Report) -> String {
+    let mut lines = vec![report.adapter.summary()];
+    let clock = match report.clock.kind {
+        ClockKind::GpuTimestamps => "gpu timestamps",
+        ClockKind::Wall => "the wall clock (the adapter has no timestamps)",
+    };
+    lines.push(format!(
+        "{} profile, {}, timed by {clock}",
+        report.run.profile.name(),
+        counted(report.run.devices.into(), "device")
+    ));
+    if let Some(floor) = &report.floor {
+        lines.push(format!(
+            "a dispatch of next to nothing: {} behind another, {} from submission to completion",
+            duration(floor.dispatch_ns.median),
+            duration(floor.submit_to_complete_ns.median)
+        ));
+    }
+    if let Some(memory) = &report.memory_regime {
+        #[expect(clippy::cast_precision_loss, reason = "three digits are printed")]
+        let bytes = memory.from_bytes as f64 / 1e6;
+        let how = if memory.settled {
+            "throughput no longer changes there"
+        } else {
+            "the largest size, where it still changes"
+        };
+        lines.push(format!(
+            "memory regime: from {} MB a dispatch on ({how})",
+            significant(bytes, 3)
+        ));
+    }
+    for trial in report.shapes.iter().filter(|trial| trial.chosen && is_yardstick(&trial.kernel)) {
+        lines.push(format!(
+            "shape by {}: workgroups of {}, {} an invocation",
+            trial.kernel,
+            trial.shape.workgroup_size,
+            counted(trial.shape.words_per_invocation.into(), "word")
+        ));
+    }
+    lines.extend(report.run.notes.iter().cloned());
+    lines.join("\n")
+}
+
+/// How the run ended and where its time went.
+#[must_use]
+pub fn foot(report: &Report) -> String {
+    let spent = report.run.spent;
+    let parts = [
+        ("open", spent.open_s),
+        ("prepare", spent.prepare_s),
+        ("inputs", spent.inputs_s),
+        ("compile", spent.compile_s),
+        ("validate", spent.validate_s),
+        ("warm up", spent.warm_up_s),
+        ("measure", spent.measure_s),
+    ];
+    let parts: Vec<String> =
+        parts.iter().map(|(what, seconds)| format!("{what} {seconds:.1}")).collect();
+    let mut text = format!("{:.1} s: {}", report.run.duration_s, parts.join(", "));
+    if report.run.status != RunStatus::Complete {
+        let _ = write!(
+            text,
+            "\nincomplete: {}",
+            report.run.reason.as_deref().unwrap_or("it is not known why")
+        );
+    }
+    text
+}
+
+/// The ladder: what a rung of each op takes. None where nothing was climbed.
+#[must_use]
+pub fn rates(rates: &[Rate]) -> Option<Grid> {
+    let mut grid =
+        Grid::new(["ladder", "chains", "ps a rung", "in fma rungs", "net of fma", "G rungs/s"]);
+    let row = |rate: &Rate| {
+        let derived = rate.derived();
+        vec![
+            rate.op.clone(),
+            if rate.chains > 0 { rate.chains.to_string() } else { String::new() },
+            match rate.status {
+                Status::Ok => derived
+                    .map(|derived| significant(derived.rung_ps.median, 3))
+                    .unwrap_or_default(),
+                status => status.name().to_owned(),
+            },
+            derived.map(|derived| ratio(derived.rung_in_fma)).unwrap_or_default(),
+            derived.map(|derived| ratio(derived.net_in_fma)).unwrap_or_default(),
+            derived
+                .map(|derived| significant(derived.rungs_per_second / 1e9, 3))
+                .unwrap_or_default(),
+        ]
+    };
+    for storage in Storage::ALL.map(Storage::name) {
+        let rows: Vec<_> = rates.iter().filter(|rate| rate.storage == storage).map(row).collect();
+        if !rows.is_empty() {
+            grid.blocks.push(Block { title: Some(format!("ladder/{storage}")), rows });
+        }
+    }
+    grid.notes =
+        reasons(rates.iter().map(|rate| (rate.id.as_str(), rate.status, rate.reason.as_deref())));
+    grid.notes.extend(notes(rates.iter().map(|rate| (rate.id.as_str(), &rate.notes[..]))));
+    grid.filled()
+}
+
+/// Sigmoid : ReLU by size, and in registers. None where nothing was measured of both.
+#[must_use]
+pub fn gaps(gaps: &[Gap]) -> Option<Grid> {
+    let by_size: Vec<&Gap> = gaps.iter().filter(|gap| gap.elements.is_some()).collect();
+    let rows =
+        by_size.chunk_by(|a, b| (&a.storage, a.elements) == (&b.storage, b.elements)).map(|size| {
+            let find = |quantity, direction: &str| {
+                size.iter()
+                    .find(|gap| gap.quantity == quantity && gap.direction == direction)
+                    .map(|gap| gap.estimate())
+            };
+            let stream =
+                |direction: &str| find(Quantity::Stream, direction).map(ratio).unwrap_or_default();
+            let regime = size.iter().find_map(|gap| gap.regime).map(Regime::name);
+            [
+                format!("{} {}", size[0].storage, size_name(size[0].elements.unwrap_or_default())),
+                regime.unwrap_or_default().to_owned(),
+                stream("forward"),
+                stream("backward"),
+                stream(BOTH),
+                find(Quantity::Hidden, "forward")
+                    .map(|hidden| percent(hidden).replace(" %", ""))
+                    .unwrap_or_default(),
+            ]
+        });
+    let mut grid =
+        Grid::of(["sigmoid : relu", "regime", "forward", "backward", "both", "hidden % fwd"], rows);
+    for whole in gaps.iter().filter(|gap| gap.quantity == Quantity::Rung) {
+        let is_net = |gap: &&Gap| {
+            gap.quantity == Quantity::RungNet
+                && gap.storage == whole.storage
+                && gap.direction == whole.direction
+        };
+        let net = match gaps.iter().find(is_net) {
+            Some(net) => format!("net of the fma {}", ratio(net.estimate())),
+            None => "no net ratio, since relu's own cost may be nothing".to_owned(),
+        };
+        let Gap { direction, storage, .. } = whole;
+        let whole = ratio(whole.estimate());
+        grid.notes
+            .push(format!("in registers, {direction} {storage}: {whole} in whole rungs; {net}"));
+    }
+    grid.filled()
+}
+
+/// Where streaming kernels leave memory speed. None where no crossover was planned.
+#[must_use]
+pub fn crossovers(report: &Report) -> Option<Grid> {
+    let rows = report.crossovers.iter().map(|row| {
+        let derived = row.derived(&report.measurements, &report.rates);
+        let times = |of: fn(&DerivedCrossover) -> Estimate| {
+            derived.as_ref().map(|derived| format!("{:.2}", of(derived).median)).unwrap_or_default()
+        };
+        [
+            row.id.trim_start_matches("crossover/").to_owned(),
+            match (row.status, derived) {
+                (Status::Ok, Some(derived)) => ratio(derived.rungs_under_memory),
+                (status, _) => status.name().to_owned(),
+            },
+            derived.map(|derived| ratio(derived.bend_rungs)).unwrap_or_default(),
+            derived.map(knee).unwrap_or_default(),
+            times(|derived| derived.stream_over_yardstick),
+            times(|derived| derived.rung_over_ladder),
+        ]
+    });
+    let mut grid = Grid::of(["crossover", "k*", "bend", "knee penalty", "stream", "rung"], rows);
+    let rows = || report.crossovers.iter();
+    grid.notes = reasons(rows().map(|row| (row.id.as_str(), row.status, row.reason.as_deref())));
+    grid.notes.extend(notes(rows().map(|row| (row.id.as_str(), &row.notes[..]))));
+    grid.filled()
+}
+
+/// A size as people say it: 2^24, or 1000.
+#[must_use]
+pub fn size_name(elements: u64) -> String {
+    if elements.is_power_of_two() {
+        format!("2^{}", elements.ilog2())
+    } else {
+        elements.to_string()
+    }
+}
+
+fn knee(derived: DerivedCrossover) -> String {
+    let DerivedCrossover { knee_penalty, knee_rungs, .. } = derived;
+    format!("{} at {knee_rungs}", percent(knee_penalty))
+}
+
+/// Forms side by side: time, what a backward pass needs saved, and accuracy. None where only default forms were measured.
+#[must_use]
+pub fn forms(report: &Report) -> Option<Grid> {
+    let mut grid = Grid::new([
+        "form",
+        "saved B",
+        "of yardstick",
+        "fma rungs",
+        "max ULP",
+        "mean",
+        "bound",
+        "tier",
+        "every x",
+    ]);
+    let mut has_others = false;
+    let mut compared: Vec<&Accuracy> = report.accuracy.iter().collect();
+    let of_group = |path: &str| path.splitn(3, '/').take(2).map(str::to_owned).collect::<Vec<_>>();
+    compared.sort_by_key(|accuracy| of_group(&accuracy.kernel));
+    for accuracy in compared {
+        let parts: Vec<&str> = accuracy.kernel.split('/').collect();
+        let [direction, storage, activation, form] = parts[..] else { continue };
+        let rung = rung_of(&report.rates, direction, storage, &format!("{activation}/{form}"));
+        let row = largest_row(report, accuracy);
+        let share = row.and_then(|row| yardstick_of(report, row)?.over(row));
+        has_others |= activation == "sigmoid" && form == "exp2";
+        let group = Some(format!("{direction}/{storage}"));
+        if grid.blocks.last().is_none_or(|block| block.title != group) {
+            grid.blocks.push(Block { title: group, rows: Vec::new() });
+        }
+        let cells = vec![
+            format!("{activation}/{form}"),
+            row.filter(|row| row.direction == "backward").map(saved_bytes).unwrap_or_default(),
+            share.map(|share| format!("{:.0} %", 100.0 * share.median)).unwrap_or_default(),
+            rung.map(|rung| format!("{:.2}", rung.median)).unwrap_or_default(),
+            accuracy.max_ulp.map(|ulp| significant(ulp, 3)).unwrap_or_default(),
+            accuracy.mean_ulp.map(|ulp| significant(ulp, 2)).unwrap_or_default(),
+            accuracy.max_share_of_bound.map(|share| format!("{share:.2}")).unwrap_or_default(),
+            accuracy.tier.map(String::from).unwrap_or_default(),
+            if accuracy.is_total { "yes" } else { "no" }.to_owned(),
+        ];
+        grid.blocks.last_mut().expect("one was pushed").rows.push(cells);
+    }
+    has_others.then(|| Grid { notes: packing_costs(report), ..grid })
+}
+
+/// Bytes an element that the forward pass keeps for this backward pass.
+fn saved_bytes(row: &Measurement) -> String {
+    if row.form == "from_mask" {
+        return "0.125".to_owned();
+    }
+    if row.storage == "f32" { "4" } else { "2" }.to_owned()
+}
+
+fn rung_of(rates: &[Rate], direction: &str, storage: &str, member: &str) -> Option<Estimate> {
+    let op = if direction == "backward" { format!("backward/{member}") } else { member.to_owned() };
+    let rate = rates.iter().find(|rate| rate.storage == storage && rate.op == op)?;
+    Some(rate.derived()?.rung_in_fma)
+}
+
+/// The row of a kernel at the largest size at which most forms were measured.
+fn largest_row<'a>(report: &'a Report, accuracy: &Accuracy) -> Option<&'a Measurement> {
+    let is_its = |row: &&Measurement| {
+        is_plain(row) && row.path() == accuracy.kernel && row.time_ns().is_some()
+    };
+    let forms = |row: &Measurement| {
+        report
+            .measurements
+            .iter()
+            .filter(|other| other.group() == row.group() && is_plain(other))
+            .count()
+    };
+    report.measurements.iter().filter(is_its).max_by_key(|row| (forms(row), row.elements))
+}
+
+fn yardstick_of<'a>(report: &'a Report, row: &Measurement) -> Option<&'a Measurement> {
+    report
+        .measurements
+        .iter()
+        .find(|other| other.group() == row.group())
+        .filter(|yardstick| yardstick.id != row.id)
+}
+
+/// What writing a mask costs beside y, and what reading it gains, at the largest size.
+fn packing_costs(report: &Report) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let masks =
+        report.measurements.iter().filter(|row| row.form.ends_with("_mask") && is_plain(row));
+    let masks: Vec<&Measurement> = masks.collect();
+    for storage in Storage::ALL.map(Storage::name) {
+        for (form, other, what) in [
+            ("with_mask", "plain", "writing a bit an element beside y takes"),
+            ("from_mask", "from_y", "reading the bit instead of y takes"),
+        ] {
+            let of_form = masks.iter().filter(|row| row.storage == storage && row.form == form);
+            let Some(row) = of_form.max_by_key(|row| row.elements) else { continue };
+            let is_other = |peer: &&Measurement| {
+                peer.group() == row.group()
+                    && peer.activation == row.activation
+                    && peer.form == other
+                    && is_plain(peer)
+            };
+            let Some(ratio) =
+                report.measurements.iter().find(is_other).and_then(|peer| row.over(peer))
+            else {
+                continue;
+            };
+            sentences.push(format!("{}: {what} {} times as long", row.id, self::ratio(ratio)));
+        }
+    }
+    sentences
+}
+
+/// What follows, in words. None where nothing does.
+#[must_use]
+pub fn verdict(report: &Report) -> Option<String> {
+    let verdict = report.verdict.as_ref()?;
+    let mut text = verdict.sentence.clone();
+    for Fastest { direction, storage, by, form, as_fast, slower, .. } in &verdict.fastest {
+        let by = match by {
+            Comparison::Ladder => "in registers",
+            Comparison::Stream => "streaming",
+        };
+        let _ = write!(text, "\nfastest sigmoid {direction} {storage}, {by}: {form}");
+        if !as_fast.is_empty() {
+            let _ = write!(text, ", not to be told from {}", as_fast.join(", "));
+        }
+        if !slower.is_empty() {
+            let _ = write!(text, "; slower: {}", slower.join(", "));
+        }
+    }
+    Some(text)
+}
+
+/// Every shape that was tried, by kernel and from the fastest on. None where the default had to do.
+#[must_use]
+pub fn shapes(trials: &[ShapeTrial]) -> Option<Grid> {
+    let mut grid =
+        Grid::new(["kernel and size", "workgroup", "words", "ns/dispatch", "of the fastest", ""]);
+    for kernel in trials.chunk_by(|a, b| (&a.kernel, a.elements) == (&b.kernel, b.elements)) {
+        let fastest = kernel.iter().map(|trial| trial.ns.median).fold(f64::INFINITY, f64::min);
+        let row = |trial: &ShapeTrial| {
+            vec![
+                format!("{} n={}", trial.kernel, trial.elements),
+                trial.shape.workgroup_size.to_string(),
+                trial.shape.words_per_invocation.to_string(),
+                significant(trial.ns.median, 4),
+                format!("{:.0} %", 100.0 * fastest / trial.ns.median),
+                if trial.chosen { "chosen" } else { "" }.to_owned(),
+            ]
+        };
+        grid.blocks.push(Block { title: None, rows: kernel.iter().map(row).collect() });
+    }
+    grid.filled()
+}
+
+/// The measurements, a block per panel: its id and what bounds it, then its members. None where there are none.
+#[must_use]
+pub fn measurements(measurements: &[Measurement]) -> Option<Grid> {
+    let mut grid = Grid::new(["kernel", "ns/element", "GB/s", "of yardstick", "sigmoid : relu"]);
+    for panel in measurements.chunk_by(|a, b| a.group() == b.group()) {
+        let regime = panel
+            .iter()
+            .find_map(|member| member.regime)
+            .map(|regime| format!(" ({})", regime.name()));
+        let title = format!("{}{}", panel[0].group(), regime.unwrap_or_default());
+        let rows = panel.iter().map(|member| {
+            let share = panel
+                .first()
+                .filter(|yardstick| yardstick.id != member.id)
+                .and_then(|y| y.over(member));
+            vec![
+                member.id[member.group().len()..].trim_start_matches('/').to_owned(),
+                match member.status {
+                    Status::Ok => {
+                        member.ns_per_element().map(|ns| significant(ns, 3)).unwrap_or_default()
+                    }
+                    status => status.name().to_owned(),
+                },
+                member
+                    .bytes_per_second()
+                    .map(|rate| significant(rate / 1e9, 3))
+                    .unwrap_or_default(),
+                share.map(percent).unwrap_or_default(),
+                over_relu(member, panel).map(ratio).unwrap_or_default(),
+            ]
+        });
+        grid.blocks.push(Block { title: Some(title), rows: rows.collect() });
+    }
+    grid.notes = reasons(
+        measurements.iter().map(|row| (row.id.as_str(), row.status, row.reason.as_deref())),
+    );
+    grid.notes.extend(notes(measurements.iter().map(|row| (row.id.as_str(), &row.notes[..]))));
+    grid.filled()
+}
+
+/// The measurements as a table of at most 100 columns.
+#[must_use]
+pub fn render(measurements: &[Measurement]) -> String {
+    self::measurements(measurements).map(|grid| grid.text()).unwrap_or_default()
+}
+
+/// Time of a sigmoid over that of the ReLU of its panel; none of other rows.
+pub(crate) fn over_relu(member: &Measurement, panel: &[Measurement]) -> Option<Estimate> {
+    let relu = || panel.iter().find(|other| other.activation == "relu" && is_alike(other, member));
+    (member.activation == "sigmoid").then(relu).flatten().and_then(|relu| member.over(relu))
+}
+
+/// Why rows have no figures, once for all that have one reason: id, status and reason of each.
+fn reasons<'a>(rows: impl Iterator<Item = (&'a str, Status, Option<&'a str>)>) -> Vec<String> {
+    let mut reasons: Vec<(&str, Status, Vec<&str>)> = Vec::new();
+    for (id, status, reason) in rows.filter(|(_, status, _)| *status != Status::Ok) {
+        let reason = reason.unwrap_or("no reason was given");
+        match reasons.iter_mut().find(|(other, of, _)| (*other, *of) == (reason, status)) {
+            Some((.., ids)) => ids.push(id),
+            None => reasons.push((reason, status, vec![id])),
+        }
+    }
+    let sentence = |(reason, status, ids): (&str, Status, Vec<&str>)| {
+        let rows = match ids[..] {
+            [first, _, ..] => format!("{first} and {} more", ids.len() - 1),
+            _ => ids.concat(),
+        };
+        format!("{rows}: {}: {reason}", status.name())
+    };
+    reasons.into_iter().map(sentence).collect()
+}
+
+/// What a reader of rows should know: id and notes of each.
+fn notes<'a>(rows: impl Iterator<Item = (&'a str, &'a [String])>) -> Vec<String> {
+    rows.flat_map(|(id, notes)| notes.iter().map(move |note| format!("{id}: {note}"))).collect()
+}
+
+/// Whether a row is one of normal inputs without run-time checks.
+fn is_plain(row: &Measurement) -> bool {
+    row.inputs == Inputs::Normal && !row.shader_checks
+}
+
+/// Whether two members of a panel differ in activation and form alone.
+fn is_alike(a: &Measurement, b: &Measurement) -> bool {
+    a.inputs == b.inputs && a.shader_checks == b.shader_checks
+}
+
+fn is_yardstick(path: &str) -> bool {
+    path.ends_with("/copy/plain") || path.ends_with("/add/plain")
+}
+
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+pub(crate) fn duration(ns: f64) -> String {
+    if ns < 1e3 {
+        format!("{} ns", significant(ns, 3))
+    } else if ns < 1e6 {
+        format!("{} us", significant(ns / 1e3, 3))
+    } else {
+        format!("{} ms", significant(ns / 1e6, 3))
+    }
+}
+
+/// A positive number with so many significant digits, without an exponent.
+#[must_use]
+pub fn significant(value: f64, digits: usize) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    // That of the rounded number: 9.999 is 10.0.
+    let scientific = format!("{value:.*e}", digits - 1);
+    let magnitude: i32 =
+        scientific.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
+    let decimals =
+        (digits - 1).saturating_add_signed(-isize::try_from(magnitude).expect("at most 308"));
+    format!("{value:.decimals$}")
+}
+
+/// Three significant digits, or a whole number; as a power of ten where zeros would be most of it.
+#[must_use]
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if size < 1e6 && size.fract() == 0.0 {
+        // What is counted.
+        format!("{value:.0}")
+    } else if (1e-3..1e6).contains(&size) {
+        significant(value, 3)
+    } else {
+        format!("{value:.2e}")
+    }
+}
+
+/// A number with its interval.
+pub(crate) fn interval(Estimate { median, low, high }: Estimate) -> String {
+    format!("{} [{}, {}]", number(median), number(low), number(high))
+}
+
+/// A share with its interval, in percent.
+pub(crate) fn percent(share: Estimate) -> String {
+    format!("{:.0} % [{:.0}, {:.0}]", share.median * 100.0, share.low * 100.0, share.high * 100.0)
+}
+
+/// A ratio with its interval.
+pub(crate) fn ratio(ratio: Estimate) -> String {
+    format!("{:.2} [{:.2}, {:.2}]", ratio.median, ratio.low, ratio.high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::measured as measurement;
+
+    #[test]
+    fn significant_digits() {
+        assert_eq!(significant(0.012345, 3), "0.0123");
+        assert_eq!(significant(1.2345, 3), "1.23");
+        assert_eq!(significant(123.45, 3), "123");
+        assert_eq!(significant(4321.0, 3), "4321");
+        assert_eq!(significant(0.009_999_99, 3), "0.0100");
+        assert_eq!(significant(9.999, 3), "10.0");
+        assert_eq!(significant(-0.5, 1), "-0.5");
+    }
+
+    #[test]
+    fn numbers_have_three_digits() {
+        for (value, text) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (12345.0, "12345"),
+            (1.5, "1.50"),
+            (-0.012345, "-0.0123"),
+            (1.2e-9, "1.20e-9"),
+            (3e7, "3.00e7"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_not_measured_keeps_its_place_and_says_why() {
+        let copy = measurement("copy", &[Some(100.0); 6]);
+        let mut relu = measurement("relu", &[]);
+        relu.status = Status::Skipped;
+        relu.reason = Some("no room".to_owned());
+        let sigmoid = measurement("sigmoid", &[Some(200.0); 6]);
+        let text = render(&[copy, relu, sigmoid]);
+        assert!(
+            text.contains("relu/plain") && text.contains("skipped") && text.contains("no room"),
+            "{text}"
+        );
+        assert!(text.contains("50 % [50, 50]"), "{text}");
+        assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    }
+}
