@@ -465,7 +465,7 @@ fn no_text_of_a_report_is_more_than_text_elsewhere() {
 #[test]
 fn text_is_what_run_prints() {
     let text = render(&report(), "text");
-    assert!(text.starts_with(&actbench::render::table::summary(&report())), "{text}");
+    assert!(text.starts_with(&render::table::summary(&report())), "{text}");
     assert!(text.contains("gradients  holds only when  by a factor of 0.25"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }
@@ -607,16 +607,16 @@ fn a_picture_by_itself_is_named_by_its_section_or_its_key() {
         "claims/gradients/2",
         "crossover/forward/f32",
     ] {
-        let svg = export::plot(&report, name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let svg = render::plot(&report, name).unwrap_or_else(|error| panic!("{name}: {error}"));
         let text = inert_text(&svg);
         assert!(svg.starts_with("<svg xmlns=") && text.contains(" 0 760 "), "{name}");
     }
     assert!(
-        export::plot(&report, "bandwidth/backward/f32")
+        render::plot(&report, "bandwidth/backward/f32")
             .expect("a picture")
             .contains("Bandwidth by size, backward f32")
     );
-    match export::plot(&report, "nosuch") {
+    match render::plot(&report, "nosuch") {
         Err(Error::Usage(text)) => {
             assert!(text.contains("gaps/f32, bandwidth/forward/f32"), "{text}")
         }
@@ -759,7 +759,7 @@ fn the_pictures_are_current() {
             panic!("{line} is no command that makes a picture");
         };
         let report = Report::read(&root.join(report)).unwrap_or_else(|error| panic!("{error}"));
-        let svg = export::plot(&report, picture).unwrap_or_else(|error| panic!("{error}"));
+        let svg = render::plot(&report, picture).unwrap_or_else(|error| panic!("{error}"));
         let committed =
             fs::read_to_string(root.join(file)).expect("a picture").replace("\r\n", "\n");
         assert!(committed == svg, "{file} is not current: {line}");

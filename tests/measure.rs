@@ -13,7 +13,7 @@ use actbench::measure::stats::Estimate;
 use actbench::measure::{self, Fixed, Plan, Samples, Stopwatch};
 use actbench::render::table;
 use actbench::report::{Measurement, Regime, Status};
-use actbench::suite::quality::{self, Circumstances};
+use actbench::suite::quality::{self as gates, Circumstances};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use actbench::compare::rank::{By, Ranking};
-use actbench::compare::{Comparison, Named, Settings, render};
+use actbench::compare::{Comparison, Named, Settings};
+use actbench::render::comparison as words;
 use actbench::render::{self, FORMATS};
 use actbench::report::Report;
 use proptest::prelude::*;
@@ -230,9 +231,9 @@ fn survives(json: &[u8]) {
             [Named { file: names[0], report: base }, Named { file: names[1], report: new }];
         match Comparison::new(&base, &[new], &Settings::default()) {
             Ok(comparison) => {
-                let csv = render::csv(&comparison).expect("in memory");
-                let page = has_pages.then(|| export::compared(&comparison, &[base, new]));
-                for text in [render::text(&comparison), render::markdown(&comparison), csv]
+                let csv = words::csv(&comparison).expect("in memory");
+                let page = has_pages.then(|| render::compared(&comparison, &[base, new]));
+                for text in [words::text(&comparison), words::markdown(&comparison), csv]
                     .into_iter()
                     .chain(page)
                 {
