@@ -1,4 +1,4 @@
-//! `cargo bench`: criterion over the default forms, by the device's own timestamps, then the suite's table.
+//! `cargo bench`: criterion over the default variants, by the device's own timestamps, then the suite's table.
 //!
 //! `main` is written by hand, as criterion's macro would open the device for `--list`. The device is opened when a benchmark first needs
 //! it, and tensors are uploaded when one first reads them.
@@ -13,13 +13,13 @@ use std::time::Duration;
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::{Choice, Gpu, ShaderChecks, Shape, Workload};
 use actbench::kernels::activation::Direction;
-use actbench::kernels::dtype::Storage;
+use actbench::kernels::dtype::Dtype;
 use actbench::kernels::inputs::{DEFAULT_SEED, Distribution};
 use actbench::kernels::kernel::{self, Kernel};
 use actbench::measure;
 use actbench::render::table;
 use actbench::report::{Destination, Profile, Report, expand};
-use actbench::suite::{self, Group, Settings, Watch};
+use actbench::suite::{self, Settings, SharedTensors, Watch};
 use criterion::{Criterion, SamplingMode, Throughput};
 use regex::Regex;
 
@@ -32,7 +32,7 @@ const LONGEST_PASS: Duration = Duration::from_millis(20);
 fn main() -> ExitCode {
     let report = panic::take_hook();
     panic::set_hook(Box::new(refuse));
-    // Flags replace what is set before; a group's own settings would replace the flags. Those that it does not know end the program with
+    // Flags replace what is set before; a tensors's own settings would replace the flags. Those that it does not know end the program with
     // status 2.
     let mut criterion = Criterion::default()
         .sample_size(10)
@@ -105,7 +105,7 @@ fn summary(choice: &Choice) -> Result<()> {
     let mut keeper = Keeper(destination);
     let (report, error) =
         suite::run(&mut || Gpu::open(choice), &Settings::of(profile), None, &mut keeper)?;
-    println!("\n{}", table::summary(&report));
+    println!("\n{}", table::text(&report));
     println!("report: {}", path.display());
     error.map_or(Ok(()), Err)
 }
@@ -222,25 +222,22 @@ const FLAGS_WITH_VALUE: &[&str] = &[
     "--output-format",
 ];
 
-/// The kernels of each benchmark, group by group.
-fn groups() -> impl Iterator<Item = (Storage, u64)> {
-    [Storage::F32, Storage::F16]
-        .into_iter()
-        .flat_map(|storage| SIZES.map(|elements| (storage, elements)))
+/// The kernels of each benchmark, tensors by tensors.
+fn groups() -> impl Iterator<Item = (Dtype, u64)> {
+    [Dtype::F32, Dtype::F16].into_iter().flat_map(|dtype| SIZES.map(|elements| (dtype, elements)))
 }
 
 /// Hands criterion the ids of all benchmarks, none of which it will run.
 fn list(criterion: &mut Criterion) {
-    for (storage, elements) in groups() {
+    for (dtype, elements) in groups() {
         for direction in Direction::ALL {
-            let mut panel =
-                criterion.benchmark_group(kernel::group_id(direction, storage, elements));
-            for kernel in suite::default_kernels(direction, storage) {
-                panel.bench_function(kernel.member_id(), |_| {
+            let mut group = criterion.benchmark_group(kernel::group_id(direction, dtype, elements));
+            for kernel in suite::default_kernels(direction, dtype) {
+                group.bench_function(kernel.member_id(), |_| {
                     unreachable!("criterion was not asked to run anything")
                 });
             }
-            panel.finish();
+            group.finish();
         }
     }
 }
@@ -249,19 +246,18 @@ fn list(criterion: &mut Criterion) {
 /// wrong ones is returned.
 fn benchmarks(criterion: &mut Criterion, request: &Request, gpu: &Gpu) -> Result<Option<Error>> {
     let (mut matched, mut wrong) = (0, None);
-    for (storage, elements) in groups() {
-        let mut group = None;
+    for (dtype, elements) in groups() {
+        let mut tensors = None;
         for direction in Direction::ALL {
-            let mut panel =
-                criterion.benchmark_group(kernel::group_id(direction, storage, elements));
-            panel.sampling_mode(SamplingMode::Flat);
-            for kernel in suite::default_kernels(direction, storage) {
+            let mut group = criterion.benchmark_group(kernel::group_id(direction, dtype, elements));
+            group.sampling_mode(SamplingMode::Flat);
+            for kernel in suite::default_kernels(direction, dtype) {
                 let id = kernel.id(elements);
                 if !request.wants(&id) {
                     continue;
                 }
                 matched += 1;
-                let timed = match Timed::new(gpu, &mut group, kernel, elements) {
+                let timed = match Timed::new(gpu, &mut tensors, kernel, elements) {
                     Ok(timed) => timed,
                     Err(Error::Unsupported(reason)) => {
                         eprintln!("{id} is skipped: {reason}");
@@ -274,12 +270,12 @@ fn benchmarks(criterion: &mut Criterion, request: &Request, gpu: &Gpu) -> Result
                     }
                     Err(error) => return Err(error),
                 };
-                panel.throughput(Throughput::BytesDecimal(kernel.bytes(elements)));
-                panel.bench_function(kernel.member_id(), |bencher| {
+                group.throughput(Throughput::BytesDecimal(kernel.bytes(elements)));
+                group.bench_function(kernel.member_id(), |bencher| {
                     bencher.iter_custom(|dispatches| timed.time(gpu, dispatches));
                 });
             }
-            panel.finish();
+            group.finish();
         }
     }
     if matched == 0 {
@@ -297,19 +293,19 @@ struct Timed {
 }
 
 impl Timed {
-    /// Uploads the tensors of the kernel's group that are not yet there, checks the kernel on them, and times one dispatch.
+    /// Uploads the tensors of the kernel's tensors that are not yet there, checks the kernel on them, and times one dispatch.
     fn new<'gpu>(
         gpu: &'gpu Gpu,
-        group: &mut Option<Group<'gpu>>,
+        tensors: &mut Option<SharedTensors<'gpu>>,
         kernel: Kernel,
         elements: u64,
     ) -> Result<Self> {
         gpu.supports(&kernel)?;
-        let group = match group {
-            Some(group) => group,
-            None => group.insert(Group::new(gpu, kernel.storage, elements, DEFAULT_SEED)?),
+        let tensors = match tensors {
+            Some(tensors) => tensors,
+            None => tensors.insert(SharedTensors::new(gpu, kernel.dtype, elements, DEFAULT_SEED)?),
         };
-        let (workload, _) = group.checked_workload(
+        let (workload, _) = tensors.checked_workload(
             kernel,
             Shape::default(),
             ShaderChecks::Trusted,

@@ -8,10 +8,10 @@ use std::time::Duration;
 use actbench::error::Result;
 use actbench::gpu::{Choice, Gpu, Shape};
 use actbench::kernels::activation::Direction;
-use actbench::kernels::dtype::Storage;
+use actbench::kernels::dtype::Dtype;
 use actbench::measure::stats;
 use actbench::measure::{self, Plan};
-use actbench::suite::probe::Witness;
+use actbench::suite::probe::Probe;
 use actbench::suite::{self, Group};
 
 /// Elements of the tensors: a dispatch of well under a millisecond on every adapter, so that a sample has several.
@@ -31,12 +31,12 @@ fn main() -> Result<()> {
         argument.map_or(400, |text| text.parse().expect("a number of experiments"));
     let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
     println!("{}", gpu.facts.summary());
-    let witness = Witness::new(&gpu, 1, None)?;
-    let sigmoid = suite::default_kernels(Direction::Forward, Storage::F32)[2];
-    let mut group = Group::new(&gpu, Storage::F32, ELEMENTS, 1)?;
+    let probe = Probe::new(&gpu, 1, None)?;
+    let sigmoid = suite::default_kernels(Direction::Forward, Dtype::F32)[2];
+    let mut group = Group::new(&gpu, Dtype::F32, ELEMENTS, 1)?;
     let [once, again] =
         [group.workload(sigmoid, Shape::default())?, group.workload(sigmoid, Shape::default())?];
-    let plan = Plan { panel: Duration::from_secs(2), ..Plan::STANDARD };
+    let plan = Plan { group: Duration::from_secs(2), ..Plan::STANDARD };
     let plan = if gpu.facts.is_software { plan.on_software() } else { plan };
     let (mut contain, mut half_widths) = (0, Vec::new());
     for (what, is_busy) in [("quiet", false), ("with a busy core", true)] {
@@ -44,7 +44,7 @@ fn main() -> Result<()> {
         let (mut contain_here, mut half_widths_here, mut rounds) = (0, Vec::new(), 0);
         for _ in 0..experiments / 2 {
             let samples =
-                measure::measure(&gpu, &[&once, &again], Some(&witness.workload), &plan, None)?;
+                measure::measure(&gpu, &[&once, &again], Some(&probe.workload), &plan, None)?;
             let [a, b] = [&samples.members[0].ns, &samples.members[1].ns];
             let ratios: Vec<f64> =
                 a.iter().zip(b).filter_map(|(a, b)| Some((*a)? / (*b)?)).collect();

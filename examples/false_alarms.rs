@@ -1,7 +1,7 @@
 //! How often comparing cries wolf: pairs of separate runs of one build, in which nothing differs but the run.
 //!
 //! `cargo run --release --example false_alarms -- FOLDER [MORE]` measures so many more pairs into the folder, each run a process of its own, and then
-//! compares all pairs that are there: with all devices of each run, and with the first alone.
+//! compares all pairs that are there: with all repeats of each run, and with the first alone.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,10 +13,10 @@ use actbench::report::{Destination, Profile, Report};
 use actbench::suite;
 use regex::Regex;
 
-/// What is measured: two sizes, both directions and storages.
+/// What is measured: two sizes, both directions and dtypes.
 const FILTER: &str = "n=(65536|1048576)/";
 
-/// How many devices each run opens.
+/// How many repeats each run opens.
 const DEVICES: u32 = 3;
 
 /// The most pairs that a folder holds.
@@ -66,7 +66,7 @@ fn measure_pairs(folder: &Path, more: u32) -> Result<()> {
 /// One run; with a base, in its shapes, as `run --baseline` does.
 fn measure(file: &Path, base: Option<&Path>) -> Result<()> {
     let mut settings = suite::Settings::of(Profile::Quick);
-    settings.devices = DEVICES;
+    settings.repeats = DEVICES;
     settings.filter = Some(Regex::new(FILTER).expect("a pattern"));
     let choice = Choice::from_environment(Choice::Default);
     if let Some(base) = base {
@@ -87,12 +87,12 @@ fn summarize(folder: &Path) -> Result<()> {
     if let Some(report) = reports.first() {
         println!("{}", report[0].adapter.summary());
     }
-    for devices in [DEVICES, 1] {
+    for repeats in [DEVICES, 1] {
         let mut counts = [0; Verdict::ALL.len()];
         let mut crying = 0;
         for (files, reports) in pairs.iter().zip(&reports) {
             let reports: Vec<Report> =
-                reports.iter().map(|report| first_devices(report, devices)).collect();
+                reports.iter().map(|report| first_repeats(report, repeats)).collect();
             let files = files.each_ref().map(|file| file.display().to_string());
             let [base, new] = [0, 1].map(|at| Named { file: &files[at], report: &reports[at] });
             let comparison = Comparison::new(&base, &[new], &Settings::default())?;
@@ -107,7 +107,7 @@ fn summarize(folder: &Path) -> Result<()> {
             for row in wrong {
                 let ratio = row.ratio.unwrap_or_default();
                 println!(
-                    "  {devices} devices, {}: {} {:?} {ratio:.3}",
+                    "  {repeats} repeats, {}: {} {:?} {ratio:.3}",
                     files[1], row.id, row.quantity
                 );
             }
@@ -118,7 +118,7 @@ fn summarize(folder: &Path) -> Result<()> {
             .map(|(count, verdict)| format!("{count} {}", verdict.name()))
             .collect();
         println!(
-            "{} pairs of runs, devices of each: {devices}. Pairs with a false FASTER or SLOWER: {crying}. Rows: {}",
+            "{} pairs of runs, repeats of each: {repeats}. Pairs with a false FASTER or SLOWER: {crying}. Rows: {}",
             pairs.len(),
             counts.join(", ")
         );
@@ -126,14 +126,14 @@ fn summarize(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A report as it would be of its first devices alone.
-fn first_devices(report: &Report, devices: u32) -> Report {
+/// A report as it would be of its first repeats alone.
+fn first_repeats(report: &Report, repeats: u32) -> Report {
     let mut report = report.clone();
-    report.run.devices = devices;
+    report.run.repeats = repeats;
     for row in &mut report.measurements {
-        let rounds = (row.rounds_per_device * devices) as usize;
+        let rounds = (row.rounds_per_repeat * repeats) as usize;
         row.samples_ns.truncate(rounds);
-        row.witness_ns.truncate(rounds);
+        row.probe_ns.truncate(rounds);
     }
     report
 }

@@ -34,8 +34,8 @@ fn run() -> Result<Exit> {
     }
     let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
     gpu.supports(&kernel)?;
-    let elements = TENSOR_BYTES / kernel.storage.element_bytes();
-    let layout = gpu.layout(elements, kernel.storage.element_bytes());
+    let elements = TENSOR_BYTES / kernel.dtype.element_bytes();
+    let layout = gpu.layout(elements, kernel.dtype.element_bytes());
 
     println!("adapter     {}", gpu.facts.summary());
     println!("kernel      {}", kernel.path());

@@ -1,4 +1,4 @@
-//! One figure, three times: sigmoid : relu, forward in f32 in the memory regime, as a standard run measures it: shape and all, on three devices opened afresh.
+//! One figure, three times: sigmoid : relu, forward in f32 in the memory bound_by, as a standard run measures it: shape and all, on three devices opened afresh.
 //!
 //! `cargo run --release --example repeatability -- [RUNS]`
 
@@ -23,18 +23,18 @@ fn main() -> Result<()> {
     for run in 1..=runs {
         let (report, error) = suite::run(&mut || Gpu::open(&choice), &settings, None, &mut ())?;
         error.map_or(Ok(()), Err)?;
-        let gap = report
-            .gaps
+        let ratio = report
+            .ratios
             .iter()
-            .find(|gap| gap.quantity == Quantity::Stream)
+            .find(|ratio| ratio.quantity == Quantity::Stream)
             .expect("both were measured");
         let row = &report.measurements[0];
         let Shape { workgroup_size, words_per_invocation } = row.shape.expect("it was dispatched");
         println!(
             "run {run}: sigmoid : relu {:.3} [{:.3}, {:.3}], {} rounds on each of {} devices, workgroups of {workgroup_size}, words an invocation: {words_per_invocation}",
-            gap.value, gap.low, gap.high, row.rounds_per_device, report.run.devices
+            ratio.value, ratio.low, ratio.high, row.rounds_per_repeat, report.run.repeats
         );
-        medians.push(gap.value);
+        medians.push(ratio.value);
     }
     let [low, high] =
         [f64::min, f64::max].map(|end| medians.iter().copied().reduce(end).expect("a run"));

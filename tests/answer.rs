@@ -1,39 +1,39 @@
-//! The answer on reports made by hand: gaps, crossovers and the verdict, where what follows is known.
+//! The answer on reports made by hand: ratios, ridges and the verdict, where what follows is known.
 
 mod fixture;
 
 use actbench::kernels::activation::{Activation, Direction};
-use actbench::kernels::chain::Ladder;
-use actbench::kernels::dtype::Storage;
+use actbench::kernels::chain::Chain;
+use actbench::kernels::dtype::Dtype;
 use actbench::kernels::kernel::Kernel;
 use actbench::kernels::ops::Op;
 use actbench::render::table;
 use actbench::report::{
-    Accuracy, BOTH, Climbs, Crossover, CrossoverPoint, Dropped, Measurement, Quantity, Rate,
-    Regime, Report, Status,
+    Accuracy, Arithmetic, BOTH, BoundBy, ChainSamples, Dropped, Measurement, Quantity, Report,
+    Ridge, RidgeTime, Status,
 };
 use actbench::validate;
 
 const ELEMENTS: u64 = 1_000_000;
 const ROUNDS: usize = 8;
 
-/// The kernel of a path without its storage, in f32.
-fn kernel(direction: Direction, activation: &str, form: &str) -> Kernel {
+/// The kernel of a path without its dtype, in f32.
+fn kernel(direction: Direction, activation: &str, variant: &str) -> Kernel {
     let activation = Activation::named(activation).expect("in the table");
-    let is_wanted = |known: &&actbench::kernels::activation::Form| {
-        known.name == form && known.pass.direction() == direction
+    let is_wanted = |known: &&actbench::kernels::activation::Variant| {
+        known.name == variant && known.pass.direction() == direction
     };
-    let form = activation.forms.iter().find(is_wanted).expect("in the table");
-    Kernel { activation, form, storage: Storage::F32 }
+    let variant = activation.variants.iter().find(is_wanted).expect("in the table");
+    Kernel { activation, variant, dtype: Dtype::F32 }
 }
 
-/// A row of the memory regime whose every sample is `us` microseconds, and its kernel's accuracy without an error.
-fn add(report: &mut Report, direction: Direction, activation: &str, form: &str, us: f64) {
-    let kernel = kernel(direction, activation, form);
+/// A row of the memory bound_by whose every sample is `us` microseconds, and its kernel's accuracy without an error.
+fn add(report: &mut Report, direction: Direction, activation: &str, variant: &str, us: f64) {
+    let kernel = kernel(direction, activation, variant);
     let mut row = Measurement::new(&kernel, ELEMENTS);
     row.status = Status::Ok;
-    row.regime = Some(Regime::Memory);
-    row.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
+    row.bound_by = Some(BoundBy::Memory);
+    row.rounds_per_repeat = u32::try_from(ROUNDS).expect("a few");
     row.samples_ns = vec![Some(us * 1e3); ROUNDS];
     report.measurements.push(row);
     let accuracy = Accuracy::new(&kernel, &validate::Accuracy::default());
@@ -42,31 +42,31 @@ fn add(report: &mut Report, direction: Direction, activation: &str, form: &str, 
     }
 }
 
-/// An op whose rung takes so many ps an element, and an fma rung of 10 ps.
-fn add_rung(report: &mut Report, op: &str, panel: usize, ps: f64) {
+/// An op whose step takes so many ps an element, and an fma step of 10 ps.
+fn add_step(report: &mut Report, op: &str, group: usize, ps: f64) {
     let mut rate =
-        Rate::new(&Ladder::new(Op::named(op).expect("in the table"), Storage::F32, 1), panel);
+        Arithmetic::new(&Chain::new(Op::named(op).expect("in the table"), Dtype::F32, 1), group);
     rate.status = Status::Ok;
     rate.elements = 1000;
     rate.chains = 4;
-    rate.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
-    // 1000 elements: a rung of a dispatch takes as many ns as a rung of an element ps. 50 ns of launching cancel.
-    let climb = |ps: f64, rungs: f64| vec![Some(50.0 + ps * rungs); ROUNDS];
-    let climbs = |ps| Climbs {
-        rungs: 64,
-        once_ns: climb(ps, 64.0),
-        twice_ns: climb(ps, 128.0),
-        fourfold_ns: climb(ps, 256.0),
-        witness_ns: Vec::new(),
+    rate.rounds_per_repeat = u32::try_from(ROUNDS).expect("a few");
+    // 1000 elements: a step of a dispatch takes as many ns as a step of an element ps. 50 ns of launching cancel.
+    let runner = |ps: f64, steps: f64| vec![Some(50.0 + ps * steps); ROUNDS];
+    let runs = |ps| ChainSamples {
+        steps: 64,
+        once_ns: runner(ps, 64.0),
+        twice_ns: runner(ps, 128.0),
+        fourfold_ns: runner(ps, 256.0),
+        probe_ns: Vec::new(),
     };
-    rate.take(&climbs(ps), &climbs(10.0), Dropped::default());
-    report.rates.push(rate);
+    rate.take(&runs(ps), &runs(10.0), Dropped::default());
+    report.arithmetic.push(rate);
 }
 
-/// copy 1000 us, ReLU 1100, sigmoid 1500 (faster: naive, which is not for every x), backward all 2000; rungs of 20 and 120 ps.
+/// copy 1000 us, ReLU 1100, sigmoid 1500 (faster: naive, which is not for every x), backward all 2000; steps of 20 and 120 ps.
 fn report() -> Report {
     let mut report = fixture::report();
-    for (activation, form, us) in [
+    for (activation, variant, us) in [
         ("copy", "plain", 1000.0),
         ("relu", "plain", 1100.0),
         ("relu", "with_mask", 1200.0),
@@ -74,28 +74,30 @@ fn report() -> Report {
         ("sigmoid", "naive", 1300.0),
         ("sigmoid", "exp2", 1500.0),
     ] {
-        add(&mut report, Direction::Forward, activation, form, us);
+        add(&mut report, Direction::Forward, activation, variant, us);
     }
-    for (activation, form, us) in [
+    for (activation, variant, us) in [
         ("add", "plain", 2000.0),
         ("relu", "from_y", 2000.0),
         ("relu", "from_mask", 1700.0),
         ("sigmoid", "from_y", 2100.0),
         ("sigmoid", "from_x", 2600.0),
     ] {
-        add(&mut report, Direction::Backward, activation, form, us);
+        add(&mut report, Direction::Backward, activation, variant, us);
     }
-    add_rung(&mut report, "fma", 0, 10.0);
-    add_rung(&mut report, "relu/plain", 0, 20.0);
-    add_rung(&mut report, "sigmoid/two_sided", 0, 120.0);
-    add_rung(&mut report, "sigmoid/exp2", 1, 110.0);
+    add_step(&mut report, "fma", 0, 10.0);
+    add_step(&mut report, "relu/plain", 0, 20.0);
+    add_step(&mut report, "sigmoid/two_sided", 0, 120.0);
+    add_step(&mut report, "sigmoid/exp2", 1, 110.0);
     report.derive();
     report
 }
 
-fn gap(report: &Report, quantity: Quantity, direction: &str) -> Option<f64> {
-    let found =
-        report.gaps.iter().find(|gap| gap.quantity == quantity && gap.direction == direction)?;
+fn ratio(report: &Report, quantity: Quantity, direction: &str) -> Option<f64> {
+    let found = report
+        .ratios
+        .iter()
+        .find(|ratio| ratio.quantity == quantity && ratio.direction == direction)?;
     assert!(found.low <= found.value && found.value <= found.high);
     Some(found.value)
 }
@@ -110,16 +112,16 @@ fn is_about(found: Option<f64>, expected: f64) {
 fn gaps_are_those_of_the_fastest_sound_forms() {
     let report = report();
     // exp2 : plain; naive is faster and not for every x, with_mask moves other bytes.
-    is_about(gap(&report, Quantity::Stream, "forward"), 1500.0 / 1100.0);
-    is_about(gap(&report, Quantity::Stream, "backward"), 2100.0 / 2000.0);
+    is_about(ratio(&report, Quantity::Stream, "forward"), 1500.0 / 1100.0);
+    is_about(ratio(&report, Quantity::Stream, "backward"), 2100.0 / 2000.0);
     // ReLU's fastest pair is that of the mask: 1200 + 1700 < 1100 + 2000.
-    is_about(gap(&report, Quantity::Stream, BOTH), (1500.0 + 2100.0) / (1200.0 + 1700.0));
-    is_about(gap(&report, Quantity::Rung, "forward"), 6.0);
-    is_about(gap(&report, Quantity::RungNet, "forward"), 11.0);
-    // The default forms: (1600 - 1100) us over 10^6 elements are 500 ps, where the ladder has 100.
-    is_about(gap(&report, Quantity::Hidden, "forward"), 1.0 - 5.0);
-    is_about(gap(&report, Quantity::UnderMemory, "forward"), 1000.0 / 120.0);
-    assert_eq!(gap(&report, Quantity::Rung, "backward"), None);
+    is_about(ratio(&report, Quantity::Stream, BOTH), (1500.0 + 2100.0) / (1200.0 + 1700.0));
+    is_about(ratio(&report, Quantity::Step, "forward"), 6.0);
+    is_about(ratio(&report, Quantity::StepNet, "forward"), 11.0);
+    // The default variants: (1600 - 1100) us over 10^6 elements are 500 ps, where the chain has 100.
+    is_about(ratio(&report, Quantity::Hidden, "forward"), 1.0 - 5.0);
+    is_about(ratio(&report, Quantity::RidgePoint, "forward"), 1000.0 / 120.0);
+    assert_eq!(ratio(&report, Quantity::Step, "backward"), None);
 }
 
 #[test]
@@ -129,11 +131,11 @@ fn a_form_that_was_wrong_or_not_compared_is_not_chosen() {
         report.accuracy.iter_mut().find(|row| row.kernel.ends_with("sigmoid/exp2")).expect("a row");
     exp2.violations = 1;
     report.derive();
-    is_about(gap(&report, Quantity::Stream, "forward"), 1600.0 / 1100.0);
+    is_about(ratio(&report, Quantity::Stream, "forward"), 1600.0 / 1100.0);
     report.accuracy.clear();
     report.derive();
-    assert_eq!(gap(&report, Quantity::Stream, "forward"), None);
-    assert!(report.verdict.expect("of the rungs").fastest.is_empty());
+    assert_eq!(ratio(&report, Quantity::Stream, "forward"), None);
+    assert!(report.verdict.expect("of the steps").fastest.is_empty());
 }
 
 #[test]
@@ -146,16 +148,16 @@ fn no_figure_follows_from_an_invalid_row() {
     }
     report.derive();
     for direction in ["forward", "backward", BOTH] {
-        assert_eq!(gap(&report, Quantity::Stream, direction), None, "{direction}");
+        assert_eq!(ratio(&report, Quantity::Stream, direction), None, "{direction}");
     }
-    assert_eq!(gap(&report, Quantity::Hidden, "forward"), None);
-    let verdict = report.verdict.clone().expect("of the rungs");
+    assert_eq!(ratio(&report, Quantity::Hidden, "forward"), None);
+    let verdict = report.verdict.clone().expect("of the steps");
     assert!(!verdict.sentence.contains("Streaming"), "{}", verdict.sentence);
-    for row in &mut report.rates {
+    for row in &mut report.arithmetic {
         row.status = Status::Invalid;
     }
     report.derive();
-    assert!(report.gaps.is_empty() && report.verdict.is_none(), "{:?}", report.gaps);
+    assert!(report.ratios.is_empty() && report.verdict.is_none(), "{:?}", report.ratios);
 }
 
 #[test]
@@ -186,8 +188,8 @@ fn the_verdict_says_what_is_hidden_and_hedges() {
 #[test]
 fn the_fastest_form_is_named_with_those_that_cannot_be_told_from_it() {
     let mut report = report();
-    add_rung(&mut report, "sigmoid/naive", 2, 90.0);
-    add_rung(&mut report, "sigmoid/poly", 3, 110.0);
+    add_step(&mut report, "sigmoid/naive", 2, 90.0);
+    add_step(&mut report, "sigmoid/poly", 3, 110.0);
     let poly = kernel(Direction::Forward, "sigmoid", "poly");
     report.accuracy.push(Accuracy::new(&poly, &validate::Accuracy::default()));
     report.derive();
@@ -196,26 +198,29 @@ fn the_fastest_form_is_named_with_those_that_cannot_be_told_from_it() {
         .fastest
         .iter()
         .find(|fastest| fastest.direction == "forward")
-        .expect("forms side by side");
-    assert_eq!(forward.form, "exp2");
+        .expect("variants side by side");
+    assert_eq!(forward.variant, "exp2");
     assert_eq!(forward.as_fast, ["poly"]);
     assert_eq!(forward.slower, ["two_sided"]);
-    // Backward there is no ladder here: by streaming.
-    let backward =
-        verdict.fastest.iter().find(|fastest| fastest.direction == "backward").expect("two forms");
-    assert_eq!((backward.form.as_str(), backward.slower.len()), ("from_y", 1));
+    // Backward there is no chain here: by streaming.
+    let backward = verdict
+        .fastest
+        .iter()
+        .find(|fastest| fastest.direction == "backward")
+        .expect("two variants");
+    assert_eq!((backward.variant.as_str(), backward.slower.len()), ("from_y", 1));
 }
 
-/// A crossover at 10^6 elements, whose memory time is 1000 us and whose k rungs of 120 ps take `time` us of the two.
-fn crossover(time: impl Fn(f64, f64) -> f64) -> Crossover {
-    let mut row = Crossover::new("forward", "f32", "ladder/f32/sigmoid/two_sided".to_owned());
+/// A ridge at 10^6 elements, whose memory time is 1000 us and whose k steps of 120 ps take `time` us of the two.
+fn ridge(time: impl Fn(f64, f64) -> f64) -> Ridge {
+    let mut row = Ridge::new("forward", "f32", "arithmetic/f32/sigmoid/two_sided".to_owned());
     row.status = Status::Ok;
-    row.yardstick = Some("forward/f32/n=1000000/copy/plain".to_owned());
+    row.copy = Some("forward/f32/n=1000000/copy/plain".to_owned());
     row.elements = ELEMENTS;
-    row.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
-    let point = |rungs: u32| CrossoverPoint {
-        rungs,
-        samples_ns: vec![Some(1e3 * time(1000.0, 120.0 * f64::from(rungs))); ROUNDS],
+    row.rounds_per_repeat = u32::try_from(ROUNDS).expect("a few");
+    let point = |steps: u32| RidgeTime {
+        steps,
+        samples_ns: vec![Some(1e3 * time(1000.0, 120.0 * f64::from(steps))); ROUNDS],
     };
     row.points = [0, 1, 2, 4, 8, 16, 32].map(point).to_vec();
     row
@@ -224,33 +229,30 @@ fn crossover(time: impl Fn(f64, f64) -> f64) -> Crossover {
 #[test]
 fn a_crossover_bends_where_memory_and_arithmetic_overlap() {
     let mut report = report();
-    let of = |report: &Report, row: &Crossover| row.derived(&report.measurements, &report.rates);
-    let overlapping = of(&report, &crossover(f64::max)).expect("figures");
-    is_about(Some(overlapping.rungs_under_memory.median), 1000.0 / 120.0);
-    is_about(Some(overlapping.stream_over_yardstick.median), 1.0);
-    is_about(Some(overlapping.bend_rungs.median), 1000.0 / 120.0);
-    is_about(Some(overlapping.rung_over_ladder.median), 1.0);
-    is_about(Some(overlapping.knee_penalty.median), 0.0);
-    assert_eq!(overlapping.knee_rungs, 8);
-    let adding =
-        of(&report, &crossover(|memory, arithmetic| memory + arithmetic)).expect("figures");
-    is_about(Some(adding.bend_rungs.median), 0.0);
-    is_about(Some(adding.knee_penalty.median), 960.0 / 1000.0);
+    let of = |report: &Report, row: &Ridge| row.derived(&report.measurements, &report.arithmetic);
+    let overlapping = of(&report, &ridge(f64::max)).expect("figures");
+    is_about(Some(overlapping.ridge_point.median), 1000.0 / 120.0);
+    is_about(Some(overlapping.stream_over_copy.median), 1.0);
+    is_about(Some(overlapping.bend_steps.median), 1000.0 / 120.0);
+    is_about(Some(overlapping.step_over_chain.median), 1.0);
+    is_about(Some(overlapping.ridge_over_larger.median), 0.0);
+    assert_eq!(overlapping.ridge_steps, 8);
+    let adding = of(&report, &ridge(|memory, arithmetic| memory + arithmetic)).expect("figures");
+    is_about(Some(adding.bend_steps.median), 0.0);
+    is_about(Some(adding.ridge_over_larger.median), 960.0 / 1000.0);
     // k* is about memory, and not about how well this kernel streams.
-    let slow = of(&report, &crossover(|memory, arithmetic| (1.5 * memory).max(arithmetic)))
-        .expect("figures");
-    is_about(Some(slow.rungs_under_memory.median), 1000.0 / 120.0);
-    is_about(Some(slow.stream_over_yardstick.median), 1.5);
-    is_about(Some(slow.bend_rungs.median), 1500.0 / 120.0);
+    let slow =
+        of(&report, &ridge(|memory, arithmetic| (1.5 * memory).max(arithmetic))).expect("figures");
+    is_about(Some(slow.ridge_point.median), 1000.0 / 120.0);
+    is_about(Some(slow.stream_over_copy.median), 1.5);
+    is_about(Some(slow.bend_steps.median), 1500.0 / 120.0);
     // What falls with k has no bend.
-    assert!(
-        of(&report, &crossover(|memory, arithmetic| 2.0 * memory - arithmetic / 10.0)).is_none()
-    );
-    let mut other = crossover(f64::max);
-    other.ladder = "ladder/f32/exp2".to_owned();
+    assert!(of(&report, &ridge(|memory, arithmetic| 2.0 * memory - arithmetic / 10.0)).is_none());
+    let mut other = ridge(f64::max);
+    other.chain = "arithmetic/f32/exp2".to_owned();
     assert!(of(&report, &other).is_none());
     report.measurements[0].status = Status::Invalid;
-    assert!(of(&report, &crossover(f64::max)).is_none());
+    assert!(of(&report, &ridge(f64::max)).is_none());
 }
 
 #[test]
@@ -258,13 +260,14 @@ fn figures_of_a_stream_and_a_ladder_say_whether_their_clocks_were_one() {
     let mut report = report();
     report.adapter.is_software = false;
     for row in &mut report.measurements {
-        row.witness_ns = vec![Some(1.1e5); ROUNDS];
+        row.probe_ns = vec![Some(1.1e5); ROUNDS];
     }
-    for rate in &mut report.rates {
-        rate.own.witness_ns = vec![Some(1e5); ROUNDS];
+    for rate in &mut report.arithmetic {
+        rate.own.probe_ns = vec![Some(1e5); ROUNDS];
     }
     report.derive();
-    let hidden = report.gaps.iter().find(|gap| gap.quantity == Quantity::Hidden).expect("a figure");
+    let hidden =
+        report.ratios.iter().find(|ratio| ratio.quantity == Quantity::Hidden).expect("a figure");
     is_about(hidden.clocks, 1.1);
     let sentence = |report: &Report| report.verdict.clone().expect("a verdict").sentence;
     assert!(!sentence(&report).contains("memory hides") && sentence(&report).contains("Streaming"));
@@ -285,30 +288,33 @@ fn ratios_are_taken_within_rounds_of_each_device() {
         *samples = (0..2 * rounds).map(|round| Some(first * drift(round))).collect();
     };
     report.measurements.iter_mut().for_each(|row| drifting(&mut row.samples_ns));
-    for climbs in report.rates.iter_mut().flat_map(|rate| [&mut rate.own, &mut rate.fma]) {
-        [&mut climbs.once_ns, &mut climbs.twice_ns, &mut climbs.fourfold_ns]
+    for runs in report.arithmetic.iter_mut().flat_map(|rate| [&mut rate.own, &mut rate.fma]) {
+        [&mut runs.once_ns, &mut runs.twice_ns, &mut runs.fourfold_ns]
             .into_iter()
             .for_each(drifting);
     }
     report.derive();
     let stream = report
-        .gaps
+        .ratios
         .iter()
-        .find(|gap| gap.quantity == Quantity::Stream && gap.direction == "forward");
+        .find(|ratio| ratio.quantity == Quantity::Stream && ratio.direction == "forward");
     let stream = stream.expect("a figure").estimate();
     is_about(Some(stream.median), 1500.0 / 1100.0);
     assert!(stream.high - stream.low < 1e-9, "{stream:?}");
-    is_about(gap(&report, Quantity::Rung, "forward"), 6.0);
-    // What is joined across panels has the width of both.
-    let under =
-        report.gaps.iter().find(|gap| gap.quantity == Quantity::UnderMemory).expect("a figure");
+    is_about(ratio(&report, Quantity::Step, "forward"), 6.0);
+    // What is joined across groups has the width of both.
+    let under = report
+        .ratios
+        .iter()
+        .find(|ratio| ratio.quantity == Quantity::RidgePoint)
+        .expect("a figure");
     assert!(under.low < 1000.0 / 120.0 / 1.5 && under.high > 1000.0 / 120.0 * 1.5, "{under:?}");
 }
 
 #[test]
 fn everything_is_printed_in_a_hundred_columns() {
     let mut report = report();
-    report.crossovers.push(crossover(f64::max));
+    report.ridges.push(ridge(f64::max));
     report.derive();
     let text = table::summary(&report);
     for part in [

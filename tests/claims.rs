@@ -156,7 +156,7 @@ fn ended_at_once(settings: &Settings) -> (Report, usize) {
 }
 
 #[test]
-fn a_full_run_plans_every_claim_and_says_which_it_did_not_reach() {
+fn a_full_run_plans_every_claim_and_says_which_it_did_not_floor() {
     let full = Settings::of(Profile::Full);
     let (report, steps) = ended_at_once(&full);
     let pending: Vec<&str> = report.claims.iter().map(|claim| &*claim.name).collect();

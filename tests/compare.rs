@@ -13,13 +13,13 @@ use actbench::compare::{self, Comparison, Named, Quantity, Reason, Row, Settings
 use actbench::error::Error;
 use actbench::gpu::Shape;
 use actbench::kernels::activation::{Activation, Direction};
-use actbench::kernels::chain::Ladder;
-use actbench::kernels::dtype::Storage;
+use actbench::kernels::chain::Chain;
+use actbench::kernels::dtype::Dtype;
 use actbench::kernels::kernel::Kernel;
 use actbench::kernels::ops::Op;
 use actbench::render::{self, comparison as words};
 use actbench::report::{
-    Climbs, Destination, Dropped, Measurement, Rate, Regime, Report, RunStatus, Status,
+    Arithmetic, BoundBy, ChainSamples, Destination, Dropped, Measurement, Report, RunStatus, Status,
 };
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -37,49 +37,49 @@ const ROUNDS: usize = 20;
 #[derive(Clone, Copy)]
 struct Made {
     seed: u64,
-    devices: usize,
+    repeats: usize,
     /// How many times as long sigmoid takes.
     sigmoid: f64,
-    /// How many times as long everything takes, the witness with it.
+    /// How many times as long everything takes, the probe with it.
     clock: f64,
 }
 
-const PLAIN: Made = Made { seed: 1, devices: 3, sigmoid: 1.0, clock: 1.0 };
+const PLAIN: Made = Made { seed: 1, repeats: 3, sigmoid: 1.0, clock: 1.0 };
 
-/// Two directions of two sizes with yardstick, ReLU and sigmoid; ladders of fma, ReLU and sigmoid. Devices differ by 0.1 %, rounds by 0.4 %.
+/// Two directions of two sizes with copy, ReLU and sigmoid; chains of fma, ReLU and sigmoid. Repeats differ by 0.1 %, rounds by 0.4 %.
 fn made(made: Made) -> Report {
     let mut report = fixture::report();
     report.run.status = RunStatus::Complete;
     report.run.reason = None;
     // Of changed sources nobody knows whether they are the same.
     report.tool.git_dirty = Some(false);
-    report.run.devices = u32::try_from(made.devices).expect("a few");
+    report.run.repeats = u32::try_from(made.repeats).expect("a few");
     let mut random = Xoshiro256PlusPlus::seed_from_u64(made.seed);
     let mut samples = |ns: f64| {
         let mut normal = || random.sample::<f64, _>(rand_distr::StandardNormal);
         let mut samples = Vec::new();
-        for _ in 0..made.devices {
-            let device = ns * made.clock * (1.0 + 0.001 * normal());
-            samples.extend((0..ROUNDS).map(|_| Some(device * (1.0 + 0.004 * normal()))));
+        for _ in 0..made.repeats {
+            let repeat = ns * made.clock * (1.0 + 0.001 * normal());
+            samples.extend((0..ROUNDS).map(|_| Some(repeat * (1.0 + 0.004 * normal()))));
         }
         samples
     };
     for elements in [1 << 20, 1 << 24] {
         for direction in Direction::ALL {
             for (activation, factor) in
-                [(direction.yardstick(), 1.0), ("relu", 1.01), ("sigmoid", 1.2 * made.sigmoid)]
+                [(direction.copy(), 1.0), ("relu", 1.01), ("sigmoid", 1.2 * made.sigmoid)]
             {
                 let activation = Activation::named(activation).expect("in the table");
                 let kernel =
-                    Kernel::default_form(activation, direction, Storage::F32).expect("a form");
+                    Kernel::default_variant(activation, direction, Dtype::F32).expect("a variant");
                 let mut row = Measurement::new(&kernel, elements);
                 row.status = Status::Ok;
-                row.regime = Some(Regime::Memory);
+                row.bound_by = Some(BoundBy::Memory);
                 row.shape = Some(Shape::default());
                 row.wgsl_sha256 = Some("ab".repeat(32));
-                row.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
+                row.rounds_per_repeat = u32::try_from(ROUNDS).expect("a few");
                 row.samples_ns = samples(1e5 * factor);
-                row.witness_ns = vec![Some(2.5e5 * made.clock); row.samples_ns.len()];
+                row.probe_ns = vec![Some(2.5e5 * made.clock); row.samples_ns.len()];
                 report.measurements.push(row);
             }
         }
@@ -88,22 +88,22 @@ fn made(made: Made) -> Report {
         [("fma", 10.0), ("relu/plain", 20.0), ("sigmoid/two_sided", 120.0 * made.sigmoid)]
     {
         let mut rate =
-            Rate::new(&Ladder::new(Op::named(op).expect("in the table"), Storage::F32, 1), 0);
+            Arithmetic::new(&Chain::new(Op::named(op).expect("in the table"), Dtype::F32, 1), 0);
         rate.status = Status::Ok;
         rate.elements = 1000;
         rate.chains = 4;
-        rate.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
-        let mut climbs = |ps: f64| Climbs {
-            rungs: 64,
+        rate.rounds_per_repeat = u32::try_from(ROUNDS).expect("a few");
+        let mut runs = |ps: f64| ChainSamples {
+            steps: 64,
             once_ns: samples(ps * 64.0),
             twice_ns: samples(ps * 128.0),
             fourfold_ns: samples(ps * 256.0),
-            witness_ns: vec![Some(2.5e5 * made.clock); ROUNDS * made.devices],
+            probe_ns: vec![Some(2.5e5 * made.clock); ROUNDS * made.repeats],
         };
-        let own = climbs(ps);
-        let fma = climbs(10.0);
+        let own = runs(ps);
+        let fma = runs(10.0);
         rate.take(&own, &fma, Dropped::default());
-        report.rates.push(rate);
+        report.arithmetic.push(rate);
     }
     report.derive();
     report
@@ -132,15 +132,15 @@ fn what_takes_longer_is_slower_and_exchanged_faster() {
     {
         let comparison = compared(base, new);
         for quantity in [
-            Quantity::Yardsticks,
-            Quantity::FmaRungs,
+            Quantity::OverCopy,
+            Quantity::FmaSteps,
             Quantity::SigmoidOverRelu,
             Quantity::NsPerElement,
         ] {
             let mut sigmoids = 0;
             for row in rows(&comparison, quantity) {
-                // The gap is that of sigmoid.
-                let is_changed = row.id.contains("sigmoid") || row.id.starts_with("gap/");
+                // The ratio is that of sigmoid.
+                let is_changed = row.id.contains("sigmoid") || row.id.starts_with("ratio/");
                 sigmoids += u32::from(is_changed);
                 assert_eq!(row.verdict == verdict, is_changed, "{row:?}");
                 assert!(
@@ -157,7 +157,7 @@ fn what_takes_longer_is_slower_and_exchanged_faster() {
 fn what_is_the_same_is_called_so() {
     let comparison = compared(&made(PLAIN), &made(Made { seed: 2, ..PLAIN }));
     assert_eq!(comparison.count(Verdict::Faster) + comparison.count(Verdict::Slower), 0);
-    assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.verdict == Verdict::Same));
+    assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.verdict == Verdict::Same));
     let itself = compared(&made(PLAIN), &made(PLAIN));
     assert!(itself.others[0].rows.iter().all(|row| row.ratio == Some(1.0)));
     assert!(itself.others[0].differences.is_empty(), "{:?}", itself.others[0].differences);
@@ -168,8 +168,8 @@ fn a_clock_that_changed_moves_times_and_nothing_that_is_judged() {
     let (base, new) = (made(PLAIN), made(Made { seed: 2, clock: 1.3, ..PLAIN }));
     let comparison = compared(&base, &new);
     assert_eq!(comparison.count(Verdict::Slower), 0);
-    assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.verdict == Verdict::Same));
-    let absolute = [Quantity::NsPerElement, Quantity::FmaRungPs];
+    assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.verdict == Verdict::Same));
+    let absolute = [Quantity::NsPerElement, Quantity::FmaStepPs];
     for row in absolute.into_iter().flat_map(|quantity| rows(&comparison, quantity)) {
         assert_eq!(
             (row.verdict, row.reason),
@@ -182,19 +182,19 @@ fn a_clock_that_changed_moves_times_and_nothing_that_is_judged() {
             "{row:?}"
         );
     }
-    // A witness that did not slow down says that it is not the clock.
+    // A probe that did not slow down says that it is not the clock.
     let mut slower = new;
-    slower.measurements.iter_mut().for_each(|row| row.witness_ns.fill(Some(2.5e5 * 1.01)));
-    slower.rates.iter_mut().for_each(|rate| rate.own.witness_ns.fill(Some(2.5e5 * 1.01)));
+    slower.measurements.iter_mut().for_each(|row| row.probe_ns.fill(Some(2.5e5 * 1.01)));
+    slower.rates.iter_mut().for_each(|rate| rate.own.probe_ns.fill(Some(2.5e5 * 1.01)));
     let comparison = compared(&base, &slower);
     assert!(absolute.iter().all(|quantity| rows(&comparison, *quantity).count() > 0
         && rows(&comparison, *quantity).all(|row| row.verdict == Verdict::Slower)));
     // Without one it is not known.
-    slower.measurements.iter_mut().for_each(|row| row.witness_ns.clear());
-    slower.rates.iter_mut().for_each(|rate| rate.own.witness_ns.clear());
+    slower.measurements.iter_mut().for_each(|row| row.probe_ns.clear());
+    slower.rates.iter_mut().for_each(|rate| rate.own.probe_ns.clear());
     let comparison = compared(&base, &slower);
     for quantity in absolute {
-        assert!(rows(&comparison, quantity).all(|row| row.reason == Some(Reason::NoWitness)));
+        assert!(rows(&comparison, quantity).all(|row| row.reason == Some(Reason::NoProbe)));
     }
 }
 
@@ -223,7 +223,7 @@ fn other_adapters_are_judged_by_what_has_no_clock_in_it() {
         .iter_mut()
         .for_each(|row| row.shape = Some(Shape { workgroup_size: 64, words_per_invocation: 4 }));
     let comparison = compared(&base, &new);
-    assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.verdict == Verdict::Same));
+    assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.verdict == Verdict::Same));
     assert!(
         rows(&comparison, Quantity::NsPerElement)
             .all(|row| row.reason == Some(Reason::OtherAdapter))
@@ -232,9 +232,9 @@ fn other_adapters_are_judged_by_what_has_no_clock_in_it() {
     new.adapter.name.clone_from(&base.adapter.name);
     let comparison = compared(&base, &new);
     assert!(
-        rows(&comparison, Quantity::Yardsticks).all(|row| row.reason == Some(Reason::OtherShape))
+        rows(&comparison, Quantity::OverCopy).all(|row| row.reason == Some(Reason::OtherShape))
     );
-    assert!(rows(&comparison, Quantity::Yardsticks).all(|row| row.changed == ["shape"]));
+    assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.changed == ["shape"]));
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn rows_of_one_report_are_listed() {
 fn reports_that_share_nothing_are_refused_with_both_names() {
     let (base, mut new) = (made(PLAIN), made(PLAIN));
     new.measurements.iter_mut().for_each(|row| row.id += "/checked");
-    new.rates.clear();
+    new.arithmetic.clear();
     new.derive();
     let [base, new] =
         [Named { file: "base.json", report: &base }, Named { file: "new.json", report: &new }];
@@ -303,23 +303,23 @@ fn what_differs_is_told_the_adapter_first() {
         other
             .rows
             .iter()
-            .filter(|row| row.id.contains("/sigmoid/") && !row.id.contains("ladder"))
+            .filter(|row| row.id.contains("/sigmoid/") && !row.id.contains("chain"))
             .all(|row| row.changed == ["shader"])
     );
     let text = words::text(&comparison);
     let place =
         |part: &str| text.find(part).unwrap_or_else(|| panic!("{part:?} is missing in:\n{text}"));
-    assert!(place("driver's version: 1.2 -> 1.3") < place("time in yardsticks"), "{text}");
+    assert!(place("driver's version: 1.2 -> 1.3") < place("time in copies"), "{text}");
 }
 
 #[test]
 fn one_device_each_is_ambiguous_unless_the_effect_is_large() {
-    let one = Made { devices: 1, ..PLAIN };
+    let one = Made { repeats: 1, ..PLAIN };
     let base = made(one);
     let comparison = compared(&base, &made(Made { seed: 2, sigmoid: 1.05, ..one }));
-    for row in rows(&comparison, Quantity::Yardsticks) {
+    for row in rows(&comparison, Quantity::OverCopy) {
         assert_eq!(row.verdict, Verdict::Ambiguous, "{row:?}");
-        assert!(row.next.as_ref().is_some_and(|next| next.contains("devices")), "{row:?}");
+        assert!(row.next.as_ref().is_some_and(|next| next.contains("repeats")), "{row:?}");
     }
     let text = words::text(&comparison);
     assert!(
@@ -327,7 +327,7 @@ fn one_device_each_is_ambiguous_unless_the_effect_is_large() {
         "{text}"
     );
     let comparison = compared(&base, &made(Made { seed: 2, sigmoid: 1.5, ..one }));
-    let sigmoids = rows(&comparison, Quantity::Yardsticks).filter(|row| row.id.contains("sigmoid"));
+    let sigmoids = rows(&comparison, Quantity::OverCopy).filter(|row| row.id.contains("sigmoid"));
     assert!(sigmoids.map(|row| row.verdict).all(|verdict| verdict == Verdict::Slower));
 }
 
@@ -379,7 +379,7 @@ fn texts_fit_in_100_columns() {
     new.measurements.truncate(3);
     let text = words::text(&compared(&made(PLAIN), &new));
     let table =
-        text.lines().filter(|line| line.contains("ward/f32/n=") || line.starts_with("ladder/"));
+        text.lines().filter(|line| line.contains("ward/f32/n=") || line.starts_with("arithmetic/"));
     assert!(table.count() > 10, "{text}");
     assert!(
         text.lines().all(|line| line.chars().count() <= 100 && line.trim_end() == line),
@@ -397,7 +397,7 @@ fn hostile_comparison() -> (Comparison, [String; 2]) {
     HOSTILE.clone_into(&mut new.adapter.driver_info);
     for report in [&mut base, &mut new] {
         HOSTILE.clone_into(&mut report.measurements[1].id);
-        report.rates[1].id = format!("{HOSTILE}/rate");
+        report.arithmetic[1].id = format!("{HOSTILE}/rate");
     }
     new.run.labels = [(HOSTILE.to_owned(), HOSTILE.to_owned())].into();
     new.measurements[2].status = Status::Failed;
@@ -523,7 +523,7 @@ fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
         .collect();
     assert!(pictures.len() >= 4, "{}", pictures.len());
     let alike = |what: &str| pictures.iter().filter(|text| text.contains(what)).collect::<Vec<_>>();
-    for picture in alike("Time of a rung in rungs of fma")
+    for picture in alike("Time of a step in steps of fma")
         .iter()
         .chain(&alike("Bandwidth by size, forward f32"))
     {
@@ -532,7 +532,7 @@ fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
         }
     }
     let text: String = tree.descendants().filter_map(|node| node.text()).collect();
-    for part in ["SLOWER", "ladder/f32/sigmoid/two_sided", "Only in base", "1.1"] {
+    for part in ["SLOWER", "arithmetic/f32/sigmoid/two_sided", "Only in base", "1.1"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
 }
@@ -572,12 +572,12 @@ fn ranks_are_by_geometric_mean_over_what_all_have_and_software_is_apart() {
         "{text}"
     );
     // Of a ratio the least is best, and the clock is in none.
-    let gap = Ranking::new(
-        By::Gap,
+    let ratio = Ranking::new(
+        By::Ratio,
         &[("a.json", &made(Made { sigmoid: 1.5, ..PLAIN })), ("b.json", &fast)],
     )
     .expect("rows");
-    assert_eq!(gap.hardware.places[0].file, "b.json");
+    assert_eq!(ratio.hardware.places[0].file, "b.json");
     let sigmoid = Ranking::new(By::Sigmoid, &reports[..1]).expect("rows");
     assert!((sigmoid.hardware.places[0].mean / (1e12 / 240.0) - 1.0).abs() < 0.02, "{sigmoid:?}");
 }
@@ -587,7 +587,7 @@ fn a_report_without_a_row_of_the_figure_is_named() {
     let mut empty = made(PLAIN);
     empty.rates.clear();
     empty.derive();
-    for by in [By::Sigmoid, By::Gap] {
+    for by in [By::Sigmoid, By::Ratio] {
         let error = Ranking::new(by, &[("full.json", &made(PLAIN)), ("empty.json", &empty)])
             .expect_err("no row");
         assert!(error.to_string().starts_with("empty.json has no row to rank by"), "{error}");
@@ -658,7 +658,7 @@ fn compare_ends_with_1_for_regressions_alone() {
     files.ends("compare base.json slow.json --threshold 20%", 0);
     let (text, _) = files.ends("compare base.json part.json", 0);
     assert!(
-        text.contains("Only in base: 3 rows\n  ladder/f32: relu/plain sigmoid/two_sided fma"),
+        text.contains("Only in base: 3 rows\n  arithmetic/f32: relu/plain sigmoid/two_sided fma"),
         "{text}"
     );
     let (_, complaint) = files.ends("compare base.json part.json --require-all", 1);
@@ -794,7 +794,7 @@ fn a_run_is_compared_with_its_baseline_in_the_same_shapes() {
     let Output { status, stdout, stderr } = command.output().expect("actbench starts");
     let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
     assert!(
-        stdout.contains("base base.json") && stdout.contains("time in yardsticks"),
+        stdout.contains("base base.json") && stdout.contains("time in copies"),
         "{stdout}{stderr}"
     );
     // Whether the machine was as busy in both is not known here; that the status says what the table says is.

@@ -12,7 +12,7 @@ use actbench::gpu::{
     Choice, Gpu, Layout, Reject, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload,
 };
 use actbench::kernels::activation::{Activation, Direction};
-use actbench::kernels::dtype::Storage;
+use actbench::kernels::dtype::Dtype;
 use actbench::kernels::inputs::Inputs;
 use actbench::kernels::kernel::Kernel;
 use actbench::measure::{self, Plan};
@@ -21,7 +21,7 @@ use common::gpu;
 
 fn relu() -> Kernel {
     let relu = Activation::named("relu").expect("in the table");
-    Kernel::default_form(relu, Direction::Forward, Storage::F32).expect("a form")
+    Kernel::default_variant(relu, Direction::Forward, Dtype::F32).expect("a variant")
 }
 
 /// relu over `elements`, on tensors of its own.

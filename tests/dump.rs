@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use actbench::error::Error;
 use actbench::gpu::ShaderChecks;
-use actbench::gpu::dump::{Dump, Variant, spirv, wgsl_sha256};
+use actbench::gpu::dump::{Dump, Translation, spirv, wgsl_sha256};
 use actbench::kernels::kernel::{self, Kernel};
 use rspirv::dr::{Function, Instruction, Module, Operand};
 use rspirv::spirv::{ExecutionMode, ExecutionModel, GlslStd450Op, Op, StorageClass};
 
 const SHAPE: [(&str, f64); 2] = [("workgroup_size", 64.0), ("units_per_invocation", 3.0)];
 
-fn module(kernel: &Kernel, variant: Variant) -> Module {
+fn module(kernel: &Kernel, variant: Translation) -> Module {
     let words =
         spirv(&kernel.path(), &kernel.wgsl(), &SHAPE, variant).expect("every kernel compiles");
     rspirv::dr::load_words(words).unwrap_or_else(|error| panic!("{}: {error}", kernel.path()))
@@ -43,7 +43,7 @@ fn count(instructions: &[&Instruction], op: Op) -> usize {
     instructions.iter().filter(|instruction| instruction.class.opcode == op).count()
 }
 
-/// The storage class of each pointer that instructions make.
+/// The dtype class of each pointer that instructions make.
 fn pointers(module: &Module) -> BTreeMap<u32, StorageClass> {
     let classes: BTreeMap<u32, StorageClass> = module
         .types_global_values
@@ -70,10 +70,10 @@ fn extended(instructions: &[&Instruction]) -> HashSet<GlslStd450Op> {
 }
 
 /// Every kernel, without and with run-time checks.
-fn every_module(mut look: impl FnMut(&Kernel, Variant, &Module)) {
+fn every_module(mut look: impl FnMut(&Kernel, Translation, &Module)) {
     let mut seen = 0;
     for kernel in kernel::all() {
-        for variant in [Variant::Trusted, Variant::Checked, Variant::Clamped] {
+        for variant in [Translation::Trusted, Translation::Checked, Translation::Clamped] {
             look(&kernel, variant, &module(&kernel, variant));
             seen += 1;
         }
@@ -109,7 +109,7 @@ fn the_entry_point_is_main_and_the_workgroup_has_the_size_that_was_asked_for() {
 fn every_tensor_is_loaded_or_stored_at_one_place() {
     every_module(|kernel, variant, module| {
         let (body, pointers, path) = (body(module), pointers(module), kernel.path());
-        let in_storage = |op: Op| {
+        let in_dtype = |op: Op| {
             let pointer = |own: &&&Instruction| {
                 own.class.opcode == op
                     && pointers[&own.operands[0].unwrap_id_ref()] == StorageClass::StorageBuffer
@@ -117,8 +117,8 @@ fn every_tensor_is_loaded_or_stored_at_one_place() {
             body.iter().filter(pointer).count()
         };
         let written = kernel.tensors().iter().filter(|role| role.is_written()).count();
-        assert_eq!(in_storage(Op::Store), written, "{path} {variant:?}: stores");
-        assert_eq!(in_storage(Op::Load), kernel.inputs().count(), "{path} {variant:?}: loads");
+        assert_eq!(in_dtype(Op::Store), written, "{path} {variant:?}: stores");
+        assert_eq!(in_dtype(Op::Load), kernel.inputs().count(), "{path} {variant:?}: loads");
     });
 }
 
@@ -158,8 +158,9 @@ fn special_functions_are_those_that_the_form_is_named_after() {
 #[test]
 fn checked_shaders_bound_their_loops_and_clamp_indices_where_the_driver_does_not() {
     for kernel in kernel::all() {
-        let [trusted, checked, clamped] = [Variant::Trusted, Variant::Checked, Variant::Clamped]
-            .map(|variant| module(&kernel, variant));
+        let [trusted, checked, clamped] =
+            [Translation::Trusted, Translation::Checked, Translation::Clamped]
+                .map(|variant| module(&kernel, variant));
         let (trusted, checked, clamped, path) =
             (body(&trusted), body(&checked), body(&clamped), kernel.path());
         let loops = count(&trusted, Op::LoopMerge);
@@ -230,7 +231,7 @@ fn a_kernel_has_its_text_and_its_spirv_by_shape_and_checks() {
     };
     assert_eq!(read(".wgsl"), wgsl.as_bytes());
     let shape = [("workgroup_size", 256.0), ("units_per_invocation", 1.0)];
-    let variants = [Variant::Trusted, Variant::Checked, Variant::Clamped];
+    let variants = [Translation::Trusted, Translation::Checked, Translation::Clamped];
     for (end, variant) in
         ["-256x1.spv", "-256x1-checked.spv", "-256x1-clamped.spv"].into_iter().zip(variants)
     {

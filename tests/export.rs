@@ -1,4 +1,4 @@
-//! Reports in their other forms: what is in them, that other programs can read them, and that no text of a report is more than text.
+//! Reports in their other variants: what is in them, that other programs can read them, and that no text of a report is more than text.
 
 mod fixture;
 mod page;
@@ -12,8 +12,8 @@ use std::process::{Output, Stdio};
 
 use actbench::error::Error;
 use actbench::kernels::activation::{Activation, Direction};
-use actbench::kernels::chain::Ladder;
-use actbench::kernels::dtype::Storage;
+use actbench::kernels::chain::Chain;
+use actbench::kernels::dtype::Dtype;
 use actbench::kernels::kernel::Kernel;
 use actbench::kernels::ops::Op;
 use actbench::render::chart::{Axis, Chart, Line, LineChart, Look, Point, Scale, Size};
@@ -21,8 +21,8 @@ use actbench::render::section::SECTIONS;
 use actbench::render::splice::splice;
 use actbench::render::{self, FORMATS, Format};
 use actbench::report::{
-    Accuracy, AccuracyBin, Climbs, Crossover, CrossoverPoint, Destination, Dropped, Measurement,
-    Rate, Regime, Report, RunStatus, Status,
+    Accuracy, AccuracyBin, Arithmetic, BoundBy, ChainSamples, Destination, Dropped, Measurement,
+    Report, Ridge, RidgeTime, RunStatus, Status,
 };
 use actbench::report::{
     Axis as PlotAxis, Claim, Figure, Outcome, Plot, Point as PlotPoint, Series,
@@ -36,13 +36,13 @@ const ROUNDS: usize = 8;
 /// What would run, link, break out or mislead if it were more than text.
 const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> javascript:alert(3) `x` [a](b) | {{7*7}} &amp; \u{202e}txet\u{2066}\u{1b}[31m\u{0} =1+1";
 
-fn kernel(direction: Direction, activation: &str, form: &str) -> Kernel {
+fn kernel(direction: Direction, activation: &str, variant: &str) -> Kernel {
     let activation = Activation::named(activation).expect("in the table");
-    let is_wanted = |known: &&actbench::kernels::activation::Form| {
-        known.name == form && known.pass.direction() == direction
+    let is_wanted = |known: &&actbench::kernels::activation::Variant| {
+        known.name == variant && known.pass.direction() == direction
     };
-    let form = activation.forms.iter().find(is_wanted).expect("in the table");
-    Kernel { activation, form, storage: Storage::F32 }
+    let variant = activation.variants.iter().find(is_wanted).expect("in the table");
+    Kernel { activation, variant, dtype: Dtype::F32 }
 }
 
 fn rounds(ns: f64) -> Vec<Option<f64>> {
@@ -53,39 +53,39 @@ fn rounds(ns: f64) -> Vec<Option<f64>> {
 fn measured(
     direction: Direction,
     activation: &str,
-    form: &str,
+    variant: &str,
     elements: u64,
     ns: f64,
 ) -> Measurement {
-    let mut row = Measurement::new(&kernel(direction, activation, form), elements);
+    let mut row = Measurement::new(&kernel(direction, activation, variant), elements);
     row.status = Status::Ok;
-    row.regime = Some(if elements > 1 << 20 { Regime::Memory } else { Regime::Launch });
-    row.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
+    row.bound_by = Some(if elements > 1 << 20 { BoundBy::Memory } else { BoundBy::Launch });
+    row.rounds_per_repeat = u32::try_from(ROUNDS).expect("a few");
     row.dispatches_per_sample = 3;
     row.samples_ns = rounds(ns);
     row
 }
 
-fn rate(op: &str, rung_ns: f64) -> Rate {
+fn rate(op: &str, step_ns: f64) -> Arithmetic {
     let mut rate =
-        Rate::new(&Ladder::new(Op::named(op).expect("in the table"), Storage::F32, 1), 0);
-    let climb = |rung: f64, times: f64| vec![Some(50.0 + rung * 16.0 * times); ROUNDS];
-    let climbs = |rung| Climbs {
-        rungs: 16,
-        once_ns: climb(rung, 1.0),
-        twice_ns: climb(rung, 2.0),
-        fourfold_ns: climb(rung, 4.0),
-        witness_ns: Vec::new(),
+        Arithmetic::new(&Chain::new(Op::named(op).expect("in the table"), Dtype::F32, 1), 0);
+    let runner = |step: f64, times: f64| vec![Some(50.0 + step * 16.0 * times); ROUNDS];
+    let runs = |step| ChainSamples {
+        steps: 16,
+        once_ns: runner(step, 1.0),
+        twice_ns: runner(step, 2.0),
+        fourfold_ns: runner(step, 4.0),
+        probe_ns: Vec::new(),
     };
     rate.status = Status::Ok;
     rate.elements = 1000;
     rate.chains = 2;
-    rate.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
-    rate.take(&climbs(rung_ns), &climbs(10.0), Dropped::default());
+    rate.rounds_per_repeat = u32::try_from(ROUNDS).expect("a few");
+    rate.take(&runs(step_ns), &runs(10.0), Dropped::default());
     rate
 }
 
-/// A report that has something of everything: two sizes, a row of each status, ladders, a crossover, errors by x.
+/// A report that has something of everything: two sizes, a row of each status, chains, a ridge, errors by x.
 fn report() -> Report {
     let mut report = fixture::report();
     report.run.status = RunStatus::Complete;
@@ -102,29 +102,29 @@ fn report() -> Report {
         ]);
     }
     let statuses = [Status::Invalid, Status::Unsupported, Status::Skipped, Status::Failed];
-    for (status, form) in statuses.into_iter().zip(["naive", "exp2", "tanh", "poly"]) {
-        let mut row = measured(Direction::Forward, "sigmoid", form, 1 << 24, 5e6);
+    for (status, variant) in statuses.into_iter().zip(["naive", "exp2", "tanh", "poly"]) {
+        let mut row = measured(Direction::Forward, "sigmoid", variant, 1 << 24, 5e6);
         row.status = status;
-        row.reason = Some(format!("the reason of {form}, with a \"quote\" and a | bar"));
+        row.reason = Some(format!("the reason of {variant}, with a \"quote\" and a | bar"));
         report.measurements.insert(9, row);
     }
     report.measurements[0].notes = vec!["a note, of two parts".to_owned()];
-    report.rates =
+    report.arithmetic =
         vec![rate("fma", 10.0), rate("relu/plain", 20.0), rate("sigmoid/two_sided", 120.0)];
-    let mut crossover = Crossover::new("forward", "f32", "ladder/f32/sigmoid/two_sided".to_owned());
-    crossover.status = Status::Ok;
-    crossover.yardstick = Some("forward/f32/n=16777216/copy/plain".to_owned());
-    crossover.elements = 1 << 24;
-    crossover.rounds_per_device = u32::try_from(ROUNDS).expect("a few");
+    let mut ridge = Ridge::new("forward", "f32", "arithmetic/f32/sigmoid/two_sided".to_owned());
+    ridge.status = Status::Ok;
+    ridge.copy = Some("forward/f32/n=16777216/copy/plain".to_owned());
+    ridge.elements = 1 << 24;
+    ridge.rounds_per_repeat = u32::try_from(ROUNDS).expect("a few");
     let ns = [4e6, 4.1e6, 4.2e6, 8.1e6, 16.2e6];
-    crossover.points = [0, 1, 2, 4, 8]
+    ridge.points = [0, 1, 2, 4, 8]
         .into_iter()
         .zip(ns)
-        .map(|(rungs, ns)| CrossoverPoint { rungs, samples_ns: rounds(ns) })
+        .map(|(steps, ns)| RidgeTime { steps, samples_ns: rounds(ns) })
         .collect();
-    report.crossovers.push(crossover);
-    for form in ["two_sided", "exp2", "naive"] {
-        let kernel = kernel(Direction::Forward, "sigmoid", form);
+    report.ridges.push(ridge);
+    for variant in ["two_sided", "exp2", "naive"] {
+        let kernel = kernel(Direction::Forward, "sigmoid", variant);
         let mut accuracy = Accuracy::new(&kernel, &validate::Accuracy::default());
         let bin = |from: f64| AccuracyBin {
             from,
@@ -135,12 +135,12 @@ fn report() -> Report {
         accuracy.by_x = [-8.0, -4.0, 0.0, 4.0].map(bin).to_vec();
         report.accuracy.push(accuracy);
     }
-    for (direction, activation, form) in [
+    for (direction, activation, variant) in [
         (Direction::Forward, "relu", "plain"),
         (Direction::Backward, "relu", "from_y"),
         (Direction::Backward, "sigmoid", "from_y"),
     ] {
-        let kernel = kernel(direction, activation, form);
+        let kernel = kernel(direction, activation, variant);
         report.accuracy.push(Accuracy::new(&kernel, &validate::Accuracy::default()));
     }
     report.claims.push(claim());
@@ -323,7 +323,7 @@ fn partly_hostile_report() -> Report {
         row.reason = row.reason.is_some().then(|| HOSTILE.to_owned());
         row.notes = vec![HOSTILE.to_owned()];
     }
-    for rate in &mut report.rates {
+    for rate in &mut report.arithmetic {
         rate.notes = vec![HOSTILE.to_owned()];
     }
     report.derive();
@@ -351,7 +351,7 @@ fn a_page_is_well_formed_and_has_each_section_once() {
     for section in SECTIONS {
         assert!(ids.contains(&section.name), "{} is not in {ids:?}", section.name);
     }
-    assert!(page.find("id=\"verdict\"") < page.find("id=\"gaps\""), "the verdict comes first");
+    assert!(page.find("id=\"verdict\"") < page.find("id=\"ratios\""), "the verdict comes first");
     // Two drawings of each picture, one of which is shown.
     let count =
         |class| tree.descendants().filter(|node| node.attribute("class") == Some(class)).count();
@@ -360,7 +360,7 @@ fn a_page_is_well_formed_and_has_each_section_once() {
     assert!(pictures >= 7, "{pictures}");
     for part in [
         "sigmoid/two_sided, 2^24 elements: 19.9 [17.9, 22.4] GB/s",
-        "sigmoid/two_sided: 12 [12, 12] rungs of fma",
+        "sigmoid/two_sided: 12 [12, 12] steps of fma",
         "forward, 2^24 elements: 1.5 [1.5, 1.5]",
         "k* = 2.2",
         "gradients: holds only when",
@@ -465,7 +465,7 @@ fn no_text_of_a_report_is_more_than_text_elsewhere() {
 #[test]
 fn text_is_what_run_prints() {
     let text = render(&report(), "text");
-    assert!(text.starts_with(&render::table::summary(&report())), "{text}");
+    assert!(text.starts_with(&render::table::text(&report())), "{text}");
     assert!(text.contains("gradients  holds only when  by a factor of 0.25"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }
@@ -504,7 +504,7 @@ fn csv_has_a_row_for_each_measurement_and_rate_with_units_in_its_header() {
         header.iter().position(|column| column == name).unwrap_or_else(|| panic!("no {name}"))
     };
     let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
-    assert_eq!(rows.len(), report.measurements.len() + report.rates.len());
+    assert_eq!(rows.len(), report.measurements.len() + report.arithmetic.len());
     let of = |id: &str| {
         rows.iter().find(|row| &row[column("id")] == id).unwrap_or_else(|| panic!("no {id}"))
     };
@@ -515,12 +515,12 @@ fn csv_has_a_row_for_each_measurement_and_rate_with_units_in_its_header() {
     let sigmoid = of("forward/f32/n=16777216/sigmoid/two_sided");
     assert_eq!(number(sigmoid, "median_ns"), 6.75e6);
     assert_eq!(number(sigmoid, "bytes_per_second"), 8.0 * 16777216.0 / 6.75e6 * 1e9);
-    assert!((number(sigmoid, "share_of_yardstick") - 1.0 / 1.5).abs() < 1e-12);
+    assert!((number(sigmoid, "share_of_copy") - 1.0 / 1.5).abs() < 1e-12);
     assert_eq!(number(sigmoid, "sigmoid_over_relu"), 1.5);
-    assert_eq!(&sigmoid[column("rung_ps")], "");
-    let rung = of("ladder/f32/sigmoid/two_sided");
-    assert_eq!((number(rung, "rung_in_fma"), number(rung, "rung_ps")), (12.0, 120.0));
-    assert_eq!(&rung[column("bytes")], "");
+    assert_eq!(&sigmoid[column("step_ps")], "");
+    let step = of("arithmetic/f32/sigmoid/two_sided");
+    assert_eq!((number(step, "step_fmas"), number(step, "step_ps")), (12.0, 120.0));
+    assert_eq!(&step[column("bytes")], "");
     let invalid = of("forward/f32/n=16777216/sigmoid/naive");
     assert_eq!((&invalid[column("status")], &invalid[column("median_ns")]), ("invalid", ""));
     assert_eq!(&invalid[column("reason")], "the reason of naive, with a \"quote\" and a | bar");
@@ -585,27 +585,27 @@ fn google_benchmarks_json_has_an_entry_for_each_sample() {
         (&json!("forward/f32/n=4096/copy/plain"), &json!(1000.0))
     );
     assert_eq!(first["bytes_per_second"], json!(8.0 * 4096.0 / 1000.0 * 1e9));
-    let rung = entries
+    let step = entries
         .iter()
-        .find(|entry| entry["name"] == "ladder/f32/sigmoid/two_sided")
-        .expect("its rung");
-    // A rung of 1000 elements.
-    assert_eq!(rung["real_time"], json!(120.0));
+        .find(|entry| entry["name"] == "arithmetic/f32/sigmoid/two_sided")
+        .expect("its step");
+    // A step of 1000 elements.
+    assert_eq!(step["real_time"], json!(120.0));
 }
 
 #[test]
 fn a_picture_by_itself_is_named_by_its_section_or_its_key() {
     let report = report();
     for name in [
-        "gaps",
+        "ratios",
         "bandwidth",
         "bandwidth/backward/f32",
         "rates",
-        "ladder",
-        "crossover",
-        "forms",
+        "chain",
+        "ridge",
+        "variants",
         "claims/gradients/2",
-        "crossover/forward/f32",
+        "ridge/forward/f32",
     ] {
         let svg = render::plot(&report, name).unwrap_or_else(|error| panic!("{name}: {error}"));
         let text = inert_text(&svg);
@@ -618,7 +618,7 @@ fn a_picture_by_itself_is_named_by_its_section_or_its_key() {
     );
     match render::plot(&report, "nosuch") {
         Err(Error::Usage(text)) => {
-            assert!(text.contains("gaps/f32, bandwidth/forward/f32"), "{text}")
+            assert!(text.contains("ratios/f32, bandwidth/forward/f32"), "{text}")
         }
         other => panic!("{other:?}"),
     }
@@ -675,9 +675,9 @@ fn a_table_between_markers_is_renewed_and_stays_as_it_is() {
     let (_folder, readme) = with_readme(before);
     let once = splice(&readme, before).expect("spliced");
     let expected = "# Title\n\n<!-- actbench:begin rates reports/big.json sigmoid -->\n\n\
-                    | ladder | chains | ps a rung | in fma rungs | net of fma | G rungs/s |\n\
+                    | chain | chains | ps a step | in fma steps | net of fma | G steps/s |\n\
                     | --- | --: | --: | --: | --: | --: |\n\
-                    | **ladder/f32** |  |  |  |  |  |\n\
+                    | **arithmetic/f32** |  |  |  |  |  |\n\
                     | sigmoid/two_sided | 2 | 120 | 12.00 [12.00, 12.00] | 11.00 [11.00, 11.00] | 8.33 |\n\n\
                     <!-- actbench:end -->\ntext\n```md\n<!-- actbench:begin rates other.json -->\n```\n";
     assert!(once.starts_with(expected), "{once}");
@@ -842,7 +842,7 @@ fn bad_use_and_bad_files_exit_2_with_a_sentence_that_names_the_file() {
         (&["report", &big, "--format", "pdf"], "invalid value 'pdf'"),
         (
             &["report", &big, "--plot", "weather"],
-            "big.json: it has no picture \"weather\"; there are: gaps/f32",
+            "big.json: it has no picture \"weather\"; there are: ratios/f32",
         ),
         (
             &["report", &big, "--output", &path("nowhere/out.html")],

@@ -69,7 +69,7 @@ fn a_tensor_in_several_buffers() {
     // Four buffers of 64 words and a fifth of one word, of which the last element is half or less.
     every_kernel(|trial| {
         trial.max_buffer_bytes = (64 + GUARD_WORDS) * WORD_BYTES;
-        let elements_per_word = WORD_BYTES / trial.kernel.storage.element_bytes();
+        let elements_per_word = WORD_BYTES / trial.kernel.dtype.element_bytes();
         trial.elements = 4 * 64 * elements_per_word + 1;
     });
 }
@@ -83,7 +83,7 @@ fn more_workgroups_than_one_dimension_holds() {
         "this adapter allows {most} workgroups a dimension: choose another with ACTBENCH_ADAPTER"
     );
     every_kernel(|trial| {
-        let elements_per_word = WORD_BYTES / trial.kernel.storage.element_bytes();
+        let elements_per_word = WORD_BYTES / trial.kernel.dtype.element_bytes();
         trial.shape = Shape { workgroup_size: 1, words_per_invocation: 1 };
         trial.elements = (most + 1) * elements_per_word + 1;
     });

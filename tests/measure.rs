@@ -7,12 +7,12 @@ use std::time::Duration;
 use actbench::error::{Error, Result};
 use actbench::gpu::Reject;
 use actbench::kernels::activation::{Activation, Direction};
-use actbench::kernels::dtype::Storage;
+use actbench::kernels::dtype::Dtype;
 use actbench::kernels::kernel::Kernel;
 use actbench::measure::stats::Estimate;
 use actbench::measure::{self, Fixed, Plan, Samples, Stopwatch};
 use actbench::render::table;
-use actbench::report::{Measurement, Regime, Status};
+use actbench::report::{BoundBy, Measurement, Status};
 use actbench::suite::quality::{self as gates, Circumstances};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -28,7 +28,7 @@ struct Work {
 
 const COPY: Work = Work { name: "copy", ns: 1e5 };
 const SIGMOID: Work = Work { name: "sigmoid", ns: 1.5e5 };
-const WITNESS: Work = Work { name: "witness", ns: 2.5e5 };
+const PROBE: Work = Work { name: "probe", ns: 2.5e5 };
 
 /// One pass, as a [`Fake`] sees it.
 struct Pass<'a> {
@@ -37,7 +37,7 @@ struct Pass<'a> {
     ns: f64,
     /// Passes before it.
     index: usize,
-    /// Samples before it since the witness first ran: those of the pilot and the rounds.
+    /// Samples before it since the probe first ran: those of the pilot and the rounds.
     samples: usize,
     /// When it begins.
     now_ns: f64,
@@ -46,8 +46,8 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn is_witness(&self) -> bool {
-        self.work.name == WITNESS.name
+    fn is_probe(&self) -> bool {
+        self.work.name == PROBE.name
     }
 }
 
@@ -65,7 +65,7 @@ struct Fake<M> {
     random: RefCell<Xoshiro256PlusPlus>,
     now_ns: Cell<f64>,
     index: Cell<usize>,
-    /// None before the witness first ran.
+    /// None before the probe first ran.
     samples: Cell<Option<usize>>,
     calls: RefCell<Vec<Call>>,
     /// Off where allocations are counted.
@@ -110,8 +110,8 @@ impl<M: Fn(&Pass<'_>) -> Time> Stopwatch for Fake<M> {
             };
             let time = (self.model)(&pass);
             self.samples.set(match samples {
-                None => pass.is_witness().then_some(0),
-                Some(count) => Some(count + usize::from(!pass.is_witness())),
+                None => pass.is_probe().then_some(0),
+                Some(count) => Some(count + usize::from(!pass.is_probe())),
             });
             self.now_ns.set(pass.now_ns + time.unwrap_or(ns));
             times.push(time);
@@ -147,12 +147,12 @@ impl<M: Fn(&Pass<'_>) -> Time> Stopwatch for Fake<M> {
 const PLAN: Plan = Plan {
     warm_up: Duration::ZERO,
     sample: Duration::from_millis(5),
-    panel: Duration::from_hours(1),
+    group: Duration::from_hours(1),
     min_rounds: 20,
     max_rounds: 200,
     half_width: 0.005,
-    patience: 1,
-    witness_tolerance: Some(0.03),
+    retry_factor: 1,
+    probe_tolerance: Some(0.03),
 };
 
 /// So many rounds, without a pilot.
@@ -161,25 +161,25 @@ fn exactly(rounds: u32) -> Plan {
 }
 
 fn samples<M: Fn(&Pass<'_>) -> Time>(fake: &Fake<M>, members: &[&Work], plan: &Plan) -> Samples {
-    measure::measure(fake, members, Some(&WITNESS), plan, None).expect("the device works")
+    measure::measure(fake, members, Some(&PROBE), plan, None).expect("the device works")
 }
 
 /// The rounds in which exactly one member has no sample; panics if there are others with none at all.
 fn rounds_with_a_gap(samples: &Samples) -> Vec<usize> {
-    let gaps =
+    let ratios =
         |round: usize| samples.members.iter().filter(|member| member.ns[round].is_none()).count();
-    assert!((0..samples.fixed.rounds as usize).all(|round| gaps(round) < 2));
-    (0..samples.fixed.rounds as usize).filter(|round| gaps(*round) == 1).collect()
+    assert!((0..samples.fixed.rounds as usize).all(|round| ratios(round) < 2));
+    (0..samples.fixed.rounds as usize).filter(|round| ratios(*round) == 1).collect()
 }
 
 fn dropped(samples: &Samples) -> (u32, u32) {
     let sum = |of: fn(&measure::Member) -> u32| samples.members.iter().map(of).sum();
-    (sum(|member| member.dropped_by_clock), sum(|member| member.dropped_by_witness))
+    (sum(|member| member.dropped_by_clock), sum(|member| member.dropped_by_probe))
 }
 
 #[test]
 fn samples_are_longer_beside_a_process_that_comes_and_goes() {
-    let patient = Plan { patience: 8, witness_tolerance: None, ..exactly(20) };
+    let patient = Plan { retry_factor: 8, probe_tolerance: None, ..exactly(20) };
     // For 3 ms of every 6 another process has one of two cores: a pass takes twice as long for as much of it as meets that.
     let busy_ns = |from: f64, ns: f64| {
         let (mut now, mut rest, mut busy) = (from, ns, 0.0);
@@ -202,7 +202,7 @@ fn samples_are_longer_beside_a_process_that_comes_and_goes() {
         [samples(&quiet(), &members, plan), samples(&beside(), &members, plan)]
             .map(|samples| samples.fixed.dispatches)
     };
-    let hasty = Plan { patience: 1, ..patient };
+    let hasty = Plan { retry_factor: 1, ..patient };
     let [steady, unsteady] = dispatches(&hasty);
     assert_eq!(dispatches(&patient), [steady, 8 * unsteady]);
     let unsteady = samples(&beside(), &[&COPY, &SIGMOID], &patient);
@@ -212,7 +212,7 @@ fn samples_are_longer_beside_a_process_that_comes_and_goes() {
     let next = measure::measure(&beside(), &[&COPY, &SIGMOID], None, &patient, Some(fixed))
         .expect("the device works");
     assert_eq!(next.fixed, fixed);
-    // Where they are longer than its own, no more of them are in flight.
+    // Where they are longer than its own, no more of them are in unroll.
     let longer = Fixed { dispatches: 800, rounds: 20 };
     let device = quiet();
     measure::measure(&device, &[&COPY, &SIGMOID], None, &patient, Some(longer))
@@ -223,15 +223,15 @@ fn samples_are_longer_beside_a_process_that_comes_and_goes() {
 #[test]
 fn a_clock_that_gives_no_time_drops_every_sample_and_says_why() {
     for reject in [Reject::Zero, Reject::Backwards, Reject::LongerThanWall] {
-        for witness in [None, Some(&WITNESS)] {
+        for probe in [None, Some(&PROBE)] {
             let fake = fake(1, |_| Err(reject));
-            let samples = measure::measure(&fake, &[&COPY, &SIGMOID], witness, &PLAN, None)
+            let samples = measure::measure(&fake, &[&COPY, &SIGMOID], probe, &PLAN, None)
                 .expect("the device works");
             assert_eq!(samples.fixed, Fixed { dispatches: 1 << 16, rounds: 20 });
             for member in &samples.members {
                 assert_eq!(member.ns, [None; 20]);
-                assert_eq!(member.witness_ns, [None; 20]);
-                assert_eq!((member.dropped_by_clock, member.dropped_by_witness), (20, 0));
+                assert_eq!(member.probe_ns, [None; 20]);
+                assert_eq!((member.dropped_by_clock, member.dropped_by_probe), (20, 0));
                 assert_eq!(member.reject, Some(reject));
             }
         }
@@ -251,7 +251,7 @@ fn a_clock_that_gives_no_time_drops_every_sample_and_says_why() {
 #[test]
 fn a_clock_that_wraps_now_and_then_drops_these_samples_alone() {
     let wraps = fake(1, |pass| {
-        if !pass.is_witness() && pass.samples % 50 == 7 {
+        if !pass.is_probe() && pass.samples % 50 == 7 {
             Err(Reject::Backwards)
         } else {
             Ok(pass.ns)
@@ -263,13 +263,9 @@ fn a_clock_that_wraps_now_and_then_drops_these_samples_alone() {
     for (member, work) in found.members.iter().zip([COPY, SIGMOID]) {
         assert!(member.ns.iter().flatten().all(|ns| (ns / work.ns - 1.0).abs() < 1e-12));
     }
-    // A witness without a time is missed by the sample before it and by the one behind it.
+    // A probe without a time is missed by the sample before it and by the one behind it.
     let wraps = fake(1, |pass| {
-        if pass.is_witness() && pass.samples % 50 == 8 {
-            Err(Reject::Backwards)
-        } else {
-            Ok(pass.ns)
-        }
+        if pass.is_probe() && pass.samples % 50 == 8 { Err(Reject::Backwards) } else { Ok(pass.ns) }
     });
     let found = samples(&wraps, &[&COPY, &SIGMOID], &exactly(100));
     assert_eq!(rounds_with_a_gap(&found), [3, 4, 28, 29, 53, 54, 78, 79]);
@@ -328,24 +324,24 @@ fn samples_in_which_the_core_clock_changes_are_dropped_and_counted() {
     let found = samples(&throttling(1.1), &[&COPY, &SIGMOID], &exactly(100));
     assert_eq!(rounds_with_a_gap(&found), rounds);
     assert_eq!(dropped(&found), (0, 5));
-    // Up to 3 % may be the witness's own noise.
+    // Up to 3 % may be the probe's own noise.
     for (slower, expected) in [(1.029, 0), (1.031, 5)] {
         let found = samples(&throttling(slower), &[&COPY, &SIGMOID], &exactly(100));
         assert_eq!(dropped(&found), (0, expected), "{slower}");
     }
-    // On a software adapter the witness is written down and judges nothing.
-    let lenient = Plan { witness_tolerance: None, ..exactly(100) };
+    // On a software adapter the probe is written down and judges nothing.
+    let lenient = Plan { probe_tolerance: None, ..exactly(100) };
     let found = samples(&throttling(1.1), &[&COPY, &SIGMOID], &lenient);
     assert_eq!(dropped(&found), (0, 0));
     assert_eq!(rounds_with_a_gap(&found), [0; 0]);
-    let is_between = |ns: &Option<f64>| ns.is_some_and(|ns| (ns / WITNESS.ns - 1.05).abs() < 1e-9);
-    let witnesses = found.members.iter().flat_map(|member| &member.witness_ns);
-    assert!(witnesses.clone().all(Option::is_some));
-    assert_eq!(witnesses.filter(|ns| is_between(ns)).count(), changes.len());
+    let is_between = |ns: &Option<f64>| ns.is_some_and(|ns| (ns / PROBE.ns - 1.05).abs() < 1e-9);
+    let probes = found.members.iter().flat_map(|member| &member.probe_ns);
+    assert!(probes.clone().all(Option::is_some));
+    assert_eq!(probes.filter(|ns| is_between(ns)).count(), changes.len());
 }
 
 #[test]
-fn every_sample_stands_between_two_witnesses_of_the_same_call() {
+fn every_sample_stands_between_two_probes_of_the_same_call() {
     let fake = fake(1, |pass| Ok(pass.ns));
     let found = samples(&fake, &[&COPY, &SIGMOID], &exactly(100));
     let calls = fake.calls.borrow();
@@ -355,7 +351,7 @@ fn every_sample_stands_between_two_witnesses_of_the_same_call() {
     for call in &of_rounds {
         assert_eq!(call.passes.len() % 2, 1);
         for (at, (name, dispatches)) in call.passes.iter().enumerate() {
-            assert_eq!(*name == WITNESS.name, at % 2 == 0);
+            assert_eq!(*name == PROBE.name, at % 2 == 0);
             assert_eq!(*dispatches, if at % 2 == 0 { 1 } else { found.fixed.dispatches });
         }
         order.extend(call.passes.iter().skip(1).step_by(2).map(|(name, _)| *name));
@@ -383,10 +379,10 @@ fn long_rounds_are_submitted_pass_by_pass() {
     assert!(of_rounds.iter().all(|call| call.per_submission == 1 && call.passes.len() == 5));
 }
 
-/// A panel of two with relative noise in each sample, which from pass `from` on is `later` times as large.
+/// A group of two with relative noise in each sample, which from pass `from` on is `later` times as large.
 fn noisy(seed: u64, noise: f64, from: usize, later: f64) -> Fake<impl Fn(&Pass<'_>) -> Time> {
     fake(seed, move |pass| {
-        let noise = match (pass.is_witness(), pass.index < from) {
+        let noise = match (pass.is_probe(), pass.index < from) {
             (true, _) => 0.0,
             (false, true) => noise,
             (false, false) => noise * later,
@@ -418,8 +414,8 @@ fn the_rounds_follow_the_spread_of_the_pilot_within_their_limits() {
     let (one, two) = (median(0.01), median(0.02));
     assert!((24..=80).contains(&one), "{one}");
     assert!((3 * one..=5 * one).contains(&two), "{one}, {two}");
-    // Fewer fit into the time of the panel: a round of a sample of 5 ms, one of 3.3 ms, and a witness each.
-    let brief = Plan { panel: Duration::from_secs(1), max_rounds: 100_000, ..PLAN };
+    // Fewer fit into the time of the group: a round of a sample of 5 ms, one of 3.3 ms, and a probe each.
+    let brief = Plan { group: Duration::from_secs(1), max_rounds: 100_000, ..PLAN };
     let fit = rounds_at(1, 0.5, &brief);
     assert!((60..=160).contains(&fit), "{fit}");
     // What members share is not in their ratio: each takes a third longer with every 100 ms, both alike.
@@ -430,7 +426,7 @@ fn the_rounds_follow_the_spread_of_the_pilot_within_their_limits() {
     let fake = fake(1, |pass| Ok(pass.ns));
     assert_eq!(samples(&fake, &[&COPY, &SIGMOID, &COPY], &PLAN).fixed.rounds, 24);
     // No time for more than the fewest, so no pilot.
-    let least = Plan { panel: Duration::from_nanos(1), ..PLAN };
+    let least = Plan { group: Duration::from_nanos(1), ..PLAN };
     let fake = noisy(1, 0.5, 0, 1.0);
     assert_eq!(samples(&fake, &[&COPY, &SIGMOID], &least).fixed.rounds, 20);
     let of_rounds = |call: &Call| call.passes.iter().filter(|(name, _)| *name == COPY.name).count();
@@ -466,16 +462,16 @@ fn the_rounds_do_not_depend_on_what_they_measure() {
 fn what_another_device_fixed_is_obeyed() {
     let fixed = Fixed { dispatches: 7, rounds: 13 };
     let fake = noisy(1, 0.5, 0, 1.0);
-    let found = measure::measure(&fake, &[&COPY, &SIGMOID], Some(&WITNESS), &PLAN, Some(fixed))
+    let found = measure::measure(&fake, &[&COPY, &SIGMOID], Some(&PROBE), &PLAN, Some(fixed))
         .expect("samples");
     assert_eq!(found.fixed, fixed);
     assert!(
-        found.members.iter().all(|member| member.ns.len() == 13 && member.witness_ns.len() == 13)
+        found.members.iter().all(|member| member.ns.len() == 13 && member.probe_ns.len() == 13)
     );
     let calls = fake.calls.borrow();
     let passes = calls.iter().filter(|call| call.passes.len() > 2).flat_map(|call| &call.passes);
     let samples: Vec<u32> =
-        passes.filter(|(name, _)| *name != WITNESS.name).map(|(_, times)| *times).collect();
+        passes.filter(|(name, _)| *name != PROBE.name).map(|(_, times)| *times).collect();
     assert_eq!(samples, [7; 26], "there is no pilot");
 }
 
@@ -485,22 +481,22 @@ fn a_device_that_fails_ends_it_wherever_it_is() {
     samples(&whole, &[&COPY, &SIGMOID], &PLAN);
     for lost_after in 0..whole.calls.borrow().len() {
         let fake = Fake { lost_after, ..noisy(1, 0.01, 0, 1.0) };
-        let found = measure::measure(&fake, &[&COPY, &SIGMOID], Some(&WITNESS), &PLAN, None);
+        let found = measure::measure(&fake, &[&COPY, &SIGMOID], Some(&PROBE), &PLAN, None);
         assert!(matches!(found, Err(Error::Machine(_))), "{lost_after}");
         assert_eq!(fake.calls.borrow().len(), lost_after + 1, "nothing is asked of a lost device");
     }
 }
 
-/// The rows of a panel, as a run fills them.
+/// The rows of a group, as a run fills them.
 fn rows(samples: Samples, activations: &[&str]) -> Vec<Measurement> {
     let row = |(activation, member): (&&str, measure::Member)| {
         let activation = Activation::named(activation).expect("in the table");
         let kernel =
-            Kernel::default_form(activation, Direction::Forward, Storage::F32).expect("a form");
+            Kernel::default_variant(activation, Direction::Forward, Dtype::F32).expect("a variant");
         let mut row = Measurement::new(&kernel, 1 << 20);
         row.status = Status::Ok;
         row.dispatches_per_sample = samples.fixed.dispatches;
-        row.rounds_per_device = samples.fixed.rounds;
+        row.rounds_per_repeat = samples.fixed.rounds;
         row.take(member);
         row
     };
@@ -542,7 +538,7 @@ fn covered(experiments: u64, plan: &Plan, drift: f64) -> usize {
 
 #[test]
 fn the_same_work_differs_from_itself_as_seldom_as_promised() {
-    let lenient = Plan { witness_tolerance: None, ..PLAN };
+    let lenient = Plan { probe_tolerance: None, ..PLAN };
     let twenty = Plan { max_rounds: 20, ..lenient };
     // With 20 rounds 95.9 % by the binomial, and with others at least 95 %; four standard errors of 2000 and 500 either way.
     for (experiments, plan, drift, expected) in [
@@ -578,23 +574,23 @@ const HARDWARE: Circumstances = Circumstances { quantum_ns: Some(1.0), is_softwa
 fn judged(found: Samples, circumstances: &Circumstances) -> [Measurement; 2] {
     let mut rows = rows(found, &["copy", "sigmoid"]);
     for row in &mut rows {
-        row.regime = Some(Regime::Memory);
+        row.bound_by = Some(BoundBy::Memory);
     }
     gates::judge(&mut rows, circumstances);
     rows.try_into().expect("two rows")
 }
 
 #[track_caller]
-fn is_invalid(row: &Measurement, yardstick: &Measurement, why: &str) {
+fn is_invalid(row: &Measurement, copy: &Measurement, why: &str) {
     assert_eq!(row.status, Status::Invalid, "{}", row.id);
     let reason = row.reason.as_deref().expect("a reason");
     assert!(reason.contains(why), "{reason}");
     assert!(row.time_ns().is_none() && row.derived().is_none());
-    assert!(row.over(yardstick).is_none() && yardstick.over(row).is_none());
+    assert!(row.over(copy).is_none() && copy.over(row).is_none());
     assert!(!row.samples_ns.is_empty(), "the samples stay");
     let text = table::render(std::slice::from_ref(row));
     assert_eq!(
-        text.lines().nth(2).expect("its row, under its panel's").split_whitespace().nth(1),
+        text.lines().nth(2).expect("its row, under its group's").split_whitespace().nth(1),
         Some("invalid"),
         "{text}"
     );
@@ -648,7 +644,7 @@ fn gates_close_on_a_machine_that_throttles() {
         let fake = fake(1, |pass| Ok(pass.ns * slowed(&changes, pass.samples, 1.2)));
         let [copy, sigmoid] = judged(samples(&fake, &[&COPY, &SIGMOID], &exactly(100)), &HARDWARE);
         for row in [&copy, &sigmoid] {
-            assert_eq!(row.dropped.witness, u32::try_from(rounds).expect("a few"));
+            assert_eq!(row.dropped.probe, u32::try_from(rounds).expect("a few"));
             if is_good {
                 is_fine(row);
             } else {

@@ -230,7 +230,7 @@ const FORMULAS: &[Planted] = &[
 ];
 
 /// What can go wrong between memory and arithmetic.
-const STORAGES: &[Planted] = &[
+const DTYPES: &[Planted] = &[
     Planted {
         kernel: "forward/f32/relu/plain",
         run: Run::Usual,
@@ -478,7 +478,7 @@ fn changed(kernel: &Kernel, find: &str, replace: &str) -> String {
 
 impl Run {
     fn trial<'a>(self, gpu: &Gpu, kernel: Kernel, wgsl: &'a str) -> Trial<'a> {
-        let elements_per_word = WORD_BYTES / kernel.storage.element_bytes();
+        let elements_per_word = WORD_BYTES / kernel.dtype.element_bytes();
         let usual =
             Trial { wgsl: Some(wgsl), ..Trial::new(gpu, kernel, Inputs::patterns(SEED), 100_003) };
         let most = u64::from(gpu.facts.max_workgroups_per_dimension);
@@ -561,7 +561,7 @@ fn wrong_formulas_are_caught() {
 
 #[test]
 fn wrong_ways_to_load_and_store_are_caught() {
-    all_are_caught(STORAGES);
+    all_are_caught(DTYPES);
 }
 
 #[test]
@@ -578,7 +578,7 @@ fn wrong_masks_are_caught() {
 fn every_fault_is_valid_wgsl_with_or_without_an_adapter() {
     let mut without_native = 0;
     for Planted { kernel: path, faults, .. } in
-        [FORMULAS, STORAGES, DRIVERS, MASKS].into_iter().flatten()
+        [FORMULAS, DTYPES, DRIVERS, MASKS].into_iter().flatten()
     {
         let kernel = kernel_at(path);
         for (what, find, replace) in *faults {
@@ -606,7 +606,7 @@ struct OnDevice {
 impl OnDevice {
     /// Tensors with the right inputs.
     fn new(gpu: &Gpu, kernel: Kernel) -> Self {
-        let element_bytes = kernel.storage.element_bytes();
+        let element_bytes = kernel.dtype.element_bytes();
         let elements = 2 * WORDS_PER_BUFFER * WORD_BYTES / element_bytes;
         let layout =
             Layout::new(elements, element_bytes, (WORDS_PER_BUFFER + GUARD_WORDS) * WORD_BYTES);
@@ -650,7 +650,7 @@ impl OnDevice {
 type WrongUpload<'a> = (&'a str, &'a dyn Fn(u64, &mut [u8]));
 
 fn fill(kernel: &Kernel, role: Role, first: u64, bytes: &mut [u8]) {
-    Inputs::patterns(SEED).fill_stored(kernel.activation, role, kernel.storage, first, bytes);
+    Inputs::patterns(SEED).fill_stored(kernel.activation, role, kernel.dtype, first, bytes);
 }
 
 /// Gives `plant` each kernel that the adapter supports.
@@ -707,7 +707,7 @@ fn inputs_that_went_to_the_wrong_buffer_are_caught() {
 #[test]
 fn tensors_at_the_wrong_binding_are_caught() {
     for_each_kernel(|gpu, kernel| {
-        let Pass::Backward { saved: Saved::X | Saved::Y, .. } = kernel.form.pass else { return };
+        let Pass::Backward { saved: Saved::X | Saved::Y, .. } = kernel.variant.pass else { return };
         let device = OnDevice::new(gpu, kernel);
         assert_right(&device.check(gpu, &[0, 1, 2]), &kernel, "with the right bindings");
         let mut bindings = vec![
@@ -755,21 +755,21 @@ fn what_an_earlier_run_left_is_no_result() {
 
 /// A piece of a tensor on the host: x or the saved tensor, dy, and what a kernel without error would have made of them.
 fn piece(kernel: &Kernel, start: u64, elements: usize) -> [Vec<u8>; 3] {
-    let storage = kernel.storage;
+    let dtype = kernel.dtype;
     let (mut first, mut dy, mut result) = (Vec::new(), Vec::new(), Vec::new());
     for role in kernel.inputs() {
         let bytes = if role == Role::Dy { &mut dy } else { &mut first };
-        bytes.resize(elements * storage.element_size(), 0);
-        Inputs::patterns(SEED).fill(kernel.activation, role, storage, start, bytes);
+        bytes.resize(elements * dtype.element_size(), 0);
+        Inputs::patterns(SEED).fill(kernel.activation, role, dtype, start, bytes);
     }
     if kernel.is_raw() {
         return [first.clone(), dy, first];
     }
     for index in 0..elements {
-        let value = |bytes: &[u8]| storage.value(storage.element(bytes, index));
+        let value = |bytes: &[u8]| dtype.value(dtype.element(bytes, index));
         let dy = if dy.is_empty() { 0.0 } else { value(&dy) };
-        let truth = kernel.form.pass.truth(value(&first), dy);
-        storage.push(&mut result, storage.bits(truth));
+        let reference = kernel.variant.pass.reference(value(&first), dy);
+        dtype.push(&mut result, dtype.bits(reference));
     }
     [first, dy, result]
 }
@@ -801,7 +801,7 @@ fn pieces_read_back_twice_or_in_the_wrong_order_are_caught() {
             went_unnoticed("the second piece came first")
         );
         let mut shifted = results[0].clone();
-        shifted.rotate_left(kernel.storage.element_size());
+        shifted.rotate_left(kernel.dtype.element_size());
         assert!(
             !compare(0, &shifted).is_right(),
             "{}",

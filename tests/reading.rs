@@ -16,17 +16,17 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-/// A real report, of lavapipe on two devices, and beside it what takes longer to measure: a crossover, errors by x, a claim.
+/// A real report, of lavapipe on two devices, and beside it what takes longer to measure: a ridge, errors by x, a claim.
 static WHOLE: LazyLock<Value> = LazyLock::new(|| {
     let mut json: Value = serde_json::from_slice(include_bytes!("data/report.json")).expect("JSON");
     let samples =
         |us: f64| (0..20).map(|round| json!(1e3 * us + f64::from(round % 7))).collect::<Vec<_>>();
-    let point = |rungs: u32, us: f64| json!({"rungs": rungs, "samples_ns": samples(us)});
-    json["clock"]["witness_rungs"] = json!(512);
-    json["crossovers"] = json!([{
-        "id": "crossover/forward/f32", "direction": "forward", "storage": "f32", "status": "ok",
-        "ladder": "ladder/f32/sigmoid/two_sided", "yardstick": json["measurements"][0]["id"], "elements": 1 << 20, "bytes": 1 << 23,
-        "dispatches_per_sample": 2, "rounds_per_device": 10,
+    let point = |steps: u32, us: f64| json!({"steps": steps, "samples_ns": samples(us)});
+    json["clock"]["probe_steps"] = json!(512);
+    json["ridges"] = json!([{
+        "id": "ridge/forward/f32", "direction": "forward", "dtype": "f32", "status": "ok",
+        "chain": "arithmetic/f32/sigmoid/two_sided", "copy": json["measurements"][0]["id"], "elements": 1 << 20, "bytes": 1 << 23,
+        "dispatches_per_sample": 2, "rounds_per_repeat": 10,
         "points": [point(0, 400.0), point(1, 500.0), point(2, 800.0), point(4, 1500.0)]
     }]);
     for accuracy in json["accuracy"].as_array_mut().expect("kernels") {
@@ -249,7 +249,7 @@ fn survives(json: &[u8]) {
             Err(error) => assert!(error.to_string().contains("new.json"), "{error}"),
         }
     }
-    for by in [By::Memory, By::Sigmoid, By::Gap] {
+    for by in [By::Memory, By::Sigmoid, By::Ratio] {
         match Ranking::new(by, &[(names[0], &*BASE), (names[1], &report)]) {
             Ok(ranking) => all_is_number(&ranking.render()),
             Err(error) => assert!(error.to_string().contains(".json"), "{error}"),
@@ -331,13 +331,13 @@ fn much_of_what_is_damaged_is_read() {
 fn what_the_tests_damage_is_a_report_in_which_everything_follows() {
     let report = &*BASE;
     assert!(report.measurements.iter().all(|row| row.derived().is_some()));
-    assert!(report.rates.iter().all(|row| row.derived().is_some()));
+    assert!(report.arithmetic.iter().all(|row| row.derived().is_some()));
     assert!(
-        report.crossovers[0].derived(&report.measurements, &report.rates).is_some(),
+        report.ridges[0].derived(&report.measurements, &report.arithmetic).is_some(),
         "{:?}",
-        report.rates[2].id
+        report.arithmetic[2].id
     );
-    assert!(!report.gaps.is_empty() && report.verdict.is_some());
+    assert!(!report.ratios.is_empty() && report.summary.is_some());
     survives(WHOLE.to_string().as_bytes());
 }
 
@@ -360,7 +360,7 @@ fn reading_takes_memory_in_proportion() {
     for json in [
         whole,
         with("/measurements/0/samples_ns", many("1")),
-        with("/measurements/0/witness_ns", many("null")),
+        with("/measurements/0/probe_ns", many("null")),
         with("/run/notes", many("\"\"")),
         with("/run/argv", many("\"\"")),
         with("/measurements", many("{}")),
@@ -385,21 +385,21 @@ fn numbers_out_of_range_are_refused_by_name() {
     let cases: [(&str, Value, &str); 13] = [
         ("/measurements/0/samples_ns/0", json!(1e308), "is 1e308 ns, which no dispatch takes"),
         ("/measurements/0/samples_ns/0", json!(5e-324), "is 5e-324 ns, which no dispatch takes"),
-        ("/measurements/0/witness_ns/0", json!(1e300), "which no dispatch takes"),
+        ("/measurements/0/probe_ns/0", json!(1e300), "which no dispatch takes"),
         ("/rates/0/own/once_ns/0", json!(1e19), "which no dispatch takes"),
-        ("/rates/0/own/rungs", json!(0), "has times, but no rungs or no elements"),
-        ("/rates/0/own/twice_ns", json!([1.0]), "has more samples of some rungs than of others"),
+        ("/rates/0/own/steps", json!(0), "has times, but no steps or no elements"),
+        ("/rates/0/own/twice_ns", json!([1.0]), "has more samples of some steps than of others"),
         (
-            "/crossovers/0/points/0/samples_ns",
+            "/ridges/0/points/0/samples_ns",
             json!([1.0]),
             "has more samples of some k than of others",
         ),
-        ("/floor/dispatch_ns/median", json!(0.0), "which can't be meant"),
-        ("/floor/dispatch_ns/low", json!(1e15), "does not hold its median"),
+        ("/dispatch_overhead/dispatch_ns/median", json!(0.0), "which can't be meant"),
+        ("/dispatch_overhead/dispatch_ns/low", json!(1e15), "does not hold its median"),
         ("/run/duration_s", json!(-1.0), "a duration in seconds is -1e0"),
         ("/clock/period_ns", json!(1e300), "a step of the clock in ns is 1e300"),
-        ("/clock/witness_rungs", json!(0), "its witness of the clock has no rung"),
-        ("/rates/1/id", WHOLE["rates"][0]["id"].clone(), "is in it twice"),
+        ("/clock/probe_steps", json!(0), "its probe of the clock has no step"),
+        ("/rates/1/id", WHOLE["arithmetic"][0]["id"].clone(), "is in it twice"),
     ];
     let folder = tempfile::tempdir().expect("a folder");
     let path: PathBuf = folder.path().join("some.json");

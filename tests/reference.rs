@@ -1,6 +1,6 @@
 //! The f64 reference against multiprecision values, and the properties of sigmoid that do not need them.
 //!
-//! tests/data/reference.csv holds the f64 nearest to each true value, so an error against it may be U larger than one against the truth.
+//! tests/data/reference.csv holds the f64 nearest to each true value, so an error against it may be U larger than one against the reference.
 
 use actbench::kernels::reference::{sigmoid, sigmoid_derivative};
 

@@ -14,7 +14,7 @@ use actbench::render::table;
 use actbench::report::provenance::Tool;
 use actbench::report::system::System;
 use actbench::report::{
-    Axis, Claim, Destination, Dropped, Figure, Measurement, Outcome, Plot, Point, Regime, Report,
+    Axis, BoundBy, Claim, Destination, Dropped, Figure, Measurement, Outcome, Plot, Point, Report,
     RunStatus, Series, Status, Validation, expand, json_schema,
 };
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ fn measurement(kernel: &Kernel, status: Status) -> Measurement {
     measurement.status = status;
     measurement.reason = (status != Status::Ok).then(|| "as asked".to_owned());
     if matches!(status, Status::Ok | Status::Invalid) {
-        measurement.regime = Some(Regime::Launch);
+        measurement.bound_by = Some(BoundBy::Launch);
         measurement.shape = Some(Shape { workgroup_size: 64, words_per_invocation: 2 });
         measurement.wgsl_sha256 = Some("00".repeat(32));
         measurement.notes = vec!["slower than yesterday".to_owned()];
@@ -84,16 +84,13 @@ fn measurement(kernel: &Kernel, status: Status) -> Measurement {
             max_share_of_bound: None,
         });
         measurement.dispatches_per_sample = 4;
-        measurement.rounds_per_device = 8;
+        measurement.rounds_per_repeat = 8;
         // A third is what a careless writer of floats does not bring back.
         measurement.samples_ns =
             (0..16).map(|round| (round != 3).then_some(100.0 + f64::from(round) / 3.0)).collect();
-        measurement.witness_ns = vec![Some(10.0); 16];
-        measurement.dropped = Dropped {
-            clock: 1,
-            clock_reason: Some("the clock stood still".to_owned()),
-            witness: 0,
-        };
+        measurement.probe_ns = vec![Some(10.0); 16];
+        measurement.dropped =
+            Dropped { clock: 1, clock_reason: Some("the clock stood still".to_owned()), probe: 0 };
     }
     measurement
 }
@@ -218,9 +215,11 @@ fn what_is_no_report_is_not_valid() {
         ("text for a time", |json| json["measurements"][0]["samples_ns"][0] = json!("fast")),
         ("no elements", |json| json["measurements"][0]["elements"] = json!(0)),
         ("a negative size", |json| json["measurements"][0]["bytes"] = json!(-1)),
-        ("a fraction of a round", |json| json["measurements"][0]["rounds_per_device"] = json!(1.5)),
+        ("a fraction of a round", |json| json["measurements"][0]["rounds_per_repeat"] = json!(1.5)),
         ("text for labels", |json| json["run"]["labels"] = json!("rack=b")),
-        ("half an estimate", |json| json["floor"]["dispatch_ns"] = json!({"median": 1.0})),
+        ("half an estimate", |json| {
+            json["dispatch_overhead"]["dispatch_ns"] = json!({"median": 1.0})
+        }),
     ];
     let validator = jsonschema::validator_for(&json_schema()).expect("a schema");
     assert!(validator.is_valid(&json_with(|_| ())));
@@ -338,10 +337,7 @@ fn numbers_that_would_mean_nothing_are_refused() {
         (|json| json["measurements"][0]["elements"] = json!(0), "has no elements"),
         (|json| json["measurements"][0]["samples_ns"][0] = json!(0.0), "is not above 0"),
         (|json| json["measurements"][0]["samples_ns"][0] = json!(-5.0), "is not above 0"),
-        (
-            |json| json["measurements"][0]["witness_ns"] = json!([1.0]),
-            "16 samples, but 1 witnesses",
-        ),
+        (|json| json["measurements"][0]["probe_ns"] = json!([1.0]), "16 samples, but 1 probes"),
         (|json| json["run"]["started_at"] = json!("yesterday"), "is a broken report"),
     ];
     for (damage, complaint) in cases {

@@ -15,15 +15,15 @@ use actbench::report::{Destination, Profile, Report, RunStatus, Status, json_sch
 use actbench::suite::{self, Settings, Watch};
 use regex::Regex;
 
-/// Steps before the first panel: witness, accuracy, shapes, floor, memory regime.
+/// Steps before the first group: probe, accuracy, shapes, dispatch_overhead, memory bound_by.
 const PREPARING: usize = 5;
 
-/// Four panels of three rows, with as little measuring as there can be.
+/// Four groups of three rows, with as little measuring as there can be.
 fn settings() -> Settings {
     let plan = Plan {
         warm_up: Duration::ZERO,
         sample: Duration::from_micros(200),
-        panel: Duration::from_millis(10),
+        group: Duration::from_millis(10),
         min_rounds: 6,
         max_rounds: 12,
         ..Plan::QUICK
@@ -37,8 +37,8 @@ fn settings() -> Settings {
     }
 }
 
-/// Settings with the panels of f32 alone.
-fn with_two_panels() -> Settings {
+/// Settings with the groups of f32 alone.
+fn with_two_groups() -> Settings {
     Settings { filter: Some(Regex::new("f32/n=4096/").expect("a pattern")), ..settings() }
 }
 
@@ -105,8 +105,8 @@ fn is_whole(report: &Report) {
     assert_eq!(errors, Vec::<String>::new());
     for row in &report.measurements {
         let samples = row.samples_ns.len();
-        assert_eq!(row.witness_ns.len(), samples, "{}", row.id);
-        let per_device = row.rounds_per_device as usize;
+        assert_eq!(row.probe_ns.len(), samples, "{}", row.id);
+        let per_device = row.rounds_per_repeat as usize;
         assert!(
             samples == 0 || per_device > 0 && samples.is_multiple_of(per_device),
             "{}: {samples}",
@@ -136,11 +136,11 @@ fn measured(report: &Report) -> usize {
 }
 
 /// On how many devices each row was measured, in a report in which each was on some.
-fn devices_by_row(report: &Report) -> Vec<usize> {
+fn repeats_by_row(report: &Report) -> Vec<usize> {
     report
         .measurements
         .iter()
-        .map(|row| row.samples_ns.len() / row.rounds_per_device as usize)
+        .map(|row| row.samples_ns.len() / row.rounds_per_repeat as usize)
         .collect()
 }
 
@@ -168,18 +168,18 @@ fn a_report_has_every_row_that_was_promised_and_repeats() {
     let (report, error) = run(&settings(), &mut watcher);
     assert!(error.is_none(), "{error:?}");
     assert_eq!((report.run.status, report.run.reason.as_deref()), (RunStatus::Complete, None));
-    let panels =
-        suite::panels(Profile::Quick, report.adapter.is_software, settings().filter.as_ref(), &[]);
-    let promised: Vec<String> = panels
+    let groups =
+        suite::groups(Profile::Quick, report.adapter.is_software, settings().filter.as_ref(), &[]);
+    let promised: Vec<String> = groups
         .iter()
-        .flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements)))
+        .flat_map(|group| group.members.iter().map(|member| member.id(group.elements)))
         .collect();
     let ids: Vec<&str> = report.measurements.iter().map(|row| &*row.id).collect();
     assert_eq!(ids, promised);
     assert_eq!(ids.len(), 12);
     for row in &report.measurements {
         assert!(matches!(row.status, Status::Ok | Status::Invalid), "{}: {:?}", row.id, row.reason);
-        assert_eq!(row.samples_ns.len(), row.rounds_per_device as usize, "{}", row.id);
+        assert_eq!(row.samples_ns.len(), row.rounds_per_repeat as usize, "{}", row.id);
         assert!(
             row.validation.is_some_and(|found| found.elements > 4000 && found.violations == 0),
             "{}",
@@ -187,9 +187,13 @@ fn a_report_has_every_row_that_was_promised_and_repeats() {
         );
         assert!(row.shape.is_some() && row.dispatches_per_sample > 0, "{}", row.id);
     }
-    assert!(report.floor.is_some() && report.memory_regime.is_some() && !report.shapes.is_empty());
-    // Every step is counted, and a report kept after every panel.
-    let of = PREPARING + panels.len();
+    assert!(
+        report.dispatch_overhead.is_some()
+            && report.memory_scan.is_some()
+            && !report.shapes.is_empty()
+    );
+    // Every step is counted, and a report kept after every group.
+    let of = PREPARING + groups.len();
     let counts: Vec<(usize, usize)> =
         watcher.steps.iter().map(|(_, done, of)| (*done, *of)).collect();
     assert_eq!(counts, (0..of).map(|done| (done, of)).collect::<Vec<_>>());
@@ -210,37 +214,37 @@ fn a_report_has_every_row_that_was_promised_and_repeats() {
     let (again, error) = run(&Settings { devices: 2, ..settings() }, &mut watcher);
     assert!(error.is_none(), "{error:?}");
     assert_eq!(
-        (again.run.status, again.run.devices, report.run.devices),
+        (again.run.status, again.run.repeats, report.run.repeats),
         (RunStatus::Complete, 2, 1)
     );
     for (again, row) in again.measurements.iter().zip(&report.measurements) {
-        assert_eq!(again.samples_ns.len(), 2 * again.rounds_per_device as usize, "{}", row.id);
+        assert_eq!(again.samples_ns.len(), 2 * again.rounds_per_repeat as usize, "{}", row.id);
         assert_eq!(again.validation, row.validation, "{}", row.id);
         assert_eq!(again.wgsl_sha256, row.wgsl_sha256, "{}", row.id);
     }
     let last = watcher.steps.last().expect("steps");
-    assert_eq!((last.1 + 1, last.2), (of + 1 + panels.len(), of + 1 + panels.len()));
+    assert_eq!((last.1 + 1, last.2), (of + 1 + groups.len(), of + 1 + groups.len()));
 }
 
 #[test]
 fn an_interrupt_at_any_step_leaves_what_was_done() {
     for step in 0..PREPARING + 2 {
         let mut watcher = Watcher { interrupts: Some(step), ..Watcher::default() };
-        let (report, error) = run(&with_two_panels(), &mut watcher);
+        let (report, error) = run(&with_two_groups(), &mut watcher);
         assert!(error.is_none(), "{error:?}");
         assert_eq!(report.run.status, RunStatus::Interrupted);
         let rows = 3 * step.saturating_sub(PREPARING);
         ends_after(&report, rows, "interrupted");
-        assert_eq!(report.run.devices, u32::from(rows > 0));
+        assert_eq!(report.run.repeats, u32::from(rows > 0));
         assert_eq!(watcher.steps.len(), step + 1, "nothing is begun after it");
         assert_eq!(watcher.kept.last(), Some(&(rows, true)));
     }
     // On the second device: each row has the samples of the first, and some those of the second.
     let step = PREPARING + 2 + 2;
     let mut watcher = Watcher { interrupts: Some(step), ..Watcher::default() };
-    let (report, _) = run(&Settings { devices: 2, ..with_two_panels() }, &mut watcher);
-    assert_eq!((report.run.status, report.run.devices), (RunStatus::Interrupted, 2));
-    assert_eq!(devices_by_row(&report), [2, 2, 2, 1, 1, 1]);
+    let (report, _) = run(&Settings { devices: 2, ..with_two_groups() }, &mut watcher);
+    assert_eq!((report.run.status, report.run.repeats), (RunStatus::Interrupted, 2));
+    assert_eq!(repeats_by_row(&report), [2, 2, 2, 1, 1, 1]);
     assert!(report.measurements.iter().all(|row| row.status != Status::Skipped));
 }
 
@@ -269,7 +273,7 @@ fn a_filter_that_matches_nothing_is_wrong_use() {
 fn a_disk_that_is_full_ends_the_run_and_loses_no_sample() {
     for room in [0, 1] {
         let mut watcher = Watcher { room_for: Some(room), ..Watcher::default() };
-        let (report, error) = run(&with_two_panels(), &mut watcher);
+        let (report, error) = run(&with_two_groups(), &mut watcher);
         assert!(
             matches!(&error, Some(Error::Machine(reason)) if reason == "no space left"),
             "{error:?}"
@@ -312,9 +316,9 @@ fn a_device_lost_while_preparing_leaves_a_report_without_samples() {
 fn a_device_lost_in_the_middle_leaves_what_was_measured() {
     let report = loses(PREPARING + 1, &settings());
     let lost = report.run.reason.as_deref().expect("a reason");
-    for (row, panel) in report.measurements.iter().zip([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]) {
+    for (row, group) in report.measurements.iter().zip([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]) {
         let reason = row.reason.as_deref();
-        match panel {
+        match group {
             0 => assert!(!row.samples_ns.is_empty() && row.status != Status::Failed, "{}", row.id),
             1 => assert_eq!(
                 (row.status, reason, row.samples_ns.len()),
@@ -332,10 +336,10 @@ fn a_device_lost_in_the_middle_leaves_what_was_measured() {
 
 #[test]
 fn a_second_device_that_fails_leaves_what_the_first_measured() {
-    let two = Settings { devices: 2, ..with_two_panels() };
-    // Lost before its second panel, which is the last.
+    let two = Settings { devices: 2, ..with_two_groups() };
+    // Lost before its second group, which is the last.
     let report = loses(PREPARING + 2 + 2, &two);
-    assert_eq!(devices_by_row(&report), [2, 2, 2, 1, 1, 1]);
+    assert_eq!(repeats_by_row(&report), [2, 2, 2, 1, 1, 1]);
     assert!(
         report.measurements.iter().all(|row| matches!(row.status, Status::Ok | Status::Invalid))
     );
@@ -349,9 +353,9 @@ fn a_second_device_that_fails_leaves_what_the_first_measured() {
     let (report, error) = suite::run(&mut open_once, &two, None, &mut watcher).expect("a device");
     is_whole(&report);
     assert_eq!(error.expect("an error").to_string(), "no second device");
-    assert_eq!((report.run.status, report.run.devices), (RunStatus::Failed, 1));
+    assert_eq!((report.run.status, report.run.repeats), (RunStatus::Failed, 1));
     assert_eq!(report.run.reason.as_deref(), Some("no second device"));
-    assert_eq!(devices_by_row(&report), [1; 6]);
+    assert_eq!(repeats_by_row(&report), [1; 6]);
 }
 
 #[test]
@@ -363,16 +367,16 @@ fn without_a_device_there_is_no_report() {
     assert!(watcher.kept.is_empty());
 }
 
-/// Ladders beside ladders on the same cores disturb each other, are measured longer for that, and take minutes.
+/// Chains beside chains on the same cores disturb each other, are measured longer for that, and take minutes.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A panel that memory bounds, since nothing larger was looked at; a ladder of two ops; a crossover.
+/// A group that memory bounds, since nothing larger was looked at; a chain of two ops; a ridge.
 fn with_every_kind() -> Settings {
-    let rows = "^(ladder/f32/(relu/plain|sigmoid/two_sided)|crossover/forward/f32)$|^forward/f32/n=1048576/relu/plain$";
-    let plan = Plan { panel: Duration::from_millis(100), ..settings().plan };
+    let rows = "^(arithmetic/f32/(relu/plain|sigmoid/two_sided)|ridge/forward/f32)$|^forward/f32/n=1048576/relu/plain$";
+    let plan = Plan { group: Duration::from_millis(100), ..settings().plan };
     Settings {
         plan,
         devices: 2,
@@ -389,14 +393,13 @@ fn ladders_and_crossovers_have_the_samples_of_every_device() {
     let mut watcher = Watcher::default();
     let (report, error) = run(&with_every_kind(), &mut watcher);
     assert!(error.is_none(), "{error:?}");
-    assert_eq!((report.run.status, report.run.devices), (RunStatus::Complete, 2));
-    // The crossover brings the yardsticks of all sizes with it.
+    assert_eq!((report.run.status, report.run.repeats), (RunStatus::Complete, 2));
+    // The ridge brings the copies of all sizes with it.
     assert!(report.measurements.iter().filter(|row| row.activation == "copy").count() > 3);
-    for rate in &report.rates {
-        let samples = 2 * rate.rounds_per_device as usize;
-        for climbs in [&rate.own, &rate.fma] {
-            let series =
-                [&climbs.once_ns, &climbs.twice_ns, &climbs.fourfold_ns, &climbs.witness_ns];
+    for rate in &report.arithmetic {
+        let samples = 2 * rate.rounds_per_repeat as usize;
+        for runs in [&rate.own, &rate.fma] {
+            let series = [&runs.once_ns, &runs.twice_ns, &runs.fourfold_ns, &runs.probe_ns];
             assert!(
                 series.iter().all(|series| series.len() == samples && samples > 0),
                 "{}",
@@ -412,23 +415,22 @@ fn ladders_and_crossovers_have_the_samples_of_every_device() {
         assert_eq!(rate.chains % 4, 0);
         assert!(rate.wgsl_sha256.is_some() && rate.elements > 0);
     }
-    let [crossover] = &report.crossovers[..] else { panic!("{:?}", report.crossovers) };
-    // Whether short samples on a busy machine give a rung is a matter of time, which is not judged here.
-    let no_rung = |said: &String| said.contains("the ladder has no valid rung");
-    if crossover.reason.as_ref().is_some_and(no_rung) {
-        assert_eq!((crossover.status, crossover.points.len()), (Status::Skipped, 0));
+    let [ridge] = &report.ridges[..] else { panic!("{:?}", report.ridges) };
+    // Whether short samples on a busy machine give a step is a matter of time, which is not judged here.
+    let no_step = |said: &String| said.contains("the chain has no valid step");
+    if ridge.reason.as_ref().is_some_and(no_step) {
+        assert_eq!((ridge.status, ridge.points.len()), (Status::Skipped, 0));
         return;
     }
-    let devices = if crossover.notes.iter().any(no_rung) { 1 } else { 2 };
-    let samples = devices * crossover.rounds_per_device as usize;
-    assert!(matches!(crossover.status, Status::Ok | Status::Invalid), "{:?}", crossover.reason);
+    let devices = if ridge.notes.iter().any(no_step) { 1 } else { 2 };
+    let samples = devices * ridge.rounds_per_repeat as usize;
+    assert!(matches!(ridge.status, Status::Ok | Status::Invalid), "{:?}", ridge.reason);
     assert!(
-        crossover.points.len() >= 3
-            && crossover.points.iter().all(|point| point.samples_ns.len() == samples)
+        ridge.points.len() >= 3
+            && ridge.points.iter().all(|point| point.samples_ns.len() == samples)
     );
-    let memory =
-        report.measurements.iter().find(|row| Some(&row.id) == crossover.yardstick.as_ref());
-    assert_eq!(memory.map(|row| row.elements), Some(crossover.elements));
+    let memory = report.measurements.iter().find(|row| Some(&row.id) == ridge.copy.as_ref());
+    assert_eq!(memory.map(|row| row.elements), Some(ridge.elements));
 }
 
 #[test]
@@ -437,21 +439,21 @@ fn a_run_that_ends_on_a_ladder_or_a_crossover_is_whole() {
     let mut watcher = Watcher { interrupts: Some(0), ..Watcher::default() };
     run(&Settings { devices: 1, ..with_every_kind() }, &mut watcher);
     let [(.., of)] = watcher.steps[..] else { panic!("{:?}", watcher.steps) };
-    for (step, kind) in [(of - 2, "ladder/"), (of - 1, "crossover/")] {
+    for (step, kind) in [(of - 2, "arithmetic/"), (of - 1, "ridge/")] {
         let mut watcher = Watcher { interrupts: Some(step), ..Watcher::default() };
         let (report, error) = run(&Settings { devices: 1, ..with_every_kind() }, &mut watcher);
         assert!(error.is_none());
         assert_eq!(report.run.status, RunStatus::Interrupted);
-        let crossover = &report.crossovers[0];
-        assert_eq!((crossover.status, crossover.points.len()), (Status::Skipped, 0));
-        assert!(crossover.reason.as_deref().is_some_and(|reason| reason.contains("interrupted")));
+        let ridge = &report.ridges[0];
+        assert_eq!((ridge.status, ridge.points.len()), (Status::Skipped, 0));
+        assert!(ridge.reason.as_deref().is_some_and(|reason| reason.contains("interrupted")));
         assert!(
             watcher.steps.last().is_some_and(|(what, ..)| what.starts_with(kind)),
             "{:?}",
             watcher.steps
         );
-        let is_first = kind == "ladder/";
-        for rate in &report.rates {
+        let is_first = kind == "arithmetic/";
+        for rate in &report.arithmetic {
             assert_eq!(rate.own.once_ns.is_empty(), is_first, "{}", rate.id);
             assert_eq!(rate.status == Status::Skipped, is_first, "{}", rate.id);
         }

@@ -4,7 +4,7 @@ mod common;
 
 use actbench::error::Exit;
 use actbench::gpu::{Choice, Gpu};
-use actbench::kernels::dtype::Storage;
+use actbench::kernels::dtype::Dtype;
 use actbench::kernels::kernel::{self, Kernel};
 use actbench::validate::exhaustive::{self, Domain, Position};
 use common::gpu;
@@ -17,10 +17,8 @@ const CHUNK: u64 = 1 << 20;
 /// Two chunks and a bit of f32.
 const PART: u64 = 2 * CHUNK + 5;
 
-fn supported(storage: Storage) -> Vec<Kernel> {
-    kernel::all()
-        .filter(|kernel| kernel.storage == storage && gpu().supports(kernel).is_ok())
-        .collect()
+fn supported(dtype: Dtype) -> Vec<Kernel> {
+    kernel::all().filter(|kernel| kernel.dtype == dtype && gpu().supports(kernel).is_ok()).collect()
 }
 
 /// Sweeps a domain until its end, or until `chunks` are done.
@@ -39,8 +37,8 @@ fn go_on(
 #[test]
 fn every_f16_input_of_every_kernel_is_right() {
     let mut swept = 0;
-    for storage in [Storage::F16, Storage::F16Native] {
-        for domain in exhaustive::domains(&supported(storage)) {
+    for dtype in [Dtype::F16, Dtype::F16Native] {
+        for domain in exhaustive::domains(&supported(dtype)) {
             let mut position = domain.start();
             go_on(gpu(), &domain, &mut position, u32::MAX).expect("the device works");
             assert_eq!(position.done, domain.inputs);
@@ -52,15 +50,15 @@ fn every_f16_input_of_every_kernel_is_right() {
         }
     }
     let masked = |kernel: &&Kernel| kernel.path().ends_with("from_mask");
-    let all = supported(Storage::F16).len() + supported(Storage::F16Native).len();
+    let all = supported(Dtype::F16).len() + supported(Dtype::F16Native).len();
     let left_out =
-        supported(Storage::F16).iter().chain(&supported(Storage::F16Native)).filter(masked).count();
+        supported(Dtype::F16).iter().chain(&supported(Dtype::F16Native)).filter(masked).count();
     assert_eq!(swept, all - left_out, "only kernels that read a mask are in no domain");
 }
 
 #[test]
 fn an_interrupted_sweep_finds_what_a_whole_one_finds() {
-    for mut domain in exhaustive::domains(&supported(Storage::F32)) {
+    for mut domain in exhaustive::domains(&supported(Dtype::F32)) {
         domain.inputs = PART;
         let mut whole = domain.start();
         go_on(gpu(), &domain, &mut whole, u32::MAX).expect("the device works");
@@ -83,7 +81,7 @@ fn an_interrupted_sweep_finds_what_a_whole_one_finds() {
 
 #[test]
 fn a_shortcut_finds_what_a_close_look_finds() {
-    // The first patterns are subnormals and tiny numbers, for which whole strips are compared at a glance; `validate::compare` never does.
+    // The first patterns are subnormals and tiny numbers, for which whole chunks are compared at a glance; `validate::compare` never does.
     let kernel = kernel::all()
         .find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided")
         .expect("in the table");

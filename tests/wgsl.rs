@@ -4,9 +4,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
-use actbench::kernels::activation::{ACTIVATIONS, Activation, Direction, Form, ForwardKind, Pass};
-use actbench::kernels::chain::Ladder;
-use actbench::kernels::dtype::Storage;
+use actbench::kernels::activation::{
+    ACTIVATIONS, Activation, Direction, ForwardKind, Pass, Variant,
+};
+use actbench::kernels::chain::Chain;
+use actbench::kernels::dtype::Dtype;
 use actbench::kernels::kernel::{self, Kernel};
 use naga::compact::{KeepUnused, compact};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -34,19 +36,19 @@ fn capabilities(kernel: &Kernel) -> Capabilities {
     }
 }
 
-fn named(activation: &str, form: &str, storage: Storage) -> Kernel {
+fn named(activation: &str, variant: &str, dtype: Dtype) -> Kernel {
     let fits = |kernel: &Kernel| {
         kernel.activation.name == activation
-            && kernel.form.name == form
-            && kernel.storage == storage
+            && kernel.variant.name == variant
+            && kernel.dtype == dtype
     };
     kernel::all()
         .find(fits)
-        .unwrap_or_else(|| panic!("no kernel {activation}/{form} in {}", storage.name()))
+        .unwrap_or_else(|| panic!("no kernel {activation}/{variant} in {}", dtype.name()))
 }
 
-fn function_of(activation: &Activation, form: &Form) -> String {
-    format!("{}_{}", activation.name, form.name)
+fn function_of(activation: &Activation, variant: &Variant) -> String {
+    format!("{}_{}", activation.name, variant.name)
 }
 
 #[test]
@@ -56,9 +58,9 @@ fn every_kernel_is_valid_with_the_features_it_says_it_needs() {
         assert_eq!(complaint(&kernel, capabilities(&kernel)).unwrap_or_default(), "");
         checked += 1;
     }
-    // All forms of all activations, each over the storages that it is written for.
-    let forms = ACTIVATIONS.iter().flat_map(|activation| activation.forms);
-    assert_eq!(checked, forms.map(|form| form.storages.len()).sum::<usize>());
+    // All variants of all activations, each over the dtypes that it is written for.
+    let variants = ACTIVATIONS.iter().flat_map(|activation| activation.variants);
+    assert_eq!(checked, variants.map(|variant| variant.dtypes.len()).sum::<usize>());
 }
 
 #[test]
@@ -74,7 +76,7 @@ fn no_kernel_asks_for_a_feature_in_vain() {
 
 #[test]
 fn ladders_need_no_capability() {
-    let wgsl = Ladder::FMA.wgsl();
+    let wgsl = Chain::FMA.wgsl();
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
     let valid = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
@@ -141,20 +143,20 @@ fn ids_are_unique_and_name_direction_storage_activation_form() {
     for kernel in kernel::all() {
         let path = kernel.path();
         let parts: Vec<&str> = path.split('/').collect();
-        let [direction, storage, activation, form] = parts[..] else {
+        let [direction, dtype, activation, variant] = parts[..] else {
             panic!("{path}: {} parts", parts.len())
         };
         assert!(Direction::ALL.iter().any(|known| known.name() == direction), "{path}");
-        assert!(Storage::ALL.iter().any(|known| known.name() == storage), "{path}");
+        assert!(Dtype::ALL.iter().any(|known| known.name() == dtype), "{path}");
         let activation =
             Activation::named(activation).unwrap_or_else(|| panic!("{path}: no such activation"));
-        assert!(activation.forms.iter().any(|known| known.name == form), "{path}");
+        assert!(activation.variants.iter().any(|known| known.name == variant), "{path}");
         let plain = |part: &&str| {
             part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         };
         assert!(parts.iter().all(|part| !part.is_empty()) && parts.iter().all(plain), "{path}");
         let id = kernel.id(4096);
-        assert_eq!(id, format!("{direction}/{storage}/n=4096/{}/{form}", activation.name));
+        assert_eq!(id, format!("{direction}/{dtype}/n=4096/{}/{variant}", activation.name));
         // Criterion cuts longer names, and two that were cut may be the same.
         assert!(id.len() + "16777216".len() <= 64, "{id}");
         assert!(seen.insert(path.clone()), "{path} twice");
@@ -166,11 +168,11 @@ fn every_form_has_its_function_and_no_function_is_left_over() {
     for activation in ACTIVATIONS {
         let kernels: Vec<Kernel> =
             kernel::all().filter(|kernel| std::ptr::eq(kernel.activation, activation)).collect();
-        // Not every storage compiles every function: an entry point reaches what it calls.
+        // Not every dtype compiles every function: an entry point reaches what it calls.
         let (mut written, mut reached) = (BTreeSet::new(), BTreeSet::new());
         for kernel in &kernels {
             let mut module = parsed(kernel);
-            let function = function_of(activation, kernel.form);
+            let function = function_of(activation, kernel.variant);
             assert!(
                 functions(&module).contains(&function),
                 "{}: no function {function}",
@@ -180,7 +182,7 @@ fn every_form_has_its_function_and_no_function_is_left_over() {
             compact(&mut module, KeepUnused::No);
             let own = functions(&module);
             assert!(own.contains(&function), "{} does not call {function}", kernel.path());
-            if matches!(kernel.form.pass, Pass::Forward { kind: ForwardKind::WithMask, .. }) {
+            if matches!(kernel.variant.pass, Pass::Forward { kind: ForwardKind::WithMask, .. }) {
                 assert!(
                     own.contains(&format!("{function}_bits")),
                     "{} keeps no mask",
@@ -190,7 +192,7 @@ fn every_form_has_its_function_and_no_function_is_left_over() {
             reached.extend(own);
         }
         let left_over: Vec<_> = written.difference(&reached).collect();
-        assert!(left_over.is_empty(), "no form of {} uses {left_over:?}", activation.name);
+        assert!(left_over.is_empty(), "no variant of {} uses {left_over:?}", activation.name);
     }
 }
 
@@ -201,10 +203,10 @@ fn functions(module: &Module) -> BTreeSet<String> {
 #[test]
 fn every_shader_file_is_part_of_some_kernel_or_ladder() {
     let texts: Vec<String> =
-        kernel::all().map(|kernel| kernel.wgsl()).chain([Ladder::FMA.wgsl()]).collect();
+        kernel::all().map(|kernel| kernel.wgsl()).chain([Chain::FMA.wgsl()]).collect();
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut files = 0;
-    for folder in ["storage", "activations", "drivers"] {
+    for folder in ["dtype", "activations", "drivers"] {
         for entry in fs::read_dir(shaders.join(folder)).expect("a folder of shaders") {
             let path = entry.expect("a file").path();
             let text = fs::read_to_string(&path).expect("a text");
@@ -221,9 +223,9 @@ fn every_shader_file_is_part_of_some_kernel_or_ladder() {
 
 #[test]
 fn bytes_are_those_that_one_counts_by_hand() {
-    use Storage::{F16, F16Native, F32};
+    use Dtype::{F16, F16Native, F32};
 
-    // Activation, form, storage, elements, bytes.
+    // Activation, variant, dtype, elements, bytes.
     let cases = [
         // x and y: 8 bytes an element in f32, 4 in f16.
         ("relu", "plain", F32, 1000, 8000),
@@ -249,8 +251,8 @@ fn bytes_are_those_that_one_counts_by_hand() {
         ("relu", "plain", F32, (1 << 30) + 5, (1 << 33) + 40),
         ("relu", "plain", F32, 0, 0),
     ];
-    for (activation, form, storage, elements, bytes) in cases {
-        let kernel = named(activation, form, storage);
+    for (activation, variant, dtype, elements, bytes) in cases {
+        let kernel = named(activation, variant, dtype);
         assert_eq!(kernel.bytes(elements), bytes, "{} over {elements}", kernel.path());
     }
 }

@@ -2,8 +2,8 @@
 // of more than one row continues the count.
 struct Params {
     words: u32,
-    // Of ladders: rungs in sixteens, the rest, and the factor.
-    flights: u32,
+    // Of chains: steps in sixteens, the rest, and the factor.
+    unrolled: u32,
     rest: u32,
     factor: f32,
 }

@@ -12,7 +12,7 @@ use super::shallow::{
 use super::{Context, Experiment, Findings, check, over_seeds, to_f32, told_over_seeds, told_rate};
 use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::reference;
 use crate::report::{Figure, Outcome};
 
@@ -51,7 +51,7 @@ fn deviation(function: Function, sizes: Sizes) -> f64 {
 
 fn wgsl(hidden: Function, sizes: Sizes) -> String {
     let shader = include_str!("../../shaders/claims/autoencoder.wgsl");
-    [Storage::F32.wgsl(), &hidden.wgsl("hidden"), &sizes.wgsl(), shader].join("\n")
+    [Dtype::F32.wgsl(), &hidden.wgsl("hidden"), &sizes.wgsl(), shader].join("\n")
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {

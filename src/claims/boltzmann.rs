@@ -17,7 +17,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::render::table::interval;
 use crate::report::{Figure, Outcome};
 
@@ -63,8 +63,7 @@ fn bias(unit: Function) -> f32 {
 /// The text of machines whose `probability` of a unit's input is a function.
 fn wgsl(unit: Function, sizes: Sizes) -> String {
     let machine = include_str!("../../shaders/claims/boltzmann.wgsl");
-    [Storage::F32.wgsl(), &unit.wgsl("probability"), random::WGSL, &sizes.wgsl(), machine]
-        .join("\n")
+    [Dtype::F32.wgsl(), &unit.wgsl("probability"), random::WGSL, &sizes.wgsl(), machine].join("\n")
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {

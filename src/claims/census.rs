@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Program, Sequence, ShaderChecks};
 use crate::kernels::bounds::Allowed;
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 
 /// Invocations of a workgroup, as in the shader.
 const WORKGROUP: u32 = 64;
@@ -29,14 +29,14 @@ const DIVISION: u32 = 1 << 6;
 /// A function of one operand, compiled to be counted.
 pub struct Census<'gpu> {
     gpu: &'gpu Gpu,
-    storage: Storage,
+    dtype: Dtype,
     program: Program,
     threshold: f32,
 }
 
 /// Blocks of bit patterns: `length` patterns each, a `stride` apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct InputRange {
     /// The first pattern.
     pub first: u32,
     /// From a pattern to the next.
@@ -49,7 +49,7 @@ pub struct Span {
 
 /// What was found in the finite operands of a sign.
 pub struct Half {
-    span: Span,
+    span: InputRange,
     /// By block, in the order of patterns: away from 0.
     pub tallies: Vec<Tally>,
 }
@@ -107,29 +107,29 @@ pub enum Which {
 }
 
 impl<'gpu> Census<'gpu> {
-    /// Compiles `function`, which `definitions` defines for the T of a storage, beside a threshold to count from.
+    /// Compiles `function`, which `definitions` defines for the T of a dtype, beside a threshold to count from.
     ///
     /// # Errors
     /// If the adapter lacks a feature, or the shader does not compile.
     pub fn new(
         gpu: &'gpu Gpu,
-        storage: Storage,
+        dtype: Dtype,
         definitions: &str,
         function: &str,
         threshold: f32,
     ) -> Result<Self> {
-        gpu.supports_storage(storage)?;
-        let path = format!("census/{}/{function}", storage.name());
+        gpu.supports_dtype(dtype)?;
+        let path = format!("census/{}/{function}", dtype.name());
         let program =
-            gpu.program(&path, &wgsl(storage, definitions, function), &[], ShaderChecks::Trusted)?;
-        Ok(Self { gpu, storage, program, threshold })
+            gpu.program(&path, &wgsl(dtype, definitions, function), &[], ShaderChecks::Trusted)?;
+        Ok(Self { gpu, dtype, program, threshold })
     }
 
     /// Counts each block.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn blocks(&self, span: Span) -> Result<Vec<Tally>> {
+    pub fn blocks(&self, span: InputRange) -> Result<Vec<Tally>> {
         let mut tallies = Vec::new();
         let at_once = u32::try_from(MOST_ELEMENTS / u64::from(span.length))
             .unwrap_or(u32::MAX)
@@ -162,9 +162,9 @@ impl<'gpu> Census<'gpu> {
         for (first, count) in self.checked() {
             let results = self.results(first, count)?;
             for (bits, result) in (first..).zip(&results) {
-                let x = self.storage.value(bits);
+                let x = self.dtype.value(bits);
                 let allowed = allowed(x, bits);
-                if !allowed.contains(*result, self.storage.bits(*result)) {
+                if !allowed.contains(*result, self.dtype.bits(*result)) {
                     let path = &self.program.path;
                     return Err(Error::Mismatch(format!(
                         "{path}: {x:e} gives {result:e}, which is none of {allowed:?}"
@@ -172,7 +172,7 @@ impl<'gpu> Census<'gpu> {
                 }
             }
             // No multiple of four, so that the last results of a block are told from the first of the next.
-            let span = Span { first, stride: 1, length: 31, blocks: count / 31 };
+            let span = InputRange { first, stride: 1, length: 31, blocks: count / 31 };
             for (index, (tally, results)) in
                 self.blocks(span)?.iter().zip(results.chunks(31)).enumerate()
             {
@@ -190,8 +190,8 @@ impl<'gpu> Census<'gpu> {
 
     /// First patterns of what is checked, and how many.
     fn checked(&self) -> Vec<(u32, u32)> {
-        match self.storage {
-            Storage::F32 => {
+        match self.dtype {
+            Dtype::F32 => {
                 let around = |value: f32| {
                     value
                         .to_bits()
@@ -206,7 +206,7 @@ impl<'gpu> Census<'gpu> {
                     .map(|first| (first, CHECKED_RUN))
                     .collect()
             }
-            Storage::F16 | Storage::F16Native => vec![(0, 0x7c00), (0x8000, 0x7c00)],
+            Dtype::F16 | Dtype::F16Native => vec![(0, 0x7c00), (0x8000, 0x7c00)],
         }
     }
 
@@ -215,7 +215,7 @@ impl<'gpu> Census<'gpu> {
     /// # Errors
     /// If the device fails.
     pub fn half(&self, negative: bool, stride: u32) -> Result<Half> {
-        let span = Span::finite(self.storage, negative, stride);
+        let span = InputRange::finite(self.dtype, negative, stride);
         Ok(Half { span, tallies: self.blocks(span)? })
     }
 
@@ -224,7 +224,7 @@ impl<'gpu> Census<'gpu> {
     /// # Errors
     /// If the device fails.
     pub fn results(&self, first: u32, count: u32) -> Result<Vec<f64>> {
-        let tallies = self.blocks(Span { first, stride: 1, length: 1, blocks: count })?;
+        let tallies = self.blocks(InputRange { first, stride: 1, length: 1, blocks: count })?;
         Ok(tallies
             .iter()
             .map(|tally| if tally.nan > 0 { f64::NAN } else { tally.lowest })
@@ -245,7 +245,7 @@ impl<'gpu> Census<'gpu> {
         let (mut span, mut found) = (half.span, at(which, &half.tallies, &has));
         while let Some(block) = found {
             if span.length == 1 && span.stride == 1 {
-                return Ok(Some(self.storage.value(span.pattern(block))));
+                return Ok(Some(self.dtype.value(span.pattern(block))));
             }
             span = span.around(which, block);
             found = at(which, &self.blocks(span)?, &has);
@@ -256,13 +256,13 @@ impl<'gpu> Census<'gpu> {
 
 /// The whole text of a census.
 #[must_use]
-pub fn wgsl(storage: Storage, definitions: &str, function: &str) -> String {
-    let patterns = match storage {
-        Storage::F32 => include_str!("../../shaders/claims/patterns_f32.wgsl"),
-        Storage::F16 | Storage::F16Native => include_str!("../../shaders/claims/patterns_f16.wgsl"),
+pub fn wgsl(dtype: Dtype, definitions: &str, function: &str) -> String {
+    let patterns = match dtype {
+        Dtype::F32 => include_str!("../../shaders/claims/patterns_f32.wgsl"),
+        Dtype::F16 | Dtype::F16Native => include_str!("../../shaders/claims/patterns_f16.wgsl"),
     };
     let glue = format!("fn outcome(x: T) -> T {{ return {function}(x); }}\n");
-    [storage.wgsl(), definitions, &glue, patterns, include_str!("../../shaders/claims/census.wgsl")]
+    [dtype.wgsl(), definitions, &glue, patterns, include_str!("../../shaders/claims/census.wgsl")]
         .join("\n")
 }
 
@@ -274,12 +274,12 @@ fn at(which: Which, tallies: &[Tally], has: impl Fn(&Tally) -> bool) -> Option<u
     found.map(|block| u32::try_from(block).expect("fewer blocks than patterns"))
 }
 
-impl Span {
+impl InputRange {
     /// Every `stride`th finite pattern of a sign, so that the last is among them.
-    fn finite(storage: Storage, negative: bool, stride: u32) -> Self {
-        let sign = if negative { 1 << (8 * storage.element_bytes() - 1) } else { 0 };
-        match storage {
-            Storage::F32 => {
+    fn finite(dtype: Dtype, negative: bool, stride: u32) -> Self {
+        let sign = if negative { 1 << (8 * dtype.element_bytes() - 1) } else { 0 };
+        match dtype {
+            Dtype::F32 => {
                 // 255 exponents of 2^23 patterns.
                 assert!(
                     255_u32.is_multiple_of(stride),
@@ -288,7 +288,7 @@ impl Span {
                 let blocks = (255 << 23) / (LENGTH * stride);
                 Self { first: sign + stride - 1, stride, length: LENGTH, blocks }
             }
-            Storage::F16 | Storage::F16Native => {
+            Dtype::F16 | Dtype::F16Native => {
                 Self { first: sign, stride: 1, length: 1, blocks: 31 << 10 }
             }
         }
@@ -426,14 +426,14 @@ mod tests {
         Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
     }
 
-    fn sigmoid(storage: Storage) -> impl Fn(f64, u32) -> Allowed {
+    fn sigmoid(dtype: Dtype) -> impl Fn(f64, u32) -> Allowed {
         move |x, bits| {
             bounds::sigmoid_exp(&Case {
-                storage,
+                dtype,
                 first: x,
                 first_bits: bits,
                 dy: 0.0,
-                truth: reference::sigmoid(x),
+                reference: reference::sigmoid(x),
             })
         }
     }
@@ -441,11 +441,11 @@ mod tests {
     #[test]
     fn a_census_counts_what_is_there() {
         let gpu = gpu();
-        for storage in Storage::ALL {
-            match Census::new(&gpu, storage, SIGMOID, "sigmoid_two_sided", 0.75) {
-                Err(Error::Unsupported(_)) => assert_ne!(storage, Storage::F32),
+        for dtype in Dtype::ALL {
+            match Census::new(&gpu, dtype, SIGMOID, "sigmoid_two_sided", 0.75) {
+                Err(Error::Unsupported(_)) => assert_ne!(dtype, Dtype::F32),
                 census => {
-                    census.and_then(|census| census.check(sigmoid(storage))).expect("it counts")
+                    census.and_then(|census| census.check(sigmoid(dtype))).expect("it counts")
                 }
             }
         }
@@ -458,7 +458,7 @@ mod tests {
             return select(near, select(far, T(1.0), abs(x) < T(20.0)), abs(x) > T(5.0));
         }";
         let census =
-            Census::new(&gpu, Storage::F32, every_kind, "every_kind", 1.5).expect("it compiles");
+            Census::new(&gpu, Dtype::F32, every_kind, "every_kind", 1.5).expect("it compiles");
         census.check(|_, _| Allowed::Anything).expect("it counts");
         let all = Tally::sum(
             [false, true].map(|negative| census.half(negative, 255).expect("it runs").sum()).iter(),
@@ -507,13 +507,13 @@ mod tests {
             // Both signs, and the threshold among the results.
             let function = "fn both(x: T) -> T { return sigmoid_two_sided(x) * select(T(1.0), T(-1.0), x < T(1.0)); }\n";
             let definitions = format!("{SIGMOID}{function}");
-            let own = wgsl(Storage::F32, &definitions, "both");
+            let own = wgsl(Dtype::F32, &definitions, "both");
             let planted = own.replace(find, replace);
             assert_ne!(planted, own, "{what}");
             let program =
                 gpu.program(what, &planted, &[], ShaderChecks::Checked).expect("it compiles");
-            let census = Census { gpu: &gpu, storage: Storage::F32, program, threshold: -0.5 };
-            let allowed = |x: f64, bits: u32| match sigmoid(Storage::F32)(x, bits) {
+            let census = Census { gpu: &gpu, dtype: Dtype::F32, program, threshold: -0.5 };
+            let allowed = |x: f64, bits: u32| match sigmoid(Dtype::F32)(x, bits) {
                 Allowed::Within { lowest, highest } if x < 1.0 => {
                     Allowed::Within { lowest: -highest, highest: -lowest }
                 }
@@ -530,8 +530,8 @@ mod tests {
         let kernel = kernel::all()
             .find(|kernel| kernel.path() == "forward/f16/sigmoid/two_sided")
             .expect("in the table");
-        let census = Census::new(&gpu, Storage::F16, SIGMOID, "sigmoid_two_sided", 1.0)
-            .expect("it compiles");
+        let census =
+            Census::new(&gpu, Dtype::F16, SIGMOID, "sigmoid_two_sided", 1.0).expect("it compiles");
         let domain = sweep::domains(&[kernel]).remove(0);
         let mut position = domain.start();
         sweep::run(&gpu, &domain, 1, &mut position, |_| true).expect("it runs");
@@ -562,7 +562,7 @@ mod tests {
         let gpu = gpu();
         let step =
             "fn step_at(x: T) -> T { return select(T(0.0), T(1.0), abs(x) >= T(3.1415927)); }";
-        let census = Census::new(&gpu, Storage::F32, step, "step_at", 1.0).expect("it compiles");
+        let census = Census::new(&gpu, Dtype::F32, step, "step_at", 1.0).expect("it compiles");
         let at = std::f32::consts::PI;
         let (at, below) = (f64::from(at), f64::from(at.next_down()));
         for stride in [17, 51, 255] {

@@ -7,7 +7,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::net::{self, Design, Init, Net, Texts, Training};
-use super::{Context, Experiment, Findings, Panel, over_seeds, told_rate};
+use super::{Context, Experiment, Findings, Group, over_seeds, told_rate};
 use crate::error::Result;
 use crate::kernels::activation::Activation;
 use crate::measure::stats::{self, Estimate};
@@ -218,8 +218,8 @@ fn times(
         sequences.push(net.training_step(&training)?);
         nets.push((net, training));
     }
-    let panel = Panel::timed(context, &sequences.iter().collect::<Vec<_>>())?;
-    Ok([panel.ns(0), panel.ns(1)])
+    let group = Group::timed(context, &sequences.iter().collect::<Vec<_>>())?;
+    Ok([group.ns(0), group.ns(1)])
 }
 
 /// By seed, the step from which on the loss stays at or below the target: infinite if it never does.

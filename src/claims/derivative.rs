@@ -7,7 +7,7 @@ use super::{Context, Experiment, Findings};
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation;
 use crate::kernels::bounds::{self, Allowed, Case};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::reference;
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 
@@ -43,7 +43,7 @@ const WAYS: [Way; 3] = [
         wgsl: "fn derivative(x: T) -> T { return sigmoid_from_x(x, T(1.0)); }\n",
         allowed: |case| {
             bounds::sigmoid_from_x(&Case {
-                truth: reference::sigmoid_derivative(case.first),
+                reference: reference::sigmoid_derivative(case.first),
                 ..*case
             })
         },
@@ -60,14 +60,14 @@ const WAYS: [Way; 3] = [
         wgsl: "fn derivative(x: T) -> T { return relu_from_x(x, T(1.0)); }\n",
         allowed: |case| {
             bounds::relu_backward(&Case {
-                truth: reference::relu_backward(case.first, 1.0),
+                reference: reference::relu_backward(case.first, 1.0),
                 ..*case
             })
         },
     },
 ];
 
-/// What a way gave in a storage.
+/// What a way gave in a dtype.
 struct Found {
     path: String,
     all: Tally,
@@ -95,33 +95,33 @@ impl Found {
 }
 
 impl End {
-    fn of(census: &Census<'_>, half: &Half, storage: Storage) -> Result<Self> {
-        let most = -storage.memory().smallest().log2();
+    fn of(census: &Census<'_>, half: &Half, dtype: Dtype) -> Result<Self> {
+        let most = -dtype.memory().smallest().log2();
         let mut under = Vec::new();
         #[expect(clippy::cast_possible_truncation, reason = "at most 149")]
         for k in 2..=most as i32 {
             let level = f64::powi(2.0, -k);
             under.extend(
-                behind(census, half, storage, |tally| tally.highest >= level)?.map(|x| (k, x)),
+                behind(census, half, dtype, |tally| tally.highest >= level)?.map(|x| (k, x)),
             );
         }
-        Ok(Self { under, zero_from: behind(census, half, storage, |tally| tally.highest > 0.0)? })
+        Ok(Self { under, zero_from: behind(census, half, dtype, |tally| tally.highest > 0.0)? })
     }
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {
     let mut notes = Vec::new();
-    let mut found: Vec<(&Way, Storage, Found)> = Vec::new();
-    for storage in Storage::ALL {
+    let mut found: Vec<(&Way, Dtype, Found)> = Vec::new();
+    for dtype in Dtype::ALL {
         for way in &WAYS {
-            (context.progress)(&format!("{} in {}", way.name, storage.name()));
-            match examine(context, way, storage) {
-                Ok(of_way) => found.push((way, storage, of_way)),
+            (context.progress)(&format!("{} in {}", way.name, dtype.name()));
+            match examine(context, way, dtype) {
+                Ok(of_way) => found.push((way, dtype, of_way)),
                 Err(Error::Unsupported(reason)) => {
                     notes.push(format!(
                         "{} in {} was not looked at: {reason}",
                         way.name,
-                        storage.name()
+                        dtype.name()
                     ));
                 }
                 Err(error) => return Err(error),
@@ -152,19 +152,19 @@ fn run(context: &Context<'_>) -> Result<Findings> {
         seeds: Vec::new(),
         figures: found
             .iter()
-            .flat_map(|(way, storage, found)| figures(found, *storage, is_relu(way)))
+            .flat_map(|(way, dtype, found)| figures(found, *dtype, is_relu(way)))
             .collect(),
         plots: vec![plot(&found)],
         notes,
     })
 }
 
-fn examine(context: &Context<'_>, way: &Way, storage: Storage) -> Result<Found> {
+fn examine(context: &Context<'_>, way: &Way, dtype: Dtype) -> Result<Found> {
     let activation = Activation::named(way.activation).expect("in the table");
     let definitions = [activation.wgsl, way.wgsl].concat();
-    let census = Census::new(context.gpu, storage, &definitions, "derivative", QUARTER)?;
+    let census = Census::new(context.gpu, dtype, &definitions, "derivative", QUARTER)?;
     census.check(|x, first_bits| {
-        (way.allowed)(&Case { storage, first: x, first_bits, dy: 1.0, truth: 0.0 })
+        (way.allowed)(&Case { dtype, first: x, first_bits, dy: 1.0, reference: 0.0 })
     })?;
     let stride = context.either(QUICK_STRIDE, 1);
     let (positive, negative) = (census.half(false, stride)?, census.half(true, stride)?);
@@ -177,29 +177,29 @@ fn examine(context: &Context<'_>, way: &Way, storage: Storage) -> Result<Found> 
     let ends = if way.activation == "relu" {
         None
     } else {
-        Some([End::of(&census, &positive, storage)?, End::of(&census, &negative, storage)?])
+        Some([End::of(&census, &positive, dtype)?, End::of(&census, &negative, dtype)?])
     };
-    Ok(Found { path: path(way, storage), all, largest_at, ends })
+    Ok(Found { path: path(way, dtype), all, largest_at, ends })
 }
 
-fn path(way: &Way, storage: Storage) -> String {
-    format!("{} in {}", way.name, storage.name())
+fn path(way: &Way, dtype: Dtype) -> String {
+    format!("{} in {}", way.name, dtype.name())
 }
 
 /// The x behind the last one that has something, away from 0; none if all have.
 fn behind(
     census: &Census<'_>,
     half: &Half,
-    storage: Storage,
+    dtype: Dtype,
     has: impl Fn(&Tally) -> bool,
 ) -> Result<Option<f64>> {
-    let next = |x: f64| storage.value(storage.bits(x) + 1);
+    let next = |x: f64| dtype.value(dtype.bits(x) + 1);
     Ok(census.find(Which::Last, half, has)?.map(next).filter(|x| x.is_finite()))
 }
 
 /// y (1 - y) of any y that sigmoid may give.
 fn from_rounded_y(case: &Case) -> Allowed {
-    let y = Case { truth: reference::sigmoid(case.first), dy: 0.0, ..*case };
+    let y = Case { reference: reference::sigmoid(case.first), dy: 0.0, ..*case };
     let Allowed::Within { lowest, highest } = bounds::sigmoid_exp(&y) else {
         return Allowed::Anything;
     };
@@ -208,7 +208,7 @@ fn from_rounded_y(case: &Case) -> Allowed {
     // It rises until y = 1/2 and falls behind it.
     let top = (ends[0] <= 0.5 && 0.5 <= ends[1]).then_some(0.5);
     for y in ends.into_iter().chain(top) {
-        let of_y = Case { first: y, truth: reference::sigmoid_from_y(y, 1.0), ..*case };
+        let of_y = Case { first: y, reference: reference::sigmoid_from_y(y, 1.0), ..*case };
         let Allowed::Within { lowest, highest } = bounds::sigmoid_from_y(&of_y) else {
             return Allowed::Anything;
         };
@@ -217,7 +217,7 @@ fn from_rounded_y(case: &Case) -> Allowed {
     Allowed::Within { lowest: all.0, highest: all.1 }
 }
 
-fn figures(found: &Found, storage: Storage, is_relu: bool) -> Vec<Figure> {
+fn figures(found: &Found, dtype: Dtype, is_relu: bool) -> Vec<Figure> {
     let Found { path, all, largest_at, ends } = found;
     if is_relu {
         let other = all.inputs - all.zeros - all.ones;
@@ -242,8 +242,7 @@ fn figures(found: &Found, storage: Storage, is_relu: bool) -> Vec<Figure> {
             .noted(format!("{} of {}", all.above, all.inputs)),
     ];
     for ((end, side), sign) in ends.iter().flatten().zip(SIDES).zip([1.0, -1.0]) {
-        for (k, x) in end.under.iter().filter(|(k, _)| storage == Storage::F32 && TOLD.contains(k))
-        {
+        for (k, x) in end.under.iter().filter(|(k, _)| dtype == Dtype::F32 && TOLD.contains(k)) {
             let exact = format!("exactly: {:.3}", sign * exact(*k));
             figures
                 .push(Figure::new(format!("{path}: under 2^-{k} for {side}"), "", *x).noted(exact));
@@ -262,7 +261,7 @@ fn exact(k: i32) -> f64 {
     2.0 * f64::powf(2.0, f64::from(k) / 2.0 - 1.0).acosh()
 }
 
-fn conclusion(found: &[(&Way, Storage, Found)]) -> String {
+fn conclusion(found: &[(&Way, Dtype, Found)]) -> String {
     let sentence = |way: &Way, found: &Found| {
         let Found { all, ends, .. } = found;
         let over = if found.is_over() {
@@ -283,7 +282,7 @@ fn conclusion(found: &[(&Way, Storage, Found)]) -> String {
         let zero = places(&|end| end.zero_from);
         format!("{} at most {over}, under 2^-24 for {under}, exactly 0 for {zero}", way.name)
     };
-    let of_f32 = found.iter().filter(|(_, storage, _)| *storage == Storage::F32);
+    let of_f32 = found.iter().filter(|(_, dtype, _)| *dtype == Dtype::F32);
     let sigmoid = of_f32.clone().filter(|(way, ..)| way.activation == "sigmoid");
     let relu = of_f32.filter(|(way, ..)| way.activation == "relu");
     let sigmoid = sigmoid.map(|(way, _, found)| sentence(way, found));
@@ -303,7 +302,7 @@ fn conclusion(found: &[(&Way, Storage, Found)]) -> String {
     format!("{condition}in f32: {}", sigmoid.chain(relu).collect::<Vec<_>>().join("; "))
 }
 
-fn plot(found: &[(&Way, Storage, Found)]) -> Plot {
+fn plot(found: &[(&Way, Dtype, Found)]) -> Plot {
     // From left to right: up on the side below 0, and down on the other.
     let point = |(k, x): (i32, f64)| Point::new(x, f64::powi(2.0, -k));
     let both_sides = |above: Vec<(i32, f64)>, below: Vec<(i32, f64)>| {
@@ -315,12 +314,13 @@ fn plot(found: &[(&Way, Storage, Found)]) -> Plot {
         points: both_sides(above.under.clone(), below.under.clone()),
     });
     let exact = |sign: f64| (2..=149).map(|k| (k, sign * exact(k))).collect::<Vec<_>>();
-    let truth = Series { label: "exact".to_owned(), points: both_sides(exact(1.0), exact(-1.0)) };
+    let reference =
+        Series { label: "exact".to_owned(), points: both_sides(exact(1.0), exact(-1.0)) };
     Plot {
         title: "How far out the derivative of sigmoid falls under a level".to_owned(),
         x: Axis::linear("x"),
         y: Axis::log2("level"),
-        series: std::iter::once(truth).chain(measured).collect(),
+        series: std::iter::once(reference).chain(measured).collect(),
     }
 }
 
@@ -344,18 +344,24 @@ mod tests {
     fn what_is_allowed_from_a_rounded_y_holds_the_truth_and_no_more_than_it_must() {
         for x in [-80.0, -5.0, -0.1, 0.0, 1e-3, 2.0, 8.0, 16.0, 17.0, 40.0] {
             let case = Case {
-                storage: Storage::F32,
+                dtype: Dtype::F32,
                 first: x,
-                first_bits: Storage::F32.bits(x),
+                first_bits: Dtype::F32.bits(x),
                 dy: 1.0,
-                truth: 0.0,
+                reference: 0.0,
             };
             let Allowed::Within { lowest, highest } = from_rounded_y(&case) else { panic!("{x}") };
-            let truth = reference::sigmoid_derivative(x);
-            assert!(lowest <= truth && truth <= highest, "{x}: {lowest:e} {truth:e} {highest:e}");
+            let reference = reference::sigmoid_derivative(x);
+            assert!(
+                lowest <= reference && reference <= highest,
+                "{x}: {lowest:e} {reference:e} {highest:e}"
+            );
             // The digits of 1 - y are those that y has left.
-            let step = if x > 0.0 { 4.0 * f64::from(f32::EPSILON) } else { 1e-4 * truth };
-            assert!(highest - lowest < 12.0 * step + 1e-5 * truth, "{x}: {lowest:e} {highest:e}");
+            let step = if x > 0.0 { 4.0 * f64::from(f32::EPSILON) } else { 1e-4 * reference };
+            assert!(
+                highest - lowest < 12.0 * step + 1e-5 * reference,
+                "{x}: {lowest:e} {highest:e}"
+            );
         }
     }
 

@@ -9,7 +9,7 @@ use self::recurrent::Fate;
 use super::shallow::Function;
 use super::{Context, Experiment, Findings};
 use crate::error::Result;
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::measure::stats::Estimate;
 use crate::render::table::{number, ratio};
 use crate::report::{Axis, Outcome, Plot, Point, Series};
@@ -32,7 +32,7 @@ const SCALES: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 
 /// The cells with gates of a function.
 fn wgsl(gate: Function) -> String {
-    [Storage::F32.wgsl(), &gate.wgsl("gate"), include_str!("../../shaders/claims/cells.wgsl")]
+    [Dtype::F32.wgsl(), &gate.wgsl("gate"), include_str!("../../shaders/claims/cells.wgsl")]
         .join("\n")
 }
 

@@ -122,7 +122,7 @@ impl Case {
         gpu.run_sequence(&Sequence::new("gradients through depth", steps), 1)?;
 
         let twin = Twin::new(design, &weights);
-        let truths =
+        let references =
             twin.backward(&twin.forward(&inputs), last.iter().copied().map(f64::from).collect());
         let mut case = Self {
             activation: activation.name,
@@ -131,17 +131,17 @@ impl Case {
             norms: vec![Vec::new(); seeds.len()],
             off: 0.0,
         };
-        for (buffer, truth) in net.dz.iter().zip(&truths).take(depth) {
+        for (buffer, reference) in net.dz.iter().zip(&references).take(depth) {
             let dz: Vec<f32> = gpu.load(buffer)?;
-            for (net, (dz, truth)) in
-                dz.chunks_exact(elements).zip(truth.chunks_exact(elements)).enumerate()
+            for (net, (dz, reference)) in
+                dz.chunks_exact(elements).zip(reference.chunks_exact(elements)).enumerate()
             {
-                let (own, truth) =
-                    (norm(dz.iter().copied().map(f64::from)), norm(truth.iter().copied()));
+                let (own, reference) =
+                    (norm(dz.iter().copied().map(f64::from)), norm(reference.iter().copied()));
                 case.norms[net].push(own);
-                if truth > LEAST_NORM {
+                if reference > LEAST_NORM {
                     // f64::max would pass NaN over.
-                    let off = (own / truth - 1.0).abs();
+                    let off = (own / reference - 1.0).abs();
                     case.off = case.off.max(if off.is_nan() { f64::INFINITY } else { off });
                 }
             }

@@ -6,11 +6,11 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use super::matmul::{self, Layout, Matmul, Sizes};
 use super::net::{self, Texts};
-use super::{Context, Experiment, Findings, Panel, check, to_f32};
+use super::{Context, Experiment, Findings, Group, check, to_f32};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Shape};
 use crate::kernels::activation::{Activation, Direction};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Kernel;
 use crate::measure::stats::Estimate;
 use crate::render::table::ratio;
@@ -113,8 +113,8 @@ impl Programs {
             )
         };
         let elementwise = |name: &str| {
-            let kernel = Kernel::default_form(named(name), Direction::Forward, Storage::F32)
-                .expect("a form");
+            let kernel = Kernel::default_variant(named(name), Direction::Forward, Dtype::F32)
+                .expect("a variant");
             gpu.program(
                 &kernel.path(),
                 &kernel.wgsl(),
@@ -186,7 +186,7 @@ impl Programs {
             let mut expected = vec![0.0; z.len()];
             let forward =
                 Activation::named(member.0).and_then(Activation::forward).expect("in the table");
-            forward.truths(&z, &[], &mut expected);
+            forward.references(&z, &[], &mut expected);
             // The bias is one more term. ReLU leaves a difference as it is or takes it away.
             let of_sum = |index: usize| matmul::bound(sizes.terms + 1, size[index]);
             let bound = |index: usize| {
@@ -248,7 +248,7 @@ impl Cost {
             .collect::<Result<_>>()?;
         let all: Vec<&Sequence> = sequences.iter().collect();
         let (layers, alone) = all.split_at(LAYERS);
-        let (layers, alone) = (Panel::timed(context, layers)?, Panel::timed(context, alone)?);
+        let (layers, alone) = (Group::timed(context, layers)?, Group::timed(context, alone)?);
         let at = |name, way| {
             MEMBERS.iter().position(|member| *member == (name, way)).expect("one of them")
         };

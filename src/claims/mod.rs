@@ -1,7 +1,7 @@
 //! What is said of ReLU and sigmoid, each claim as an experiment on the adapter at hand: it holds, holds only when, or does not hold here.
 //!
 //! [`CLAIMS`] is the table: a claim a row, a file a claim. An experiment is built from [`crate::gpu::Program`]s over buffers; each is first
-//! run at a small size and compared with the CPU in f64 ([`check`]), and only then timed ([`Panel`]) or believed. What is random
+//! run at a small size and compared with the CPU in f64 ([`check`]), and only then timed ([`Group`]) or believed. What is random
 //! comes from the context's seed, and no sum depends on the order in which invocations run: the same seed on the same adapter gives
 //! the same result, times apart. Claims are about algorithms: nothing here enters a ratio or a rank of adapters.
 
@@ -13,11 +13,11 @@ mod convergence;
 mod derivative;
 mod gates;
 mod gradients;
+mod group;
 mod layer_cost;
 pub mod matmul;
 pub mod net;
 mod output;
-mod panel;
 pub mod random;
 mod range;
 mod shallow;
@@ -25,7 +25,7 @@ mod sparsity;
 
 use std::time::{Duration, Instant};
 
-pub use panel::Panel;
+pub use group::Group;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -112,12 +112,12 @@ impl Context<'_> {
         }
     }
 
-    /// How a panel is timed: many short ones in an experiment.
+    /// How a group is timed: many short ones in an experiment.
     #[must_use]
     pub fn plan(&self) -> Plan {
         let plan = Plan {
             warm_up: Duration::from_millis(10),
-            panel: Duration::from_secs(1),
+            group: Duration::from_secs(1),
             ..Plan::QUICK
         };
         if self.gpu.facts.is_software { plan.on_software() } else { plan }

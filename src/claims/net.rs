@@ -13,7 +13,7 @@ use super::matmul::{self, Layout, Matmul, Sizes};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
 use crate::kernels::activation::{Activation, Direction, Pass};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Kernel;
 
 /// Of the norm of a tensor, what it may differ by from f64 at the size that is validated: WGSL allows exp(x) (3 + 2|x|) ULP, which with a division
@@ -191,7 +191,7 @@ fn product(epilogue: &str) -> String {
     matmul::wgsl(matmul::Epilogue { name: "", wgsl: epilogue })
 }
 
-/// The default form of an activation as `forward` or `backward`, in front of an epilogue.
+/// The default variant of an activation as `forward` or `backward`, in front of an epilogue.
 fn activation_text(
     activation: &'static Activation,
     direction: Direction,
@@ -206,17 +206,17 @@ fn activation_text(
     .join("\n")
 }
 
-/// A function of that name that is the default form of an activation.
+/// A function of that name that is the default variant of an activation.
 pub(super) fn call(activation: &'static Activation, direction: Direction, name: &str) -> String {
-    let form = Kernel::default_form(activation, direction, Storage::F32)
-        .expect("a form for each direction")
-        .form
+    let variant = Kernel::default_variant(activation, direction, Dtype::F32)
+        .expect("a variant for each direction")
+        .variant
         .name;
     let own = activation.name;
     match direction {
-        Direction::Forward => format!("fn {name}(x: T) -> T {{ return {own}_{form}(x); }}"),
+        Direction::Forward => format!("fn {name}(x: T) -> T {{ return {own}_{variant}(x); }}"),
         Direction::Backward => {
-            format!("fn {name}(saved: T, dy: T) -> T {{ return {own}_{form}(saved, dy); }}")
+            format!("fn {name}(saved: T, dy: T) -> T {{ return {own}_{variant}(saved, dy); }}")
         }
     }
 }
@@ -480,7 +480,7 @@ impl Twin {
                 y.push(z);
             } else {
                 let mut made = vec![0.0; z.len()];
-                forward.truths(&z, &[], &mut made);
+                forward.references(&z, &[], &mut made);
                 y.push(made);
             }
         }
@@ -497,7 +497,7 @@ impl Twin {
             let dz = from_the_last.last().expect("the last at least");
             let dy = matmul::product(sizes, layouts, dz, &self.weights[layer]);
             let mut below = vec![0.0; dy.len()];
-            backward.truths(&y[layer], &dy, &mut below);
+            backward.references(&y[layer], &dy, &mut below);
             from_the_last.push(below);
         }
         from_the_last.reverse();
@@ -506,8 +506,8 @@ impl Twin {
 
     fn backward_pass(&self) -> Pass {
         let kernel =
-            Kernel::default_form(self.design.activation, Direction::Backward, Storage::F32);
-        kernel.expect("a backward pass").form.pass
+            Kernel::default_variant(self.design.activation, Direction::Backward, Dtype::F32);
+        kernel.expect("a backward pass").variant.pass
     }
 
     /// dW of a layer.

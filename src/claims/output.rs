@@ -6,7 +6,7 @@ mod cost;
 
 use rayon::prelude::*;
 
-use self::allowed::{Input, softplus, truths};
+use self::allowed::{Input, references, softplus};
 use self::cost::Cost;
 use super::census::{Census, Tally};
 use super::range::percent;
@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
 use crate::kernels::activation::Activation;
 use crate::kernels::bounds::Allowed;
-use crate::kernels::dtype::{Format, Storage};
+use crate::kernels::dtype::{Dtype, Format};
 use crate::render::table::{number, ratio};
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 
@@ -214,13 +214,7 @@ impl Failures {
 }
 
 fn census<'gpu>(context: &Context<'gpu>, counted: &str, threshold: f32) -> Result<Census<'gpu>> {
-    Census::new(
-        context.gpu,
-        Storage::F32,
-        &[&definitions(), counted].concat(),
-        "counted",
-        threshold,
-    )
+    Census::new(context.gpu, Dtype::F32, &[&definitions(), counted].concat(), "counted", threshold)
 }
 
 /// One of the two fields that a way gives for positive and for negative logits with a label, after it was checked.
@@ -263,16 +257,16 @@ struct At {
 }
 
 impl Worst {
-    fn add(&mut self, x: f64, actual: f64, truth: f64) {
-        let error = (actual - truth).abs();
+    fn add(&mut self, x: f64, actual: f64, reference: f64) {
+        let error = (actual - reference).abs();
         if !error.is_finite() {
             return;
         }
         self.compared += 1;
         self.absolute.raise(At { value: error, x });
-        if truth.abs() >= 2.0 * Format::F32.min_normal {
-            self.ulps.raise(At { value: Format::F32.ulps(error, truth), x });
-            self.lost += u64::from(error >= truth.abs() / 2.0);
+        if reference.abs() >= 2.0 * Format::F32.min_normal {
+            self.ulps.raise(At { value: Format::F32.ulps(error, reference), x });
+            self.lost += u64::from(error >= reference.abs() / 2.0);
         }
     }
 
@@ -349,7 +343,7 @@ fn wgsl(function: &str) -> String {
         "const WORKGROUP_SIZE: u32 = {WORKGROUP}u;\nfn outputs(first: T, label: T) -> Output {{ return {function}(first, label); }}\n"
     );
     let pairs = include_str!("../../shaders/claims/output_pairs.wgsl");
-    [Storage::F32.wgsl(), &definitions(), &glue, pairs].join("\n")
+    [Dtype::F32.wgsl(), &definitions(), &glue, pairs].join("\n")
 }
 
 fn program(gpu: &Gpu, function: &str) -> Result<Program> {
@@ -390,15 +384,15 @@ fn chunks(stride: usize) -> impl Iterator<Item = (u32, usize)> {
 
 impl Errors {
     fn add(&mut self, logits: &[u32], is_one: bool, loss: &[f32], gradient: &[f32]) {
-        const STRIP: usize = 1 << 12;
-        let strips: Vec<[Worst; 2]> = (logits
-            .par_chunks(STRIP)
-            .zip(loss.par_chunks(STRIP))
-            .zip(gradient.par_chunks(STRIP)))
+        const CHUNK: usize = 1 << 12;
+        let chunks: Vec<[Worst; 2]> = (logits
+            .par_chunks(CHUNK)
+            .zip(loss.par_chunks(CHUNK))
+            .zip(gradient.par_chunks(CHUNK)))
         .map(|((logits, loss), gradient)| {
             let x: Vec<f64> = logits.iter().map(|bits| f64::from(f32::from_bits(*bits))).collect();
             let (mut true_loss, mut true_gradient) = (vec![0.0; x.len()], vec![0.0; x.len()]);
-            truths(&x, is_one, &mut true_loss, &mut true_gradient);
+            references(&x, is_one, &mut true_loss, &mut true_gradient);
             let mut worst = [Worst::default(); 2];
             for (index, x) in x.iter().enumerate().filter(|(_, x)| x.is_finite()) {
                 worst[0].add(*x, f64::from(loss[index]), true_loss[index]);
@@ -407,7 +401,7 @@ impl Errors {
             worst
         })
         .collect();
-        for [loss, gradient] in &strips {
+        for [loss, gradient] in &chunks {
             self.loss.merge(loss);
             self.gradient.merge(gradient);
         }
@@ -427,8 +421,7 @@ fn plot(context: &Context<'_>) -> Result<Plot> {
         let counted =
             format!("fn counted(x: T) -> T {{ return output_{name}(x, T(0.0)).loss; }}\n");
         let census = census(context, &counted, 0.0)?;
-        let points =
-            logits().map(|x| Ok(Point::new(x, census.results(Storage::F32.bits(x), 1)?[0])));
+        let points = logits().map(|x| Ok(Point::new(x, census.results(Dtype::F32.bits(x), 1)?[0])));
         series.push(Series { label: way.told.to_owned(), points: points.collect::<Result<_>>()? });
     }
     Ok(Plot {
@@ -477,7 +470,7 @@ mod tests {
     fn the_gradient_is_the_slope_of_the_loss() {
         let of = |x: f64, is_one: bool| {
             let (mut loss, mut gradient) = ([0.0], [0.0]);
-            truths(&[x], is_one, &mut loss, &mut gradient);
+            references(&[x], is_one, &mut loss, &mut gradient);
             (loss[0], gradient[0])
         };
         for step in -200..=200 {
@@ -499,7 +492,7 @@ mod tests {
                     "fn counted(x: T) -> T {{ return output_{name}(x, T({label}.0)).{field}; }}\n"
                 );
                 let definitions = plant(&[&definitions(), &counted[..]].concat());
-                let census = Census::new(gpu, Storage::F32, &definitions, "counted", 0.0)?;
+                let census = Census::new(gpu, Dtype::F32, &definitions, "counted", 0.0)?;
                 census.check(|x, _| (way.allowed)(&Input { x, label: label == 1 })[index])?;
             }
         }

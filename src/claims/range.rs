@@ -3,9 +3,9 @@
 use super::census::{Census, Half, Tally, Which};
 use super::{Context, Experiment, Findings};
 use crate::error::{Error, Result};
-use crate::kernels::activation::{Activation, Direction, Form};
+use crate::kernels::activation::{Activation, Direction, Variant};
 use crate::kernels::bounds::Case;
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 
 /// The claim.
@@ -21,7 +21,7 @@ const QUICK_STRIDE: u32 = 17;
 /// The largest x of the plot.
 const PLOTTED: u32 = 110;
 
-/// What a form gave.
+/// What a variant gave.
 struct Ends {
     path: String,
     all: Tally,
@@ -36,30 +36,27 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let (mut figures, mut notes) = (Vec::new(), Vec::new());
     let mut of_default = Vec::new();
     let mut relu_holds = true;
-    for storage in Storage::ALL {
-        // The other forms of sigmoid differ in where they leave f32, which is told once.
-        let forms = forward_forms(sigmoid, storage).take(if storage == Storage::F32 {
-            usize::MAX
-        } else {
-            1
-        });
-        for (index, form) in forms.enumerate() {
-            (context.progress)(&format!("sigmoid/{} in {}", form.name, storage.name()));
-            match ends(context, sigmoid, form, storage) {
+    for dtype in Dtype::ALL {
+        // The other variants of sigmoid differ in where they leave f32, which is told once.
+        let variants =
+            forward_variants(sigmoid, dtype).take(if dtype == Dtype::F32 { usize::MAX } else { 1 });
+        for (index, variant) in variants.enumerate() {
+            (context.progress)(&format!("sigmoid/{} in {}", variant.name, dtype.name()));
+            match ends(context, sigmoid, variant, dtype) {
                 Ok(ends) => {
                     figures.extend(figures_of_sigmoid(&ends));
                     if index == 0 {
-                        of_default.push((storage, ends));
+                        of_default.push((dtype, ends));
                     }
                 }
                 Err(Error::Unsupported(reason)) => {
-                    notes.push(format!("{} was not looked at: {reason}", storage.name()));
+                    notes.push(format!("{} was not looked at: {reason}", dtype.name()));
                 }
                 Err(error) => return Err(error),
             }
         }
-        let form = forward_forms(relu, storage).next().expect("a forward form");
-        match ends(context, relu, form, storage) {
+        let variant = forward_variants(relu, dtype).next().expect("a forward variant");
+        match ends(context, relu, variant, dtype) {
             Ok(ends) => {
                 relu_holds &= ends.all.negative == 0 && ends.all.not_finite() == 0;
                 figures.extend(figures_of_relu(&ends));
@@ -86,47 +83,47 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     })
 }
 
-fn forward_forms(
+fn forward_variants(
     activation: &'static Activation,
-    storage: Storage,
-) -> impl Iterator<Item = &'static Form> {
-    let fits = move |form: &&Form| {
-        form.pass.direction() == Direction::Forward && form.storages.contains(&storage)
+    dtype: Dtype,
+) -> impl Iterator<Item = &'static Variant> {
+    let fits = move |variant: &&Variant| {
+        variant.pass.direction() == Direction::Forward && variant.dtypes.contains(&dtype)
     };
-    activation.forms.iter().filter(fits)
+    activation.variants.iter().filter(fits)
 }
 
 fn census<'gpu>(
     context: &Context<'gpu>,
     activation: &Activation,
-    form: &Form,
-    storage: Storage,
+    variant: &Variant,
+    dtype: Dtype,
 ) -> Result<Census<'gpu>> {
-    let function = format!("{}_{}", activation.name, form.name);
-    Census::new(context.gpu, storage, activation.wgsl, &function, 1.0)
+    let function = format!("{}_{}", activation.name, variant.name);
+    Census::new(context.gpu, dtype, activation.wgsl, &function, 1.0)
 }
 
 fn ends(
     context: &Context<'_>,
     activation: &Activation,
-    form: &Form,
-    storage: Storage,
+    variant: &Variant,
+    dtype: Dtype,
 ) -> Result<Ends> {
-    let census = census(context, activation, form, storage)?;
+    let census = census(context, activation, variant, dtype)?;
     census.check(|x, first_bits| {
-        (form.allowed)(&Case {
-            storage,
+        (variant.allowed)(&Case {
+            dtype,
             first: x,
             first_bits,
             dy: 0.0,
-            truth: form.pass.truth(x, 0.0),
+            reference: variant.pass.reference(x, 0.0),
         })
     })?;
     let stride = context.either(QUICK_STRIDE, 1);
     let (positive, negative): (Half, Half) =
         (census.half(false, stride)?, census.half(true, stride)?);
     Ok(Ends {
-        path: format!("{}/{}/{}", storage.name(), activation.name, form.name),
+        path: format!("{}/{}/{}", dtype.name(), activation.name, variant.name),
         all: positive.sum().and(&negative.sum()),
         zero_at: census.find(Which::First, &negative, |tally| tally.zeros > 0)?,
         one_at: census.find(Which::First, &positive, |tally| tally.ones > 0)?,
@@ -168,10 +165,10 @@ fn figures_of_relu(ends: &Ends) -> Vec<Figure> {
     ]
 }
 
-fn conclusion(of_default: &[(Storage, Ends)], sigmoid_is_within: bool, relu_holds: bool) -> String {
-    let interval = |(storage, ends): &(Storage, Ends)| {
+fn conclusion(of_default: &[(Dtype, Ends)], sigmoid_is_within: bool, relu_holds: bool) -> String {
+    let interval = |(dtype, ends): &(Dtype, Ends)| {
         let end = |at: Option<f64>| at.map_or("any x".to_owned(), |at| format!("{at:.2}"));
-        format!("{} < x < {} ({})", end(ends.zero_at), end(ends.one_at), storage.name())
+        format!("{} < x < {} ({})", end(ends.zero_at), end(ends.one_at), dtype.name())
     };
     let intervals: Vec<String> = of_default.iter().map(interval).collect();
     let shares = of_default
@@ -195,12 +192,12 @@ fn conclusion(of_default: &[(Storage, Ends)], sigmoid_is_within: bool, relu_hold
 
 /// How far sigmoid stays from its ends, against what it should.
 fn plot(context: &Context<'_>, sigmoid: &'static Activation) -> Result<Plot> {
-    let form = forward_forms(sigmoid, Storage::F32).next().expect("a forward form");
-    let census = census(context, sigmoid, form, Storage::F32)?;
+    let variant = forward_variants(sigmoid, Dtype::F32).next().expect("a forward variant");
+    let census = census(context, sigmoid, variant, Dtype::F32)?;
     let distance = |sign: f64, end: f64| -> Result<Vec<Point>> {
         (0..=PLOTTED)
             .map(|x| {
-                let y = census.results(Storage::F32.bits(sign * f64::from(x)), 1)?[0];
+                let y = census.results(Dtype::F32.bits(sign * f64::from(x)), 1)?[0];
                 // A logarithmic axis has no 0.
                 let distance =
                     Some((y - end).abs()).filter(|distance| *distance > 0.0).unwrap_or(f64::NAN);
@@ -208,7 +205,7 @@ fn plot(context: &Context<'_>, sigmoid: &'static Activation) -> Result<Plot> {
             })
             .collect()
     };
-    let truth = (0..=PLOTTED)
+    let reference = (0..=PLOTTED)
         .map(|x| Point::new(f64::from(x), crate::kernels::reference::sigmoid(-f64::from(x))))
         .collect();
     let line = |label: &str, points| Series { label: label.to_owned(), points };
@@ -219,7 +216,7 @@ fn plot(context: &Context<'_>, sigmoid: &'static Activation) -> Result<Plot> {
         x: Axis::linear("|x|"),
         y: Axis::log2("distance"),
         series: vec![
-            line("exact", truth),
+            line("exact", reference),
             line("sigmoid(-|x|), from 0", distance(-1.0, 0.0)?),
             line("sigmoid(|x|), from 1", distance(1.0, 1.0)?),
         ],

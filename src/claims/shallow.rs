@@ -58,7 +58,7 @@ impl Function {
         }
     }
 
-    /// The functions of both in WGSL, and this one's default forms under a name of the caller's: `NAME(x)` and `NAME_backward(y, dy)`.
+    /// The functions of both in WGSL, and this one's default variants under a name of the caller's: `NAME(x)` and `NAME_backward(y, dy)`.
     pub fn wgsl(self, name: &str) -> String {
         let [sigmoid, relu] = Self::BOTH.map(|function| function.activation().wgsl);
         let forward = net::call(self.activation(), Direction::Forward, name);

@@ -6,17 +6,17 @@ use rand::{RngExt, SeedableRng};
 
 use super::matmul::{self, Layout, Sizes};
 use super::net::{self, Design, Init, Net, Texts};
-use super::{Context, Experiment, Findings, Panel, check, over_seeds};
+use super::{Context, Experiment, Findings, Group, check, over_seeds};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Shape};
 use crate::kernels::activation::{Activation, Direction};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::Distribution;
 use crate::kernels::kernel::{self, Kernel};
 use crate::measure::stats::Estimate;
 use crate::render::table::{number, percent, ratio};
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
-use crate::suite::Group;
+use crate::suite::SharedTensors;
 
 pub(super) const CLAIM: Experiment = Experiment {
     name: "sparsity",
@@ -37,8 +37,8 @@ const BATCH: u32 = 64;
 const SPARSITIES: [u32; 9] = [0, 10, 25, 50, 75, 90, 95, 98, 99];
 
 /// Rows of W that a workgroup of the forward pass sums, four at a time.
-const ROWS_PER_STRIP: u32 = 128;
-const _: () = assert!(ROWS_PER_STRIP.is_multiple_of(4));
+const ROWS_PER_CHUNK: u32 = 128;
+const _: () = assert!(ROWS_PER_CHUNK.is_multiple_of(4));
 
 fn run(context: &Context<'_>) -> Result<Findings> {
     let relu = Activation::named("relu").expect("in the table");
@@ -101,18 +101,18 @@ fn zeros_by_layer(
 /// in the reach of caches.
 fn speed_from_mask(context: &Context<'_>) -> Result<(Estimate, u64)> {
     let elements = context.either(1 << 20, 1 << 24);
-    let named = |form: &str| {
+    let named = |variant: &str| {
         let is_it = |kernel: &Kernel| {
             kernel.activation.name == "relu"
-                && kernel.form.name == form
-                && kernel.storage == Storage::F32
+                && kernel.variant.name == variant
+                && kernel.dtype == Dtype::F32
         };
         kernel::all().find(is_it).expect("in the table")
     };
-    let mut group = Group::new(context.gpu, Storage::F32, elements, context.seed)?;
-    let mut workload = |form| {
-        let checked = group.checked_workload(
-            named(form),
+    let mut tensors = SharedTensors::new(context.gpu, Dtype::F32, elements, context.seed)?;
+    let mut workload = |variant| {
+        let checked = tensors.checked_workload(
+            named(variant),
             Shape::default(),
             ShaderChecks::Trusted,
             Distribution::Normal,
@@ -120,7 +120,7 @@ fn speed_from_mask(context: &Context<'_>) -> Result<(Estimate, u64)> {
         Ok(checked?.0)
     };
     let (from_y, from_mask) = (workload("from_y")?, workload("from_mask")?);
-    Ok((Panel::of_kernels(context, &[&from_y, &from_mask])?.over(0, 1), elements))
+    Ok((Group::of_kernels(context, &[&from_y, &from_mask])?.over(0, 1), elements))
 }
 
 /// The texts of products with one vector.
@@ -181,17 +181,17 @@ impl<'gpu> Vectors<'gpu> {
                 gpu.program(&format!("{name}, skipping"), text, &[("skips", 1.0)], checks)?,
             ])
         };
-        let strips = rows.div_ceil(ROWS_PER_STRIP);
+        let chunks = rows.div_ceil(ROWS_PER_CHUNK);
         Ok(Self {
             gpu,
             rows,
             columns,
             forward: both("a sparse vector forward", &sources.forward)?,
-            sum: gpu.program("the sum of strips", &sources.sum, &[], checks)?,
+            sum: gpu.program("the sum of chunks", &sources.sum, &[], checks)?,
             backward: both("a sparse vector backward", &sources.backward)?,
             w: gpu.buffer_of("w", w)?,
             dy: gpu.buffer_of("dy", dy)?,
-            sums: gpu.buffer("strips", (strips * columns) as usize)?,
+            sums: gpu.buffer("chunks", (chunks * columns) as usize)?,
             y: gpu.buffer("y", columns as usize)?,
             dz: gpu.buffer("dz", rows as usize)?,
         })
@@ -204,20 +204,20 @@ impl<'gpu> Vectors<'gpu> {
         let name = format!("a sparse vector {}, {way:?}", direction.name());
         let steps = match direction {
             Direction::Forward => {
-                let (groups, strips) = (columns.div_ceil(64), rows.div_ceil(ROWS_PER_STRIP));
-                let params = [rows, columns, ROWS_PER_STRIP];
+                let (groups, chunks) = (columns.div_ceil(64), rows.div_ceil(ROWS_PER_CHUNK));
+                let params = [rows, columns, ROWS_PER_CHUNK];
                 let product = &self.forward[which];
                 vec![
                     self.gpu.step(
                         product,
                         &[&self.sums, x, &self.w],
                         &params,
-                        [groups, strips, 1],
+                        [groups, chunks, 1],
                     )?,
                     self.gpu.step(
                         &self.sum,
                         &[&self.y, &self.sums],
-                        &[strips, columns],
+                        &[chunks, columns],
                         [groups, 1, 1],
                     )?,
                 ]
@@ -234,8 +234,8 @@ impl<'gpu> Vectors<'gpu> {
 
     /// Both products of a small matrix, either way, against f64.
     fn validate(gpu: &Gpu, sources: &Sources) -> Result<()> {
-        // More than one strip, and no multiple of anything.
-        let [rows, columns] = [ROWS_PER_STRIP + 45, 101];
+        // More than one chunk, and no multiple of anything.
+        let [rows, columns] = [ROWS_PER_CHUNK + 45, 101];
         let mut random = Xoshiro256PlusPlus::seed_from_u64(11);
         let (w, dy) = (
             net::normal(&mut random, (rows * columns) as usize, 1.0),
@@ -313,10 +313,10 @@ fn speeds(context: &Context<'_>, direction: Direction, size: u32) -> Result<Spee
     for x in &x {
         sequences.push(vectors.sequence(direction, Way::Skipping, x)?);
     }
-    let panel = Panel::timed(context, &sequences.iter().collect::<Vec<_>>())?;
-    let base = usize::from(panel.over(0, 1).median > 1.0);
-    let skipping = (1..sequences.len()).map(|member| panel.over(base, member)).collect();
-    Ok(Speeds { dense_ns: panel.ns(base), skipping })
+    let group = Group::timed(context, &sequences.iter().collect::<Vec<_>>())?;
+    let base = usize::from(group.over(0, 1).median > 1.0);
+    let skipping = (1..sequences.len()).map(|member| group.over(base, member)).collect();
+    Ok(Speeds { dense_ns: group.ns(base), skipping })
 }
 
 /// The smallest share of zeros, in percent, from which on skipping is faster, as far as its interval says; none if it never is.
@@ -471,7 +471,7 @@ mod tests {
             (|sources| &mut sources.forward, "own != 0.0", "own > 0.2"),
             (|sources| &mut sources.forward, "row < end; row", "row + 4u < end; row"),
             (|sources| &mut sources.forward, "own.z * weights.z", "weights.z"),
-            (|sources| &mut sources.sum, "strip < params.strips", "strip < 1u"),
+            (|sources| &mut sources.sum, "chunk < params.chunks", "chunk < 1u"),
             (|sources| &mut sources.backward, "column += LANES", "column += LANES + 1u"),
             (|sources| &mut sources.backward, "lanes[0], is_active", "lanes[0], true"),
             (|sources| &mut sources.backward, "half > 0u", "half > 1u"),

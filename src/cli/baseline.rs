@@ -57,7 +57,7 @@ impl Baseline<'_> {
         }
         let ids = suite::ids(settings.profile, facts.is_software, settings.filter.as_ref());
         let rows = report.measurements.iter().map(|row| (&row.id, row.status));
-        let mut rows = rows.chain(report.rates.iter().map(|rate| (&rate.id, rate.status)));
+        let mut rows = rows.chain(report.arithmetic.iter().map(|rate| (&rate.id, rate.status)));
         if !rows.any(|(id, status)| status == Status::Ok && ids.contains(id)) {
             return refuse(
                 "measured no row of those that this run is to measure: choose another --profile or --filter",

@@ -162,7 +162,7 @@ impl Arguments {
         for claim in report.claims.iter_mut().filter(|claim| claim.is_pending()) {
             claim.reason = Some(unreached.clone());
         }
-        report.run.devices = 1;
+        report.run.repeats = 1;
         report.run.duration_s = began.elapsed().as_secs_f64();
         if self.anonymize {
             report.anonymize();

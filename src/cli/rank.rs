@@ -14,7 +14,7 @@ pub struct Arguments {
     /// Reports, one an adapter; `-` is stdin.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// memory: GB/s of copy and add where memory bounds them. sigmoid: sigmoids a second in registers. gap: sigmoid : relu in registers.
+    /// memory: GB/s of copy and add where memory bounds them. sigmoid: sigmoids a second in registers. ratio: sigmoid : relu in registers.
     #[arg(long, value_enum, default_value = "sigmoid", hide_possible_values = true)]
     by: Figure,
     /// text or json.
@@ -27,14 +27,14 @@ pub struct Arguments {
 enum Figure {
     Memory,
     Sigmoid,
-    Gap,
+    Ratio,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
     let by = match arguments.by {
         Figure::Memory => By::Memory,
         Figure::Sigmoid => By::Sigmoid,
-        Figure::Gap => By::Gap,
+        Figure::Ratio => By::Ratio,
     };
     let reports = Report::read_all(&arguments.files)?;
     let files: Vec<String> =

@@ -19,7 +19,7 @@ pub struct Arguments {
     /// text, as `run` prints it; md for a pull request; csv; json; html, a page with plots; gbench for google/benchmark's compare.py.
     #[arg(long, default_value = "text", value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)), hide_possible_values = true)]
     format: String,
-    /// One picture as SVG instead: gaps, bandwidth, rates, ladder, crossover, forms, claims, or one of several, such as bandwidth/backward/f32 or claims/gradients.
+    /// One picture as SVG instead: ratios, bandwidth, rates, chain, ridge, variants, claims, or one of several, such as bandwidth/backward/f32 or claims/gradients.
     #[arg(long, value_name = "PICTURE", conflicts_with = "format")]
     plot: Option<String>,
     /// Where it goes; `-` is stdout.

@@ -34,10 +34,10 @@ pub struct Arguments {
         hide_default_value = true
     )]
     adapter: String,
-    /// quick: default forms, one device. standard: all forms and storages, three devices. full: other inputs and run-time checks too.
+    /// quick: default variants, one device. standard: all variants and dtypes, three devices. full: other inputs and run-time checks too.
     #[arg(long, env = "ACTBENCH_PROFILE", default_value = "quick")]
     profile: Profile,
-    /// Only rows whose id matches this regular expression, and their yardsticks; `--list` prints the ids.
+    /// Only rows whose id matches this regular expression, and their copies; `--list` prints the ids.
     #[arg(long, value_name = "REGEX")]
     filter: Option<Regex>,
     /// Begin nothing new after so long: 90s, 5m, 1h. The report says what was not reached.
@@ -48,7 +48,7 @@ pub struct Arguments {
     label: Vec<(String, String)>,
     /// Open the device afresh so many times and measure on each, whatever the profile says.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
-    devices: Option<u32>,
+    repeats: Option<u32>,
     /// Seed of all inputs.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
     seed: u64,
@@ -127,7 +127,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             if let Some(grid) = table::shapes(&report.shapes).filter(|_| arguments.shapes) {
                 print(&(grid.text() + "\n\n"))?;
             }
-            print(&table::summary(&report))?;
+            print(&table::text(&report))?;
             say(&format!("report: {}", path.display()));
         }
         if let Some(error) = error {
@@ -171,7 +171,7 @@ impl Arguments {
         settings.seed = self.seed;
         settings.filter.clone_from(&self.filter);
         settings.max_time = self.max_time;
-        settings.devices = self.devices.unwrap_or(settings.devices);
+        settings.repeats = self.repeats.unwrap_or(settings.repeats);
         settings.ranks_all_shapes |= self.shapes;
         settings.labels = self.label.iter().cloned().collect::<BTreeMap<_, _>>();
         settings

@@ -196,8 +196,8 @@ impl Row {
         };
         Ok(Self {
             kernel: kernel.path(),
-            bound: kernel.form.bound,
-            domain: kernel.form.domain,
+            bound: kernel.variant.bound,
+            domain: kernel.variant.domain,
             outcome,
         })
     }
@@ -241,7 +241,7 @@ impl Compared {
     ) -> Self {
         let Extreme { value: max_ulp, first_bits, .. } = accuracy.max_ulp;
         let first_violation = accuracy.first_violation.map(|violation| {
-            let digits = kernel.storage.element_size() * 2;
+            let digits = kernel.dtype.element_size() * 2;
             let dy = violation.dy_bits.map(|dy| format!(" --dy 0x{dy:0digits$x}")).unwrap_or_default();
             Complaint {
                 sentence: violation.sentence(kernel),
@@ -270,8 +270,8 @@ impl Compared {
 
 impl Place {
     fn new(kernel: &Kernel, bits: u32) -> Self {
-        let digits = kernel.storage.element_size() * 2;
-        let value = Some(kernel.storage.value(bits)).filter(|value| value.is_finite());
+        let digits = kernel.dtype.element_size() * 2;
+        let value = Some(kernel.dtype.value(bits)).filter(|value| value.is_finite());
         Self { value, bits: format!("0x{bits:0digits$x}") }
     }
 }
@@ -353,8 +353,8 @@ fn short(value: f64) -> String {
 fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exit> {
     let mut exit = Exit::Fine;
     for kernel in kernels {
-        let dy = dy.unwrap_or_else(|| kernel.storage.bits(1.0));
-        if kernel.storage.element_size() == 2 && first.max(dy) > u32::from(u16::MAX) {
+        let dy = dy.unwrap_or_else(|| kernel.dtype.bits(1.0));
+        if kernel.dtype.element_size() == 2 && first.max(dy) > u32::from(u16::MAX) {
             let path = kernel.path();
             return Err(Error::Usage(format!(
                 "0x{:x} is wider than the 16 bits of {path}; narrow the filter",
@@ -391,20 +391,25 @@ mod tests {
             .find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided")
             .expect("in the table");
         let mut x = vec![0; 4000];
-        Inputs::normal(7).fill(kernel.activation, Role::X, kernel.storage, 0, &mut x);
+        Inputs::normal(7).fill(kernel.activation, Role::X, kernel.dtype, 0, &mut x);
         let mut y = Vec::new();
         for index in 0..1000 {
-            let x = kernel.storage.value(kernel.storage.element(&x, index));
-            let y_of_x = kernel.form.pass.truth(x, 0.0);
-            kernel.storage.push(
+            let x = kernel.dtype.value(kernel.dtype.element(&x, index));
+            let y_of_x = kernel.variant.pass.reference(x, 0.0);
+            kernel.dtype.push(
                 &mut y,
-                kernel.storage.bits(if index == 500 { y_of_x * 1.00001 } else { y_of_x }),
+                kernel.dtype.bits(if index == 500 { y_of_x * 1.00001 } else { y_of_x }),
             );
         }
         let accuracy = validate::compare(&kernel, 0, &x, &[], &y);
         let outcome =
             Outcome::Compared(Box::new(Compared::new("some adapter", &kernel, &accuracy, None)));
-        Row { kernel: kernel.path(), bound: kernel.form.bound, domain: kernel.form.domain, outcome }
+        Row {
+            kernel: kernel.path(),
+            bound: kernel.variant.bound,
+            domain: kernel.variant.domain,
+            outcome,
+        }
     }
 
     #[test]

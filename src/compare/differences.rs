@@ -53,7 +53,7 @@ fn facts(report: &Report) -> Vec<(&'static str, Option<String>)> {
         ("adapter", text(&adapter.name)),
         ("software", Some(adapter.is_software.to_string())),
         (
-            "vendor and device",
+            "vendor and repeat",
             Some(format!("{:#06x} {:#06x}", adapter.vendor_id, adapter.device_id)),
         ),
         ("backend", text(&adapter.backend)),
@@ -74,7 +74,7 @@ fn facts(report: &Report) -> Vec<(&'static str, Option<String>)> {
         ("target", text(&tool.target)),
         ("optimized", Some(tool.optimized.to_string())),
         ("profile", Some(run.profile.name().to_owned())),
-        ("devices", Some(run.devices.to_string())),
+        ("repeats", Some(run.repeats.to_string())),
         ("seed", Some(run.seed.to_string())),
         ("filter", run.filter.clone()),
         ("time allowed", run.max_time_s.map(seconds)),
@@ -117,12 +117,12 @@ fn short(hash: &str) -> String {
 fn shaders(base: &Report, new: &Report) -> Vec<Difference> {
     fn hashes(report: &Report) -> BTreeMap<String, &str> {
         let rows = report.measurements.iter();
-        let rungs = report
-            .rates
+        let steps = report
+            .arithmetic
             .iter()
             .filter_map(|rate| Some((rate.id.clone(), rate.wgsl_sha256.as_deref()?)));
         rows.filter_map(|row| Some((without_size(row), row.wgsl_sha256.as_deref()?)))
-            .chain(rungs)
+            .chain(steps)
             .collect()
     }
     let (base, new) = (hashes(base), hashes(new));

@@ -1,11 +1,11 @@
-//! How sure a difference is: a t test whose unit is the device, with the spread between devices moderated by that of all rows.
+//! How sure a difference is: a t test whose unit is the repeat, with the spread between repeats moderated by that of all rows.
 //!
-//! Rounds on one device repeat the noise of that device and nothing else: where its tensors lie, what temperature it has and what else the
-//! machine does stays the same from round to round, and not from one device to the next. So a device counts as one observation, the
+//! Rounds on one repeat repeat the noise of that repeat and nothing else: where its tensors lie, what temperature it has and what else the
+//! machine does stays the same from round to round, and not from one repeat to the next. So a repeat counts as one observation, the
 //! logarithm of its median. Three of them say little about their own spread; all rows together say more. The variance of a row is drawn
 //! towards what the rows have in common, with as many degrees of freedom as their agreement is worth (Smyth, Statistical Applications in
 //! Genetics and Molecular Biology 3, 2004, article 3); a row that is less steady than the others keeps its own, and its few degrees of freedom
-//! (after Phipson and others, Annals of Applied Statistics 10, 2016, pages 946 to 963). Bootstrapping three devices would give two thirds of their variance and no
+//! (after Phipson and others, Annals of Applied Statistics 10, 2016, pages 946 to 963). Bootstrapping three repeats would give two thirds of their variance and no
 //! quantile of Student's; a rank test of three against three can't go below p = 0.1.
 
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
@@ -16,7 +16,7 @@ use crate::measure::stats;
 /// The level of an interval, and of the correction over all rows.
 pub const LEVEL: f64 = 0.95;
 
-/// No two devices are taken for more alike than this, relative to the median: clocks have ticks, and equal medians no spread at all.
+/// No two repeats are taken for more alike than this, relative to the median: clocks have ticks, and equal medians no spread at all.
 const LEAST_SPREAD: f64 = 1e-4;
 
 /// So many degrees of freedom are as good as any number: Student's distribution is the normal one.
@@ -28,23 +28,23 @@ const HALF_WIDTH: f64 = 1.96;
 /// What one report says of a quantity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Side {
-    /// For each device, the logarithm of the median over its rounds.
+    /// For each repeat, the logarithm of the median over its rounds.
     logs: Vec<f64>,
-    /// The variance of such a logarithm that the noise from round to round explains, the mean over devices.
+    /// The variance of such a logarithm that the noise from round to round explains, the mean over repeats.
     noise: f64,
 }
 
 impl Side {
-    /// Of rounds, so many of each device one after the other; some of them gave nothing. None if a device has too few for an interval of its own,
+    /// Of rounds, so many of each repeat one after the other; some of them gave nothing. None if a repeat has too few for an interval of its own,
     /// or a median that is not above 0.
     #[must_use]
     pub fn new(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> Option<Self> {
         let rounds: Vec<Option<f64>> = rounds.collect();
         let per_device = if per_device == 0 { rounds.len().max(1) } else { per_device as usize };
         let (mut logs, mut noise) = (Vec::new(), 0.0);
-        for device in rounds.chunks(per_device) {
+        for repeat in rounds.chunks(per_device) {
             let kept: Vec<f64> =
-                device.iter().flatten().copied().filter(|value| value.is_finite()).collect();
+                repeat.iter().flatten().copied().filter(|value| value.is_finite()).collect();
             let median = stats::median_interval(&kept).filter(|estimate| estimate.median > 0.0)?;
             logs.push(median.median.ln());
             noise += (median.relative_half_width() / HALF_WIDTH).powi(2);
@@ -53,13 +53,13 @@ impl Side {
         Some(Self { logs, noise }).filter(|side| !side.logs.is_empty() && noise.is_finite())
     }
 
-    /// How many devices there are.
+    /// How many repeats there are.
     #[must_use]
-    pub fn devices(&self) -> usize {
+    pub fn repeats(&self) -> usize {
         self.logs.len()
     }
 
-    /// The geometric mean of the devices' medians.
+    /// The geometric mean of the repeats' medians.
     #[must_use]
     pub fn value(&self) -> f64 {
         self.log().exp()
@@ -85,12 +85,12 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The degrees of freedom of its own spread between devices.
+    /// The degrees of freedom of its own spread between repeats.
     fn freedom(&self) -> f64 {
-        count(self.base.devices() + self.new.devices() - 2)
+        count(self.base.repeats() + self.new.repeats() - 2)
     }
 
-    /// The variance from one device to the next, alike in both reports; none if each has one device.
+    /// The variance from one repeat to the next, alike in both reports; none if each has one repeat.
     fn variance(&self) -> Option<f64> {
         let freedom = self.freedom();
         (freedom > 0.0).then(|| (self.base.squares() + self.new.squares()) / freedom)
@@ -102,27 +102,27 @@ impl Pair {
     }
 }
 
-/// What is known of the variance between devices before a row is looked at.
+/// What is known of the variance between repeats before a row is looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prior {
     /// What the rows have in common, and the degrees of freedom that this is worth: 0 where no row says anything.
     variance: f64,
     freedom: f64,
-    /// What is assumed of a row of which neither report has a second device, beyond the noise of its rounds.
+    /// What is assumed of a row of which neither report has a second repeat, beyond the noise of its rounds.
     assumed: f64,
 }
 
 impl Prior {
-    /// Nothing but an assumption, for reports of one device each: medians of two devices differ by this standard deviation, relative to them.
+    /// Nothing but an assumption, for reports of one repeat each: medians of two repeats differ by this standard deviation, relative to them.
     #[must_use]
     pub fn assumed(spread: f64) -> Self {
         Self { variance: 0.0, freedom: 0.0, assumed: spread * spread }
     }
 
-    /// What rows of one kind have in common, from so many panels; `assumed` if no report has more than one device. Rows of a panel share their
-    /// yardstick, so that together they are taken for one when it comes to how much is known.
+    /// What rows of one kind have in common, from so many groups; `assumed` if no report has more than one repeat. Rows of a group share their
+    /// copy, so that together they are taken for one when it comes to how much is known.
     #[must_use]
-    pub fn of<'a>(rows: impl Iterator<Item = &'a Pair>, panels: usize, assumed: f64) -> Self {
+    pub fn of<'a>(rows: impl Iterator<Item = &'a Pair>, groups: usize, assumed: f64) -> Self {
         let known: Vec<(f64, f64)> = rows
             .filter_map(|row| {
                 Some((row.variance()?.max(LEAST_SPREAD * LEAST_SPREAD), row.freedom()))
@@ -142,7 +142,7 @@ impl Prior {
             logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (rows - 1.0).max(1.0);
         let by_chance = known.iter().map(|(_, d)| trigamma(d / 2.0)).sum::<f64>() / rows;
         let own = known.iter().map(|(_, d)| *d).fold(f64::INFINITY, f64::min);
-        let most = own * count(panels.saturating_sub(1));
+        let most = own * count(groups.saturating_sub(1));
         let freedom =
             if scatter > by_chance { 2.0 * inverse_trigamma(scatter - by_chance) } else { MANY };
         let bias = if freedom < MANY { digamma(freedom / 2.0) - (freedom / 2.0).ln() } else { 0.0 };
@@ -155,14 +155,14 @@ impl Prior {
 pub struct Finding {
     /// The logarithm of new over base.
     pub log_ratio: f64,
-    /// The variance between devices that it rests on.
+    /// The variance between repeats that it rests on.
     variance: f64,
     freedom: f64,
     standard_error: f64,
 }
 
 impl Finding {
-    /// Of a pair, given what is known of the spread between devices.
+    /// Of a pair, given what is known of the spread between repeats.
     #[must_use]
     pub fn new(pair: &Pair, prior: &Prior) -> Self {
         let own = pair.freedom();
@@ -176,7 +176,7 @@ impl Finding {
                 ((prior.freedom * prior.variance + own * variance) / freedom, freedom)
             }
         };
-        // Devices that happen to agree better than their own noise allows are no more alike for it.
+        // Repeats that happen to agree better than their own noise allows are no more alike for it.
         let variance = variance.max(least);
         let finding = Self {
             log_ratio: pair.new.log() - pair.base.log(),
@@ -185,7 +185,7 @@ impl Finding {
             standard_error: 0.0,
         };
         Self {
-            standard_error: finding.standard_error_with(pair.base.devices(), pair.new.devices()),
+            standard_error: finding.standard_error_with(pair.base.repeats(), pair.new.repeats()),
             ..finding
         }
     }
@@ -207,16 +207,16 @@ impl Finding {
         ((self.log_ratio - half).exp(), (self.log_ratio + half).exp())
     }
 
-    /// How many devices each report would need for a verdict, if the ratio and the spread stay what they are: `rows` are those that the correction
+    /// How many repeats each report would need for a verdict, if the ratio and the spread stay what they are: `rows` are those that the correction
     /// counts. None where a hundred are not enough.
     #[must_use]
-    pub fn devices_for_a_verdict(&self, threshold: f64, rows: usize) -> Option<usize> {
+    pub fn repeats_for_a_verdict(&self, threshold: f64, rows: usize) -> Option<usize> {
         let effect = self.log_ratio.abs();
         let limit = threshold.ln_1p();
-        let is_enough = |devices: usize| {
-            let error = self.standard_error_with(devices, devices);
+        let is_enough = |repeats: usize| {
+            let error = self.standard_error_with(repeats, repeats);
             // What they add to the degrees of freedom of the row itself; what they add to those of the others is not counted.
-            let freedom = self.freedom.max(2.0 * count(devices) - 2.0);
+            let freedom = self.freedom.max(2.0 * count(repeats) - 2.0);
             if effect >= limit {
                 two_sided(effect / error, freedom) * count(rows) <= 1.0 - LEVEL
             } else {
@@ -224,7 +224,7 @@ impl Finding {
             }
         };
         let numbers: Vec<usize> = (2..=100).collect();
-        numbers.get(numbers.partition_point(|devices| !is_enough(*devices))).copied()
+        numbers.get(numbers.partition_point(|repeats| !is_enough(*repeats))).copied()
     }
 }
 
@@ -274,7 +274,7 @@ fn inverse_trigamma(value: f64) -> f64 {
 }
 
 fn count(n: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "devices and rows, far fewer than 2^53")]
+    #[expect(clippy::cast_precision_loss, reason = "repeats and rows, far fewer than 2^53")]
     let n = n as f64;
     n
 }
@@ -318,9 +318,9 @@ mod tests {
         let rounds = |values: &[f64]| values.iter().map(|value| Some(*value)).collect::<Vec<_>>();
         let of = |rounds: Vec<Option<f64>>, per_device| Side::new(rounds.into_iter(), per_device);
         let two = of(rounds(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0]), 6)
-            .expect("two devices");
-        assert_eq!((two.devices(), two.value()), (2, 2.0));
-        assert_eq!(of(rounds(&[2.0; 12]), 0).expect("one device").devices(), 1);
+            .expect("two repeats");
+        assert_eq!((two.repeats(), two.value()), (2, 2.0));
+        assert_eq!(of(rounds(&[2.0; 12]), 0).expect("one repeat").repeats(), 1);
         assert_eq!(of(rounds(&[2.0; 12]), 8), None, "the second has four rounds");
         assert_eq!(of(rounds(&[-2.0; 12]), 6), None, "no logarithm");
         assert_eq!(of(vec![None; 12], 6), None);
@@ -330,11 +330,11 @@ mod tests {
     /// What a machine does to a row: standard deviations of logarithms.
     #[derive(Clone, Copy)]
     struct Machine {
-        /// From one run to the next, beyond what its devices differ by.
+        /// From one run to the next, beyond what its repeats differ by.
         run: f64,
-        /// From one device to the next.
-        device: f64,
-        /// Of that, what the rows of a panel share.
+        /// From one repeat to the next.
+        repeat: f64,
+        /// Of that, what the rows of a group share.
         shared: f64,
         /// From one round to the next.
         round: f64,
@@ -342,32 +342,32 @@ mod tests {
         odd: f64,
     }
 
-    const STEADY: Machine = Machine { run: 0.0, device: 0.004, shared: 0.0, round: 0.01, odd: 1.0 };
+    const STEADY: Machine = Machine { run: 0.0, repeat: 0.004, shared: 0.0, round: 0.01, odd: 1.0 };
 
-    /// A run: rows of panels of four, each with so many devices; the new one of an effect.
+    /// A run: rows of groups of four, each with so many repeats; the new one of an effect.
     fn run(
         machine: Machine,
         rows: usize,
-        devices: usize,
+        repeats: usize,
         effect: f64,
         random: &mut Xoshiro256PlusPlus,
     ) -> Vec<Side> {
         let mut normal = || random.sample::<f64, _>(rand_distr::StandardNormal);
         let mut sides = Vec::new();
-        let mut of_panel = vec![0.0; devices];
+        let mut of_group = vec![0.0; repeats];
         for row in 0..rows {
             if row % 4 == 0 {
-                of_panel = (0..devices).map(|_| machine.shared.sqrt() * normal()).collect();
+                of_group = (0..repeats).map(|_| machine.shared.sqrt() * normal()).collect();
             }
             let scale = if row % 8 == 5 { machine.odd } else { 1.0 };
             let run = machine.run * scale * normal();
             let mut rounds = Vec::new();
-            for shared in &of_panel {
-                let device =
-                    machine.device * scale * (shared + (1.0 - machine.shared).sqrt() * normal());
+            for shared in &of_group {
+                let repeat =
+                    machine.repeat * scale * (shared + (1.0 - machine.shared).sqrt() * normal());
                 rounds.extend(
                     (0..ROUNDS)
-                        .map(|_| Some((effect + run + device + machine.round * normal()).exp())),
+                        .map(|_| Some((effect + run + repeat + machine.round * normal()).exp())),
                 );
             }
             let per_device = u32::try_from(ROUNDS).expect("a few");
@@ -381,14 +381,14 @@ mod tests {
         threshold: f64,
         machine: Machine,
         rows: usize,
-        devices: usize,
+        repeats: usize,
         effect: f64,
     ) -> usize {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
         (0..COMPARISONS)
             .filter(|_| {
-                let base = run(machine, rows, devices, 0.0, &mut random);
-                let new = run(machine, rows, devices, effect, &mut random);
+                let base = run(machine, rows, repeats, 0.0, &mut random);
+                let new = run(machine, rows, repeats, effect, &mut random);
                 let pairs: Vec<Pair> =
                     base.into_iter().zip(new).map(|(base, new)| Pair { base, new }).collect();
                 let prior = Prior::of(pairs.iter(), rows.div_ceil(4), 0.03);
@@ -404,8 +404,8 @@ mod tests {
             .count()
     }
 
-    fn crying(machine: Machine, rows: usize, devices: usize, effect: f64) -> usize {
-        crying_beyond(0.0, machine, rows, devices, effect)
+    fn crying(machine: Machine, rows: usize, repeats: usize, effect: f64) -> usize {
+        crying_beyond(0.0, machine, rows, repeats, effect)
     }
 
     const COMPARISONS: usize = 1000;
@@ -418,15 +418,15 @@ mod tests {
         let cases = [
             ("steady", STEADY, 32, 3),
             ("few rows", STEADY, 2, 3),
-            ("one panel", STEADY, 4, 3),
-            ("five devices", STEADY, 32, 5),
-            ("shared by the rows of a panel", Machine { shared: 1.0, ..STEADY }, 32, 3),
-            ("noise of rounds alone", Machine { device: 0.0, ..STEADY }, 32, 3),
+            ("one group", STEADY, 4, 3),
+            ("five repeats", STEADY, 32, 5),
+            ("shared by the rows of a group", Machine { shared: 1.0, ..STEADY }, 32, 3),
+            ("noise of rounds alone", Machine { repeat: 0.0, ..STEADY }, 32, 3),
             ("every eighth row five times as unsteady", Machine { odd: 5.0, ..STEADY }, 32, 3),
-            ("one device each, within what is assumed", Machine { device: 0.02, ..STEADY }, 32, 1),
+            ("one repeat each, within what is assumed", Machine { repeat: 0.02, ..STEADY }, 32, 1),
         ];
-        for (what, machine, rows, devices) in cases {
-            let crying = crying(machine, rows, devices, 0.0);
+        for (what, machine, rows, repeats) in cases {
+            let crying = crying(machine, rows, repeats, 0.0);
             assert!(crying <= MOST_CRYING, "{what}: {crying} of {COMPARISONS}");
         }
     }
@@ -484,9 +484,9 @@ mod tests {
         let steady = finding(&[0.0, 0.005, -0.005], &[0.001, 0.006, -0.004]);
         let unsteady = finding(&[0.0, 0.03, -0.03], &[0.001, 0.031, -0.029]);
         let needed =
-            |finding: &Finding| finding.devices_for_a_verdict(0.02, 10).expect("under a hundred");
+            |finding: &Finding| finding.repeats_for_a_verdict(0.02, 10).expect("under a hundred");
         assert!(needed(&steady) < needed(&unsteady), "{} {}", needed(&steady), needed(&unsteady));
         let at_the_threshold = finding(&[0.0, 0.03, -0.03], &[0.0197, 0.0497, -0.0103]);
-        assert_eq!(at_the_threshold.devices_for_a_verdict(0.02, 10), None);
+        assert_eq!(at_the_threshold.repeats_for_a_verdict(0.02, 10), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Reports side by side: what differs between them, row by row, and whether it is more than chance.
 //!
-//! What is judged survives a change of the core clock: a kernel's time over its yardstick's, taken within rounds, and an op's rung over that
-//! of fma. Absolute times are shown, and judged where the witnesses of both reports say that the clock was the same. All quantities are costs:
+//! What is judged survives a change of the core clock: a kernel's time over its copy's, taken within rounds, and an op's step over that
+//! of fma. Absolute times are shown, and judged where the probes of both reports say that the clock was the same. All quantities are costs:
 //! a ratio above 1 is slower. The test is in [`evidence`].
 
 mod differences;
@@ -28,14 +28,14 @@ use quantity::Subject;
 pub const SCHEMA: &str = "actbench.compare";
 
 /// The version of the schema that this program writes: a minor version adds keys and nothing else.
-pub const SCHEMA_VERSION: &str = "1.0";
+pub const SCHEMA_VERSION: &str = "2.0";
 
 /// How reports are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Settings {
     /// The least effect that is called one, relative.
     pub threshold: f64,
-    /// What the median of one device is taken to differ from that of another by, as a relative standard deviation, where no report has more than one.
+    /// What the median of one repeat is taken to differ from that of another by, as a relative standard deviation, where no report has more than one.
     pub assumed_spread: f64,
     /// Whether software adapters are compared with hardware.
     pub software_against_hardware: bool,
@@ -63,7 +63,7 @@ pub struct Comparison {
     #[schemars(extend("const" = SCHEMA))]
     pub schema: String,
     /// Major and minor version of the schema.
-    #[schemars(regex(pattern = r"^1\.[0-9]+$"))]
+    #[schemars(regex(pattern = r"^2\.[0-9]+$"))]
     pub schema_version: String,
     /// The program that compared.
     pub tool: Tool,
@@ -88,8 +88,8 @@ pub struct Source {
     pub is_software: bool,
     /// The run's profile.
     pub profile: Profile,
-    /// How many devices were opened afresh.
-    pub devices: u32,
+    /// How many repeats were opened afresh.
+    pub repeats: u32,
     /// When the run began, in UTC (RFC 3339).
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: jiff::Timestamp,
@@ -103,7 +103,7 @@ impl Source {
             adapter: adapter.summary(),
             is_software: adapter.is_software,
             profile: run.profile,
-            devices: run.devices,
+            repeats: run.repeats,
             started_at: run.started_at,
         }
     }
@@ -131,7 +131,7 @@ pub struct Row {
     pub id: String,
     /// What is compared; less is better.
     pub quantity: Quantity,
-    /// In the base: the geometric mean of the devices' medians; null where there is none.
+    /// In the base: the geometric mean of the repeats' medians; null where there is none.
     pub base: Option<f64>,
     /// In the other report.
     pub new: Option<f64>,
@@ -145,18 +145,18 @@ pub struct Row {
     pub p: Option<f64>,
     /// The same after Holm's correction over all rows that are judged.
     pub p_holm: Option<f64>,
-    /// Devices of the base that it rests on.
-    pub base_devices: u64,
-    /// Devices of the other report.
-    pub new_devices: u64,
+    /// Repeats of the base that it rests on.
+    pub base_repeats: u64,
+    /// Repeats of the other report.
+    pub new_repeats: u64,
     /// What follows.
     pub verdict: Verdict,
     /// Why it is no clearer; null where it is clear.
     pub reason: Option<Reason>,
     /// What to do about it.
     pub next: Option<String>,
-    /// Of an ambiguous row, how many devices each report would need if ratio and spread stay what they are; null where a hundred are too few.
-    pub devices_needed: Option<u64>,
+    /// Of an ambiguous row, how many repeats each report would need if ratio and spread stay what they are; null where a hundred are too few.
+    pub repeats_needed: Option<u64>,
     /// What else is not the same: shader, shape, chains.
     pub changed: Vec<String>,
 }
@@ -278,7 +278,7 @@ struct Matched {
 struct Found {
     id: String,
     quantity: Quantity,
-    panel: String,
+    group: String,
     changed: Vec<String>,
     evidence: Evidence,
 }
@@ -345,12 +345,12 @@ fn weigh(rows: &mut [Found], settings: &Settings) {
             .evidence
         {
             Evidence::Judged(pair, _) | Evidence::Shown(pair, ..) => {
-                Some((row.panel.as_str(), pair))
+                Some((row.group.as_str(), pair))
             }
             Evidence::Nothing(..) => None,
         });
-        let panels: HashSet<&str> = pairs.clone().map(|(panel, _)| panel).collect();
-        let prior = Prior::of(pairs.map(|(_, pair)| pair), panels.len(), settings.assumed_spread);
+        let groups: HashSet<&str> = pairs.clone().map(|(group, _)| group).collect();
+        let prior = Prior::of(pairs.map(|(_, pair)| pair), groups.len(), settings.assumed_spread);
         for row in rows.iter_mut().filter(|row| row.quantity == quantity) {
             if let Evidence::Judged(pair, finding) = &mut row.evidence {
                 *finding = Finding::new(pair, &prior);
@@ -389,7 +389,7 @@ impl Found {
         Self {
             id: base.id.to_owned(),
             quantity: base.quantity,
-            panel: base.panel.clone(),
+            group: base.group.clone(),
             changed: base.changes(new),
             evidence,
         }
@@ -419,12 +419,12 @@ impl Found {
             high: None,
             p: None,
             p_holm: None,
-            base_devices: 0,
-            new_devices: 0,
+            base_repeats: 0,
+            new_repeats: 0,
             verdict: Verdict::Incomparable,
             reason: None,
             next: None,
-            devices_needed: None,
+            repeats_needed: None,
             changed: self.changed,
         };
         match &self.evidence {
@@ -452,8 +452,8 @@ impl Row {
     fn show(&mut self, pair: &Pair) {
         let (base, new) = (pair.base.value(), pair.new.value());
         (self.base, self.new, self.ratio) = (Some(base), Some(new), Some(new / base));
-        (self.base_devices, self.new_devices) =
-            (pair.base.devices() as u64, pair.new.devices() as u64);
+        (self.base_repeats, self.new_repeats) =
+            (pair.base.repeats() as u64, pair.new.repeats() as u64);
     }
 
     fn decide(&mut self, finding: &Finding, p_holm: f64, rows: usize, settings: &Settings) {
@@ -475,11 +475,11 @@ impl Row {
         };
         (self.verdict, self.reason) = (verdict, reason);
         if let Some(reason) = reason {
-            let needed = finding.devices_for_a_verdict(settings.threshold, rows);
-            self.devices_needed = needed.map(|devices| devices as u64);
+            let needed = finding.repeats_for_a_verdict(settings.threshold, rows);
+            self.repeats_needed = needed.map(|repeats| repeats as u64);
             let measure = match needed {
-                Some(devices) => format!("measure both with --devices {devices}"),
-                None => "a hundred devices would not tell".to_owned(),
+                Some(repeats) => format!("measure both with --repeats {repeats}"),
+                None => "a hundred repeats would not tell".to_owned(),
             };
             self.next = Some(reason.what_to_do(&measure, settings.threshold));
         }

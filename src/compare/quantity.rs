@@ -6,46 +6,46 @@ use serde::Serialize;
 use super::Settings;
 use super::evidence::Side;
 use crate::gpu::Shape;
-use crate::report::{self, Gap, Measurement, Rate, Report, Status};
+use crate::report::{self, Arithmetic, Measurement, Ratio, Report, Status};
 
-/// How much the witnesses of two reports may differ, for the clock to be called the same.
+/// How much the probes of two reports may differ, for the clock to be called the same.
 const SAME_CLOCK: f64 = 0.02;
 
 /// What is compared: a cost, of which less is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
-    /// A kernel's time over that of its panel's yardstick, within rounds.
-    Yardsticks,
-    /// The time of an op's rung over that of fma, within rounds.
-    FmaRungs,
-    /// A rung of sigmoid over a rung of ReLU, within rounds.
+    /// A kernel's time over that of its group's copy, within rounds.
+    OverCopy,
+    /// The time of an op's step over that of fma, within rounds.
+    FmaSteps,
+    /// A step of sigmoid over a step of ReLU, within rounds.
     SigmoidOverRelu,
     /// The time of a dispatch over its elements, in ns.
     NsPerElement,
-    /// The time of the rung of fma, in ps an element: the unit of the rungs.
-    FmaRungPs,
+    /// The time of the step of fma, in ps an element: the unit of the steps.
+    FmaStepPs,
 }
 
 impl Quantity {
     /// All, in the order in which they are shown.
     pub const ALL: [Self; 5] = [
-        Self::Yardsticks,
-        Self::FmaRungs,
+        Self::OverCopy,
+        Self::FmaSteps,
         Self::SigmoidOverRelu,
         Self::NsPerElement,
-        Self::FmaRungPs,
+        Self::FmaStepPs,
     ];
 
     /// What a table of it is headed with.
     #[must_use]
     pub fn heading(self) -> &'static str {
         match self {
-            Self::Yardsticks => "time in yardsticks",
-            Self::FmaRungs => "time in fma rungs",
+            Self::OverCopy => "time in copies",
+            Self::FmaSteps => "time in fma steps",
             Self::SigmoidOverRelu => "sigmoid : relu",
             Self::NsPerElement => "ns an element",
-            Self::FmaRungPs => "ps a rung",
+            Self::FmaStepPs => "ps a step",
         }
     }
 }
@@ -62,24 +62,24 @@ pub enum Reason {
     NearThreshold,
     /// One report has no times of it.
     NotMeasured,
-    /// Its yardstick has no times.
-    NoYardstick,
-    /// A device has fewer than six rounds.
+    /// Its copy has no times.
+    NoCopy,
+    /// A repeat has fewer than six rounds.
     TooFewRounds,
     /// Elements, bytes, inputs or run-time checks are not the same.
     OtherWork,
     /// On one adapter, the shapes that were found best are not the same.
     OtherShape,
-    /// One report is timed by the device, the other by the wall clock.
+    /// One report is timed by the repeat, the other by the wall clock.
     OtherClock,
     /// The adapters are not the same: absolute times say nothing of one another there.
     OtherAdapter,
     /// One adapter is software.
     SoftwareAgainstHardware,
-    /// The witnesses differ, and so does the core clock.
+    /// The probes differ, and so does the core clock.
     ClockDiffers,
-    /// There is no witness of the core clock.
-    NoWitness,
+    /// There is no probe of the core clock.
+    NoProbe,
 }
 
 impl Reason {
@@ -105,7 +105,7 @@ pub(super) struct Subject<'a> {
     pub id: &'a str,
     pub quantity: Quantity,
     /// Rows that are timed together.
-    pub panel: String,
+    pub group: String,
     pub side: Result<Side, Missing>,
     what: What<'a>,
 }
@@ -119,43 +119,39 @@ pub(super) struct Missing {
 #[derive(Clone, Copy)]
 enum What<'a> {
     Kernel(&'a Measurement),
-    Op(&'a Rate),
+    Op(&'a Arithmetic),
 }
 
 /// Everything that a report has to compare, in the order in which it is shown.
 pub(super) fn subjects(report: &Report) -> Vec<Subject<'_>> {
     let mut subjects = Vec::new();
-    for panel in report.measurements.chunk_by(|a, b| a.group() == b.group()) {
-        let [yardstick, others @ ..] = panel else { continue };
-        subjects.extend(others.iter().map(|kernel| in_yardsticks(kernel, yardstick)));
+    for group in report.measurements.chunk_by(|a, b| a.group() == b.group()) {
+        let [copy, others @ ..] = group else { continue };
+        subjects.extend(others.iter().map(|kernel| over_copy(kernel, copy)));
     }
-    subjects.extend(report.rates.iter().filter(|rate| rate.op != "fma").map(in_fma_rungs));
-    subjects.extend(report.gaps.iter().filter_map(|gap| over_relu(report, gap)));
+    subjects.extend(report.arithmetic.iter().filter(|rate| rate.op != "fma").map(in_fma_steps));
+    subjects.extend(report.ratios.iter().filter_map(|ratio| over_relu(report, ratio)));
     subjects.extend(report.measurements.iter().map(absolute));
-    subjects.extend(report.rates.iter().filter(|rate| rate.op == "fma").map(rung_of_fma));
+    subjects.extend(report.arithmetic.iter().filter(|rate| rate.op == "fma").map(step_of_fma));
     subjects
 }
 
-fn in_yardsticks<'a>(kernel: &'a Measurement, yardstick: &Measurement) -> Subject<'a> {
-    let rounds = kernel
-        .samples_ns
-        .iter()
-        .zip(&yardstick.samples_ns)
-        .map(|(own, unit)| Some((*own)? / (*unit)?));
+fn over_copy<'a>(kernel: &'a Measurement, copy: &Measurement) -> Subject<'a> {
+    let rounds =
+        kernel.samples_ns.iter().zip(&copy.samples_ns).map(|(own, unit)| Some((*own)? / (*unit)?));
     let side = status(kernel.status, kernel.reason.as_deref()).and_then(|()| {
-        if yardstick.status != Status::Ok || yardstick.rounds_per_device != kernel.rounds_per_device
-        {
+        if copy.status != Status::Ok || copy.rounds_per_repeat != kernel.rounds_per_repeat {
             return Err(Missing {
-                reason: Reason::NoYardstick,
-                next: format!("its yardstick {} has no times to pair: measure again", yardstick.id),
+                reason: Reason::NoCopy,
+                next: format!("its copy {} has no times to pair: measure again", copy.id),
             });
         }
-        enough(Side::new(rounds, kernel.rounds_per_device))
+        enough(Side::new(rounds, kernel.rounds_per_repeat))
     });
     Subject {
         id: &kernel.id,
-        quantity: Quantity::Yardsticks,
-        panel: kernel.group().to_owned(),
+        quantity: Quantity::OverCopy,
+        group: kernel.group().to_owned(),
         side,
         what: What::Kernel(kernel),
     }
@@ -166,49 +162,49 @@ fn absolute(kernel: &Measurement) -> Subject<'_> {
     let elements = kernel.elements as f64;
     let rounds = kernel.samples_ns.iter().map(|ns| Some((*ns)? / elements));
     let side = status(kernel.status, kernel.reason.as_deref())
-        .and_then(|()| enough(Side::new(rounds, kernel.rounds_per_device)));
+        .and_then(|()| enough(Side::new(rounds, kernel.rounds_per_repeat)));
     Subject {
         id: &kernel.id,
         quantity: Quantity::NsPerElement,
-        panel: kernel.group().to_owned(),
+        group: kernel.group().to_owned(),
         side,
         what: What::Kernel(kernel),
     }
 }
 
-fn in_fma_rungs(rate: &Rate) -> Subject<'_> {
-    let rounds = rate.own.rungs_ns().zip(rate.fma.rungs_ns()).map(|(own, fma)| Some(own? / fma?));
-    op(rate, Quantity::FmaRungs, Side::new(rounds, rate.rounds_per_device))
+fn in_fma_steps(rate: &Arithmetic) -> Subject<'_> {
+    let rounds = rate.own.steps_ns().zip(rate.fma.steps_ns()).map(|(own, fma)| Some(own? / fma?));
+    op(rate, Quantity::FmaSteps, Side::new(rounds, rate.rounds_per_repeat))
 }
 
-/// Only of rungs: a gap of streaming kernels is the quotient of two rows that are judged, and the others are made of figures that were not timed together.
-fn over_relu<'a>(report: &'a Report, gap: &'a Gap) -> Option<Subject<'a>> {
-    if gap.quantity != report::Quantity::Rung {
+/// Only of steps: a ratio of streaming kernels is the quotient of two rows that are judged, and the others are made of figures that were not timed together.
+fn over_relu<'a>(report: &'a Report, ratio: &'a Ratio) -> Option<Subject<'a>> {
+    if ratio.quantity != report::Quantity::Step {
         return None;
     }
-    let named = |ids: &[String]| report.rates.iter().find(|rate| ids.contains(&rate.id));
-    let (sigmoid, relu) = named(&gap.sigmoid).zip(named(&gap.relu))?;
+    let named = |ids: &[String]| report.arithmetic.iter().find(|rate| ids.contains(&rate.id));
+    let (sigmoid, relu) = named(&ratio.sigmoid).zip(named(&ratio.relu))?;
     let rounds = sigmoid
         .own
-        .rungs_ns()
-        .zip(relu.own.rungs_ns())
+        .steps_ns()
+        .zip(relu.own.steps_ns())
         .map(|(sigmoid, relu)| Some(sigmoid? / relu?));
     let subject =
-        op(sigmoid, Quantity::SigmoidOverRelu, Side::new(rounds, sigmoid.rounds_per_device));
-    Some(Subject { id: &gap.id, ..subject })
+        op(sigmoid, Quantity::SigmoidOverRelu, Side::new(rounds, sigmoid.rounds_per_repeat));
+    Some(Subject { id: &ratio.id, ..subject })
 }
 
-fn rung_of_fma(rate: &Rate) -> Subject<'_> {
+fn step_of_fma(rate: &Arithmetic) -> Subject<'_> {
     #[expect(clippy::cast_precision_loss, reason = "elements of a cache")]
     let elements = rate.elements as f64;
-    let rounds = rate.own.rungs_ns().map(|ns| Some(ns? / elements * 1e3));
-    op(rate, Quantity::FmaRungPs, Side::new(rounds, rate.rounds_per_device))
+    let rounds = rate.own.steps_ns().map(|ns| Some(ns? / elements * 1e3));
+    op(rate, Quantity::FmaStepPs, Side::new(rounds, rate.rounds_per_repeat))
 }
 
-fn op(rate: &Rate, quantity: Quantity, side: Option<Side>) -> Subject<'_> {
+fn op(rate: &Arithmetic, quantity: Quantity, side: Option<Side>) -> Subject<'_> {
     let side = status(rate.status, rate.reason.as_deref()).and_then(|()| enough(side));
-    let panel = format!("ladder {}", rate.panel);
-    Subject { id: &rate.id, quantity, panel, side, what: What::Op(rate) }
+    let group = format!("chain {}", rate.group);
+    Subject { id: &rate.id, quantity, group, side, what: What::Op(rate) }
 }
 
 fn status(status: Status, reason: Option<&str>) -> Result<(), Missing> {
@@ -223,7 +219,7 @@ fn status(status: Status, reason: Option<&str>) -> Result<(), Missing> {
 fn enough(side: Option<Side>) -> Result<Side, Missing> {
     side.ok_or_else(|| Missing {
         reason: Reason::TooFewRounds,
-        next: "a device has fewer than six rounds, or a median that is not above 0: measure again"
+        next: "a repeat has fewer than six rounds, or a median that is not above 0: measure again"
             .to_owned(),
     })
 }
@@ -319,13 +315,13 @@ pub(super) fn obstacle(
         if base_report.clock.kind != new_report.clock.kind {
             return because(
                 Reason::OtherClock,
-                "one is timed by the device, the other by the wall clock, with launching in it: use one backend",
+                "one is timed by the repeat, the other by the wall clock, with launching in it: use one backend",
             );
         }
     }
     match base.quantity {
-        Quantity::Yardsticks | Quantity::FmaRungs | Quantity::SigmoidOverRelu => None,
-        Quantity::NsPerElement | Quantity::FmaRungPs => {
+        Quantity::OverCopy | Quantity::FmaSteps | Quantity::SigmoidOverRelu => None,
+        Quantity::NsPerElement | Quantity::FmaStepPs => {
             same_clock(base.what, new.what, base_report, new_report).err()
         }
     }
@@ -339,26 +335,24 @@ fn same_clock(
     new_report: &Report,
 ) -> Result<(), (Reason, String)> {
     if !base_report.adapter.is_like(&new_report.adapter) {
-        let next =
-            "a witness says nothing across adapters: see the time in yardsticks and fma rungs";
+        let next = "a probe says nothing across adapters: see the time in copies and fma steps";
         return Err((Reason::OtherAdapter, next.to_owned()));
     }
-    let rung_ns = |what, report: &Report| {
-        let witness_ns = match what {
-            What::Kernel(kernel) => kernel.witness_median_ns(),
-            What::Op(rate) => rate.witness_median_ns(),
+    let step_ns = |what, report: &Report| {
+        let probe_ns = match what {
+            What::Kernel(kernel) => kernel.probe_median_ns(),
+            What::Op(rate) => rate.probe_median_ns(),
         };
-        Some(witness_ns? / f64::from(report.clock.witness_rungs?))
+        Some(probe_ns? / f64::from(report.clock.probe_steps?))
     };
-    let (Some(base), Some(new)) = (rung_ns(base, base_report), rung_ns(new, new_report)) else {
+    let (Some(base), Some(new)) = (step_ns(base, base_report), step_ns(new, new_report)) else {
         return Err((
-            Reason::NoWitness,
-            "it has no witness of the core clock: see the time in rungs and yardsticks".to_owned(),
+            Reason::NoProbe,
+            "it has no probe of the core clock: see the time in steps and copies".to_owned(),
         ));
     };
     if (new / base).ln().abs() > SAME_CLOCK.ln_1p() {
-        let next =
-            "the witnesses differ by more than 2 %: lock the clocks, or see the time in yardsticks";
+        let next = "the probes differ by more than 2 %: lock the clocks, or see the time in copies";
         return Err((Reason::ClockDiffers, next.to_owned()));
     }
     Ok(())

@@ -9,18 +9,18 @@ use crate::error::{Error, Result};
 use crate::render::grid::Grid;
 use crate::render::table::{counted, significant};
 use crate::render::text::{plain, wrapped};
-use crate::report::{Quantity, Regime, Report, Status};
+use crate::report::{BoundBy, Quantity, Report, Status};
 
 /// What is ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
-    /// Bytes a second of the yardsticks, copy and add, where memory bounds them.
+    /// Bytes a second of the copies, copy and add, where memory bounds them.
     Memory,
-    /// Rungs of sigmoid a second, each with its fma: the ladder.
+    /// Steps of sigmoid a second, each with its fma: the chain.
     Sigmoid,
-    /// A rung of sigmoid over a rung of ReLU, each with its fma.
-    Gap,
+    /// A step of sigmoid over a step of ReLU, each with its fma.
+    Ratio,
 }
 
 impl By {
@@ -29,7 +29,7 @@ impl By {
         match self {
             Self::Memory => ("GB/s", 1e9),
             Self::Sigmoid => ("G sigmoids/s", 1e9),
-            Self::Gap => ("sigmoid : relu", 1.0),
+            Self::Ratio => ("sigmoid : relu", 1.0),
         }
     }
 
@@ -37,14 +37,14 @@ impl By {
     fn rows(self) -> &'static str {
         match self {
             Self::Memory => "copy and add where memory bounds them",
-            Self::Sigmoid => "ladders of sigmoid",
-            Self::Gap => "sigmoid : relu in whole rungs",
+            Self::Sigmoid => "chains of sigmoid",
+            Self::Ratio => "sigmoid : relu in whole steps",
         }
     }
 
     /// Whether the largest comes first.
     fn is_better_higher(self) -> bool {
-        self != Self::Gap
+        self != Self::Ratio
     }
 
     /// The figures of a report by row.
@@ -55,19 +55,19 @@ impl By {
                 .iter()
                 .filter(|row| {
                     ["copy", "add"].contains(&row.activation.as_str())
-                        && row.regime == Some(Regime::Memory)
+                        && row.bound_by == Some(BoundBy::Memory)
                 })
                 .filter_map(|row| Some((row.id.as_str(), row.bytes_per_second()?)))
                 .collect(),
             Self::Sigmoid => report
-                .rates
+                .arithmetic
                 .iter()
                 .filter(|rate| rate.status == Status::Ok && rate.op.contains("sigmoid/"))
-                .filter_map(|rate| Some((rate.id.as_str(), rate.derived()?.rungs_per_second)))
+                .filter_map(|rate| Some((rate.id.as_str(), rate.derived()?.steps_per_second)))
                 .collect(),
-            Self::Gap => {
-                let rungs = report.gaps.iter().filter(|gap| gap.quantity == Quantity::Rung);
-                rungs.map(|gap| (gap.id.as_str(), gap.value)).collect()
+            Self::Ratio => {
+                let steps = report.ratios.iter().filter(|ratio| ratio.quantity == Quantity::Step);
+                steps.map(|ratio| (ratio.id.as_str(), ratio.value)).collect()
             }
         };
         // A logarithm is taken of each.
@@ -104,7 +104,7 @@ pub struct Place {
     pub file: String,
     /// The adapter.
     pub adapter: String,
-    /// The geometric mean over the rows, in bytes or rungs a second, or as a ratio.
+    /// The geometric mean over the rows, in bytes or steps a second, or as a ratio.
     pub mean: f64,
     /// That of the best over this, or the other way round where less is better: at most 1.
     pub of_best: f64,

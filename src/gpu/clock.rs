@@ -14,7 +14,7 @@ use super::{Gpu, Sequence, Workload};
 use crate::error::{Error, Result};
 use crate::measure::Stopwatch;
 
-/// Passes that are in flight at most.
+/// Passes that are in unroll at most.
 const PASSES: u32 = 128;
 
 /// Room that the wall clock must leave the device's clock: the two are different oscillators.

@@ -38,7 +38,7 @@ pub fn wgsl_sha256(wgsl: &str) -> String {
 
 /// A translation of a text: by run-time checks, and by what of them is left to the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variant {
+pub enum Translation {
     /// Without wgpu's run-time checks.
     Trusted,
     /// With them, where the driver has robustBufferAccess2: loops are bounded. wgpu leaves it to the driver that accesses stay within buffers, and
@@ -48,7 +48,7 @@ pub enum Variant {
     Clamped,
 }
 
-impl Variant {
+impl Translation {
     /// Those that wgpu may make; it does not tell which drivers have robustBufferAccess2.
     #[must_use]
     pub fn of(checks: ShaderChecks) -> &'static [Self] {
@@ -92,7 +92,7 @@ impl Dump {
     /// Writes a shader's text, and its SPIR-V as little-endian words, and returns [`wgsl_sha256`] of the text. `path` is the kernel's, such as
     /// `forward/f32/sigmoid/two_sided`; `constants` are the values of overrides.
     ///
-    /// The files are named after the path and, the SPIR-V, after the values of the constants and its [`Variant`]:
+    /// The files are named after the path and, the SPIR-V, after the values of the constants and its [`Translation`]:
     /// `forward-f32-sigmoid-two_sided.wgsl`, `forward-f32-sigmoid-two_sided-256x1.spv`, and where the shader is checked, both
     /// `forward-f32-sigmoid-two_sided-256x1-checked.spv` and `forward-f32-sigmoid-two_sided-256x1-clamped.spv`, of which the driver gets one.
     ///
@@ -107,7 +107,7 @@ impl Dump {
     ) -> Result<String> {
         let values: Vec<String> = constants.iter().map(|(_, value)| value.to_string()).collect();
         let (name, shape) = (file_name(path), file_name(&values.join("x")));
-        for variant in Variant::of(checks) {
+        for variant in Translation::of(checks) {
             let words = spirv(path, wgsl, constants, *variant)?;
             let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
             self.put(&format!("{name}-{shape}{}.spv", variant.suffix()), &bytes)?;
@@ -134,7 +134,7 @@ fn file_name(text: &str) -> String {
 /// The SPIR-V that wgpu's Vulkan backend hands to the driver for a compute shader whose entry point is `main`: the same compiler with the
 /// same options (wgpu-hal 30, `vulkan/adapter.rs` and `vulkan/device.rs`). `constants` are the values of overrides.
 ///
-/// What wgpu takes from the driver and does not tell is a matter of the [`Variant`], or taken to be as on desktop drivers of today. It differs
+/// What wgpu takes from the driver and does not tell is a matter of the [`Translation`], or taken to be as on desktop drivers of today. It differs
 /// - before Vulkan 1.3: an older version of SPIR-V;
 /// - with storageInputOutput16: a declared capability more in shaders that compute in f16;
 /// - with `WGPU_DEBUG=1`: names and the source text in the module.
@@ -145,7 +145,7 @@ pub fn spirv(
     path: &str,
     wgsl: &str,
     constants: &[(&str, f64)],
-    variant: Variant,
+    variant: Translation,
 ) -> Result<Vec<u32>> {
     let refused = |message: String| Error::Compile { kernel: path.to_owned(), message };
     let module =
@@ -172,16 +172,16 @@ pub fn spirv(
 }
 
 /// What wgpu-hal sets for such a shader. The rest of the options concerns images, ray tracing and meshes.
-fn options(module: &naga::Module, variant: Variant) -> Options<'static> {
+fn options(module: &naga::Module, variant: Translation) -> Options<'static> {
     let (unchecked, restricted) = (BoundsCheckPolicy::Unchecked, BoundsCheckPolicy::Restrict);
-    let (checked, clamped) = (variant != Variant::Trusted, variant == Variant::Clamped);
+    let (checked, clamped) = (variant != Translation::Trusted, variant == Translation::Clamped);
     let bounds_check_policies = BoundsCheckPolicies {
         index: if checked { restricted } else { unchecked },
         buffer: if clamped { restricted } else { unchecked },
         image_load: unchecked,
         binding_array: unchecked,
     };
-    // wgpu numbers the bindings of a group from 0 without gaps, as shaders here do.
+    // wgpu numbers the bindings of a group from 0 without ratios, as shaders here do.
     let same = |binding: naga::ResourceBinding| {
         let info = BindingInfo {
             descriptor_set: binding.group,

@@ -19,7 +19,7 @@ pub use tensor::{GUARD_WORDS, Layout, ReadBack, Tensor, WORD_BYTES};
 pub use workload::{ShaderChecks, Shape, Workload};
 
 use crate::error::{Error, Result};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Kernel;
 
 /// An open device with its queue and clock.
@@ -120,20 +120,20 @@ impl Gpu {
     /// [`Error::Unsupported`] with the missing feature.
     pub fn supports(&self, kernel: &Kernel) -> Result<()> {
         // Bits are moved everywhere.
-        if kernel.is_raw() { Ok(()) } else { self.supports_storage(kernel.storage) }
+        if kernel.is_raw() { Ok(()) } else { self.supports_dtype(kernel.dtype) }
     }
 
     /// Whether shaders can compute with what is stored so; if not, the reason.
     ///
     /// # Errors
     /// [`Error::Unsupported`] with the missing feature.
-    pub fn supports_storage(&self, storage: Storage) -> Result<()> {
-        let missing = match storage {
-            Storage::F16Native if !self.device.features().contains(wgpu::Features::SHADER_F16) => {
+    pub fn supports_dtype(&self, dtype: Dtype) -> Result<()> {
+        let missing = match dtype {
+            Dtype::F16Native if !self.device.features().contains(wgpu::Features::SHADER_F16) => {
                 "shader-f16"
             }
-            Storage::F16 if !self.packs_f16 => "pack2x16float",
-            Storage::F32 | Storage::F16 | Storage::F16Native => return Ok(()),
+            Dtype::F16 if !self.packs_f16 => "pack2x16float",
+            Dtype::F32 | Dtype::F16 | Dtype::F16Native => return Ok(()),
         };
         Err(Error::Unsupported(format!("{} has no {missing}", self.facts.name)))
     }

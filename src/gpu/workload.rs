@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gpu, Tensor};
 use crate::error::{Error, Result};
-use crate::kernels::chain::{Ladder, Start};
+use crate::kernels::chain::{Chain, Start};
 use crate::kernels::kernel::{Kernel, Role};
 
 /// How a kernel's words are spread over invocations.
@@ -33,9 +33,9 @@ pub enum ShaderChecks {
     Checked,
 }
 
-/// A kernel or a ladder, ready to be dispatched over its tensors.
+/// A kernel or a chain, ready to be dispatched over its tensors.
 pub struct Workload {
-    /// What it computes, as the path of its kernel or ladder.
+    /// What it computes, as the path of its kernel or chain.
     pub path: String,
     /// Elements of each tensor.
     pub elements: u64,
@@ -68,16 +68,16 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn of_ladder(ladder: &Ladder, wgsl: &'a str, rungs: u32) -> Self {
+    fn of_chain(chain: &Chain, wgsl: &'a str, steps: u32) -> Self {
         Self {
-            path: ladder.id(rungs),
+            path: chain.id(steps),
             wgsl,
-            written: match ladder.start {
+            written: match chain.start {
                 Start::X => vec![true, false],
                 Start::Saved => vec![true, false, false],
             },
             words_per_unit: 1,
-            arguments: [rungs / ladder.flight, rungs % ladder.flight, ladder.factor.to_bits()],
+            arguments: [steps / chain.unroll, steps % chain.unroll, chain.factor.to_bits()],
         }
     }
 }
@@ -158,19 +158,19 @@ impl Gpu {
         )
     }
 
-    /// Compiles a ladder's own WGSL, or a text that stands in for it, and binds it to climb `rungs` rungs: `tensors` are y, x and, where the
-    /// climb begins there, the saved tensor.
+    /// Compiles a chain's own WGSL, or a text that stands in for it, and binds it to runner `steps` steps: `tensors` are y, x and, where the
+    /// runner begins there, the saved tensor.
     ///
     /// # Errors
     /// As [`Gpu::workload`].
     ///
     /// # Panics
     /// If the tensors have different layouts.
-    pub fn climb(
+    pub fn chain_workload(
         &self,
-        ladder: &Ladder,
+        chain: &Chain,
         wgsl: &str,
-        rungs: u32,
+        steps: u32,
         shape: Shape,
         checks: ShaderChecks,
         tensors: &[&Tensor],
@@ -180,23 +180,23 @@ impl Gpu {
             tensors.iter().all(|tensor| tensor.layout == layout),
             "tensors of different layouts"
         );
-        let program = Source::of_ladder(ladder, wgsl, rungs);
-        let shape = Shape { words_per_invocation: ladder.words, ..shape };
+        let program = Source::of_chain(chain, wgsl, steps);
+        let shape = Shape { words_per_invocation: chain.words, ..shape };
         self.bind_program(&program, shape, checks, tensors)
     }
 
-    /// A ladder that was compiled, bound to climb another number of rungs.
+    /// A chain that was compiled, bound to runner another number of steps.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn climb_on(
+    pub fn chain_workload_on(
         &self,
         compiled: &Workload,
-        ladder: &Ladder,
-        rungs: u32,
+        chain: &Chain,
+        steps: u32,
         tensors: &[&Tensor],
     ) -> Result<Workload> {
-        let program = Source::of_ladder(ladder, "", rungs);
+        let program = Source::of_chain(chain, "", steps);
         self.bind_tensors(compiled.pipeline.clone(), &program, compiled.shape, tensors)
     }
 
@@ -284,10 +284,10 @@ impl Gpu {
 
     fn bind_group_layout(&self, written: &[bool]) -> wgpu::BindGroupLayout {
         // Inputs are read-only, so that no barrier is put between dispatches on their account.
-        let storage =
+        let dtype =
             written.iter().map(|written| wgpu::BufferBindingType::Storage { read_only: !written });
         let entries: Vec<_> = (0u32..)
-            .zip(std::iter::once(wgpu::BufferBindingType::Uniform).chain(storage))
+            .zip(std::iter::once(wgpu::BufferBindingType::Uniform).chain(dtype))
             .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
                 binding,
                 visibility: wgpu::ShaderStages::COMPUTE,
@@ -365,10 +365,10 @@ impl Gpu {
     }
 
     /// The uniform of one dispatch.
-    fn params(&self, words: u64, [flights, rest, factor]: [u32; 3]) -> Result<wgpu::Buffer> {
+    fn params(&self, words: u64, [unrolled, rest, factor]: [u32; 3]) -> Result<wgpu::Buffer> {
         let words = u32::try_from(words)
             .map_err(|_| Error::Unsupported(format!("{words} words in one buffer")))?;
-        Ok(self.parameters(&[words, flights, rest, factor]))
+        Ok(self.parameters(&[words, unrolled, rest, factor]))
     }
 
     /// These words, which are whole words of 16 bytes, as a uniform or as read-only storage.

@@ -8,21 +8,21 @@
 //! - Overflow, infinity and NaN make the result indeterminate: anything is allowed.
 //! - select, load and store keep bits, subnormals included.
 //!
-//! Both sigmoid forms pass exp's relative error on by the factor C, add one rounding of 1 + z and one division:
+//! Both sigmoid variants pass exp's relative error on by the factor C, add one rounding of 1 + z and one division:
 //! |y - S| <= u S (C (3 + 2|x|) + 3.5), and higher-order terms. METHODOLOGY.md derives each.
 
 use std::f64::consts::{LN_2, LOG2_E};
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::dtype::{Format, Storage};
+use crate::kernels::dtype::{Dtype, Format};
 use crate::kernels::reference;
 
 /// One input of a kernel, with the true result.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// How the elements lie in memory and are computed with.
-    pub storage: Storage,
+    pub dtype: Dtype,
     /// x of a forward pass, or the saved tensor's element of a backward pass.
     pub first: f64,
     /// The bits of `first`.
@@ -30,7 +30,7 @@ pub struct Case {
     /// dy of a backward pass; 0 in a forward pass.
     pub dy: f64,
     /// The f64 reference.
-    pub truth: f64,
+    pub reference: f64,
 }
 
 /// The set of results that are right.
@@ -68,32 +68,32 @@ impl Allowed {
 
 /// What is known of many inputs of a kernel: between which x, or saved elements, all that are finite lie.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
+pub struct InputRange {
     /// How the elements lie in memory and are computed with.
-    pub storage: Storage,
+    pub dtype: Dtype,
     /// The least |x|.
     pub least_magnitude: f64,
     /// The largest x; 0 if all are negative.
     pub largest: f64,
 }
 
-impl Span {
+impl InputRange {
     /// The least C.
     fn least_complement(&self) -> f64 {
         reference::sigmoid(-self.largest)
     }
 }
 
-/// A distance from a true value: `relative` u |truth| with the u of the arithmetic, and `absolute`.
+/// A distance from a true value: `relative` u |reference| with the u of the arithmetic, and `absolute`.
 #[derive(Clone, Copy, Debug)]
-pub struct Reach {
-    /// In u |truth|.
+pub struct ToleranceFloor {
+    /// In u |reference|.
     pub relative: f64,
     /// In the unit of the result.
     pub absolute: f64,
 }
 
-impl Reach {
+impl ToleranceFloor {
     /// None at all.
     pub const NOTHING: Self = Self::relative(0.0);
 
@@ -104,8 +104,8 @@ impl Reach {
 
 /// Where results are exact.
 #[must_use]
-pub fn no_reach(_: &Span) -> Reach {
-    Reach::NOTHING
+pub fn no_floor(_: &InputRange) -> ToleranceFloor {
+    ToleranceFloor::NOTHING
 }
 
 /// copy: the bits of x, whatever they mean.
@@ -117,22 +117,22 @@ pub fn copy(case: &Case) -> Allowed {
 /// saved + dy: one rounding in either direction, subnormals flushed or not.
 #[must_use]
 pub fn add(case: &Case) -> Allowed {
-    let format = case.storage.arithmetic();
+    let format = case.dtype.arithmetic();
     if !case.first.is_finite()
         || !case.dy.is_finite()
-        || case.truth.abs() > case.storage.memory().max
+        || case.reference.abs() > case.dtype.memory().max
     {
         return Allowed::Anything;
     }
     let flushed = |value: f64| if format.is_subnormal(value) { value.abs() } else { 0.0 };
-    let flush = flushed(case.first) + flushed(case.dy) + flushed(case.truth);
-    within(case, format.ulp(case.truth) + flush + conversion_of_inputs(case), false)
+    let flush = flushed(case.first) + flushed(case.dy) + flushed(case.reference);
+    within(case, format.ulp(case.reference) + flush + conversion_of_inputs(case), false)
 }
 
 /// Of [`add`].
 #[must_use]
-pub fn add_reach(_: &Span) -> Reach {
-    Reach::relative(0.5)
+pub fn add_floor(_: &InputRange) -> ToleranceFloor {
+    ToleranceFloor::relative(0.5)
 }
 
 /// relu: exactly x or 0; a subnormal x may be flushed, or may pass as it is although negative (D3D's rule for max).
@@ -141,10 +141,10 @@ pub fn relu(case: &Case) -> Allowed {
     if !case.first.is_finite() {
         return Allowed::Anything;
     }
-    if may_flush(case.storage, case.first) {
+    if may_flush(case.dtype, case.first) {
         return Allowed::OneOf(case.first, 0.0);
     }
-    Allowed::OneOf(case.truth, case.truth)
+    Allowed::OneOf(case.reference, case.reference)
 }
 
 /// relu backward: exactly dy where the saved tensor is positive, else 0. In f32, dy is only loaded, selected and stored, so even a
@@ -154,30 +154,30 @@ pub fn relu_backward(case: &Case) -> Allowed {
     if !case.first.is_finite() || !case.dy.is_finite() {
         return Allowed::Anything;
     }
-    let dy_may_flush = case.storage == Storage::F16 && Format::F16.is_subnormal(case.dy);
-    if case.first > 0.0 && (dy_may_flush || may_flush(case.storage, case.first)) {
+    let dy_may_flush = case.dtype == Dtype::F16 && Format::F16.is_subnormal(case.dy);
+    if case.first > 0.0 && (dy_may_flush || may_flush(case.dtype, case.first)) {
         return Allowed::OneOf(case.dy, 0.0);
     }
-    Allowed::OneOf(case.truth, case.truth)
+    Allowed::OneOf(case.reference, case.reference)
 }
 
 /// sigmoid two-sided by exp(): exp's relative error of 3 + 2|x| ULP (f16: 1 + 2|x|) reaches the result by the factor C.
 #[must_use]
 pub fn sigmoid_exp(case: &Case) -> Allowed {
-    sigmoid_with(case, exp_ulps(case.storage, case.first))
+    sigmoid_with(case, exp_ulps(case.dtype, case.first))
 }
 
 /// Of [`sigmoid_exp`] and [`sigmoid_naive`].
 #[must_use]
-pub fn sigmoid_exp_reach(span: &Span) -> Reach {
-    sigmoid_reach_with(span, exp_ulps(span.storage, span.least_magnitude))
+pub fn sigmoid_exp_floor(span: &InputRange) -> ToleranceFloor {
+    sigmoid_reach_with(span, exp_ulps(span.dtype, span.least_magnitude))
 }
 
 /// sigmoid as 1 / (1 + exp(-x)): as two-sided, while the denominator is one by which WGSL defines division.
 #[must_use]
 pub fn sigmoid_naive(case: &Case) -> Allowed {
     // The denominator reaches 1 / min_normal where x = ln(min_normal).
-    if case.first < case.storage.arithmetic().ln_min_normal {
+    if case.first < case.dtype.arithmetic().ln_min_normal {
         return Allowed::Anything;
     }
     sigmoid_exp(case)
@@ -187,19 +187,18 @@ pub fn sigmoid_naive(case: &Case) -> Allowed {
 /// |x| ULP of the result, and the rounding of log2(e) itself as many times |x| as it is off in units.
 #[must_use]
 pub fn sigmoid_exp2(case: &Case) -> Allowed {
-    sigmoid_with(case, exp2_ulps(case.storage, case.first))
+    sigmoid_with(case, exp2_ulps(case.dtype, case.first))
 }
 
 /// Of [`sigmoid_exp2`].
 #[must_use]
-pub fn sigmoid_exp2_reach(span: &Span) -> Reach {
-    sigmoid_reach_with(span, exp2_ulps(span.storage, span.least_magnitude))
+pub fn sigmoid_exp2_floor(span: &InputRange) -> ToleranceFloor {
+    sigmoid_reach_with(span, exp2_ulps(span.dtype, span.least_magnitude))
 }
 
 /// ULP by which exp2(-|x| log2(e)) may be off from exp(-|x|).
-fn exp2_ulps(storage: Storage, x: f64) -> f64 {
-    let (constant, off) =
-        if storage.arithmetic() == Format::F32 { (3.0, 0.17) } else { (1.0, 0.23) };
+fn exp2_ulps(dtype: Dtype, x: f64) -> f64 {
+    let (constant, off) = if dtype.arithmetic() == Format::F32 { (3.0, 0.17) } else { (1.0, 0.23) };
     constant + (2.0 * LOG2_E + 1.0 + off) * x.abs()
 }
 
@@ -212,7 +211,7 @@ pub fn sigmoid_poly(case: &Case) -> Allowed {
 
 /// Of [`sigmoid_poly`].
 #[must_use]
-pub fn sigmoid_poly_reach(span: &Span) -> Reach {
+pub fn sigmoid_poly_floor(span: &InputRange) -> ToleranceFloor {
     sigmoid_reach_with(span, poly_ulps(span.least_magnitude))
 }
 
@@ -224,28 +223,28 @@ fn poly_ulps(x: f64) -> f64 {
 /// 1e-5 and what sinh / cosh inherit from exp, 2 (3 + 2|t|) ULP and 4.5; where cosh(t) leaves the range of denominators, it is indeterminate.
 #[must_use]
 pub fn sigmoid_tanh(case: &Case) -> Allowed {
-    let format = case.storage.arithmetic();
+    let format = case.dtype.arithmetic();
     let t = case.first.abs() / 2.0;
     if !case.first.is_finite() || t > LN_2 - format.ln_min_normal {
         return Allowed::Anything;
     }
-    let inherited = tanh_inherits(case.storage, t);
+    let inherited = tanh_inherits(case.dtype, t);
     let of_tanh = 1e-5f64.max(inherited * higher_orders(inherited));
     within(case, of_tanh / 2.0 + 2.0 * format.unit, false)
 }
 
 /// Of [`sigmoid_tanh`].
 #[must_use]
-pub fn sigmoid_tanh_reach(span: &Span) -> Reach {
-    Reach {
+pub fn sigmoid_tanh_floor(span: &InputRange) -> ToleranceFloor {
+    ToleranceFloor {
         relative: 0.0,
-        absolute: 1e-5f64.max(tanh_inherits(span.storage, span.least_magnitude / 2.0)) / 2.0,
+        absolute: 1e-5f64.max(tanh_inherits(span.dtype, span.least_magnitude / 2.0)) / 2.0,
     }
 }
 
 /// What tanh(t), t >= 0, inherits from exp by sinh / cosh.
-fn tanh_inherits(storage: Storage, t: f64) -> f64 {
-    storage.arithmetic().unit * (2.0 * exp_ulps(storage, t) + 4.5)
+fn tanh_inherits(dtype: Dtype, t: f64) -> f64 {
+    dtype.arithmetic().unit * (2.0 * exp_ulps(dtype, t) + 4.5)
 }
 
 /// A two-sided sigmoid whose exponential is off by at most so many ULP.
@@ -253,26 +252,29 @@ fn sigmoid_with(case: &Case, exp_ulps: f64) -> Allowed {
     if !case.first.is_finite() {
         return Allowed::Anything;
     }
-    let format = case.storage.arithmetic();
+    let format = case.dtype.arithmetic();
     // 1 - S cancels for large x, where the term it stands in vanishes beside 3.5.
-    let relative = format.unit * ((1.0 - case.truth) * exp_ulps + 3.5);
+    let relative = format.unit * ((1.0 - case.reference) * exp_ulps + 3.5);
     // Below the smallest normal number an ULP no longer shrinks. exp's bound grows on with |x|; its results do not.
-    let tolerance = case.truth.max(format.min_normal)
+    let tolerance = case.reference.max(format.min_normal)
         * relative
         * higher_orders(format.unit * (exp_ulps + 3.5));
-    let tolerance =
-        if case.truth < format.min_normal { tolerance.min(format.min_normal) } else { tolerance };
-    within(case, tolerance, case.truth < 2.0 * format.min_normal)
+    let tolerance = if case.reference < format.min_normal {
+        tolerance.min(format.min_normal)
+    } else {
+        tolerance
+    };
+    within(case, tolerance, case.reference < 2.0 * format.min_normal)
 }
 
 /// The least reach of [`sigmoid_with`], by the ULP that belong to the least |x|.
-fn sigmoid_reach_with(span: &Span, exp_ulps: f64) -> Reach {
-    Reach::relative(span.least_complement() * exp_ulps + 3.5)
+fn sigmoid_reach_with(span: &InputRange, exp_ulps: f64) -> ToleranceFloor {
+    ToleranceFloor::relative(span.least_complement() * exp_ulps + 3.5)
 }
 
 /// ULP by which exp(-|x|) may be off.
-fn exp_ulps(storage: Storage, x: f64) -> f64 {
-    let constant = if storage.arithmetic() == Format::F32 { 3.0 } else { 1.0 };
+fn exp_ulps(dtype: Dtype, x: f64) -> f64 {
+    let constant = if dtype.arithmetic() == Format::F32 { 3.0 } else { 1.0 };
     constant + 2.0 * x.abs()
 }
 
@@ -283,10 +285,11 @@ pub fn sigmoid_from_x(case: &Case) -> Allowed {
     if !case.first.is_finite() || !case.dy.is_finite() {
         return Allowed::Anything;
     }
-    let format = case.storage.arithmetic();
-    let exp_ulps = exp_ulps(case.storage, case.first);
+    let format = case.dtype.arithmetic();
+    let exp_ulps = exp_ulps(case.dtype, case.first);
     let relative = format.unit * (exp_ulps * (case.first.abs() / 2.0).tanh() + 10.0);
-    let tolerance = case.truth.abs() * relative * higher_orders(format.unit * (exp_ulps + 10.0));
+    let tolerance =
+        case.reference.abs() * relative * higher_orders(format.unit * (exp_ulps + 10.0));
     let subnormal =
         ((exp_ulps + 10.0) * format.smallest()).min(format.min_normal) * (1.0 + case.dy.abs());
     // z / (1 + z)^2 is at least z / 4.
@@ -294,15 +297,17 @@ pub fn sigmoid_from_x(case: &Case) -> Allowed {
     within(
         case,
         tolerance + subnormal,
-        derivative_may_be_subnormal || case.truth.abs() < 2.0 * format.min_normal,
+        derivative_may_be_subnormal || case.reference.abs() < 2.0 * format.min_normal,
     )
 }
 
 /// Of [`sigmoid_from_x`].
 #[must_use]
-pub fn sigmoid_from_x_reach(span: &Span) -> Reach {
-    let Span { storage, least_magnitude, .. } = *span;
-    Reach::relative(exp_ulps(storage, least_magnitude) * (least_magnitude / 2.0).tanh() + 10.0)
+pub fn sigmoid_from_x_floor(span: &InputRange) -> ToleranceFloor {
+    let InputRange { dtype, least_magnitude, .. } = *span;
+    ToleranceFloor::relative(
+        exp_ulps(dtype, least_magnitude) * (least_magnitude / 2.0).tanh() + 10.0,
+    )
 }
 
 /// sigmoid backward from y: three roundings of dy (y (1 - y)), by whole subnormal numbers where y (1 - y) or the result is one, which may
@@ -312,18 +317,18 @@ pub fn sigmoid_from_y(case: &Case) -> Allowed {
     if !case.first.is_finite() || !case.dy.is_finite() {
         return Allowed::Anything;
     }
-    let format = case.storage.arithmetic();
+    let format = case.dtype.arithmetic();
     let relative = 3.0 * format.unit;
     let subnormal = format.smallest() * (1.0 + case.dy.abs());
-    let smallest_step = case.truth.abs().min(case.first * (1.0 - case.first));
-    let tolerance = (case.truth.abs() * relative + subnormal) * higher_orders(relative);
+    let smallest_step = case.reference.abs().min(case.first * (1.0 - case.first));
+    let tolerance = (case.reference.abs() * relative + subnormal) * higher_orders(relative);
     within(case, tolerance, smallest_step < 2.0 * format.min_normal)
 }
 
 /// Of [`sigmoid_from_y`].
 #[must_use]
-pub fn sigmoid_from_y_reach(_: &Span) -> Reach {
-    Reach::relative(3.0)
+pub fn sigmoid_from_y_floor(_: &InputRange) -> ToleranceFloor {
+    ToleranceFloor::relative(3.0)
 }
 
 /// Second and higher orders of a first-order relative error.
@@ -332,31 +337,31 @@ fn higher_orders(relative: f64) -> f64 {
 }
 
 /// Whether loading, computing with, or storing `value` may turn it into 0.
-fn may_flush(storage: Storage, value: f64) -> bool {
-    storage.memory().is_subnormal(value) || storage.arithmetic().is_subnormal(value)
+fn may_flush(dtype: Dtype, value: f64) -> bool {
+    dtype.memory().is_subnormal(value) || dtype.arithmetic().is_subnormal(value)
 }
 
 /// unpack2x16float may flush subnormal f16 operands.
 fn conversion_of_inputs(case: &Case) -> f64 {
-    if case.storage != Storage::F16 {
+    if case.dtype != Dtype::F16 {
         return 0.0;
     }
     let flushed = |value: f64| if Format::F16.is_subnormal(value) { value.abs() } else { 0.0 };
     flushed(case.first) + flushed(case.dy)
 }
 
-/// The interval of half-width `tolerance` around the truth, wider by the conversion to f16 where the result is stored as one: to either
-/// neighbour. It reaches to 0, and not as far beyond the truth, where some step may flush a subnormal number.
+/// The interval of half-width `tolerance` around the reference, wider by the conversion to f16 where the result is stored as one: to either
+/// neighbour. It reaches to 0, and not as far beyond the reference, where some step may flush a subnormal number.
 fn within(case: &Case, tolerance: f64, may_be_flushed: bool) -> Allowed {
-    let (conversion, may_be_flushed) = match case.storage {
-        Storage::F32 | Storage::F16Native => (0.0, may_be_flushed),
-        Storage::F16 => {
-            let is_subnormal = case.truth.abs() - tolerance < Format::F16.min_normal;
-            (Format::F16.ulp(case.truth), may_be_flushed || is_subnormal)
+    let (conversion, may_be_flushed) = match case.dtype {
+        Dtype::F32 | Dtype::F16Native => (0.0, may_be_flushed),
+        Dtype::F16 => {
+            let is_subnormal = case.reference.abs() - tolerance < Format::F16.min_normal;
+            (Format::F16.ulp(case.reference), may_be_flushed || is_subnormal)
         }
     };
     let half_width = tolerance + conversion;
-    let (lowest, highest) = (case.truth - half_width, case.truth + half_width);
+    let (lowest, highest) = (case.reference - half_width, case.reference + half_width);
     if may_be_flushed {
         return Allowed::Within { lowest: lowest.min(0.0), highest: highest.max(0.0) };
     }
@@ -368,16 +373,16 @@ mod tests {
     use super::*;
     use crate::kernels::activation::Saved;
 
-    fn forward(storage: Storage, x: f64) -> Case {
-        let bits = storage.bits(x);
-        let x = storage.value(bits);
-        Case { storage, first: x, first_bits: bits, dy: 0.0, truth: reference::sigmoid(x) }
+    fn forward(dtype: Dtype, x: f64) -> Case {
+        let bits = dtype.bits(x);
+        let x = dtype.value(bits);
+        Case { dtype, first: x, first_bits: bits, dy: 0.0, reference: reference::sigmoid(x) }
     }
 
     fn width_in_ulps(case: &Case) -> f64 {
         match sigmoid_exp(case) {
             Allowed::Within { lowest, highest } => {
-                (highest - lowest) / 2.0 / case.storage.arithmetic().ulp(case.truth)
+                (highest - lowest) / 2.0 / case.dtype.arithmetic().ulp(case.reference)
             }
             other => panic!("{other:?}"),
         }
@@ -386,29 +391,29 @@ mod tests {
     #[test]
     fn sigmoid_is_held_to_a_few_ulp_where_exp_is() {
         // At 0: C = 1/2, so 1/2 (3 + 0) + 3.5 units of S = 1/2, which is its own ulp.
-        assert!((width_in_ulps(&forward(Storage::F32, 0.0)) - 5.0).abs() < 1e-3);
+        assert!((width_in_ulps(&forward(Dtype::F32, 0.0)) - 5.0).abs() < 1e-3);
         // Far above 0, exp no longer matters: 3.5 units of 1, which just below 1 are 7 ulps.
-        assert!((width_in_ulps(&forward(Storage::F32, 15.0)) - 7.0).abs() < 1e-3);
+        assert!((width_in_ulps(&forward(Dtype::F32, 15.0)) - 7.0).abs() < 1e-3);
         // Far below, exp's own 3 + 2|x|, and 3.5; S = 1.2 * 2^-58.
-        let case = forward(Storage::F32, -40.0);
-        let units =
-            width_in_ulps(&case) * Format::F32.ulp(case.truth) / (case.truth * Format::F32.unit);
+        let case = forward(Dtype::F32, -40.0);
+        let units = width_in_ulps(&case) * Format::F32.ulp(case.reference)
+            / (case.reference * Format::F32.unit);
         assert!((units - 86.5).abs() < 0.01, "{units}");
     }
 
     #[test]
     fn a_subnormal_sigmoid_may_be_zero_but_not_twice_itself_and_more() {
-        let case = forward(Storage::F32, -88.0);
+        let case = forward(Dtype::F32, -88.0);
         let allowed = sigmoid_exp(&case);
         assert!(allowed.contains(0.0, 0));
-        assert!(allowed.contains(case.truth, 0));
-        assert!(!allowed.contains(2.0 * case.truth, 0));
+        assert!(allowed.contains(case.reference, 0));
+        assert!(!allowed.contains(2.0 * case.reference, 0));
         assert!(!allowed.contains(f64::NAN, 0));
     }
 
     #[test]
     fn relu_must_be_exact() {
-        let case = |x: f64| Case { truth: reference::relu(x), ..forward(Storage::F32, x) };
+        let case = |x: f64| Case { reference: reference::relu(x), ..forward(Dtype::F32, x) };
         assert!(relu(&case(1.0)).contains(1.0, 0));
         assert!(!relu(&case(1.0)).contains(1.0 + f64::from(f32::EPSILON), 0));
         assert!(relu(&case(-1.0)).contains(-0.0, 0));
@@ -420,10 +425,10 @@ mod tests {
     #[test]
     fn a_subnormal_dy_survives_the_select_in_f32_alone() {
         let case =
-            |storage: Storage, dy: f64| Case { storage, first: 1.0, first_bits: 0, dy, truth: dy };
-        assert!(!relu_backward(&case(Storage::F32, 1e-40)).contains(0.0, 0));
-        assert!(relu_backward(&case(Storage::F16, 6e-8)).contains(0.0, 0));
-        assert!(!relu_backward(&case(Storage::F16Native, 6e-8)).contains(0.0, 0));
+            |dtype: Dtype, dy: f64| Case { dtype, first: 1.0, first_bits: 0, dy, reference: dy };
+        assert!(!relu_backward(&case(Dtype::F32, 1e-40)).contains(0.0, 0));
+        assert!(relu_backward(&case(Dtype::F16, 6e-8)).contains(0.0, 0));
+        assert!(!relu_backward(&case(Dtype::F16Native, 6e-8)).contains(0.0, 0));
     }
 
     #[test]
@@ -434,11 +439,11 @@ mod tests {
 
         let mut checked = 0;
         for kernel in kernel::all() {
-            let storage = kernel.storage;
+            let dtype = kernel.dtype;
             let count = 50_000;
             let read = |role: Role| {
-                let mut bytes = vec![0; count * storage.element_size()];
-                Inputs::patterns(9).fill(kernel.activation, role, storage, 0, &mut bytes);
+                let mut bytes = vec![0; count * dtype.element_size()];
+                Inputs::patterns(9).fill(kernel.activation, role, dtype, 0, &mut bytes);
                 bytes
             };
             let first = read(kernel.inputs().next().expect("an input"));
@@ -448,12 +453,11 @@ mod tests {
                 vec![0; first.len()]
             };
             for index in 0..count {
-                let first_bits = storage.element(&first, index);
-                let (first, dy) =
-                    (storage.value(first_bits), storage.value(storage.element(&dy, index)));
-                let truth = kernel.form.pass.truth(first, dy);
-                let case = Case { storage, first, first_bits, dy, truth };
-                let allowed = (kernel.form.allowed)(&case);
+                let first_bits = dtype.element(&first, index);
+                let (first, dy) = (dtype.value(first_bits), dtype.value(dtype.element(&dy, index)));
+                let reference = kernel.variant.pass.reference(first, dy);
+                let case = Case { dtype, first, first_bits, dy, reference };
+                let allowed = (kernel.variant.allowed)(&case);
                 if !first.is_finite() || !dy.is_finite() {
                     continue;
                 }
@@ -462,34 +466,42 @@ mod tests {
                     |(least, largest)| {
                         let (least_magnitude, largest) =
                             (first.abs() * least, first.max(0.0) * largest);
-                        Span {
-                            storage,
+                        InputRange {
+                            dtype,
                             least_magnitude,
                             largest: if largest.is_nan() { f64::INFINITY } else { largest },
                         }
                     },
                 );
                 let Some(least) = spans
-                    .map(|span| kernel.form.least(&span))
+                    .map(|span| kernel.variant.least(&span))
                     .into_iter()
                     .collect::<Option<Vec<_>>>()
                 else {
                     continue;
                 };
                 assert!(
-                    allowed.contains(truth, first_bits),
+                    allowed.contains(reference, first_bits),
                     "{}: {case:?} {allowed:?}",
                     kernel.path()
                 );
-                let smallest = storage.memory().min_normal * dy.abs().max(1.0);
+                let smallest = dtype.memory().min_normal * dy.abs().max(1.0);
                 if let (Allowed::Within { lowest, highest }, true) =
-                    (allowed, truth.abs() >= smallest)
+                    (allowed, reference.abs() >= smallest)
                 {
                     for least in least {
                         let reach =
-                            least.relative * storage.memory().unit * truth.abs() + least.absolute;
-                        assert!(highest - truth >= reach, "{}: {case:?} {least:?}", kernel.path());
-                        assert!(truth - lowest >= reach, "{}: {case:?} {least:?}", kernel.path());
+                            least.relative * dtype.memory().unit * reference.abs() + least.absolute;
+                        assert!(
+                            highest - reference >= reach,
+                            "{}: {case:?} {least:?}",
+                            kernel.path()
+                        );
+                        assert!(
+                            reference - lowest >= reach,
+                            "{}: {case:?} {least:?}",
+                            kernel.path()
+                        );
                     }
                     checked += 1;
                 }
@@ -498,7 +510,7 @@ mod tests {
         assert!(checked > 200_000, "{checked}");
     }
 
-    /// What a look at the corners of a strip with one truth rests on.
+    /// What a look at the corners of a chunk with one reference rests on.
     #[test]
     fn around_one_truth_no_interval_narrows_as_x_grows_or_dy_shrinks() {
         use crate::kernels::activation::Direction;
@@ -510,7 +522,7 @@ mod tests {
                 && kernel.inputs().any(|role| role == Role::X || role == Role::Saved(Saved::X))
         };
         for kernel in kernel::all().filter(reads_x) {
-            let storage = kernel.storage;
+            let dtype = kernel.dtype;
             let backward = kernel.direction() == Direction::Backward;
             let dys: Vec<f64> = if backward {
                 (-12..=3).map(|exponent| 2f64.powi(exponent)).collect()
@@ -518,27 +530,28 @@ mod tests {
                 vec![1.0]
             };
             let reach = |x: f64, dy: f64| {
-                let first_bits = storage.bits(x);
-                let truth = kernel.form.pass.truth(x, dy);
-                match (kernel.form.allowed)(&Case { storage, first: x, first_bits, dy, truth }) {
+                let first_bits = dtype.bits(x);
+                let reference = kernel.variant.pass.reference(x, dy);
+                match (kernel.variant.allowed)(&Case { dtype, first: x, first_bits, dy, reference })
+                {
                     Allowed::Within { lowest, highest } => {
-                        Some([truth - lowest, highest - truth].map(|reach| reach / dy))
+                        Some([reference - lowest, highest - reference].map(|reach| reach / dy))
                     }
                     Allowed::Anything => Some([f64::INFINITY; 2]),
                     Allowed::Bits(_) | Allowed::OneOf(..) => None,
                 }
             };
-            for sign in [0, 1u32 << (8 * storage.element_size() - 1)] {
+            for sign in [0, 1u32 << (8 * dtype.element_size() - 1)] {
                 // Every exponent, some of its numbers.
-                let steps = if storage == Storage::F32 { 0x0007_fff1 } else { 0x71 };
-                let xs: Vec<f64> = (sign..sign + storage.bits(storage.memory().max))
+                let steps = if dtype == Dtype::F32 { 0x0007_fff1 } else { 0x71 };
+                let xs: Vec<f64> = (sign..sign + dtype.bits(dtype.memory().max))
                     .step_by(steps)
-                    .map(|bits| storage.value(bits))
+                    .map(|bits| dtype.value(bits))
                     .collect();
                 for pair in xs.windows(2) {
-                    let truth = kernel.form.pass.truth(pair[0], 1.0);
-                    if truth != kernel.form.pass.truth(pair[1], 1.0)
-                        || truth < storage.memory().min_normal
+                    let reference = kernel.variant.pass.reference(pair[0], 1.0);
+                    if reference != kernel.variant.pass.reference(pair[1], 1.0)
+                        || reference < dtype.memory().min_normal
                     {
                         continue;
                     }
@@ -571,7 +584,7 @@ mod tests {
     #[test]
     fn what_is_not_finite_is_indeterminate() {
         for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            let case = Case { storage: Storage::F32, first: x, first_bits: 0, dy: 1.0, truth: 0.0 };
+            let case = Case { dtype: Dtype::F32, first: x, first_bits: 0, dy: 1.0, reference: 0.0 };
             let sigmoids = [sigmoid_exp, sigmoid_naive, sigmoid_exp2, sigmoid_poly, sigmoid_tanh];
             let others = [add, relu, relu_backward, sigmoid_from_y, sigmoid_from_x];
             for allowed in sigmoids.into_iter().chain(others) {

@@ -69,7 +69,7 @@ impl Format {
 
 /// How a tensor's elements are stored and computed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Storage {
+pub enum Dtype {
     /// f32 in memory and in arithmetic.
     F32,
     /// f16 in memory, f32 in arithmetic; needs no feature.
@@ -78,8 +78,8 @@ pub enum Storage {
     F16Native,
 }
 
-impl Storage {
-    /// Every storage, in the order of tables.
+impl Dtype {
+    /// Every dtype, in the order of tables.
     pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::F16Native];
 
     /// The name in ids and on the command line.
@@ -96,9 +96,9 @@ impl Storage {
     #[must_use]
     pub fn wgsl(self) -> &'static str {
         match self {
-            Self::F32 => include_str!("../../shaders/storage/f32.wgsl"),
-            Self::F16 => include_str!("../../shaders/storage/f16.wgsl"),
-            Self::F16Native => include_str!("../../shaders/storage/f16_native.wgsl"),
+            Self::F32 => include_str!("../../shaders/dtypes/f32.wgsl"),
+            Self::F16 => include_str!("../../shaders/dtypes/f16.wgsl"),
+            Self::F16Native => include_str!("../../shaders/dtypes/f16_native.wgsl"),
         }
     }
 
@@ -137,7 +137,7 @@ impl Storage {
         }
     }
 
-    /// The storage whose elements are what arithmetic sees: f16 in memory is computed in f32.
+    /// The dtype whose elements are what arithmetic sees: f16 in memory is computed in f32.
     #[must_use]
     pub fn computed_in(self) -> Self {
         match self {
@@ -189,29 +189,29 @@ impl Storage {
     /// What outputs hold before a kernel runs: a NaN whose payload no arithmetic makes by itself, so that an element
     /// that was never written shows.
     #[must_use]
-    pub fn poison(self) -> u32 {
+    pub fn sentinel(self) -> u32 {
         match self {
             Self::F32 => 0x7fe5_a5a5,
             Self::F16 | Self::F16Native => 0x7e5a,
         }
     }
 
-    /// [`Self::poison`] over a 16-byte word.
+    /// [`Self::sentinel`] over a 16-byte word.
     #[must_use]
-    pub fn poison_word(self) -> [u8; 16] {
+    pub fn sentinel_word(self) -> [u8; 16] {
         let mut bytes = Vec::with_capacity(16);
         while bytes.len() < 16 {
-            self.push(&mut bytes, self.poison());
+            self.push(&mut bytes, self.sentinel());
         }
         bytes.try_into().expect("elements divide a word")
     }
 }
 
 /// The values of elements in a row.
-pub(crate) fn values(storage: Storage, bytes: &[u8]) -> Vec<f64> {
-    match storage {
-        Storage::F32 => values_of::<F32Elements>(bytes),
-        Storage::F16 | Storage::F16Native => values_of::<F16Elements>(bytes),
+pub(crate) fn values(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
+    match dtype {
+        Dtype::F32 => values_of::<F32Elements>(bytes),
+        Dtype::F16 | Dtype::F16Native => values_of::<F16Elements>(bytes),
     }
 }
 
@@ -225,10 +225,10 @@ fn values_of<E: Elements>(bytes: &[u8]) -> Vec<f64> {
 }
 
 /// The elements nearest to `values`, in a row.
-pub(crate) fn rounded(storage: Storage, values: &[f64]) -> Vec<u8> {
-    match storage {
-        Storage::F32 => rounded_to::<F32Elements>(values),
-        Storage::F16 | Storage::F16Native => rounded_to::<F16Elements>(values),
+pub(crate) fn rounded(dtype: Dtype, values: &[f64]) -> Vec<u8> {
+    match dtype {
+        Dtype::F32 => rounded_to::<F32Elements>(values),
+        Dtype::F16 | Dtype::F16Native => rounded_to::<F16Elements>(values),
     }
 }
 
@@ -239,7 +239,7 @@ fn rounded_to<E: Elements>(values: &[f64]) -> Vec<u8> {
     bytes
 }
 
-/// A storage as a type, so that loops over millions of elements are compiled for each by itself.
+/// A dtype as a type, so that loops over millions of elements are compiled for each by itself.
 pub(crate) trait Elements {
     const SIZE: usize;
     const MEMORY: Format;
@@ -251,10 +251,10 @@ pub(crate) trait Elements {
     fn round_each(values: &[f64], bytes: &mut [u8]);
 }
 
-/// Elements of [`Storage::F32`].
+/// Elements of [`Dtype::F32`].
 pub(crate) enum F32Elements {}
 
-/// Elements of [`Storage::F16`] and [`Storage::F16Native`].
+/// Elements of [`Dtype::F16`] and [`Dtype::F16Native`].
 pub(crate) enum F16Elements {}
 
 impl Elements for F32Elements {
@@ -357,13 +357,13 @@ mod tests {
     #[test]
     fn every_f16_survives_the_way_through_bytes_and_back() {
         for bits in 0..=u32::from(u16::MAX) {
-            let value = Storage::F16.value(bits);
+            let value = Dtype::F16.value(bits);
             if !value.is_nan() {
-                assert_eq!(Storage::F16.bits(value), bits);
+                assert_eq!(Dtype::F16.bits(value), bits);
             }
             let mut bytes = Vec::new();
-            Storage::F16.push(&mut bytes, bits);
-            assert_eq!(Storage::F16.element(&bytes, 0), bits);
+            Dtype::F16.push(&mut bytes, bits);
+            assert_eq!(Dtype::F16.element(&bytes, 0), bits);
         }
     }
 
@@ -380,10 +380,10 @@ mod tests {
     }
 
     #[test]
-    fn poison_is_nan() {
-        for storage in Storage::ALL {
-            assert!(storage.value(storage.poison()).is_nan());
-            assert_eq!(storage.element(&storage.poison_word(), 1), storage.poison());
+    fn sentinel_is_nan() {
+        for dtype in Dtype::ALL {
+            assert!(dtype.value(dtype.sentinel()).is_nan());
+            assert_eq!(dtype.element(&dtype.sentinel_word(), 1), dtype.sentinel());
         }
     }
 }

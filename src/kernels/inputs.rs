@@ -9,7 +9,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 
 use crate::kernels::activation::{Activation, Saved};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Role;
 
 /// Elements that share a random number generator: what one generator has to be run through to reach an element.
@@ -231,11 +231,11 @@ impl Inputs {
         &self,
         activation: &Activation,
         role: Role,
-        storage: Storage,
+        dtype: Dtype,
         first: u64,
         bytes: &mut [u8],
     ) {
-        let size = storage.element_size();
+        let size = dtype.element_size();
         assert_eq!(bytes.len() % size, 0, "whole elements");
         let mut rest = bytes;
         let mut at = first;
@@ -252,10 +252,10 @@ impl Inputs {
             let mut random = self.generator(role, first / BLOCK);
             for index in first - first % BLOCK..first {
                 // Elements before the first one draw what they would have drawn.
-                self.element(activation, role, storage, index, &mut random);
+                self.element(activation, role, dtype, index, &mut random);
             }
             for (index, element) in (first..).zip(part.chunks_exact_mut(size)) {
-                let bits = self.element(activation, role, storage, index, &mut random);
+                let bits = self.element(activation, role, dtype, index, &mut random);
                 element.copy_from_slice(&bits.to_le_bytes()[..size]);
             }
         });
@@ -280,18 +280,18 @@ impl Inputs {
         &self,
         activation: &Activation,
         role: Role,
-        storage: Storage,
+        dtype: Dtype,
         first: u64,
         bytes: &mut [u8],
     ) {
         if !role.is_mask() {
-            return self.fill(activation, role, storage, first, bytes);
+            return self.fill(activation, role, dtype, first, bytes);
         }
-        let mut elements = vec![0; bytes.len() * 8 * storage.element_size()];
-        self.fill(activation, role, storage, first * 32, &mut elements);
+        let mut elements = vec![0; bytes.len() * 8 * dtype.element_size()];
+        self.fill(activation, role, dtype, first * 32, &mut elements);
         for (at, byte) in bytes.iter_mut().enumerate() {
             *byte = (0..8).fold(0, |byte, bit| {
-                byte | u8::from(storage.element(&elements, at * 8 + bit) != 0) << bit
+                byte | u8::from(dtype.element(&elements, at * 8 + bit) != 0) << bit
             });
         }
     }
@@ -305,13 +305,13 @@ impl Inputs {
         &self,
         activation: &Activation,
         role: Role,
-        storage: Storage,
+        dtype: Dtype,
         elements: u64,
     ) -> f64 {
         let (units, unit_size) = if role.is_mask() {
             (elements.div_ceil(32), 4)
         } else {
-            (elements, storage.element_size())
+            (elements, dtype.element_size())
         };
         let units_per_word = (SAMPLED_WORD / unit_size) as u64;
         let words = units.div_ceil(units_per_word);
@@ -331,7 +331,7 @@ impl Inputs {
                 self.fill_stored(
                     activation,
                     role,
-                    storage,
+                    dtype,
                     first * units_per_word,
                     &mut bytes[..size(stored)],
                 );
@@ -348,13 +348,13 @@ impl Inputs {
         &self,
         activation: &Activation,
         role: Role,
-        storage: Storage,
+        dtype: Dtype,
         index: u64,
         random: &mut impl Rng,
     ) -> u32 {
         if role == Role::Saved(Saved::Mask) {
-            let x = self.element(activation, Role::X, storage, index, random);
-            return storage.bits(if storage.value(x) > 0.0 { 1.0 } else { 0.0 });
+            let x = self.element(activation, Role::X, dtype, index, random);
+            return dtype.bits(if dtype.value(x) > 0.0 { 1.0 } else { 0.0 });
         }
         let value = match self.distribution {
             Distribution::Normal => StandardNormal.sample(random),
@@ -371,15 +371,15 @@ impl Inputs {
                 let way = (index as f64 + random.random::<f64>()) / elements as f64;
                 if role == Role::Dy { 1.0 } else { f64::from(from) + f64::from(to - from) * way }
             }
-            Distribution::Patterns => return pattern(activation, role, storage, index, random),
+            Distribution::Patterns => return pattern(activation, role, dtype, index, random),
             Distribution::Bits { first, dy } => return if role == Role::Dy { dy } else { first },
         };
         match (role, activation.forward()) {
             // The gradient is taken at the x that lies in memory, so x is rounded first.
             (Role::Saved(Saved::Y), Some(forward)) => {
-                storage.bits(forward.truth(storage.value(storage.bits(value)), 0.0))
+                dtype.bits(forward.reference(dtype.value(dtype.bits(value)), 0.0))
             }
-            _ => storage.bits(value),
+            _ => dtype.bits(value),
         }
     }
 }
@@ -403,35 +403,35 @@ pub fn repeat(block: &[u8], at: u64, bytes: &mut [u8]) {
 fn pattern(
     activation: &Activation,
     role: Role,
-    storage: Storage,
+    dtype: Dtype,
     index: u64,
     random: &mut impl Rng,
 ) -> u32 {
     let word = random.next_u64();
     let normal: f64 = StandardNormal.sample(random);
-    if let Some(edge) = edge(activation, role, storage, index) {
+    if let Some(edge) = edge(activation, role, dtype, index) {
         return edge;
     }
-    let all_bits = if storage == Storage::F32 { u32::MAX } else { u32::from(u16::MAX) };
+    let all_bits = if dtype == Dtype::F32 { u32::MAX } else { u32::from(u16::MAX) };
     let bits = (word >> 32) as u32 & all_bits;
     match role {
         Role::Saved(Saved::Y) => {
             // Finite values from 0 to the largest y there is.
-            let highest = storage.bits(activation.highest_y.min(storage.memory().max));
+            let highest = dtype.bits(activation.highest_y.min(dtype.memory().max));
             if index.is_multiple_of(2) {
                 bits % (highest + 1)
             } else {
-                storage.bits(activation.clamp_y(normal.abs()))
+                dtype.bits(activation.clamp_y(normal.abs()))
             }
         }
         _ if index.is_multiple_of(2) => bits,
-        _ => storage.bits(4.0 * normal),
+        _ => dtype.bits(4.0 * normal),
     }
 }
 
 /// The edge value at `index`, if that lies within them. Both tensors step through their edges, dy one further each time the other starts
 /// anew, so that every edge of the saved tensor meets every edge of dy, and a tensor of a few elements has some of both.
-fn edge(activation: &Activation, role: Role, storage: Storage, index: u64) -> Option<u32> {
+fn edge(activation: &Activation, role: Role, dtype: Dtype, index: u64) -> Option<u32> {
     let of_first: &[f64] =
         if matches!(role, Role::Saved(Saved::Y)) { EDGES_OF_Y } else { EDGES_OF_X };
     // Positive and negative, one after the other.
@@ -449,7 +449,7 @@ fn edge(activation: &Activation, role: Role, storage: Storage, index: u64) -> Op
         Role::Saved(Saved::Y) => activation.clamp_y(at(of_first, index % count_of_first).abs()),
         _ => at(of_first, index % count_of_first),
     };
-    Some(storage.bits(value))
+    Some(dtype.bits(value))
 }
 
 #[cfg(test)]
@@ -461,11 +461,11 @@ mod tests {
         Activation::named("sigmoid").expect("in the table")
     }
 
-    fn values(inputs: Inputs, role: Role, storage: Storage, first: u64, count: usize) -> Vec<f64> {
-        let size = storage.element_size();
+    fn values(inputs: Inputs, role: Role, dtype: Dtype, first: u64, count: usize) -> Vec<f64> {
+        let size = dtype.element_size();
         let mut bytes = vec![0; count * size];
-        inputs.fill(sigmoid(), role, storage, first, &mut bytes);
-        (0..count).map(|index| storage.value(storage.element(&bytes, index))).collect()
+        inputs.fill(sigmoid(), role, dtype, first, &mut bytes);
+        (0..count).map(|index| dtype.value(dtype.element(&bytes, index))).collect()
     }
 
     #[test]
@@ -474,12 +474,12 @@ mod tests {
             [Inputs::normal(7), Inputs::patterns(7), Inputs::constant(7), Inputs::zeros(7)]
         {
             for role in [Role::X, Role::Saved(Saved::Y), Role::Dy] {
-                let whole: Vec<_> = values(inputs, role, Storage::F16, 0, 20_000)
+                let whole: Vec<_> = values(inputs, role, Dtype::F16, 0, 20_000)
                     .iter()
                     .map(|v| v.to_bits())
                     .collect();
                 for (first, count) in [(0, 1), (4095, 2), (4096, 4096), (5000, 9000), (19_999, 1)] {
-                    let piece = values(inputs, role, Storage::F16, first, count);
+                    let piece = values(inputs, role, Dtype::F16, first, count);
                     let at = usize::try_from(first).expect("small");
                     let piece: Vec<_> = piece.iter().map(|v| v.to_bits()).collect();
                     assert_eq!(piece, whole[at..at + count], "{inputs:?} {role:?} from {first}");
@@ -493,47 +493,44 @@ mod tests {
         let (of_x, of_dy) = (EDGES_OF_X.len() * 2, EDGES_OF_DY.len() * 2);
         let bits = |role: Role| {
             let edge =
-                |index: usize| edge(sigmoid(), role, Storage::F32, index as u64).expect("an edge");
+                |index: usize| edge(sigmoid(), role, Dtype::F32, index as u64).expect("an edge");
             (0..of_x * of_dy).map(edge).collect::<Vec<_>>()
         };
         let pairs: HashSet<_> = bits(Role::X).into_iter().zip(bits(Role::Dy)).collect();
         assert_eq!(pairs.len(), of_x * of_dy);
-        assert!(edge(sigmoid(), Role::X, Storage::F32, (of_x * of_dy) as u64).is_none());
+        assert!(edge(sigmoid(), Role::X, Dtype::F32, (of_x * of_dy) as u64).is_none());
     }
 
     #[test]
     fn normal_inputs_are_standard_normal_and_differ_by_seed_and_role() {
-        let x = values(Inputs::normal(1), Role::X, Storage::F32, 0, 100_000);
+        let x = values(Inputs::normal(1), Role::X, Dtype::F32, 0, 100_000);
         let mean = x.iter().sum::<f64>() / 1e5;
         let variance = x.iter().map(|v| v * v).sum::<f64>() / 1e5;
         assert!(
             mean.abs() < 0.015 && (variance - 1.0).abs() < 0.02,
             "mean {mean}, variance {variance}"
         );
-        assert_ne!(x, values(Inputs::normal(2), Role::X, Storage::F32, 0, 100_000));
-        assert_ne!(x, values(Inputs::normal(1), Role::Dy, Storage::F32, 0, 100_000));
+        assert_ne!(x, values(Inputs::normal(2), Role::X, Dtype::F32, 0, 100_000));
+        assert_ne!(x, values(Inputs::normal(1), Role::Dy, Dtype::F32, 0, 100_000));
     }
 
     #[test]
     fn the_saved_y_is_the_forward_of_x() {
-        let x = values(Inputs::normal(3), Role::X, Storage::F32, 0, 5000);
-        let y = values(Inputs::normal(3), Role::Saved(Saved::Y), Storage::F32, 0, 5000);
+        let x = values(Inputs::normal(3), Role::X, Dtype::F32, 0, 5000);
+        let y = values(Inputs::normal(3), Role::Saved(Saved::Y), Dtype::F32, 0, 5000);
         for (x, y) in x.iter().zip(y) {
-            assert_eq!(
-                Storage::F32.bits(crate::kernels::reference::sigmoid(*x)),
-                Storage::F32.bits(y)
-            );
+            assert_eq!(Dtype::F32.bits(crate::kernels::reference::sigmoid(*x)), Dtype::F32.bits(y));
         }
     }
 
     #[test]
     fn patterns_hold_the_edges_and_every_exponent() {
-        let x = values(Inputs::patterns(1), Role::X, Storage::F32, 0, 100_000);
+        let x = values(Inputs::patterns(1), Role::X, Dtype::F32, 0, 100_000);
         assert!(x.iter().any(|x| x.is_nan()) && x.contains(&f64::INFINITY) && x.contains(&-104.0));
         assert!(x.iter().any(|x| *x == 0.0 && x.is_sign_negative()));
-        let exponents: HashSet<_> = x.iter().map(|x| Storage::F32.bits(*x) >> 23 & 0xff).collect();
+        let exponents: HashSet<_> = x.iter().map(|x| Dtype::F32.bits(*x) >> 23 & 0xff).collect();
         assert_eq!(exponents.len(), 256);
-        let y = values(Inputs::patterns(1), Role::Saved(Saved::Y), Storage::F32, 0, 100_000);
+        let y = values(Inputs::patterns(1), Role::Saved(Saved::Y), Dtype::F32, 0, 100_000);
         assert!(y.iter().all(|y| (0.0..=1.0).contains(y)) && y.contains(&0.0) && y.contains(&1.0));
     }
 
@@ -543,35 +540,35 @@ mod tests {
             .flat_map(|kernel| kernel.inputs().map(move |role| (kernel, role)).collect::<Vec<_>>())
     }
 
-    fn bits(inputs: Inputs, activation: &Activation, role: Role, storage: Storage) -> Vec<u32> {
-        let mut bytes = vec![0xff; 9001 * storage.element_size()];
-        inputs.fill(activation, role, storage, 4000, &mut bytes);
-        (0..9001).map(|index| storage.element(&bytes, index)).collect()
+    fn bits(inputs: Inputs, activation: &Activation, role: Role, dtype: Dtype) -> Vec<u32> {
+        let mut bytes = vec![0xff; 9001 * dtype.element_size()];
+        inputs.fill(activation, role, dtype, 4000, &mut bytes);
+        (0..9001).map(|index| dtype.element(&bytes, index)).collect()
     }
 
     #[test]
     fn constant_inputs_are_one_ordinary_number_a_tensor_and_what_follows_from_it() {
         for (kernel, role) in inputs_of_kernels() {
-            let (activation, storage) = (kernel.activation, kernel.storage);
-            let found = bits(Inputs::constant(1), activation, role, storage);
+            let (activation, dtype) = (kernel.activation, kernel.dtype);
+            let found = bits(Inputs::constant(1), activation, role, dtype);
             assert!(found.iter().all(|bits| *bits == found[0]), "{} {role:?}", kernel.path());
-            let x = if storage == Storage::F32 { 0x3f49_0fdb } else { 0x3a48 };
-            let dy = if storage == Storage::F32 { 0xbf2d_f854 } else { 0xb970 };
+            let x = if dtype == Dtype::F32 { 0x3f49_0fdb } else { 0x3a48 };
+            let dy = if dtype == Dtype::F32 { 0xbf2d_f854 } else { 0xb970 };
             let expected = match role {
                 Role::X | Role::Saved(Saved::X) => x,
                 Role::Dy => dy,
-                Role::Saved(Saved::Mask) => storage.bits(1.0),
+                Role::Saved(Saved::Mask) => dtype.bits(1.0),
                 Role::Saved(Saved::Y) => {
                     let forward =
                         activation.forward().expect("y is saved of what has a forward pass");
-                    storage.bits(forward.truth(storage.value(x), 0.0))
+                    dtype.bits(forward.reference(dtype.value(x), 0.0))
                 }
                 Role::Result | Role::MaskResult => unreachable!("results are not inputs"),
             };
             assert_eq!(found[0], expected, "{} {role:?}", kernel.path());
             assert_eq!(
                 found,
-                bits(Inputs::constant(2), activation, role, storage),
+                bits(Inputs::constant(2), activation, role, dtype),
                 "of another seed"
             );
         }
@@ -580,9 +577,9 @@ mod tests {
     #[test]
     fn zeros_are_zero_bits_and_the_forward_of_zero() {
         for (kernel, role) in inputs_of_kernels() {
-            let found = bits(Inputs::zeros(1), kernel.activation, role, kernel.storage);
+            let found = bits(Inputs::zeros(1), kernel.activation, role, kernel.dtype);
             let is_half = role == Role::Saved(Saved::Y) && kernel.activation.name == "sigmoid";
-            let expected = if is_half { kernel.storage.bits(0.5) } else { 0 };
+            let expected = if is_half { kernel.dtype.bits(0.5) } else { 0 };
             assert!(found.iter().all(|bits| *bits == expected), "{} {role:?}", kernel.path());
         }
     }
@@ -592,7 +589,7 @@ mod tests {
         for (kernel, role) in inputs_of_kernels() {
             for elements in [1 << 16, 1 << 20] {
                 let share = |inputs: Inputs| {
-                    inputs.distinct_share(kernel.activation, role, kernel.storage, elements)
+                    inputs.distinct_share(kernel.activation, role, kernel.dtype, elements)
                 };
                 let what = format!("{} {role:?} n={elements}", kernel.path());
                 let normal = share(Inputs::normal(DEFAULT_SEED));
@@ -607,23 +604,23 @@ mod tests {
 
     #[test]
     fn the_sample_of_words_reaches_both_ends_and_leaves_no_small_tensor_out() {
-        let share = |inputs: Inputs, role, storage, elements| {
-            inputs.distinct_share(sigmoid(), role, storage, elements)
+        let share = |inputs: Inputs, role, dtype, elements| {
+            inputs.distinct_share(sigmoid(), role, dtype, elements)
         };
-        assert_eq!(share(Inputs::normal(1), Role::X, Storage::F32, 0), 1.0);
+        assert_eq!(share(Inputs::normal(1), Role::X, Dtype::F32, 0), 1.0);
         // A word of one number and padding; a full word of it and one that is padded; many full ones and one that is padded.
-        let constant = |storage, elements| share(Inputs::constant(1), Role::X, storage, elements);
-        assert_eq!(constant(Storage::F32, 1), 1.0);
-        assert_eq!(constant(Storage::F32, 5), 1.0);
-        assert_eq!(constant(Storage::F32, 8), 0.5);
-        assert_eq!(constant(Storage::F16, 8 * 4095 + 1), 2.0 / 4096.0);
+        let constant = |dtype, elements| share(Inputs::constant(1), Role::X, dtype, elements);
+        assert_eq!(constant(Dtype::F32, 1), 1.0);
+        assert_eq!(constant(Dtype::F32, 5), 1.0);
+        assert_eq!(constant(Dtype::F32, 8), 0.5);
+        assert_eq!(constant(Dtype::F16, 8 * 4095 + 1), 2.0 / 4096.0);
         // One word more than the sample has; and the last one is in it.
-        assert_eq!(constant(Storage::F32, 4 * 4096 + 4), 1.0 / 4096.0);
-        assert_eq!(constant(Storage::F32, 4 * 4096 + 1), 2.0 / 4096.0);
-        assert_eq!(constant(Storage::F32, (1 << 26) + 1), 2.0 / 4096.0);
+        assert_eq!(constant(Dtype::F32, 4 * 4096 + 4), 1.0 / 4096.0);
+        assert_eq!(constant(Dtype::F32, 4 * 4096 + 1), 2.0 / 4096.0);
+        assert_eq!(constant(Dtype::F32, (1 << 26) + 1), 2.0 / 4096.0);
         // Words of 128 elements.
         let mask =
-            |elements| share(Inputs::constant(1), Role::Saved(Saved::Mask), Storage::F16, elements);
+            |elements| share(Inputs::constant(1), Role::Saved(Saved::Mask), Dtype::F16, elements);
         assert_eq!(mask(128 * 10), 0.1);
         assert_eq!(mask(128 * 9 + 32), 0.2);
     }

@@ -1,9 +1,9 @@
-//! A kernel: an activation's form over a storage, by a driver. Its id, its WGSL, its tensors, and from these the bytes it moves.
+//! A kernel: an activation's variant over a dtype, by a driver. Its id, its WGSL, its tensors, and from these the bytes it moves.
 
 use crate::kernels::activation::{
-    ACTIVATIONS, Activation, Direction, Form, ForwardKind, Pass, Saved,
+    ACTIVATIONS, Activation, Direction, ForwardKind, Pass, Saved, Variant,
 };
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 
 /// What a tensor is to a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,23 +26,23 @@ pub struct Kernel {
     /// What is computed.
     pub activation: &'static Activation,
     /// How.
-    pub form: &'static Form,
+    pub variant: &'static Variant,
     /// On what.
-    pub storage: Storage,
+    pub dtype: Dtype,
 }
 
-/// Every kernel: all forms of all activations over all storages, in the order of tables.
+/// Every kernel: all variants of all activations over all dtypes, in the order of tables.
 pub fn all() -> impl Iterator<Item = Kernel> {
-    Storage::ALL.into_iter().flat_map(|storage| {
+    Dtype::ALL.into_iter().flat_map(|dtype| {
         Direction::ALL.into_iter().flat_map(move |direction| {
             ACTIVATIONS.iter().flat_map(move |activation| {
-                let wanted = move |form: &&Form| {
-                    form.pass.direction() == direction && form.storages.contains(&storage)
+                let wanted = move |variant: &&Variant| {
+                    variant.pass.direction() == direction && variant.dtypes.contains(&dtype)
                 };
-                activation.forms.iter().filter(wanted).map(move |form| Kernel {
+                activation.variants.iter().filter(wanted).map(move |variant| Kernel {
                     activation,
-                    form,
-                    storage,
+                    variant,
+                    dtype,
                 })
             })
         })
@@ -50,23 +50,24 @@ pub fn all() -> impl Iterator<Item = Kernel> {
 }
 
 impl Kernel {
-    /// The default form of an activation for a direction, if it has one.
+    /// The default variant of an activation for a direction, if it has one.
     #[must_use]
-    pub fn default_form(
+    pub fn default_variant(
         activation: &'static Activation,
         direction: Direction,
-        storage: Storage,
+        dtype: Dtype,
     ) -> Option<Self> {
-        let fits =
-            |form: &&Form| form.pass.direction() == direction && form.storages.contains(&storage);
-        let form = activation.forms.iter().find(fits)?;
-        Some(Self { activation, form, storage })
+        let fits = |variant: &&Variant| {
+            variant.pass.direction() == direction && variant.dtypes.contains(&dtype)
+        };
+        let variant = activation.variants.iter().find(fits)?;
+        Some(Self { activation, variant, dtype })
     }
 
     /// Which pass it belongs to.
     #[must_use]
     pub fn direction(&self) -> Direction {
-        self.form.pass.direction()
+        self.variant.pass.direction()
     }
 
     /// Its id without a size, such as `forward/f32/sigmoid/two_sided`.
@@ -75,28 +76,28 @@ impl Kernel {
         format!(
             "{}/{}/{}/{}",
             self.direction().name(),
-            self.storage.name(),
+            self.dtype.name(),
             self.activation.name,
-            self.form.name
+            self.variant.name
         )
     }
 
     /// Its id at a size, such as `forward/f32/n=16777216/sigmoid/two_sided`: group first, so that what is compared prints together.
     #[must_use]
     pub fn id(&self, elements: u64) -> String {
-        format!("{}/{}", group_id(self.direction(), self.storage, elements), self.member_id())
+        format!("{}/{}", group_id(self.direction(), self.dtype, elements), self.member_id())
     }
 
     /// The part of the id that tells it from the other members of its group, such as `sigmoid/two_sided`.
     #[must_use]
     pub fn member_id(&self) -> String {
-        format!("{}/{}", self.activation.name, self.form.name)
+        format!("{}/{}", self.activation.name, self.variant.name)
     }
 
     /// The tensors it touches in the order of their bindings, which start at 1: what it writes, the result first, then what it reads.
     #[must_use]
     pub fn tensors(&self) -> &'static [Role] {
-        match self.form.pass {
+        match self.variant.pass {
             Pass::Forward { kind: ForwardKind::WithMask, .. } => {
                 &[Role::Result, Role::MaskResult, Role::X]
             }
@@ -125,7 +126,7 @@ impl Kernel {
             if role.is_mask() {
                 elements.div_ceil(32) * 4
             } else {
-                elements * self.storage.element_bytes()
+                elements * self.dtype.element_bytes()
             }
         };
         self.tensors().iter().map(bytes).sum()
@@ -135,16 +136,19 @@ impl Kernel {
     #[must_use]
     pub fn words_per_unit(&self) -> u64 {
         if self.tensors().iter().any(|role| role.is_mask()) {
-            2 * self.storage.element_bytes()
+            2 * self.dtype.element_bytes()
         } else {
             1
         }
     }
 
-    /// Its whole WGSL: storage, activation, a line or two of glue, the words of an invocation, driver.
+    /// Its whole WGSL: dtype, activation, a line or two of glue, the words of an invocation, driver.
     #[must_use]
     pub fn wgsl(&self) -> String {
-        self.wgsl_of(self.activation.wgsl, &format!("{}_{}", self.activation.name, self.form.name))
+        self.wgsl_of(
+            self.activation.wgsl,
+            &format!("{}_{}", self.activation.name, self.variant.name),
+        )
     }
 
     /// [`Self::wgsl`] around another function of the same operands, and the text that defines it.
@@ -153,7 +157,7 @@ impl Kernel {
         let forward = format!("fn forward(x: T) -> T {{ return {function}(x); }}\n");
         let backward =
             format!("fn backward(saved: T, dy: T) -> T {{ return {function}(saved, dy); }}\n");
-        let (glue, driver) = match self.form.pass {
+        let (glue, driver) = match self.variant.pass {
             Pass::Forward { kind: ForwardKind::WithMask, .. } => (
                 forward
                     + &format!(
@@ -169,31 +173,31 @@ impl Kernel {
                 (backward, include_str!("../../shaders/drivers/backward.wgsl"))
             }
         };
-        let storage = if self.is_raw() {
-            include_str!("../../shaders/storage/raw.wgsl")
+        let dtype = if self.is_raw() {
+            include_str!("../../shaders/dtypes/raw.wgsl")
         } else {
-            self.storage.wgsl()
+            self.dtype.wgsl()
         };
         let words = include_str!("../../shaders/drivers/words.wgsl");
-        [storage, definitions, &glue, words, driver].join("\n")
+        [dtype, definitions, &glue, words, driver].join("\n")
     }
 
     /// Whether it moves bits without arithmetic.
     #[must_use]
     pub fn is_raw(&self) -> bool {
-        matches!(self.form.pass, Pass::Forward { kind: ForwardKind::Raw, .. })
+        matches!(self.variant.pass, Pass::Forward { kind: ForwardKind::Raw, .. })
     }
 
     /// Whether it stores results two at a time by pack2x16float.
     #[must_use]
     pub fn packs_pairs(&self) -> bool {
-        self.storage == Storage::F16 && !self.is_raw()
+        self.dtype == Dtype::F16 && !self.is_raw()
     }
 
     /// Whether its shader needs 16-bit floats as a feature of the adapter.
     #[must_use]
     pub fn needs_shader_f16(&self) -> bool {
-        self.storage == Storage::F16Native && !self.is_raw()
+        self.dtype == Dtype::F16Native && !self.is_raw()
     }
 }
 
@@ -213,6 +217,6 @@ impl Role {
 
 /// The id of kernels that are compared with one another, such as `forward/f32/n=16777216`.
 #[must_use]
-pub fn group_id(direction: Direction, storage: Storage, elements: u64) -> String {
-    format!("{}/{}/n={elements}", direction.name(), storage.name())
+pub fn group_id(direction: Direction, dtype: Dtype, elements: u64) -> String {
+    format!("{}/{}/n={elements}", direction.name(), dtype.name())
 }

@@ -1,14 +1,14 @@
-//! The table of ops: functions of which a ladder makes rungs, from a bare fma up to whole activations and their gradients.
+//! The table of ops: functions of which a chain makes steps, from a bare fma up to whole activations and their gradients.
 //!
-//! A rung is v = fma(f(v, x), factor, x). f, the factor and the range of x are chosen so that the chain stays in the domain of f, that
+//! A step is v = fma(f(v, x), factor, x). f, the factor and the range of x are chosen so that the chain stays in the domain of f, that
 //! |factor df/dv| stays below 1, so that errors die out, and that values differ from lane to lane.
 
-use crate::kernels::activation::{Activation, Direction, Form};
+use crate::kernels::activation::{Activation, Direction, Variant};
 use crate::kernels::bounds::{Allowed, Case};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::reference;
 
-/// A function with its place on a ladder.
+/// A function with its place on a chain.
 #[derive(Clone, Copy, Debug)]
 pub struct Op {
     /// In ids: `exp2`, `sigmoid/two_sided`, `backward/sigmoid/from_y`.
@@ -23,10 +23,10 @@ pub struct Op {
     pub factor: f32,
     /// The ends of x, from which the chain also starts.
     pub range: [f64; 2],
-    /// The activation whose functions `wgsl` calls, with the name of its form.
-    pub form: Option<(&'static str, &'static str)>,
-    /// The storages it is written for.
-    pub storages: &'static [Storage],
+    /// The activation whose functions `wgsl` calls, with the name of its variant.
+    pub variant: Option<(&'static str, &'static str)>,
+    /// The dtypes it is written for.
+    pub dtypes: &'static [Dtype],
 }
 
 /// How far WGSL lets a function be off.
@@ -40,12 +40,12 @@ pub enum Error {
     Exponential,
     /// So much in f32, and so much in f16.
     Absolute(f64, f64),
-    /// What the form allows.
-    OfForm,
+    /// What the variant allows.
+    OfVariant,
 }
 
-/// The storages whose arithmetic a ladder can climb in.
-const NATIVE: &[Storage] = &[Storage::F32, Storage::F16Native];
+/// The dtypes whose arithmetic a chain can runner in.
+const NATIVE: &[Dtype] = &[Dtype::F32, Dtype::F16Native];
 
 const fn op(
     name: &'static str,
@@ -55,33 +55,33 @@ const fn op(
     factor: f32,
     range: [f64; 2],
 ) -> Op {
-    Op { name, wgsl, reference, error, factor, range, form: None, storages: NATIVE }
+    Op { name, wgsl, reference, error, factor, range, variant: None, dtypes: NATIVE }
 }
 
-const fn of_form(
+const fn of_variant(
     name: &'static str,
     wgsl: &'static str,
     reference: fn(f64, f64) -> f64,
     factor: f32,
     range: [f64; 2],
-    form: (&'static str, &'static str),
+    variant: (&'static str, &'static str),
 ) -> Op {
     Op {
         name,
         wgsl,
         reference,
-        error: Error::OfForm,
+        error: Error::OfVariant,
         factor,
         range,
-        form: Some(form),
-        storages: NATIVE,
+        variant: Some(variant),
+        dtypes: NATIVE,
     }
 }
 
-/// The factor of the fma ladder.
+/// The factor of the fma chain.
 pub const FMA_FACTOR: f32 = -0.75;
 
-/// The fma alone: the unit that rungs are counted in.
+/// The fma alone: the unit that steps are counted in.
 pub static FMA: Op = op("fma", "v", |v, _| v, Error::None, FMA_FACTOR, [-2.0, 2.0]);
 
 /// All ops, in the order of tables.
@@ -113,7 +113,7 @@ pub static OPS: &[Op] = &[
         [-2.0, 2.0],
     ),
     op("tanh", "tanh(v)", |v, _| libm::tanh(v), Error::Absolute(1e-5, 0.0078125), 0.5, [-2.0, 2.0]),
-    of_form(
+    of_variant(
         "relu/plain",
         "relu_plain(v)",
         |v, _| reference::relu(v),
@@ -121,7 +121,7 @@ pub static OPS: &[Op] = &[
         [-2.0, 2.0],
         ("relu", "plain"),
     ),
-    of_form(
+    of_variant(
         "sigmoid/two_sided",
         "sigmoid_two_sided(v)",
         |v, _| reference::sigmoid(v),
@@ -129,7 +129,7 @@ pub static OPS: &[Op] = &[
         [-4.0, 4.0],
         ("sigmoid", "two_sided"),
     ),
-    of_form(
+    of_variant(
         "sigmoid/naive",
         "sigmoid_naive(v)",
         |v, _| reference::sigmoid(v),
@@ -137,7 +137,7 @@ pub static OPS: &[Op] = &[
         [-4.0, 4.0],
         ("sigmoid", "naive"),
     ),
-    of_form(
+    of_variant(
         "sigmoid/exp2",
         "sigmoid_exp2(v)",
         |v, _| reference::sigmoid(v),
@@ -145,7 +145,7 @@ pub static OPS: &[Op] = &[
         [-4.0, 4.0],
         ("sigmoid", "exp2"),
     ),
-    of_form(
+    of_variant(
         "sigmoid/tanh",
         "sigmoid_tanh(v)",
         |v, _| reference::sigmoid(v),
@@ -154,8 +154,8 @@ pub static OPS: &[Op] = &[
         ("sigmoid", "tanh"),
     ),
     Op {
-        storages: &[Storage::F32],
-        ..of_form(
+        dtypes: &[Dtype::F32],
+        ..of_variant(
             "sigmoid/poly",
             "sigmoid_poly(v)",
             |v, _| reference::sigmoid(v),
@@ -165,7 +165,7 @@ pub static OPS: &[Op] = &[
         )
     },
     // The chain runs through the saved tensor, so that nothing of the gradient can be computed once and kept.
-    of_form(
+    of_variant(
         "backward/relu/from_y",
         "relu_from_y(v, x)",
         reference::relu_backward,
@@ -173,7 +173,7 @@ pub static OPS: &[Op] = &[
         [-2.0, 2.0],
         ("relu", "from_y"),
     ),
-    of_form(
+    of_variant(
         "backward/sigmoid/from_y",
         "sigmoid_from_y(v, x)",
         reference::sigmoid_from_y,
@@ -181,7 +181,7 @@ pub static OPS: &[Op] = &[
         [0.125, 0.75],
         ("sigmoid", "from_y"),
     ),
-    of_form(
+    of_variant(
         "backward/sigmoid/from_x",
         "sigmoid_from_x(v, x)",
         reference::sigmoid_from_x,
@@ -198,37 +198,37 @@ impl Op {
         OPS.iter().find(|op| op.name == name)
     }
 
-    /// The op of the default form of an activation.
+    /// The op of the default variant of an activation.
     #[must_use]
     pub fn of_default(activation: &str, direction: Direction) -> Option<&'static Self> {
-        let forms = Activation::named(activation)?.forms;
-        let form = forms.iter().find(|form| form.pass.direction() == direction)?;
+        let variants = Activation::named(activation)?.variants;
+        let variant = variants.iter().find(|variant| variant.pass.direction() == direction)?;
         let is_that = |op: &&Self| {
-            op.form == Some((activation, form.name))
+            op.variant == Some((activation, variant.name))
                 && op.name.starts_with("backward/") == (direction == Direction::Backward)
         };
         OPS.iter().find(is_that)
     }
 
-    /// The activation and the form whose function it calls.
+    /// The activation and the variant whose function it calls.
     #[must_use]
-    pub fn activation(&self) -> Option<(&'static Activation, &'static Form)> {
-        let (activation, form) = self.form?;
+    pub fn activation(&self) -> Option<(&'static Activation, &'static Variant)> {
+        let (activation, variant) = self.variant?;
         let activation = Activation::named(activation)?;
-        Some((activation, activation.forms.iter().find(|other| other.name == form)?))
+        Some((activation, activation.variants.iter().find(|other| other.name == variant)?))
     }
 
-    /// How far f of v and x may be off in arithmetic of that storage.
+    /// How far f of v and x may be off in arithmetic of that dtype.
     #[must_use]
-    pub fn error_at(&self, storage: Storage, v: f64, x: f64) -> f64 {
-        let format = storage.arithmetic();
-        let truth = (self.reference)(v, x);
-        let is_f32 = storage.arithmetic() == Storage::F32.arithmetic();
+    pub fn error_at(&self, dtype: Dtype, v: f64, x: f64) -> f64 {
+        let format = dtype.arithmetic();
+        let reference = (self.reference)(v, x);
+        let is_f32 = dtype.arithmetic() == Dtype::F32.arithmetic();
         match self.error {
             Error::None => 0.0,
-            Error::Ulps(ulps) => ulps * format.ulp(truth),
+            Error::Ulps(ulps) => ulps * format.ulp(reference),
             Error::Exponential => {
-                (if is_f32 { 3.0 } else { 1.0 } + 2.0 * v.abs()) * format.ulp(truth)
+                (if is_f32 { 3.0 } else { 1.0 } + 2.0 * v.abs()) * format.ulp(reference)
             }
             Error::Absolute(single, half) => {
                 if is_f32 {
@@ -237,13 +237,15 @@ impl Op {
                     half
                 }
             }
-            Error::OfForm => {
-                let (_, form) = self.activation().expect("a form of the table");
-                let dy = if form.pass.direction() == Direction::Backward { x } else { 0.0 };
-                let case = Case { storage, first: v, first_bits: storage.bits(v), dy, truth };
-                match (form.allowed)(&case) {
-                    Allowed::Within { lowest, highest } => (highest - truth).max(truth - lowest),
-                    Allowed::OneOf(a, b) => (a - truth).abs().max((b - truth).abs()),
+            Error::OfVariant => {
+                let (_, variant) = self.activation().expect("a variant of the table");
+                let dy = if variant.pass.direction() == Direction::Backward { x } else { 0.0 };
+                let case = Case { dtype, first: v, first_bits: dtype.bits(v), dy, reference };
+                match (variant.allowed)(&case) {
+                    Allowed::Within { lowest, highest } => {
+                        (highest - reference).max(reference - lowest)
+                    }
+                    Allowed::OneOf(a, b) => (a - reference).abs().max((b - reference).abs()),
                     Allowed::Bits(_) | Allowed::Anything => 0.0,
                 }
             }
@@ -262,14 +264,14 @@ mod tests {
                 let x = op.range[0] + (op.range[1] - op.range[0]) * f64::from(step) / 1000.0;
                 let factor = f64::from(op.factor);
                 let mut v = x;
-                for rung in 0..64 {
+                for step in 0..64 {
                     let h = 1e-6;
                     let slope = ((op.reference)(v + h, x) - (op.reference)(v - h, x)) / (2.0 * h);
                     // At a step the difference is not a slope; there the chain does not cross it.
                     let is_step = matches!(op.name, "select" | "backward/relu/from_y");
                     assert!(
                         is_step || (factor * slope).abs() <= 0.7501,
-                        "{} at {v}, rung {rung}: {slope}",
+                        "{} at {v}, step {step}: {slope}",
                         op.name
                     );
                     v = factor.mul_add((op.reference)(v, x), x);
@@ -296,7 +298,7 @@ mod tests {
     fn names_are_unique_and_forms_are_there() {
         for (index, op) in OPS.iter().enumerate() {
             assert!(OPS[..index].iter().all(|other| other.name != op.name), "{}", op.name);
-            assert_eq!(op.form.is_some(), op.activation().is_some(), "{}", op.name);
+            assert_eq!(op.variant.is_some(), op.activation().is_some(), "{}", op.name);
             assert!(op.wgsl.contains('v'), "{}", op.name);
         }
     }

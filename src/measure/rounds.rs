@@ -1,11 +1,11 @@
-//! Taking samples: panels of workloads that are timed together, round by round.
+//! Taking samples: groups of workloads that are timed together, round by round.
 //!
-//! A sample is one compute pass with the same number of dispatches for every member of a panel. A round is one sample of each member, in
+//! A sample is one compute pass with the same number of dispatches for every member of a group. A round is one sample of each member, in
 //! an order that changes from round to round, so that what drifts (clock, temperature, other processes) meets all members alike; ratios
 //! are taken within rounds. The number of rounds is fixed by a pilot before the first, not by watching an interval shrink: stopping when the
 //! noise looks small makes intervals that promise too much.
 //!
-//! Before and behind each sample stands a witness: a short ladder of fma, whose time is the inverse of the core's clock. Where the two
+//! Before and behind each sample stands a probe: a short chain of fma, whose time is the inverse of the core's clock. Where the two
 //! disagree the clock changed during the sample.
 
 use std::time::{Duration, Instant};
@@ -46,11 +46,11 @@ pub trait Stopwatch {
 pub struct Plan {
     /// How long the members are run before the first sample.
     pub warm_up: Duration,
-    /// The length that a sample of the panel's slowest member is brought to, by repeating the dispatch. Drivers end passes of seconds,
+    /// The length that a sample of the group's slowest member is brought to, by repeating the dispatch. Drivers end passes of seconds,
     /// and clocks sag in long pauses; milliseconds are neither, and thousands of clock ticks.
     pub sample: Duration,
-    /// The time that a panel may take. More rounds than the fewest are made only within it.
-    pub panel: Duration,
+    /// The time that a group may take. More rounds than the fewest are made only within it.
+    pub group: Duration,
     /// The fewest rounds, rounded up to whole turns of the orders.
     pub min_rounds: u32,
     /// The most rounds, rounded up to whole turns as well.
@@ -59,10 +59,10 @@ pub struct Plan {
     pub half_width: f64,
     /// So many times longer samples are taken where the ratios of the first rounds are unsteady, which are then thrown away: a process that comes and goes
     /// every few milliseconds is in each of those alike. 1 where it is not worth it.
-    pub patience: u32,
-    /// How much the witnesses before and behind a sample may differ, relative to the faster; none keeps every sample. A software adapter's
-    /// witness tells how busy the cores are rather than how fast their clock is, and is recorded alone.
-    pub witness_tolerance: Option<f64>,
+    pub retry_factor: u32,
+    /// How much the probes before and behind a sample may differ, relative to the faster; none keeps every sample. A software adapter's
+    /// probe tells how busy the cores are rather than how fast their clock is, and is recorded alone.
+    pub probe_tolerance: Option<f64>,
 }
 
 impl Plan {
@@ -70,28 +70,28 @@ impl Plan {
     pub const QUICK: Self = Self {
         warm_up: Duration::from_millis(50),
         sample: Duration::from_millis(2),
-        panel: Duration::from_millis(500),
+        group: Duration::from_millis(500),
         min_rounds: 20,
         max_rounds: 200,
         half_width: 0.005,
-        patience: 1,
-        witness_tolerance: Some(0.03),
+        retry_factor: 1,
+        probe_tolerance: Some(0.03),
     };
 
     /// What the other profiles use, on hardware.
     pub const STANDARD: Self = Self {
         warm_up: Duration::from_millis(100),
         sample: Duration::from_millis(5),
-        panel: Duration::from_secs(2),
+        group: Duration::from_secs(2),
         max_rounds: 1000,
         half_width: 0.0025,
         ..Self::QUICK
     };
 
-    /// For an adapter that shares its cores with everything else: see [`Self::witness_tolerance`].
+    /// For an adapter that shares its cores with everything else: see [`Self::probe_tolerance`].
     #[must_use]
     pub fn on_software(self) -> Self {
-        Self { witness_tolerance: None, ..self }
+        Self { probe_tolerance: None, ..self }
     }
 
     /// To rank shapes and to scan sizes, which are short and many.
@@ -101,13 +101,13 @@ impl Plan {
         Self {
             warm_up: least(self.warm_up, 10),
             sample: self.sample / 2,
-            panel: least(self.panel, 200),
+            group: least(self.group, 200),
             ..self
         }
     }
 }
 
-/// The samples of a panel.
+/// The samples of a group.
 #[derive(Clone, Debug)]
 pub struct Samples {
     /// Dispatches of each sample, and rounds.
@@ -120,19 +120,19 @@ pub struct Samples {
     pub measure: Duration,
 }
 
-/// The samples of one member of a panel.
+/// The samples of one member of a group.
 #[derive(Clone, Debug, Default)]
 pub struct Member {
     /// Per round, ns per dispatch; none where the sample was dropped.
     pub ns: Vec<Option<f64>>,
-    /// Per round, the mean time of the witnesses before and behind the sample, in ns; none without a witness.
-    pub witness_ns: Vec<Option<f64>>,
+    /// Per round, the mean time of the probes before and behind the sample, in ns; none without a probe.
+    pub probe_ns: Vec<Option<f64>>,
     /// Samples that the clock gave no time for.
     pub dropped_by_clock: u32,
     /// Why the clock gave none, the last time.
     pub reject: Option<Reject>,
-    /// Samples whose witnesses disagreed.
-    pub dropped_by_witness: u32,
+    /// Samples whose probes disagreed.
+    pub dropped_by_probe: u32,
 }
 
 /// How many times a pass is tried when the clock gives no time for it.
@@ -153,7 +153,7 @@ const MEDIAN_OVER_MEAN: f64 = 1.253;
 /// Passes that are submitted before any is waited for take about so long: drivers end what runs for seconds.
 const IN_FLIGHT: Duration = Duration::from_millis(100);
 
-/// Times the members of a panel together, each sample between two of the witness, if there is one. Dispatches and rounds are found by a
+/// Times the members of a group together, each sample between two of the probe, if there is one. Dispatches and rounds are found by a
 /// pilot, or those that another device has `fixed`.
 ///
 /// # Errors
@@ -161,45 +161,39 @@ const IN_FLIGHT: Duration = Duration::from_millis(100);
 pub fn measure<S: Stopwatch>(
     stopwatch: &S,
     members: &[&S::Work],
-    witness: Option<&S::Work>,
+    probe: Option<&S::Work>,
     plan: &Plan,
     fixed: Option<Fixed>,
 ) -> Result<Samples> {
     let began = Instant::now();
-    let (own, round_ns) = warm_up(stopwatch, members, witness, plan)?;
+    let (own, round_ns) = warm_up(stopwatch, members, probe, plan)?;
     let dispatches = fixed.map_or(own, |fixed| fixed.dispatches);
     // Another device may have fixed longer samples.
     let round_ns = round_ns * (f64::from(dispatches) / f64::from(own)).max(1.0);
-    let panel = Panel {
-        stopwatch,
-        members,
-        witness,
-        dispatches,
-        round_ns,
-        tolerance: plan.witness_tolerance,
-    };
+    let group =
+        Group { stopwatch, members, probe, dispatches, round_ns, tolerance: plan.probe_tolerance };
     let rounds = if let Some(fixed) = fixed {
         fixed.rounds
     } else {
         // Whole turns of the orders, so that every place is taken equally often.
         let turn = 2 * u32::try_from(members.len()).expect("a handful").max(1);
         let most =
-            whole(nanoseconds(plan.panel) / round_ns).clamp(plan.min_rounds, plan.max_rounds);
+            whole(nanoseconds(plan.group) / round_ns).clamp(plan.min_rounds, plan.max_rounds);
         if most > plan.min_rounds {
-            let pilot = panel.rounds(PILOT_ROUNDS.next_multiple_of(turn))?;
+            let pilot = group.rounds(PILOT_ROUNDS.next_multiple_of(turn))?;
             rounds_for(&pilot, plan.half_width).clamp(plan.min_rounds, most).next_multiple_of(turn)
         } else {
             plan.min_rounds.next_multiple_of(turn)
         }
     };
     let mut warm_up = began.elapsed();
-    let mut members = panel.rounds(rounds)?;
+    let mut members = group.rounds(rounds)?;
     let mut fixed_here = Fixed { dispatches, rounds };
-    if fixed.is_none() && plan.patience > 1 && spread(&members) > UNSTEADY {
+    if fixed.is_none() && plan.retry_factor > 1 && spread(&members) > UNSTEADY {
         warm_up = began.elapsed();
-        fixed_here.dispatches = dispatches.saturating_mul(plan.patience).min(MOST_DISPATCHES);
-        let round_ns = round_ns * f64::from(plan.patience);
-        members = Panel { dispatches: fixed_here.dispatches, round_ns, ..panel }.rounds(rounds)?;
+        fixed_here.dispatches = dispatches.saturating_mul(plan.retry_factor).min(MOST_DISPATCHES);
+        let round_ns = round_ns * f64::from(plan.retry_factor);
+        members = Group { dispatches: fixed_here.dispatches, round_ns, ..group }.rounds(rounds)?;
     }
     let fixed = fixed_here;
     Ok(Samples { fixed, members, warm_up, measure: began.elapsed().saturating_sub(warm_up) })
@@ -214,7 +208,7 @@ pub struct Fixed {
     pub rounds: u32,
 }
 
-/// So many rounds of the members, without a witness: to rank them, where a ratio with an interval is not what is sought.
+/// So many rounds of the members, without a probe: to rank them, where a ratio with an interval is not what is sought.
 ///
 /// # Errors
 /// As [`measure`].
@@ -225,22 +219,21 @@ pub fn rounds<S: Stopwatch>(
     rounds: u32,
 ) -> Result<Vec<Member>> {
     let (dispatches, round_ns) = warm_up(stopwatch, members, None, plan)?;
-    Panel { stopwatch, members, witness: None, dispatches, round_ns, tolerance: None }
-        .rounds(rounds)
+    Group { stopwatch, members, probe: None, dispatches, round_ns, tolerance: None }.rounds(rounds)
 }
 
-/// A panel whose dispatches are settled.
+/// A group whose dispatches are settled.
 #[derive(Clone, Copy)]
-struct Panel<'a, S: Stopwatch> {
+struct Group<'a, S: Stopwatch> {
     stopwatch: &'a S,
     members: &'a [&'a S::Work],
-    witness: Option<&'a S::Work>,
+    probe: Option<&'a S::Work>,
     dispatches: u32,
     round_ns: f64,
     tolerance: Option<f64>,
 }
 
-impl<S: Stopwatch> Panel<'_, S> {
+impl<S: Stopwatch> Group<'_, S> {
     /// So many rounds. All memory is taken before the first.
     fn rounds(&self, rounds: u32) -> Result<Vec<Member>> {
         let rounds = rounds as usize;
@@ -254,23 +247,23 @@ impl<S: Stopwatch> Panel<'_, S> {
         let mut found: Vec<Member> = self
             .members
             .iter()
-            .map(|_| Member { ns: room(), witness_ns: room(), ..Member::default() })
+            .map(|_| Member { ns: room(), probe_ns: room(), ..Member::default() })
             .collect();
         let mut passes = Vec::with_capacity(2 * per_round * rounds_in_flight + 1);
         let mut times = Vec::with_capacity(passes.capacity());
         for order in order.chunks((rounds_in_flight * per_round).max(1)) {
             passes.clear();
             times.clear();
-            // The witness is in front, between any two samples, and behind.
-            passes.extend(self.witness.map(|witness| (witness, 1)));
+            // The probe is in front, between any two samples, and behind.
+            passes.extend(self.probe.map(|probe| (probe, 1)));
             for member in order {
                 passes.push((self.members[*member], self.dispatches));
-                passes.extend(self.witness.map(|witness| (witness, 1)));
+                passes.extend(self.probe.map(|probe| (probe, 1)));
             }
             let is_long = self.round_ns > nanoseconds(IN_FLIGHT);
             self.stopwatch.time(&passes, if is_long { 1 } else { passes.len() }, &mut times)?;
             for (at, member) in order.iter().enumerate() {
-                let (time, around) = match self.witness {
+                let (time, around) = match self.probe {
                     Some(_) => (times[2 * at + 1], Some([times[2 * at], times[2 * at + 2]])),
                     None => (times[at], None),
                 };
@@ -293,7 +286,7 @@ impl Member {
         stats::quantile(&ns, 0.25)
     }
 
-    /// Keeps or drops a sample by its own time and that of the witnesses around it.
+    /// Keeps or drops a sample by its own time and that of the probes around it.
     fn take(
         &mut self,
         time: Time,
@@ -301,12 +294,12 @@ impl Member {
         dispatches: u32,
         tolerance: Option<f64>,
     ) {
-        let witness = around.map(|[before, behind]| Ok::<_, Reject>([before?, behind?]));
-        self.witness_ns
-            .push(witness.and_then(|times| {
+        let probe = around.map(|[before, behind]| Ok::<_, Reject>([before?, behind?]));
+        self.probe_ns
+            .push(probe.and_then(|times| {
                 times.ok().map(|[before, behind]| f64::midpoint(before, behind))
             }));
-        let sample = match (time, witness) {
+        let sample = match (time, probe) {
             (Err(reject), _) | (Ok(_), Some(Err(reject))) => {
                 self.dropped_by_clock += 1;
                 self.reject = Some(reject);
@@ -317,7 +310,7 @@ impl Member {
                     (before - behind).abs() > tolerance * before.min(behind)
                 }) =>
             {
-                self.dropped_by_witness += 1;
+                self.dropped_by_probe += 1;
                 None
             }
             (Ok(ns), _) => Some(ns / f64::from(dispatches)),
@@ -331,7 +324,7 @@ fn rounds_for(pilot: &[Member], half_width: f64) -> u32 {
     whole((1.96 * MEDIAN_OVER_MEAN * spread(pilot) / half_width).powi(2))
 }
 
-/// The standard deviation, relative to its median, of the ratio to the first member that varies most (or, of a panel of one, of its time), as the
+/// The standard deviation, relative to its median, of the ratio to the first member that varies most (or, of a group of one, of its time), as the
 /// quartiles have it.
 fn spread(rounds: &[Member]) -> f64 {
     let spread = |member: &Member| {
@@ -362,7 +355,7 @@ fn order(members: usize, round: usize) -> impl Iterator<Item = usize> {
 fn warm_up<S: Stopwatch>(
     stopwatch: &S,
     members: &[&S::Work],
-    witness: Option<&S::Work>,
+    probe: Option<&S::Work>,
     plan: &Plan,
 ) -> Result<(u32, f64)> {
     let began = Instant::now();
@@ -375,7 +368,7 @@ fn warm_up<S: Stopwatch>(
         let submitted = Instant::now();
         let times: Vec<f64> =
             times_of(stopwatch, &passes)?.into_iter().filter_map(std::result::Result::ok).collect();
-        let enough = began.elapsed() >= plan.warm_up + plan.panel;
+        let enough = began.elapsed() >= plan.warm_up + plan.group;
         if times.len() < members.len() {
             // A clock too coarse for so few, or one that gives no time at all: then every sample is going to say so.
             if dispatches == MOST_DISPATCHES || enough {
@@ -391,14 +384,14 @@ fn warm_up<S: Stopwatch>(
         let settled =
             wanted <= dispatches.saturating_add(dispatches / 2) && wanted >= dispatches / 2;
         if began.elapsed() >= plan.warm_up && settled || enough {
-            let witness_ns = match witness {
-                Some(witness) => {
-                    times_of(stopwatch, &[(witness, 1), (witness, 1)])?.pop().and_then(Time::ok)
+            let probe_ns = match probe {
+                Some(probe) => {
+                    times_of(stopwatch, &[(probe, 1), (probe, 1)])?.pop().and_then(Time::ok)
                 }
                 None => None,
             };
             #[expect(clippy::cast_precision_loss, reason = "a handful")]
-            return Ok((dispatches, round_ns + witness_ns.unwrap_or(0.0) * members.len() as f64));
+            return Ok((dispatches, round_ns + probe_ns.unwrap_or(0.0) * members.len() as f64));
         }
         // In steps, since a first time that is far too short would ask for a pass of minutes.
         dispatches = wanted.min(dispatches.saturating_mul(16));

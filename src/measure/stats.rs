@@ -145,34 +145,35 @@ pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
     })
 }
 
-/// [`over_devices`] of rounds, so many of each device one after the other; some of them gave nothing, or the quotient by a difference of 0.
+/// [`over_repeats`] of rounds, so many of each device one after the other; some of them gave nothing, or the quotient by a difference of 0.
 #[must_use]
 pub fn of_rounds(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> Option<Estimate> {
     let rounds: Vec<Option<f64>> =
         rounds.map(|round| round.filter(|value| value.is_finite())).collect();
     let per_device = if per_device == 0 { rounds.len().max(1) } else { per_device as usize };
-    over_devices(rounds.chunks(per_device).map(|device| device.iter().flatten().copied().collect()))
+    over_repeats(rounds.chunks(per_device).map(|device| device.iter().flatten().copied().collect()))
 }
 
-/// The median over the samples of several devices, with the hull of the devices' own intervals. None if some device has too few samples for an
+/// The median over the samples of several devices, with the envelope of the devices' own intervals. None if some device has too few samples for an
 /// interval of its own.
 ///
-/// The hull shows what changes from one device to the next, and covers the median over all possible devices with 95 % only as long as that is
-/// no more than the noise within one. Where it is far more, a device is one observation: the hull of d of them covers with
+/// The envelope shows what changes from one device to the next, and covers the median over all possible devices with 95 % only as long as that is
+/// no more than the noise within one. Where it is far more, a device is one observation: the envelope of d of them covers with
 /// 1 - 2^(1 - d), which for three is 75 %.
 #[must_use]
-pub fn over_devices(devices: impl Iterator<Item = Vec<f64>>) -> Option<Estimate> {
+pub fn over_repeats(devices: impl Iterator<Item = Vec<f64>>) -> Option<Estimate> {
     let mut all = Vec::new();
-    let mut hull: Option<(f64, f64)> = None;
+    let mut envelope: Option<(f64, f64)> = None;
     for samples in devices {
         let own = median_interval(&samples)?;
-        hull = Some(
-            hull.map_or((own.low, own.high), |(low, high)| (own.low.min(low), own.high.max(high))),
+        envelope = Some(
+            envelope
+                .map_or((own.low, own.high), |(low, high)| (own.low.min(low), own.high.max(high))),
         );
         all.extend(samples);
     }
     all.sort_by(f64::total_cmp);
-    let (low, high) = hull?;
+    let (low, high) = envelope?;
     Some(Estimate { median: quantile(&all, 0.5)?, low, high })
 }
 
@@ -266,7 +267,7 @@ mod tests {
     #[test]
     fn devices_are_joined_by_their_hull() {
         let join =
-            |devices: &[&[f64]]| over_devices(devices.iter().map(|samples| samples.to_vec()));
+            |devices: &[&[f64]]| over_repeats(devices.iter().map(|samples| samples.to_vec()));
         let low = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let high = [11.0, 12.0, 13.0, 14.0, 15.0, 16.0];
         let own = median_interval(&low).expect("samples");
@@ -287,7 +288,7 @@ mod tests {
         assert_eq!(join(&[]), None);
     }
 
-    /// Of 2000 runs on three devices, each with 20 samples of noise 1 around a median of its own, those whose hull holds the median of all devices.
+    /// Of 2000 runs on three devices, each with 20 samples of noise 1 around a median of its own, those whose envelope holds the median of all devices.
     fn covered_over_devices(spread: f64) -> usize {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(6);
         let mut normal = || random.sample::<f64, _>(rand_distr::StandardNormal);
@@ -295,7 +296,7 @@ mod tests {
             let median = spread * normal();
             (0..20).map(|_| median + normal()).collect::<Vec<f64>>()
         };
-        let mut run = || over_devices((0..3).map(|_| device())).expect("samples");
+        let mut run = || over_repeats((0..3).map(|_| device())).expect("samples");
         (0..2000).map(|_| run()).filter(|found| found.low <= 0.0 && 0.0 <= found.high).count()
     }
 

@@ -330,8 +330,8 @@ impl LineChart {
 
         let mut svg = String::new();
         let legend = self.legend(size, heading + 4.0, &mut svg);
-        let strip = if self.zones.is_empty() { 0.0 } else { LINE_HEIGHT };
-        let top = legend + LINE_HEIGHT + strip + 10.0;
+        let chunk = if self.zones.is_empty() { 0.0 } else { LINE_HEIGHT };
+        let top = legend + LINE_HEIGHT + chunk + 10.0;
         let bottom = top + size.plot_height();
         let widest =
             y.ticks.iter().map(|(_, label)| width_of(label, TEXT_SIZE)).fold(0.0, f64::max);
@@ -348,7 +348,7 @@ impl LineChart {
             svg,
             r#"<text class="faint" x="{}" y="{:.1}">{}</text>"#,
             left.min(14.0),
-            top - strip - 10.0,
+            top - chunk - 10.0,
             escape(&shortened(&self.y.label, right - 14.0, TEXT_SIZE))
         );
         for line in &self.lines {

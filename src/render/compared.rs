@@ -11,9 +11,9 @@ use crate::render::grid::{Block, Grid};
 use crate::render::text::plain;
 
 /// The parts whose pictures say something across reports.
-const SHARED: [&str; 4] = ["gaps", "rates", "bandwidth", "crossover"];
+const SHARED: [&str; 4] = ["ratios", "arithmetic", "bandwidth", "ridge"];
 
-/// Colours of series before those of reports: the first is that of the yardstick, which stands for none of them.
+/// Colours of series before those of reports: the first is that of the copy, which stands for none of them.
 const FIRST_SERIES: usize = 1;
 
 /// Colours that tell reports apart; a page with more has them again.
@@ -141,7 +141,7 @@ fn of_report(
             // What a level of the time axis says is one report's; what one of a ratio says is everyone's.
             let levels: Vec<_> = levels
                 .into_iter()
-                .filter(|level| level.axis == Which::Y && section.name == "gaps")
+                .filter(|level| level.axis == Which::Y && section.name == "ratios")
                 .collect();
             let measured = lines.into_iter().filter(|line| line.look != Look::Computed);
             let chart = |line: Line| {

@@ -9,12 +9,12 @@ use crate::render::text::{csv_cell, plain, wrapped};
 
 /// What it is read as.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum Variant {
     Text,
     Markdown,
 }
 
-impl Form {
+impl Variant {
     /// A line, whatever the reports say in it.
     fn line(self, text: &str) -> String {
         match self {
@@ -42,13 +42,13 @@ impl Form {
 /// For people, in 100 columns where ids are no longer than they are on a quick or standard run.
 #[must_use]
 pub fn text(comparison: &Comparison) -> String {
-    render(comparison, Form::Text)
+    render(comparison, Variant::Text)
 }
 
 /// For a pull request.
 #[must_use]
 pub fn markdown(comparison: &Comparison) -> String {
-    render(comparison, Form::Markdown)
+    render(comparison, Variant::Markdown)
 }
 
 /// A line for each row and report.
@@ -72,11 +72,11 @@ pub fn csv(comparison: &Comparison) -> Result<String> {
         "high",
         "p",
         "p_holm",
-        "base_devices",
-        "new_devices",
+        "base_repeats",
+        "new_repeats",
         "verdict",
         "reason",
-        "devices_needed",
+        "repeats_needed",
     ];
     writer.write_record(header).map_err(|error| failed(&error))?;
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -94,11 +94,11 @@ pub fn csv(comparison: &Comparison) -> Result<String> {
                 number(row.high),
                 number(row.p),
                 number(row.p_holm),
-                row.base_devices.to_string(),
-                row.new_devices.to_string(),
+                row.base_repeats.to_string(),
+                row.new_repeats.to_string(),
                 code(&row.verdict),
                 row.reason.map(|reason| code(&reason)).unwrap_or_default(),
-                row.devices_needed.map(|devices| devices.to_string()).unwrap_or_default(),
+                row.repeats_needed.map(|devices| devices.to_string()).unwrap_or_default(),
             ];
             writer.write_record(record).map_err(|error| failed(&error))?;
         }
@@ -115,44 +115,46 @@ fn code(value: &impl serde::Serialize) -> String {
         .unwrap_or_default()
 }
 
-fn render(comparison: &Comparison, form: Form) -> String {
+fn render(comparison: &Comparison, variant: Variant) -> String {
     let mut parts = Vec::new();
     for other in &comparison.others {
         let begin = parts.len();
-        parts.extend(head(&comparison.base, other, form));
-        parts.extend(Quantity::ALL.into_iter().filter_map(|quantity| table(other, quantity, form)));
-        parts.extend(one_sided("Only in base", &other.only_base, form));
-        parts.extend(one_sided("Only in new", &other.only_new, form));
-        parts.extend(reasons(other, comparison.settings.threshold, form));
+        parts.extend(head(&comparison.base, other, variant));
+        parts.extend(
+            Quantity::ALL.into_iter().filter_map(|quantity| table(other, quantity, variant)),
+        );
+        parts.extend(one_sided("Only in base", &other.only_base, variant));
+        parts.extend(one_sided("Only in new", &other.only_new, variant));
+        parts.extend(reasons(other, comparison.settings.threshold, variant));
         // Whoever reads a terminal sees its end first, whoever reads a page its beginning.
-        let at = if form == Form::Text { parts.len() } else { begin + 1 };
-        parts.insert(at, all_counts(other, form));
+        let at = if variant == Variant::Text { parts.len() } else { begin + 1 };
+        parts.insert(at, all_counts(other, variant));
     }
-    parts.push(form.line(&foot(comparison)));
+    parts.push(variant.line(&foot(comparison)));
     // What a report says ends up on terminals: nothing in it may command them.
     plain(&parts.join("\n\n")).into_owned()
 }
 
 /// Where the figures come from, and what is not the same about it.
-fn head(base: &Source, other: &Other, form: Form) -> Vec<String> {
+fn head(base: &Source, other: &Other, variant: Variant) -> Vec<String> {
     let source = |name: &str, source: &Source| {
-        let Source { file, adapter, profile, devices, started_at, .. } = source;
-        let (profile, devices) = (profile.name(), counted(u64::from(*devices), "device"));
-        let run = format!("{name} {file}: {profile} profile, {devices}, {started_at:.0}");
-        match form {
-            Form::Text => format!("{}\n{}", form.line(&run), form.item(adapter)),
-            Form::Markdown => form.item(&format!("{run}, {adapter}")),
+        let Source { file, adapter, profile, repeats, started_at, .. } = source;
+        let (profile, repeats) = (profile.name(), counted(u64::from(*repeats), "repeat"));
+        let run = format!("{name} {file}: {profile} profile, {repeats}, {started_at:.0}");
+        match variant {
+            Variant::Text => format!("{}\n{}", variant.line(&run), variant.item(adapter)),
+            Variant::Markdown => variant.item(&format!("{run}, {adapter}")),
         }
     };
-    let sources = match form {
-        Form::Text => [source("base", base), source("new ", &other.new)],
-        Form::Markdown => [source("base", base), source("new", &other.new)],
+    let sources = match variant {
+        Variant::Text => [source("base", base), source("new ", &other.new)],
+        Variant::Markdown => [source("base", base), source("new", &other.new)],
     };
     let mut parts = Vec::new();
-    if form == Form::Markdown {
+    if variant == Variant::Markdown {
         parts.push(format!(
             "### {}",
-            form.line(&format!("{} against {}", other.new.file, base.file))
+            variant.line(&format!("{} against {}", other.new.file, base.file))
         ));
     }
     parts.push(sources.join("\n"));
@@ -163,17 +165,17 @@ fn head(base: &Source, other: &Other, form: Form) -> Vec<String> {
         parts.push("Not the same in both:".to_owned());
         let lines = other.differences.iter().map(|difference| {
             let [base, new] = difference.said();
-            form.item(&format!("{}: {base} -> {new}", difference.what))
+            variant.item(&format!("{}: {base} -> {new}", difference.what))
         });
         parts.push(lines.collect::<Vec<_>>().join("\n"));
     }
     parts
 }
 
-fn table(other: &Other, quantity: Quantity, form: Form) -> Option<String> {
+fn table(other: &Other, quantity: Quantity, variant: Variant) -> Option<String> {
     let rows = other.rows.iter().filter(|row| row.quantity == quantity && row.ratio.is_some()).map(
         |row| {
-            let needed = match (row.verdict, row.devices_needed) {
+            let needed = match (row.verdict, row.repeats_needed) {
                 (Verdict::Ambiguous, Some(devices)) => devices.to_string(),
                 (Verdict::Ambiguous, None) => "> 100".to_owned(),
                 _ => String::new(),
@@ -185,7 +187,7 @@ fn table(other: &Other, quantity: Quantity, form: Form) -> Option<String> {
     let grid =
         Grid::of([quantity.heading(), "base", "new", "new : base", "verdict", "devices"], rows)
             .filled()?;
-    Some(form.table(&grid))
+    Some(variant.table(&grid))
 }
 
 /// What a report says of a row.
@@ -209,45 +211,45 @@ fn factor(ratio: f64) -> String {
     if (0.1..10.0).contains(&ratio) { format!("{ratio:.3}") } else { significant(ratio, 3) }
 }
 
-/// Ids that one report alone has, those of a panel in a line.
-fn one_sided(title: &str, ids: &[String], form: Form) -> Option<String> {
+/// Ids that one report alone has, those of a group in a line.
+fn one_sided(title: &str, ids: &[String], variant: Variant) -> Option<String> {
     if ids.is_empty() {
         return None;
     }
-    // direction/storage/n=elements, or ladder/storage.
-    let parts = |id: &str| if id.starts_with("ladder/") { 2 } else { 3 };
+    // direction/dtype/n=elements, or chain/dtype.
+    let parts = |id: &str| if id.starts_with("arithmetic/") { 2 } else { 3 };
     let split = |id: &str| {
         let at = id.match_indices('/').nth(parts(id) - 1).map_or(0, |(at, _)| at);
-        let (panel, name) = id.split_at(at);
-        (panel.to_owned(), name.trim_start_matches('/').to_owned())
+        let (group, name) = id.split_at(at);
+        (group.to_owned(), name.trim_start_matches('/').to_owned())
     };
-    let mut panels: Vec<(String, Vec<String>)> = Vec::new();
-    for (panel, name) in ids.iter().map(|id| split(id)) {
-        match panels.iter_mut().find(|(known, _)| *known == panel) {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for (group, name) in ids.iter().map(|id| split(id)) {
+        match groups.iter_mut().find(|(known, _)| *known == group) {
             Some((_, names)) => names.push(name),
-            None => panels.push((panel, vec![name])),
+            None => groups.push((group, vec![name])),
         }
     }
     let mut lines = vec![format!("{title}: {}", counted(ids.len() as u64, "row"))];
-    if form == Form::Markdown {
+    if variant == Variant::Markdown {
         lines.push(String::new());
     }
     lines.extend(
-        panels
+        groups
             .into_iter()
-            .map(|(panel, names)| form.item(&format!("{panel}: {}", names.join(" ")))),
+            .map(|(group, names)| variant.item(&format!("{group}: {}", names.join(" ")))),
     );
     Some(lines.join("\n"))
 }
 
 /// Why rows have no clear verdict, and what to do: one sentence for all that have the same.
-fn reasons(other: &Other, threshold: f64, form: Form) -> Option<String> {
+fn reasons(other: &Other, threshold: f64, variant: Variant) -> Option<String> {
     let mut same: Vec<(Verdict, Reason, String, Vec<&str>)> = Vec::new();
     for row in &other.rows {
         let (Some(reason), Some(next)) = (row.reason, &row.next) else { continue };
         let next = match row.verdict {
             Verdict::Ambiguous => reason.what_to_do(
-                "measure both with as many --devices as the last column says",
+                "measure both with as many --repeats as the last column says",
                 threshold,
             ),
             _ => next.clone(),
@@ -266,7 +268,7 @@ fn reasons(other: &Other, threshold: f64, form: Form) -> Option<String> {
             [] => unreachable!("a reason has a row"),
         };
         let sentence = format!("{} {}: {which}: {next}", verdict.name(), code(&reason));
-        if form == Form::Text { form.line(&sentence) } else { form.item(&sentence) }
+        if variant == Variant::Text { variant.line(&sentence) } else { variant.item(&sentence) }
     });
     let lines: Vec<String> = lines.collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
@@ -277,8 +279,8 @@ pub(crate) fn counts(other: &Other) -> String {
     Verdict::ALL.map(|verdict| format!("{} {}", other.count(verdict), verdict.name())).join(", ")
 }
 
-fn all_counts(other: &Other, form: Form) -> String {
-    let strong = if form == Form::Markdown { "**" } else { "" };
+fn all_counts(other: &Other, variant: Variant) -> String {
+    let strong = if variant == Variant::Markdown { "**" } else { "" };
     let (only_base, only_new) = (other.only_base.len(), other.only_new.len());
     format!("{strong}{}{strong}; {only_base} only in base, {only_new} only in new", counts(other))
 }
@@ -291,7 +293,7 @@ fn foot(comparison: &Comparison) -> String {
         .others
         .iter()
         .flat_map(|other| &other.rows)
-        .any(|row| row.base_devices == 1 && row.new_devices == 1);
+        .any(|row| row.base_repeats == 1 && row.new_repeats == 1);
     let assumed = if single {
         format!(
             " Where each report has one device, what changes from one to the next is not known, and {} % are assumed.",

@@ -3,7 +3,7 @@
 use crate::measure::stats::Estimate;
 use crate::render::table;
 use crate::render::text::csv_cell;
-use crate::report::{Inputs, Measurement, Rate, Report};
+use crate::report::{Arithmetic, Inputs, Measurement, Report};
 
 /// A column with what it holds of a row.
 type Column = (&'static str, fn(&Row) -> String);
@@ -21,19 +21,21 @@ const COLUMNS: &[Column] = &[
     ("reason", |row| text(row.reason())),
     ("notes", |row| text(&row.notes().join(" "))),
     ("direction", |row| row.of_measurement(|m| text(&m.direction))),
-    ("storage", |row| text(row.storage())),
+    ("dtype", |row| text(row.dtype())),
     ("activation", |row| row.of_measurement(|m| text(&m.activation))),
-    ("form", |row| row.of_measurement(|m| text(&m.form))),
+    ("variant", |row| row.of_measurement(|m| text(&m.variant))),
     ("op", |row| row.of_rate(|r| text(&r.op))),
     ("elements", |row| row.elements().to_string()),
     ("bytes", |row| row.of_measurement(|m| m.bytes.to_string())),
-    ("regime", |row| {
-        row.of_measurement(|m| m.regime.map(|regime| regime.name().to_owned()).unwrap_or_default())
+    ("bound_by", |row| {
+        row.of_measurement(|m| {
+            m.bound_by.map(|bound_by| bound_by.name().to_owned()).unwrap_or_default()
+        })
     }),
     ("inputs", |row| row.of_measurement(|m| inputs(m.inputs).to_owned())),
     ("shader_checks", |row| row.of_measurement(|m| m.shader_checks.to_string())),
     ("chains", |row| row.of_rate(|r| r.chains.to_string())),
-    ("rounds_per_device", |row| row.rounds_per_device().to_string()),
+    ("rounds_per_repeat", |row| row.rounds_per_repeat().to_string()),
     ("samples", |row| row.samples().to_string()),
     ("median_ns", |row| of(row.time_ns(), |e| e.median)),
     ("low_ns", |row| of(row.time_ns(), |e| e.low)),
@@ -44,23 +46,23 @@ const COLUMNS: &[Column] = &[
     ("bytes_per_second", |row| {
         row.of_measurement(|m| m.bytes_per_second().map(figure).unwrap_or_default())
     }),
-    ("share_of_yardstick", |row| of(row.share_of_yardstick(), |e| e.median)),
-    ("share_of_yardstick_low", |row| of(row.share_of_yardstick(), |e| e.low)),
-    ("share_of_yardstick_high", |row| of(row.share_of_yardstick(), |e| e.high)),
+    ("share_of_copy", |row| of(row.share_of_copy(), |e| e.median)),
+    ("share_of_copy_low", |row| of(row.share_of_copy(), |e| e.low)),
+    ("share_of_copy_high", |row| of(row.share_of_copy(), |e| e.high)),
     ("sigmoid_over_relu", |row| of(row.over_relu(), |e| e.median)),
     ("sigmoid_over_relu_low", |row| of(row.over_relu(), |e| e.low)),
     ("sigmoid_over_relu_high", |row| of(row.over_relu(), |e| e.high)),
-    ("rung_ps", |row| of(row.derived_rate().map(|d| d.rung_ps), |e| e.median)),
-    ("rung_ps_low", |row| of(row.derived_rate().map(|d| d.rung_ps), |e| e.low)),
-    ("rung_ps_high", |row| of(row.derived_rate().map(|d| d.rung_ps), |e| e.high)),
-    ("rung_in_fma", |row| of(row.derived_rate().map(|d| d.rung_in_fma), |e| e.median)),
-    ("rung_in_fma_low", |row| of(row.derived_rate().map(|d| d.rung_in_fma), |e| e.low)),
-    ("rung_in_fma_high", |row| of(row.derived_rate().map(|d| d.rung_in_fma), |e| e.high)),
-    ("net_in_fma", |row| of(row.derived_rate().map(|d| d.net_in_fma), |e| e.median)),
-    ("net_in_fma_low", |row| of(row.derived_rate().map(|d| d.net_in_fma), |e| e.low)),
-    ("net_in_fma_high", |row| of(row.derived_rate().map(|d| d.net_in_fma), |e| e.high)),
-    ("rungs_per_second", |row| {
-        row.derived_rate().map(|d| figure(d.rungs_per_second)).unwrap_or_default()
+    ("step_ps", |row| of(row.derived_rate().map(|d| d.step_ps), |e| e.median)),
+    ("step_ps_low", |row| of(row.derived_rate().map(|d| d.step_ps), |e| e.low)),
+    ("step_ps_high", |row| of(row.derived_rate().map(|d| d.step_ps), |e| e.high)),
+    ("step_fmas", |row| of(row.derived_rate().map(|d| d.step_fmas), |e| e.median)),
+    ("step_in_fma_low", |row| of(row.derived_rate().map(|d| d.step_fmas), |e| e.low)),
+    ("step_in_fma_high", |row| of(row.derived_rate().map(|d| d.step_fmas), |e| e.high)),
+    ("net_fmas", |row| of(row.derived_rate().map(|d| d.net_fmas), |e| e.median)),
+    ("net_in_fma_low", |row| of(row.derived_rate().map(|d| d.net_fmas), |e| e.low)),
+    ("net_in_fma_high", |row| of(row.derived_rate().map(|d| d.net_fmas), |e| e.high)),
+    ("steps_per_second", |row| {
+        row.derived_rate().map(|d| figure(d.steps_per_second)).unwrap_or_default()
     }),
     ("violations", |row| {
         row.of_measurement(|m| m.validation.map(|v| v.violations.to_string()).unwrap_or_default())
@@ -78,7 +80,7 @@ const COLUMNS: &[Column] = &[
     }),
 ];
 
-/// The report in that form.
+/// The report in that variant.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -88,14 +90,14 @@ pub fn render(report: &Report) -> String {
             .expect("memory, and as many cells as there are columns");
     };
     write(&mut COLUMNS.iter().map(|(name, _)| (*name).to_owned()));
-    for panel in report.measurements.chunk_by(|a, b| a.group() == b.group()) {
-        for measurement in panel {
-            let row = Row { report, of: Of::Measurement(measurement, panel) };
+    for group in report.measurements.chunk_by(|a, b| a.group() == b.group()) {
+        for measurement in group {
+            let row = Row { report, of: Of::Measurement(measurement, group) };
             write(&mut COLUMNS.iter().map(|(_, cell)| cell(&row)));
         }
     }
-    for rate in &report.rates {
-        let row = Row { report, of: Of::Rate(rate) };
+    for rate in &report.arithmetic {
+        let row = Row { report, of: Of::Arithmetic(rate) };
         write(&mut COLUMNS.iter().map(|(_, cell)| cell(&row)));
     }
     String::from_utf8(writer.into_inner().expect("memory")).expect("made of strings")
@@ -108,9 +110,9 @@ struct Row<'a> {
 }
 
 enum Of<'a> {
-    /// With its panel, whose first member is the yardstick.
+    /// With its group, whose first member is the copy.
     Measurement(&'a Measurement, &'a [Measurement]),
-    Rate(&'a Rate),
+    Arithmetic(&'a Arithmetic),
 }
 
 impl Row<'_> {
@@ -122,28 +124,28 @@ impl Row<'_> {
         }
     }
 
-    fn of_rate(&self, cell: impl Fn(&Rate) -> String) -> String {
-        if let Of::Rate(rate) = self.of { cell(rate) } else { String::new() }
+    fn of_rate(&self, cell: impl Fn(&Arithmetic) -> String) -> String {
+        if let Of::Arithmetic(rate) = self.of { cell(rate) } else { String::new() }
     }
 
     fn id(&self) -> &str {
         match self.of {
             Of::Measurement(measurement, _) => &measurement.id,
-            Of::Rate(rate) => &rate.id,
+            Of::Arithmetic(rate) => &rate.id,
         }
     }
 
     fn status(&self) -> &'static str {
         match self.of {
             Of::Measurement(measurement, _) => measurement.status.name(),
-            Of::Rate(rate) => rate.status.name(),
+            Of::Arithmetic(rate) => rate.status.name(),
         }
     }
 
     fn reason(&self) -> &str {
         let reason = match self.of {
             Of::Measurement(measurement, _) => &measurement.reason,
-            Of::Rate(rate) => &rate.reason,
+            Of::Arithmetic(rate) => &rate.reason,
         };
         reason.as_deref().unwrap_or_default()
     }
@@ -151,28 +153,28 @@ impl Row<'_> {
     fn notes(&self) -> &[String] {
         match self.of {
             Of::Measurement(measurement, _) => &measurement.notes,
-            Of::Rate(rate) => &rate.notes,
+            Of::Arithmetic(rate) => &rate.notes,
         }
     }
 
-    fn storage(&self) -> &str {
+    fn dtype(&self) -> &str {
         match self.of {
-            Of::Measurement(measurement, _) => &measurement.storage,
-            Of::Rate(rate) => &rate.storage,
+            Of::Measurement(measurement, _) => &measurement.dtype,
+            Of::Arithmetic(rate) => &rate.dtype,
         }
     }
 
     fn elements(&self) -> u64 {
         match self.of {
             Of::Measurement(measurement, _) => measurement.elements,
-            Of::Rate(rate) => rate.elements,
+            Of::Arithmetic(rate) => rate.elements,
         }
     }
 
-    fn rounds_per_device(&self) -> u32 {
+    fn rounds_per_repeat(&self) -> u32 {
         match self.of {
-            Of::Measurement(measurement, _) => measurement.rounds_per_device,
-            Of::Rate(rate) => rate.rounds_per_device,
+            Of::Measurement(measurement, _) => measurement.rounds_per_repeat,
+            Of::Arithmetic(rate) => rate.rounds_per_repeat,
         }
     }
 
@@ -180,7 +182,7 @@ impl Row<'_> {
     fn samples(&self) -> usize {
         match self.of {
             Of::Measurement(measurement, _) => measurement.samples_ns.iter().flatten().count(),
-            Of::Rate(rate) => rate.own.rungs_ns().flatten().count(),
+            Of::Arithmetic(rate) => rate.own.steps_ns().flatten().count(),
         }
     }
 
@@ -188,21 +190,21 @@ impl Row<'_> {
         if let Of::Measurement(measurement, _) = self.of { measurement.time_ns() } else { None }
     }
 
-    fn share_of_yardstick(&self) -> Option<Estimate> {
-        let Of::Measurement(measurement, panel) = self.of else { return None };
-        panel.first().filter(|yardstick| yardstick.id != measurement.id)?.over(measurement)
+    fn share_of_copy(&self) -> Option<Estimate> {
+        let Of::Measurement(measurement, group) = self.of else { return None };
+        group.first().filter(|copy| copy.id != measurement.id)?.over(measurement)
     }
 
     fn over_relu(&self) -> Option<Estimate> {
-        if let Of::Measurement(measurement, panel) = self.of {
-            table::over_relu(measurement, panel)
+        if let Of::Measurement(measurement, group) = self.of {
+            table::over_relu(measurement, group)
         } else {
             None
         }
     }
 
-    fn derived_rate(&self) -> Option<crate::report::DerivedRate> {
-        if let Of::Rate(rate) = self.of { rate.derived() } else { None }
+    fn derived_rate(&self) -> Option<crate::report::DerivedArithmetic> {
+        if let Of::Arithmetic(rate) = self.of { rate.derived() } else { None }
     }
 }
 

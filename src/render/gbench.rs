@@ -3,15 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use crate::render::text::plain;
-use crate::report::{Measurement, Rate, Report, Status};
+use crate::report::{Arithmetic, Measurement, Report, Status};
 
-/// The report in that form: an entry for each sample, so that compare.py can test whether two runs differ. Rows without a figure have no
+/// The report in that variant: an entry for each sample, so that compare.py can test whether two runs differ. Rows without a figure have no
 /// entry, since some of the readers take an entry's time whatever else it says; the context names them.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let of_measurements =
         report.measurements.iter().filter(|row| row.status == Status::Ok).map(of_measurement);
-    let of_rates = report.rates.iter().filter(|rate| rate.status == Status::Ok).map(of_rate);
+    let of_rates = report.arithmetic.iter().filter(|rate| rate.status == Status::Ok).map(of_rate);
     let mut benchmarks = Vec::new();
     for (family, entry) in of_measurements.chain(of_rates).enumerate() {
         benchmarks.extend(entry.repetitions(family));
@@ -22,7 +22,7 @@ pub fn render(report: &Report) -> String {
 
 fn context(report: &Report) -> Value {
     let left_out: Vec<String> = (report.measurements.iter().map(|row| (&row.id, row.status)))
-        .chain(report.rates.iter().map(|rate| (&rate.id, rate.status)))
+        .chain(report.arithmetic.iter().map(|rate| (&rate.id, rate.status)))
         .filter(|(_, status)| *status != Status::Ok)
         .map(|(id, status)| format!("{id}: {}", status.name()))
         .collect();
@@ -68,11 +68,11 @@ fn of_measurement(row: &Measurement) -> Entry<'_> {
     }
 }
 
-/// The time of a ladder's entry is that of one rung of all elements.
-fn of_rate(rate: &Rate) -> Entry<'_> {
+/// The time of a chain's entry is that of one step of all elements.
+fn of_rate(rate: &Arithmetic) -> Entry<'_> {
     Entry {
         name: &rate.id,
-        samples_ns: rate.own.rungs_ns().flatten().filter(|ns| *ns > 0.0).collect(),
+        samples_ns: rate.own.steps_ns().flatten().filter(|ns| *ns > 0.0).collect(),
         iterations: rate.dispatches_per_sample,
         elements: rate.elements,
         bytes: None,

@@ -14,16 +14,16 @@ use crate::report::{Report, RunStatus};
 
 /// Nothing is fetched and nothing is run, whatever a report may say.
 const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; variant-action 'none'";
 
 /// A cell longer than this is a sentence and not a figure.
 const LONG: usize = 40;
 
-/// The report in that form.
+/// The report in that variant.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let main = html! {
-        (verdict(report))
+        (summary(report))
         @for section in SECTIONS {
             @if section.name == CLAIMS { (claims(section, report)) } @else { (part(section, report)) }
         }
@@ -79,15 +79,15 @@ fn head(report: &Report) -> Markup {
     }
 }
 
-fn verdict(report: &Report) -> Markup {
-    let text = table::verdict(report);
+fn summary(report: &Report) -> Markup {
+    let text = table::summary(report);
     let mut lines = text
         .as_deref()
-        .unwrap_or("There is no verdict: this report has no valid figure for one.")
+        .unwrap_or("There is no summary: this report has no valid figure for one.")
         .lines();
     html! {
-        section.verdict #verdict {
-            h2 { "Verdict" }
+        section.summary #summary {
+            h2 { "Summary" }
             p.sentence { (plain(lines.next().unwrap_or_default())) }
             @let others: Vec<&str> = lines.collect();
             @if !others.is_empty() {
@@ -107,7 +107,7 @@ fn part(section: &Section, report: &Report) -> Markup {
                 p.meaning { (section.meaning) }
                 (pictures_of(&pictures))
                 @if !grids.is_empty() {
-                    details open[section.name == "gaps"] {
+                    details open[section.name == "ratios"] {
                         summary { "The figures" }
                         @for grid in &grids { (table_of(grid)) }
                     }
@@ -251,10 +251,10 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ),
         ("computes in f16", yes(adapter.shader_f16)),
         ("largest binding", format!("{} bytes", adapter.max_binding_bytes)),
-        ("clock and floor", clock_and_floor(report) + &tick + &quantum),
+        ("clock and dispatch_overhead", clock_and_overhead(report) + &tick + &quantum),
         (
             "profile",
-            format!("{}, {}", run.profile.name(), table::counted(run.devices.into(), "device")),
+            format!("{}, {}", run.profile.name(), table::counted(run.repeats.into(), "device")),
         ),
         ("begun", run.started_at.to_string()),
         ("time", table::foot(report).lines().next().unwrap_or_default().to_owned()),
@@ -305,7 +305,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
 }
 
 /// What `head` says beyond the adapter and the profile.
-fn clock_and_floor(report: &Report) -> String {
+fn clock_and_overhead(report: &Report) -> String {
     let head = table::head(report);
     let timed_by = head
         .lines()
@@ -313,12 +313,12 @@ fn clock_and_floor(report: &Report) -> String {
         .and_then(|line| line.split("timed by ").nth(1))
         .unwrap_or_default()
         .to_owned();
-    match &report.floor {
+    match &report.dispatch_overhead {
         None => timed_by,
-        Some(floor) => format!(
+        Some(dispatch_overhead) => format!(
             "{timed_by}; a dispatch of next to nothing takes {} behind another, {} from submission to completion",
-            table::duration(floor.dispatch_ns.median),
-            table::duration(floor.submit_to_complete_ns.median)
+            table::duration(dispatch_overhead.dispatch_ns.median),
+            table::duration(dispatch_overhead.submit_to_complete_ns.median)
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! Markdown for a pull request or a job's summary: the verdict first, what is long folded away.
+//! Markdown for a pull request or a job's summary: the summary first, what is long folded away.
 
 use std::fmt::Write as _;
 
@@ -8,11 +8,11 @@ use crate::render::table;
 use crate::render::text::markdown;
 use crate::report::Report;
 
-/// The report in that form.
+/// The report in that variant.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let mut text = format!("### {}\n\n", markdown(&report.adapter.summary()));
-    text += &verdict(report);
+    text += &summary(report);
     for (index, section) in SECTIONS.iter().enumerate() {
         let grids = (section.grids)(report);
         if grids.is_empty() {
@@ -32,11 +32,11 @@ pub fn render(report: &Report) -> String {
 }
 
 /// What follows from the report, or that nothing does.
-pub(super) fn verdict(report: &Report) -> String {
-    match table::verdict(report) {
-        None => "**No verdict**: this report has no valid figure for one.\n\n".to_owned(),
-        Some(verdict) => {
-            let mut lines = verdict.lines();
+pub(super) fn summary(report: &Report) -> String {
+    match table::summary(report) {
+        None => "**No summary**: this report has no valid figure for one.\n\n".to_owned(),
+        Some(summary) => {
+            let mut lines = summary.lines();
             let mut text = format!("**{}**\n\n", markdown(lines.next().unwrap_or_default()));
             for line in lines {
                 let _ = writeln!(text, "- {}", markdown(line));

@@ -1,4 +1,4 @@
-//! A report in the forms that people and other programs read.
+//! A report in the variants that people and other programs read.
 //!
 //! [`FORMATS`] is the table of them; each is a function from a report to text. [`section`] says what the parts of a report are and how to read
 //! them, [`chart`] draws, [`splice`] keeps the tables of a README true.
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::render::text::plain;
 use crate::report::Report;
 
-/// A form of a report.
+/// A variant of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
     /// Its name on the command line.
@@ -34,7 +34,7 @@ pub struct Format {
     pub render: fn(&Report) -> String,
 }
 
-/// All forms.
+/// All variants.
 pub static FORMATS: &[Format] = &[
     Format {
         name: "text",
@@ -57,7 +57,7 @@ pub static FORMATS: &[Format] = &[
 ];
 
 impl Format {
-    /// The form of that name.
+    /// The variant of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         FORMATS.iter().find(|format| format.name == name).copied()
@@ -66,7 +66,7 @@ impl Format {
 
 fn text(report: &Report) -> String {
     let claims = (!report.claims.is_empty()).then(|| claim::text(&report.claims));
-    let parts = [Some(table::summary(report)), claims];
+    let parts = [Some(table::text(report)), claims];
     plain(&parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")).into_owned() + "\n"
 }
 

@@ -1,7 +1,7 @@
 //! Tables in a Markdown file, made of reports: what stands between two markers is replaced, so that it is always what the reports say.
 //!
 //! ```text
-//! <!-- actbench:begin rates reports/some.json f32 -->
+//! <!-- actbench:begin arithmetic reports/some.json f32 -->
 //! <!-- actbench:end -->
 //! ```
 //!
@@ -151,14 +151,14 @@ impl<'a> Marker<'a> {
         let nothing =
             || format!("{} has nothing of \"{}\" that the marker asks for", self.report, self.name);
         let (text, takes_rows) = match self.name {
-            "verdict" => (markdown::verdict(report), false),
+            "summary" => (markdown::summary(report), false),
             "provenance" => (markdown::provenance(report), false),
             "text" => (format!("```console\n{}\n```", plain(&self.text(report)).trim_end()), true),
             name => {
                 let Some(section) = SECTIONS.iter().find(|section| section.name == name) else {
                     let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
                     return Err(format!(
-                        "there is no table \"{}\"; there are: verdict, provenance, text, {}",
+                        "there is no table \"{}\"; there are: summary, provenance, text, {}",
                         plain(name),
                         known.join(", ")
                     ));

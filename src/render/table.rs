@@ -3,29 +3,28 @@
 use std::fmt::Write as _;
 
 use super::grid::{Block, Grid};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::measure::stats::Estimate;
-use crate::render::text;
 use crate::report::{
-    Accuracy, BOTH, ClockKind, Comparison, DerivedCrossover, Fastest, Gap, Inputs, Measurement,
-    Quantity, Rate, Regime, Report, RunStatus, ShapeTrial, Status,
+    Accuracy, Arithmetic, BOTH, BoundBy, ClockKind, Comparison, DerivedRidge, Fastest, Inputs,
+    Measurement, Quantity, Ratio, Report, RunStatus, ShapeTrial, Status,
 };
 
-/// Everything that is printed of a report, the verdict last, where it is seen.
+/// Everything that is printed of a report, the summary last, where it is seen.
 #[must_use]
-pub fn summary(report: &Report) -> String {
+pub fn text(report: &Report) -> String {
     let mut parts = vec![head(report)];
     let grids = [
         measurements(&report.measurements),
-        rates(&report.rates),
-        gaps(&report.gaps),
-        crossovers(report),
-        forms(report),
+        arithmetic(&report.arithmetic),
+        ratios(&report.ratios),
+        ridges(report),
+        variants(report),
     ];
     parts.extend(grids.iter().flatten().map(Grid::text));
-    parts.extend(verdict(report));
+    parts.extend(summary(report));
     parts.push(foot(report));
-    text::wrapped(&parts.join("\n\n"))
+    crate::render::text::wrapped(&parts.join("\n\n"))
 }
 
 /// What the numbers were taken with: adapter, clock, and what bounds a dispatch.
@@ -39,16 +38,16 @@ pub fn head(report: &Report) -> String {
     lines.push(format!(
         "{} profile, {}, timed by {clock}",
         report.run.profile.name(),
-        counted(report.run.devices.into(), "device")
+        counted(report.run.repeats.into(), "device")
     ));
-    if let Some(floor) = &report.floor {
+    if let Some(dispatch_overhead) = &report.dispatch_overhead {
         lines.push(format!(
             "a dispatch of next to nothing: {} behind another, {} from submission to completion",
-            duration(floor.dispatch_ns.median),
-            duration(floor.submit_to_complete_ns.median)
+            duration(dispatch_overhead.dispatch_ns.median),
+            duration(dispatch_overhead.submit_to_complete_ns.median)
         ));
     }
-    if let Some(memory) = &report.memory_regime {
+    if let Some(memory) = &report.memory_scan {
         #[expect(clippy::cast_precision_loss, reason = "three digits are printed")]
         let bytes = memory.from_bytes as f64 / 1e6;
         let how = if memory.settled {
@@ -57,11 +56,11 @@ pub fn head(report: &Report) -> String {
             "the largest size, where it still changes"
         };
         lines.push(format!(
-            "memory regime: from {} MB a dispatch on ({how})",
+            "memory bound_by: from {} MB a dispatch on ({how})",
             significant(bytes, 3)
         ));
     }
-    for trial in report.shapes.iter().filter(|trial| trial.chosen && is_yardstick(&trial.kernel)) {
+    for trial in report.shapes.iter().filter(|trial| trial.chosen && is_copy(&trial.kernel)) {
         lines.push(format!(
             "shape by {}: workgroups of {}, {} an invocation",
             trial.kernel,
@@ -99,58 +98,59 @@ pub fn foot(report: &Report) -> String {
     text
 }
 
-/// The ladder: what a rung of each op takes. None where nothing was climbed.
+/// The chain: what a step of each op takes. None where nothing was run.
 #[must_use]
-pub fn rates(rates: &[Rate]) -> Option<Grid> {
+pub fn arithmetic(arithmetic: &[Arithmetic]) -> Option<Grid> {
     let mut grid =
-        Grid::new(["ladder", "chains", "ps a rung", "in fma rungs", "net of fma", "G rungs/s"]);
-    let row = |rate: &Rate| {
+        Grid::new(["chain", "chains", "ps a step", "in fma steps", "net of fma", "G steps/s"]);
+    let row = |rate: &Arithmetic| {
         let derived = rate.derived();
         vec![
             rate.op.clone(),
             if rate.chains > 0 { rate.chains.to_string() } else { String::new() },
             match rate.status {
                 Status::Ok => derived
-                    .map(|derived| significant(derived.rung_ps.median, 3))
+                    .map(|derived| significant(derived.step_ps.median, 3))
                     .unwrap_or_default(),
                 status => status.name().to_owned(),
             },
-            derived.map(|derived| ratio(derived.rung_in_fma)).unwrap_or_default(),
-            derived.map(|derived| ratio(derived.net_in_fma)).unwrap_or_default(),
+            derived.map(|derived| ratio(derived.step_fmas)).unwrap_or_default(),
+            derived.map(|derived| ratio(derived.net_fmas)).unwrap_or_default(),
             derived
-                .map(|derived| significant(derived.rungs_per_second / 1e9, 3))
+                .map(|derived| significant(derived.steps_per_second / 1e9, 3))
                 .unwrap_or_default(),
         ]
     };
-    for storage in Storage::ALL.map(Storage::name) {
-        let rows: Vec<_> = rates.iter().filter(|rate| rate.storage == storage).map(row).collect();
+    for dtype in Dtype::ALL.map(Dtype::name) {
+        let rows: Vec<_> = arithmetic.iter().filter(|rate| rate.dtype == dtype).map(row).collect();
         if !rows.is_empty() {
-            grid.blocks.push(Block { title: Some(format!("ladder/{storage}")), rows });
+            grid.blocks.push(Block { title: Some(format!("arithmetic/{dtype}")), rows });
         }
     }
-    grid.notes =
-        reasons(rates.iter().map(|rate| (rate.id.as_str(), rate.status, rate.reason.as_deref())));
-    grid.notes.extend(notes(rates.iter().map(|rate| (rate.id.as_str(), &rate.notes[..]))));
+    grid.notes = reasons(
+        arithmetic.iter().map(|rate| (rate.id.as_str(), rate.status, rate.reason.as_deref())),
+    );
+    grid.notes.extend(notes(arithmetic.iter().map(|rate| (rate.id.as_str(), &rate.notes[..]))));
     grid.filled()
 }
 
 /// Sigmoid : ReLU by size, and in registers. None where nothing was measured of both.
 #[must_use]
-pub fn gaps(gaps: &[Gap]) -> Option<Grid> {
-    let by_size: Vec<&Gap> = gaps.iter().filter(|gap| gap.elements.is_some()).collect();
+pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
+    let by_size: Vec<&Ratio> = ratios.iter().filter(|ratio| ratio.elements.is_some()).collect();
     let rows =
-        by_size.chunk_by(|a, b| (&a.storage, a.elements) == (&b.storage, b.elements)).map(|size| {
+        by_size.chunk_by(|a, b| (&a.dtype, a.elements) == (&b.dtype, b.elements)).map(|size| {
             let find = |quantity, direction: &str| {
                 size.iter()
-                    .find(|gap| gap.quantity == quantity && gap.direction == direction)
-                    .map(|gap| gap.estimate())
+                    .find(|ratio| ratio.quantity == quantity && ratio.direction == direction)
+                    .map(|ratio| ratio.estimate())
             };
             let stream =
                 |direction: &str| find(Quantity::Stream, direction).map(ratio).unwrap_or_default();
-            let regime = size.iter().find_map(|gap| gap.regime).map(Regime::name);
+            let bound_by = size.iter().find_map(|ratio| ratio.bound_by).map(BoundBy::name);
             [
-                format!("{} {}", size[0].storage, size_name(size[0].elements.unwrap_or_default())),
-                regime.unwrap_or_default().to_owned(),
+                format!("{} {}", size[0].dtype, size_name(size[0].elements.unwrap_or_default())),
+                bound_by.unwrap_or_default().to_owned(),
                 stream("forward"),
                 stream("backward"),
                 stream(BOTH),
@@ -159,48 +159,50 @@ pub fn gaps(gaps: &[Gap]) -> Option<Grid> {
                     .unwrap_or_default(),
             ]
         });
-    let mut grid =
-        Grid::of(["sigmoid : relu", "regime", "forward", "backward", "both", "hidden % fwd"], rows);
-    for whole in gaps.iter().filter(|gap| gap.quantity == Quantity::Rung) {
-        let is_net = |gap: &&Gap| {
-            gap.quantity == Quantity::RungNet
-                && gap.storage == whole.storage
-                && gap.direction == whole.direction
+    let mut grid = Grid::of(
+        ["sigmoid : relu", "bound_by", "forward", "backward", "both", "hidden % fwd"],
+        rows,
+    );
+    for whole in ratios.iter().filter(|ratio| ratio.quantity == Quantity::Step) {
+        let is_net = |ratio: &&Ratio| {
+            ratio.quantity == Quantity::StepNet
+                && ratio.dtype == whole.dtype
+                && ratio.direction == whole.direction
         };
-        let net = match gaps.iter().find(is_net) {
+        let net = match ratios.iter().find(is_net) {
             Some(net) => format!("net of the fma {}", ratio(net.estimate())),
             None => "no net ratio, since relu's own cost may be nothing".to_owned(),
         };
-        let Gap { direction, storage, .. } = whole;
+        let Ratio { direction, dtype, .. } = whole;
         let whole = ratio(whole.estimate());
         grid.notes
-            .push(format!("in registers, {direction} {storage}: {whole} in whole rungs; {net}"));
+            .push(format!("in registers, {direction} {dtype}: {whole} in whole steps; {net}"));
     }
     grid.filled()
 }
 
-/// Where streaming kernels leave memory speed. None where no crossover was planned.
+/// Where streaming kernels leave memory speed. None where no ridge was planned.
 #[must_use]
-pub fn crossovers(report: &Report) -> Option<Grid> {
-    let rows = report.crossovers.iter().map(|row| {
-        let derived = row.derived(&report.measurements, &report.rates);
-        let times = |of: fn(&DerivedCrossover) -> Estimate| {
+pub fn ridges(report: &Report) -> Option<Grid> {
+    let rows = report.ridges.iter().map(|row| {
+        let derived = row.derived(&report.measurements, &report.arithmetic);
+        let times = |of: fn(&DerivedRidge) -> Estimate| {
             derived.as_ref().map(|derived| format!("{:.2}", of(derived).median)).unwrap_or_default()
         };
         [
-            row.id.trim_start_matches("crossover/").to_owned(),
+            row.id.trim_start_matches("ridge/").to_owned(),
             match (row.status, derived) {
-                (Status::Ok, Some(derived)) => ratio(derived.rungs_under_memory),
+                (Status::Ok, Some(derived)) => ratio(derived.ridge_point),
                 (status, _) => status.name().to_owned(),
             },
-            derived.map(|derived| ratio(derived.bend_rungs)).unwrap_or_default(),
+            derived.map(|derived| ratio(derived.bend_steps)).unwrap_or_default(),
             derived.map(knee).unwrap_or_default(),
-            times(|derived| derived.stream_over_yardstick),
-            times(|derived| derived.rung_over_ladder),
+            times(|derived| derived.stream_over_copy),
+            times(|derived| derived.step_over_chain),
         ]
     });
-    let mut grid = Grid::of(["crossover", "k*", "bend", "knee penalty", "stream", "rung"], rows);
-    let rows = || report.crossovers.iter();
+    let mut grid = Grid::of(["ridge", "k*", "bend", "knee penalty", "stream", "step"], rows);
+    let rows = || report.ridges.iter();
     grid.notes = reasons(rows().map(|row| (row.id.as_str(), row.status, row.reason.as_deref())));
     grid.notes.extend(notes(rows().map(|row| (row.id.as_str(), &row.notes[..]))));
     grid.filled()
@@ -216,19 +218,19 @@ pub fn size_name(elements: u64) -> String {
     }
 }
 
-fn knee(derived: DerivedCrossover) -> String {
-    let DerivedCrossover { knee_penalty, knee_rungs, .. } = derived;
-    format!("{} at {knee_rungs}", percent(knee_penalty))
+fn knee(derived: DerivedRidge) -> String {
+    let DerivedRidge { ridge_over_larger, ridge_steps, .. } = derived;
+    format!("{} at {ridge_steps}", percent(ridge_over_larger))
 }
 
-/// Forms side by side: time, what a backward pass needs saved, and accuracy. None where only default forms were measured.
+/// Variants side by side: time, what a backward pass needs saved, and accuracy. None where only default variants were measured.
 #[must_use]
-pub fn forms(report: &Report) -> Option<Grid> {
+pub fn variants(report: &Report) -> Option<Grid> {
     let mut grid = Grid::new([
-        "form",
+        "variant",
         "saved B",
-        "of yardstick",
-        "fma rungs",
+        "of copy",
+        "fma steps",
         "max ULP",
         "mean",
         "bound",
@@ -241,20 +243,21 @@ pub fn forms(report: &Report) -> Option<Grid> {
     compared.sort_by_key(|accuracy| of_group(&accuracy.kernel));
     for accuracy in compared {
         let parts: Vec<&str> = accuracy.kernel.split('/').collect();
-        let [direction, storage, activation, form] = parts[..] else { continue };
-        let rung = rung_of(&report.rates, direction, storage, &format!("{activation}/{form}"));
+        let [direction, dtype, activation, variant] = parts[..] else { continue };
+        let step =
+            step_of(&report.arithmetic, direction, dtype, &format!("{activation}/{variant}"));
         let row = largest_row(report, accuracy);
-        let share = row.and_then(|row| yardstick_of(report, row)?.over(row));
-        has_others |= activation == "sigmoid" && form == "exp2";
-        let group = Some(format!("{direction}/{storage}"));
+        let share = row.and_then(|row| copy_of(report, row)?.over(row));
+        has_others |= activation == "sigmoid" && variant == "exp2";
+        let group = Some(format!("{direction}/{dtype}"));
         if grid.blocks.last().is_none_or(|block| block.title != group) {
             grid.blocks.push(Block { title: group, rows: Vec::new() });
         }
         let cells = vec![
-            format!("{activation}/{form}"),
+            format!("{activation}/{variant}"),
             row.filter(|row| row.direction == "backward").map(saved_bytes).unwrap_or_default(),
             share.map(|share| format!("{:.0} %", 100.0 * share.median)).unwrap_or_default(),
-            rung.map(|rung| format!("{:.2}", rung.median)).unwrap_or_default(),
+            step.map(|step| format!("{:.2}", step.median)).unwrap_or_default(),
             accuracy.max_ulp.map(|ulp| significant(ulp, 3)).unwrap_or_default(),
             accuracy.mean_ulp.map(|ulp| significant(ulp, 2)).unwrap_or_default(),
             accuracy.max_share_of_bound.map(|share| format!("{share:.2}")).unwrap_or_default(),
@@ -268,58 +271,64 @@ pub fn forms(report: &Report) -> Option<Grid> {
 
 /// Bytes an element that the forward pass keeps for this backward pass.
 fn saved_bytes(row: &Measurement) -> String {
-    if row.form == "from_mask" {
+    if row.variant == "from_mask" {
         return "0.125".to_owned();
     }
-    if row.storage == "f32" { "4" } else { "2" }.to_owned()
+    if row.dtype == "f32" { "4" } else { "2" }.to_owned()
 }
 
-fn rung_of(rates: &[Rate], direction: &str, storage: &str, member: &str) -> Option<Estimate> {
+fn step_of(
+    arithmetic: &[Arithmetic],
+    direction: &str,
+    dtype: &str,
+    member: &str,
+) -> Option<Estimate> {
     let op = if direction == "backward" { format!("backward/{member}") } else { member.to_owned() };
-    let rate = rates.iter().find(|rate| rate.storage == storage && rate.op == op)?;
-    Some(rate.derived()?.rung_in_fma)
+    let rate = arithmetic.iter().find(|rate| rate.dtype == dtype && rate.op == op)?;
+    Some(rate.derived()?.step_fmas)
 }
 
-/// The row of a kernel at the largest size at which most forms were measured.
+/// The row of a kernel at the largest size at which most variants were measured.
 fn largest_row<'a>(report: &'a Report, accuracy: &Accuracy) -> Option<&'a Measurement> {
     let is_its = |row: &&Measurement| {
         is_plain(row) && row.path() == accuracy.kernel && row.time_ns().is_some()
     };
-    let forms = |row: &Measurement| {
+    let variants = |row: &Measurement| {
         report
             .measurements
             .iter()
             .filter(|other| other.group() == row.group() && is_plain(other))
             .count()
     };
-    report.measurements.iter().filter(is_its).max_by_key(|row| (forms(row), row.elements))
+    report.measurements.iter().filter(is_its).max_by_key(|row| (variants(row), row.elements))
 }
 
-fn yardstick_of<'a>(report: &'a Report, row: &Measurement) -> Option<&'a Measurement> {
+fn copy_of<'a>(report: &'a Report, row: &Measurement) -> Option<&'a Measurement> {
     report
         .measurements
         .iter()
         .find(|other| other.group() == row.group())
-        .filter(|yardstick| yardstick.id != row.id)
+        .filter(|copy| copy.id != row.id)
 }
 
 /// What writing a mask costs beside y, and what reading it gains, at the largest size.
 fn packing_costs(report: &Report) -> Vec<String> {
     let mut sentences = Vec::new();
     let masks =
-        report.measurements.iter().filter(|row| row.form.ends_with("_mask") && is_plain(row));
+        report.measurements.iter().filter(|row| row.variant.ends_with("_mask") && is_plain(row));
     let masks: Vec<&Measurement> = masks.collect();
-    for storage in Storage::ALL.map(Storage::name) {
-        for (form, other, what) in [
+    for dtype in Dtype::ALL.map(Dtype::name) {
+        for (variant, other, what) in [
             ("with_mask", "plain", "writing a bit an element beside y takes"),
             ("from_mask", "from_y", "reading the bit instead of y takes"),
         ] {
-            let of_form = masks.iter().filter(|row| row.storage == storage && row.form == form);
-            let Some(row) = of_form.max_by_key(|row| row.elements) else { continue };
+            let of_variant =
+                masks.iter().filter(|row| row.dtype == dtype && row.variant == variant);
+            let Some(row) = of_variant.max_by_key(|row| row.elements) else { continue };
             let is_other = |peer: &&Measurement| {
                 peer.group() == row.group()
                     && peer.activation == row.activation
-                    && peer.form == other
+                    && peer.variant == other
                     && is_plain(peer)
             };
             let Some(ratio) =
@@ -335,15 +344,15 @@ fn packing_costs(report: &Report) -> Vec<String> {
 
 /// What follows, in words. None where nothing does.
 #[must_use]
-pub fn verdict(report: &Report) -> Option<String> {
-    let verdict = report.verdict.as_ref()?;
-    let mut text = verdict.sentence.clone();
-    for Fastest { direction, storage, by, form, as_fast, slower, .. } in &verdict.fastest {
+pub fn summary(report: &Report) -> Option<String> {
+    let summary = report.summary.as_ref()?;
+    let mut text = summary.sentence.clone();
+    for Fastest { direction, dtype, by, variant, as_fast, slower, .. } in &summary.fastest {
         let by = match by {
-            Comparison::Ladder => "in registers",
+            Comparison::Chain => "in registers",
             Comparison::Stream => "streaming",
         };
-        let _ = write!(text, "\nfastest sigmoid {direction} {storage}, {by}: {form}");
+        let _ = write!(text, "\nfastest sigmoid {direction} {dtype}, {by}: {variant}");
         if !as_fast.is_empty() {
             let _ = write!(text, ", not to be told from {}", as_fast.join(", "));
         }
@@ -376,21 +385,19 @@ pub fn shapes(trials: &[ShapeTrial]) -> Option<Grid> {
     grid.filled()
 }
 
-/// The measurements, a block per panel: its id and what bounds it, then its members. None where there are none.
+/// The measurements, a block per group: its id and what bounds it, then its members. None where there are none.
 #[must_use]
 pub fn measurements(measurements: &[Measurement]) -> Option<Grid> {
-    let mut grid = Grid::new(["kernel", "ns/element", "GB/s", "of yardstick", "sigmoid : relu"]);
-    for panel in measurements.chunk_by(|a, b| a.group() == b.group()) {
-        let regime = panel
+    let mut grid = Grid::new(["kernel", "ns/element", "GB/s", "of copy", "sigmoid : relu"]);
+    for group in measurements.chunk_by(|a, b| a.group() == b.group()) {
+        let bound_by = group
             .iter()
-            .find_map(|member| member.regime)
-            .map(|regime| format!(" ({})", regime.name()));
-        let title = format!("{}{}", panel[0].group(), regime.unwrap_or_default());
-        let rows = panel.iter().map(|member| {
-            let share = panel
-                .first()
-                .filter(|yardstick| yardstick.id != member.id)
-                .and_then(|y| y.over(member));
+            .find_map(|member| member.bound_by)
+            .map(|bound_by| format!(" ({})", bound_by.name()));
+        let title = format!("{}{}", group[0].group(), bound_by.unwrap_or_default());
+        let rows = group.iter().map(|member| {
+            let share =
+                group.first().filter(|copy| copy.id != member.id).and_then(|y| y.over(member));
             vec![
                 member.id[member.group().len()..].trim_start_matches('/').to_owned(),
                 match member.status {
@@ -404,7 +411,7 @@ pub fn measurements(measurements: &[Measurement]) -> Option<Grid> {
                     .map(|rate| significant(rate / 1e9, 3))
                     .unwrap_or_default(),
                 share.map(percent).unwrap_or_default(),
-                over_relu(member, panel).map(ratio).unwrap_or_default(),
+                over_relu(member, group).map(ratio).unwrap_or_default(),
             ]
         });
         grid.blocks.push(Block { title: Some(title), rows: rows.collect() });
@@ -422,9 +429,9 @@ pub fn render(measurements: &[Measurement]) -> String {
     self::measurements(measurements).map(|grid| grid.text()).unwrap_or_default()
 }
 
-/// Time of a sigmoid over that of the ReLU of its panel; none of other rows.
-pub(crate) fn over_relu(member: &Measurement, panel: &[Measurement]) -> Option<Estimate> {
-    let relu = || panel.iter().find(|other| other.activation == "relu" && is_alike(other, member));
+/// Time of a sigmoid over that of the ReLU of its group; none of other rows.
+pub(crate) fn over_relu(member: &Measurement, group: &[Measurement]) -> Option<Estimate> {
+    let relu = || group.iter().find(|other| other.activation == "relu" && is_alike(other, member));
     (member.activation == "sigmoid").then(relu).flatten().and_then(|relu| member.over(relu))
 }
 
@@ -458,12 +465,12 @@ fn is_plain(row: &Measurement) -> bool {
     row.inputs == Inputs::Normal && !row.shader_checks
 }
 
-/// Whether two members of a panel differ in activation and form alone.
+/// Whether two members of a group differ in activation and variant alone.
 fn is_alike(a: &Measurement, b: &Measurement) -> bool {
     a.inputs == b.inputs && a.shader_checks == b.shader_checks
 }
 
-fn is_yardstick(path: &str) -> bool {
+fn is_copy(path: &str) -> bool {
     path.ends_with("/copy/plain") || path.ends_with("/add/plain")
 }
 

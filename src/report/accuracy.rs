@@ -1,4 +1,4 @@
-//! How far each kernel is from the truth, over inputs chosen to find it wrong rather than those that it is timed on.
+//! How far each kernel is from the reference, over inputs chosen to find it wrong rather than those that it is timed on.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::validate;
 /// A kernel against the f64 reference, over edge values, bit patterns and normal inputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Accuracy {
-    /// `direction/storage/activation/form`; unique in a report.
+    /// `direction/dtype/activation/variant`; unique in a report.
     pub kernel: String,
     /// Elements that were compared.
     pub inputs: u64,
@@ -66,18 +66,18 @@ impl Accuracy {
             inputs: found.inputs,
             violations: found.violations + u64::from(found.guard_broken),
             max_ulp: finite(found.max_ulp.value),
-            max_ulp_at: finite(kernel.storage.value(found.max_ulp.first_bits)),
+            max_ulp_at: finite(kernel.dtype.value(found.max_ulp.first_bits)),
             mean_ulp: finite(found.mean_ulp()),
             max_share_of_bound: finite(found.max_share.value),
             tier: found.tier(),
-            bound: kernel.form.bound.to_owned(),
-            domain: kernel.form.domain.to_owned(),
-            is_total: kernel.form.is_total(),
+            bound: kernel.variant.bound.to_owned(),
+            domain: kernel.variant.domain.to_owned(),
+            is_total: kernel.variant.is_total(),
             by_x: Vec::new(),
         }
     }
 
-    /// Whether it is right wherever it can be used: what a form has to be to be recommended.
+    /// Whether it is right wherever it can be used: what a variant has to be to be recommended.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.is_total && self.violations == 0

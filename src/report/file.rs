@@ -11,7 +11,8 @@ use serde::Deserialize;
 use tempfile::NamedTempFile;
 
 use super::{
-    Climbs, Crossover, Floor, Measurement, Rate, Report, Run, SCHEMA, SCHEMA_VERSION, Spent, Status,
+    Arithmetic, ChainSamples, DispatchOverhead, Measurement, Report, Ridge, Run, SCHEMA,
+    SCHEMA_VERSION, Spent, Status,
 };
 use crate::error::{Error, Result};
 use crate::measure::stats::Estimate;
@@ -91,21 +92,23 @@ impl Report {
     /// What types can't say, and without which numbers would come out that mean nothing.
     fn check(&self) -> std::result::Result<(), String> {
         unique(self.measurements.iter().map(|row| &row.id))?;
-        unique(self.rates.iter().map(|row| &row.id))?;
-        unique(self.crossovers.iter().map(|row| &row.id))?;
+        unique(self.arithmetic.iter().map(|row| &row.id))?;
+        unique(self.ridges.iter().map(|row| &row.id))?;
         unique(self.accuracy.iter().map(|row| &row.kernel))?;
         unique(self.claims.iter().map(|claim| &claim.name))?;
         self.measurements.iter().try_for_each(check_measurement)?;
-        self.rates.iter().try_for_each(check_rate)?;
-        self.crossovers.iter().try_for_each(check_crossover)?;
-        if let Some(Floor { dispatch_ns, submit_to_complete_ns }) = &self.floor {
-            check_estimate("the floor of a dispatch", dispatch_ns)?;
+        self.arithmetic.iter().try_for_each(check_rate)?;
+        self.ridges.iter().try_for_each(check_ridge)?;
+        if let Some(DispatchOverhead { dispatch_ns, submit_to_complete_ns }) =
+            &self.dispatch_overhead
+        {
+            check_estimate("dispatch overhead", dispatch_ns)?;
             check_estimate("the time to completion", submit_to_complete_ns)?;
         }
         for trial in &self.shapes {
             check_estimate(&trial.kernel, &trial.ns)?;
         }
-        for point in self.memory_regime.iter().flat_map(|memory| &memory.scan) {
+        for point in self.memory_scan.iter().flat_map(|memory| &memory.scan) {
             within("a throughput", point.bytes_per_second, &THROUGHPUTS)?;
         }
         let Run { duration_s, max_time_s, spent, .. } = &self.run;
@@ -120,8 +123,8 @@ impl Report {
         for step in [self.clock.period_ns, self.clock.quantum_ns].into_iter().flatten() {
             within("a step of the clock in ns", step, &TIMES_NS)?;
         }
-        if self.clock.witness_rungs == Some(0) {
-            return Err("its witness of the clock has no rung".to_owned());
+        if self.clock.probe_steps == Some(0) {
+            return Err("its probe of the clock has no step".to_owned());
         }
         Ok(())
     }
@@ -176,17 +179,17 @@ fn unique<'a>(ids: impl Iterator<Item = &'a String>) -> std::result::Result<(), 
 }
 
 fn check_measurement(row: &Measurement) -> std::result::Result<(), String> {
-    let Measurement { id, elements, samples_ns, witness_ns, validation, .. } = row;
+    let Measurement { id, elements, samples_ns, probe_ns, validation, .. } = row;
     if *elements == 0 {
         return Err(format!("{id} has no elements"));
     }
     check_times(id, samples_ns)?;
-    check_times(id, witness_ns)?;
-    if !witness_ns.is_empty() && witness_ns.len() != samples_ns.len() {
+    check_times(id, probe_ns)?;
+    if !probe_ns.is_empty() && probe_ns.len() != samples_ns.len() {
         return Err(format!(
-            "{id} has {} samples, but {} witnesses",
+            "{id} has {} samples, but {} probes",
             samples_ns.len(),
-            witness_ns.len()
+            probe_ns.len()
         ));
     }
     let errors =
@@ -194,38 +197,38 @@ fn check_measurement(row: &Measurement) -> std::result::Result<(), String> {
     errors.into_iter().try_for_each(|error| within("an error", error, &(0.0..=f64::MAX)))
 }
 
-fn check_rate(row: &Rate) -> std::result::Result<(), String> {
+fn check_rate(row: &Arithmetic) -> std::result::Result<(), String> {
     let id = &row.id;
-    let climbs = [&row.own, &row.fma];
+    let runs = [&row.own, &row.fma];
     let samples =
-        climbs.iter().flat_map(|climb| [&climb.once_ns, &climb.twice_ns, &climb.fourfold_ns]);
+        runs.iter().flat_map(|runner| [&runner.once_ns, &runner.twice_ns, &runner.fourfold_ns]);
     let mut lengths = HashSet::new();
     for samples in samples {
         check_times(id, samples)?;
         lengths.insert(samples.len());
     }
     if lengths.len() > 1 {
-        return Err(format!("{id} has more samples of some rungs than of others"));
+        return Err(format!("{id} has more samples of some steps than of others"));
     }
-    for Climbs { witness_ns, once_ns, .. } in climbs {
-        check_times(id, witness_ns)?;
-        if !witness_ns.is_empty() && witness_ns.len() != once_ns.len() {
+    for ChainSamples { probe_ns, once_ns, .. } in runs {
+        check_times(id, probe_ns)?;
+        if !probe_ns.is_empty() && probe_ns.len() != once_ns.len() {
             return Err(format!(
-                "{id} has {} samples, but {} witnesses",
+                "{id} has {} samples, but {} probes",
                 once_ns.len(),
-                witness_ns.len()
+                probe_ns.len()
             ));
         }
     }
     if row.status == Status::Ok
-        && (row.elements == 0 || climbs.iter().any(|climb| climb.rungs == 0))
+        && (row.elements == 0 || runs.iter().any(|runner| runner.steps == 0))
     {
-        return Err(format!("{id} has times, but no rungs or no elements"));
+        return Err(format!("{id} has times, but no steps or no elements"));
     }
     Ok(())
 }
 
-fn check_crossover(row: &Crossover) -> std::result::Result<(), String> {
+fn check_ridge(row: &Ridge) -> std::result::Result<(), String> {
     let id = &row.id;
     row.points.iter().try_for_each(|point| check_times(id, &point.samples_ns))?;
     if row.points.windows(2).any(|pair| pair[0].samples_ns.len() != pair[1].samples_ns.len()) {

@@ -11,16 +11,16 @@ use crate::measure::stats::{self, Estimate};
 /// Everything about one kernel at one size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measurement {
-    /// `direction/storage/n=elements/activation/form`, and what is not the default behind it; unique in a report.
+    /// `direction/dtype/n=elements/activation/variant`, and what is not the default behind it; unique in a report.
     pub id: String,
     /// forward or backward.
     pub direction: String,
     /// f32, f16 (f16 in memory, f32 in arithmetic) or f16_native.
-    pub storage: String,
+    pub dtype: String,
     /// copy, add, relu, sigmoid.
     pub activation: String,
     /// How it is written.
-    pub form: String,
+    pub variant: String,
     /// Elements of each tensor.
     #[schemars(range(min = 1))]
     pub elements: u64,
@@ -28,7 +28,7 @@ pub struct Measurement {
     pub bytes: u64,
     /// What bounds it, as far as that was measured.
     #[serde(default)]
-    pub regime: Option<Regime>,
+    pub bound_by: Option<BoundBy>,
     /// How its words were spread over invocations; null where it was not dispatched.
     #[serde(default)]
     pub shape: Option<Shape>,
@@ -52,16 +52,16 @@ pub struct Measurement {
     /// How the result compared with the f64 reference; null where it was not compared.
     #[serde(default)]
     pub validation: Option<Validation>,
-    /// Dispatches in each sample, the same for a whole panel.
+    /// Dispatches in each sample, the same for a whole group.
     pub dispatches_per_sample: u32,
     /// Rounds on each freshly opened device: the samples of the first device come first, so many, then those of the second.
     #[serde(default)]
-    pub rounds_per_device: u32,
+    pub rounds_per_repeat: u32,
     /// ns per dispatch, by round; null where the round gave no sample.
     pub samples_ns: Vec<Option<f64>>,
-    /// ns of the clock witness around each sample, whose time is the inverse of the core clock; null without a witness.
+    /// ns of the clock probe around each sample, whose time is the inverse of the core clock; null without a probe.
     #[serde(default)]
-    pub witness_ns: Vec<Option<f64>>,
+    pub probe_ns: Vec<Option<f64>>,
     /// Why samples are null.
     #[serde(default)]
     pub dropped: Dropped,
@@ -73,7 +73,7 @@ pub struct Measurement {
 /// What bounds the time of a dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Regime {
+pub enum BoundBy {
     /// Launching it.
     Launch,
     /// Caches, which hold its tensors.
@@ -82,7 +82,7 @@ pub enum Regime {
     Memory,
 }
 
-impl Regime {
+impl BoundBy {
     /// Its name in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -145,25 +145,25 @@ pub struct Dropped {
     /// What the clock did the last time.
     #[serde(default)]
     pub clock_reason: Option<String>,
-    /// The witnesses before and after differed: the core clock changed meanwhile.
-    pub witness: u32,
+    /// The probes before and after differed: the core clock changed meanwhile.
+    pub probe: u32,
 }
 
 impl std::ops::AddAssign for Dropped {
     fn add_assign(&mut self, more: Self) {
         self.clock += more.clock;
-        self.witness += more.witness;
+        self.probe += more.probe;
         self.clock_reason = more.clock_reason.or(self.clock_reason.take());
     }
 }
 
 impl Dropped {
-    /// What a member of a panel has lost.
+    /// What a member of a group has lost.
     #[must_use]
     pub fn of(member: &measure::Member) -> Self {
         Self {
             clock: member.dropped_by_clock,
-            witness: member.dropped_by_witness,
+            probe: member.dropped_by_probe,
             clock_reason: member.reject.map(|reject| reject.to_string()),
         }
     }
@@ -206,12 +206,12 @@ impl Measurement {
         Self {
             id: kernel.id(elements),
             direction: kernel.direction().name().to_owned(),
-            storage: kernel.storage.name().to_owned(),
+            dtype: kernel.dtype.name().to_owned(),
             activation: kernel.activation.name.to_owned(),
-            form: kernel.form.name.to_owned(),
+            variant: kernel.variant.name.to_owned(),
             elements,
             bytes: kernel.bytes(elements),
-            regime: None,
+            bound_by: None,
             shape: None,
             shader_checks: false,
             inputs: Inputs::default(),
@@ -221,9 +221,9 @@ impl Measurement {
             notes: Vec::new(),
             validation: None,
             dispatches_per_sample: 0,
-            rounds_per_device: 0,
+            rounds_per_repeat: 0,
             samples_ns: Vec::new(),
-            witness_ns: Vec::new(),
+            probe_ns: Vec::new(),
             dropped: Dropped::default(),
             derived: None,
         }
@@ -233,41 +233,41 @@ impl Measurement {
     pub fn take(&mut self, samples: measure::Member) {
         self.dropped += Dropped::of(&samples);
         self.samples_ns.extend(samples.ns);
-        self.witness_ns.extend(samples.witness_ns);
+        self.probe_ns.extend(samples.probe_ns);
     }
 
     /// The time of one dispatch in ns; none of a row that is not ok.
     #[must_use]
     pub fn time_ns(&self) -> Option<Estimate> {
-        self.over_devices(self.samples_ns.iter().copied())
+        self.over_repeats(self.samples_ns.iter().copied())
     }
 
-    /// Its time over that of another member of its panel, taken within rounds; none unless both are ok.
+    /// Its time over that of another member of its group, taken within rounds; none unless both are ok.
     #[must_use]
     pub fn over(&self, other: &Self) -> Option<Estimate> {
-        if other.status != Status::Ok || other.rounds_per_device != self.rounds_per_device {
+        if other.status != Status::Ok || other.rounds_per_repeat != self.rounds_per_repeat {
             return None;
         }
         let rounds = self.samples_ns.iter().zip(&other.samples_ns);
-        self.over_devices(rounds.map(|(own, others)| Some((*own)? / (*others)?)))
+        self.over_repeats(rounds.map(|(own, others)| Some((*own)? / (*others)?)))
     }
 
-    /// By how many ns its time exceeds that of another member of its panel, taken within rounds; none unless both are ok.
+    /// By how many ns its time exceeds that of another member of its group, taken within rounds; none unless both are ok.
     #[must_use]
     pub fn less(&self, other: &Self) -> Option<Estimate> {
-        if other.status != Status::Ok || other.rounds_per_device != self.rounds_per_device {
+        if other.status != Status::Ok || other.rounds_per_repeat != self.rounds_per_repeat {
             return None;
         }
         let rounds = self.samples_ns.iter().zip(&other.samples_ns);
-        self.over_devices(rounds.map(|(own, others)| Some((*own)? - (*others)?)))
+        self.over_repeats(rounds.map(|(own, others)| Some((*own)? - (*others)?)))
     }
 
     /// The median of what the rounds gave, with an interval that covers those of all devices.
-    fn over_devices(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
+    fn over_repeats(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
         if self.status != Status::Ok {
             return None;
         }
-        stats::of_rounds(rounds, self.rounds_per_device)
+        stats::of_rounds(rounds, self.rounds_per_repeat)
     }
 
     /// What follows from the samples; none where they are too few for an estimate.
@@ -310,16 +310,16 @@ impl Measurement {
     /// The kernel's path: its id without a size.
     #[must_use]
     pub fn path(&self) -> String {
-        format!("{}/{}/{}/{}", self.direction, self.storage, self.activation, self.form)
+        format!("{}/{}/{}/{}", self.direction, self.dtype, self.activation, self.variant)
     }
 
-    /// The median time of the witness around its samples, in ns: the inverse of the core's clock. None without one.
+    /// The median time of the probe around its samples, in ns: the inverse of the core's clock. None without one.
     #[must_use]
-    pub fn witness_median_ns(&self) -> Option<f64> {
-        stats::median(self.witness_ns.iter().flatten().copied())
+    pub fn probe_median_ns(&self) -> Option<f64> {
+        stats::median(self.probe_ns.iter().flatten().copied())
     }
 
-    /// The id of the panel: direction, storage and size.
+    /// The id of the group: direction, dtype and size.
     #[must_use]
     pub fn group(&self) -> &str {
         self.id.match_indices('/').nth(2).map_or(&self.id, |(end, _)| &self.id[..end])
@@ -336,14 +336,14 @@ pub(super) fn as_f64(count: u64) -> f64 {
 pub(crate) mod tests {
     use super::*;
     use crate::kernels::activation::{ACTIVATIONS, Direction};
-    use crate::kernels::dtype::Storage;
+    use crate::kernels::dtype::Dtype;
 
     /// A forward kernel at 1000 elements with these samples.
     pub(crate) fn measurement(activation: &str, samples_ns: &[Option<f64>]) -> Measurement {
         let activation =
             ACTIVATIONS.iter().find(|known| known.name == activation).expect("in the table");
-        let kernel = Kernel::default_form(activation, Direction::Forward, Storage::F32)
-            .expect("a forward form");
+        let kernel = Kernel::default_variant(activation, Direction::Forward, Dtype::F32)
+            .expect("a forward variant");
         let mut measurement = Measurement::new(&kernel, 1000);
         measurement.status = Status::Ok;
         measurement.samples_ns = samples_ns.to_vec();

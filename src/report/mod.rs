@@ -4,15 +4,15 @@
 //! that does not exist is null; there is no NaN and no infinity.
 
 mod accuracy;
+mod arithmetic;
 mod claim;
-mod crossover;
 mod file;
-mod gap;
 mod measurement;
 pub mod provenance;
-mod rate;
+mod ratio;
+mod ridge;
+mod summary;
 pub mod system;
-mod verdict;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -21,15 +21,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use accuracy::{Accuracy, AccuracyBin};
+pub use arithmetic::{Arithmetic, ChainSamples, DerivedArithmetic, Slope};
 pub use claim::{Axis, Claim, Figure, Outcome, Plot, Point, Scale, Series};
-pub use crossover::{Crossover, CrossoverPoint, DerivedCrossover};
 pub use file::{Destination, expand};
-pub use gap::{BOTH, Gap, Quantity};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;
-pub use measurement::{Derived, Dropped, Inputs, Measurement, Regime, Status, Validation};
-pub use rate::{Climbs, DerivedRate, Rate, Slope};
-pub use verdict::{Comparison, Fastest, Verdict};
+pub use measurement::{BoundBy, Derived, Dropped, Inputs, Measurement, Status, Validation};
+pub use ratio::{BOTH, Quantity, Ratio};
+pub use ridge::{DerivedRidge, Ridge, RidgeTime};
+pub use summary::{Comparison, Fastest, Summary};
 
 use crate::gpu::{AdapterFacts, Shape};
 use crate::measure::stats::Estimate;
@@ -41,7 +41,7 @@ pub const SCHEMA: &str = "actbench.report";
 
 /// The version of the schema that this program writes: major and minor. A minor version adds keys and nothing else, not even a value
 /// of an enumeration, so that every program reads every minor version of its major version.
-pub const SCHEMA_VERSION: &str = "1.0";
+pub const SCHEMA_VERSION: &str = "2.0";
 
 /// One run on one adapter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,7 +50,7 @@ pub struct Report {
     #[schemars(extend("const" = SCHEMA))]
     pub schema: String,
     /// Major and minor version of the schema.
-    #[schemars(regex(pattern = r"^1\.[0-9]+$"))]
+    #[schemars(regex(pattern = r"^2\.[0-9]+$"))]
     pub schema_version: String,
     /// The program that measured.
     pub tool: Tool,
@@ -64,22 +64,22 @@ pub struct Report {
     pub clock: Clock,
     /// What a dispatch costs that does nothing; null if it was not measured.
     #[serde(default)]
-    pub floor: Option<Floor>,
-    /// From which size on memory bounds the yardstick; null if it was not measured.
+    pub dispatch_overhead: Option<DispatchOverhead>,
+    /// From which size on memory bounds the copy; null if it was not measured.
     #[serde(default)]
-    pub memory_regime: Option<MemoryRegime>,
+    pub memory_scan: Option<MemoryScan>,
     /// The shapes that were tried.
     #[serde(default)]
     pub shapes: Vec<ShapeTrial>,
-    /// Every kernel at every size, those that were not measured included; the members of a panel one after the other.
+    /// Every kernel at every size, those that were not measured included; the members of a group one after the other.
     pub measurements: Vec<Measurement>,
-    /// Every op on the ladder.
+    /// Every op on the chain.
     #[serde(default)]
-    pub rates: Vec<Rate>,
+    pub arithmetic: Vec<Arithmetic>,
     /// Streaming kernels by the number of activations for each element.
     #[serde(default)]
-    pub crossovers: Vec<Crossover>,
-    /// How far each kernel is from the truth, over inputs chosen to find it wrong.
+    pub ridges: Vec<Ridge>,
+    /// How far each kernel is from the reference, over inputs chosen to find it wrong.
     #[serde(default)]
     pub accuracy: Vec<Accuracy>,
     /// What is said of ReLU and sigmoid, put to the test; part of the full profile and of `actbench claims`.
@@ -87,10 +87,10 @@ pub struct Report {
     pub claims: Vec<Claim>,
     /// Sigmoid against ReLU: computed from the above on writing and again on loading.
     #[serde(default)]
-    pub gaps: Vec<Gap>,
+    pub ratios: Vec<Ratio>,
     /// What follows, in words; null where no figure for it is valid. Computed likewise.
     #[serde(default)]
-    pub verdict: Option<Verdict>,
+    pub summary: Option<Summary>,
 }
 
 /// What was asked for, and how that went.
@@ -125,7 +125,7 @@ pub struct Run {
     #[serde(default)]
     pub max_time_s: Option<f64>,
     /// How many times the device was opened afresh and measured on.
-    pub devices: u32,
+    pub repeats: u32,
     /// Where the time went.
     #[serde(default)]
     pub spent: Spent,
@@ -147,11 +147,11 @@ pub enum RunStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
-    /// The default forms, on one device.
+    /// The default variants, on one device.
     Quick,
-    /// All forms, on several devices opened afresh.
+    /// All variants, on several devices opened afresh.
     Standard,
-    /// All forms, inputs and checks.
+    /// All variants, inputs and checks.
     Full,
 }
 
@@ -184,7 +184,7 @@ impl FromStr for Profile {
 pub struct Spent {
     /// Opening devices.
     pub open_s: f64,
-    /// Finding shapes, the floor of a dispatch and the memory regime.
+    /// Finding shapes, dispatch overhead and the memory bound_by.
     pub prepare_s: f64,
     /// Compiling shaders.
     pub compile_s: f64,
@@ -221,9 +221,9 @@ pub struct Clock {
     /// Smallest step seen, which may be many ticks; null if none was looked for.
     #[serde(default)]
     pub quantum_ns: Option<f64>,
-    /// Rungs of the clock witness, on every device; null without one.
+    /// Steps of the clock probe, on every device; null without one.
     #[serde(default)]
-    pub witness_rungs: Option<u32>,
+    pub probe_steps: Option<u32>,
 }
 
 /// Whose clock samples are taken with.
@@ -238,25 +238,25 @@ pub enum ClockKind {
 
 /// What a dispatch costs that does next to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Floor {
+pub struct DispatchOverhead {
     /// One dispatch of many in a pass, each behind the one before it.
     pub dispatch_ns: Estimate,
     /// From submission to completion, by the wall clock.
     pub submit_to_complete_ns: Estimate,
 }
 
-/// From which size on memory bounds the yardstick.
+/// From which size on memory bounds the copy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct MemoryRegime {
+pub struct MemoryScan {
     /// Bytes that a dispatch moves, from which on it is memory that bounds it.
     pub from_bytes: u64,
     /// Whether the throughput stood still at larger sizes; false if the largest size that fits had to do.
     pub settled: bool,
-    /// The yardstick by size.
+    /// The copy by size.
     pub scan: Vec<MemoryPoint>,
 }
 
-/// The yardstick at one size.
+/// The copy at one size.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryPoint {
     /// Elements of each tensor.
@@ -270,7 +270,7 @@ pub struct MemoryPoint {
 /// A shape that was tried on a kernel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShapeTrial {
-    /// `direction/storage/activation/form`.
+    /// `direction/dtype/activation/variant`.
     pub kernel: String,
     /// Elements of each tensor.
     pub elements: u64,
@@ -284,19 +284,19 @@ pub struct ShapeTrial {
 }
 
 impl Report {
-    /// Computes what follows from the samples: the `derived` of every row, the gaps and the verdict.
+    /// Computes what follows from the samples: the `derived` of every row, the ratios and the summary.
     pub fn derive(&mut self) {
         for measurement in &mut self.measurements {
             measurement.derived = measurement.derived();
         }
-        for rate in &mut self.rates {
+        for rate in &mut self.arithmetic {
             rate.derived = rate.derived();
         }
-        for crossover in &mut self.crossovers {
-            crossover.derived = crossover.derived(&self.measurements, &self.rates);
+        for ridge in &mut self.ridges {
+            ridge.derived = ridge.derived(&self.measurements, &self.arithmetic);
         }
-        self.gaps = gap::gaps(self);
-        self.verdict = verdict::verdict(self);
+        self.ratios = ratio::ratios(self);
+        self.summary = summary::summary(self);
     }
 
     /// Removes what identifies a person or a machine: the host's name, where the adapter sits, and folders in the arguments, of which whatever follows

@@ -1,9 +1,9 @@
-//! How far the kernels of a run are from the truth: each over edge values, bit patterns and normal inputs, and sigmoid's forms by x.
+//! How far the kernels of a run are from the reference: each over edge values, bit patterns and normal inputs, and sigmoid's variants by x.
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::kernels::activation::Saved;
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::{Distribution, Inputs};
 use crate::kernels::kernel::{Kernel, Role};
 use crate::report::{Accuracy, AccuracyBin, Profile};
@@ -43,13 +43,13 @@ pub fn of(
     Ok((accuracy, wrong))
 }
 
-/// Whether its error depends on x: that of sigmoid's forms does, but of the one that reads y.
+/// Whether its error depends on x: that of sigmoid's variants does, but of the one that reads y.
 fn is_of_x(kernel: &Kernel) -> bool {
     kernel.activation.name == "sigmoid" && kernel.inputs().all(|role| role != Role::Saved(Saved::Y))
 }
 
 fn by_x(gpu: &Gpu, kernel: Kernel, seed: u64) -> Result<Vec<AccuracyBin>> {
-    let farthest = if kernel.storage == Storage::F32 { FARTHEST } else { FARTHEST_IN_F16 };
+    let farthest = if kernel.dtype == Dtype::F32 { FARTHEST } else { FARTHEST_IN_F16 };
     let elements = BINS * ELEMENTS_PER_BIN;
     let inputs = Inputs {
         distribution: Distribution::Ramp { from: -farthest, to: farthest, elements },

@@ -1,4 +1,4 @@
-//! Where launching ends to matter and memory begins to: the floor of a dispatch, and the size from which on memory bounds the yardstick.
+//! Where launching ends to matter and memory begins to: dispatch overhead, and the size from which on memory bounds the copy.
 
 use std::time::Instant;
 
@@ -8,12 +8,12 @@ use rand::{Rng as _, SeedableRng};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
 use crate::kernels::activation::{Activation, Direction};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::repeat;
 use crate::kernels::kernel::Kernel;
 use crate::measure::stats;
 use crate::measure::{self, Plan};
-use crate::report::{Floor, MemoryPoint, MemoryRegime};
+use crate::report::{DispatchOverhead, MemoryPoint, MemoryScan};
 
 /// Elements of a dispatch that does next to nothing: one word.
 const NEXT_TO_NOTHING: u64 = 4;
@@ -37,7 +37,7 @@ const ROUNDS: u32 = 9;
 
 fn copy() -> Kernel {
     let copy = Activation::named("copy").expect("in the table");
-    Kernel::default_form(copy, Direction::Forward, Storage::F32).expect("a form")
+    Kernel::default_variant(copy, Direction::Forward, Dtype::F32).expect("a variant")
 }
 
 /// copy over `elements` random words of tensors of its own.
@@ -47,12 +47,12 @@ fn workload(
     shape: Shape,
     block: &[u8],
 ) -> Result<(Workload, [Tensor; 2])> {
-    gpu.ensure_room(elements.saturating_mul(2 * Storage::F32.element_bytes()))?;
-    let layout = gpu.layout(elements, Storage::F32.element_bytes());
+    gpu.ensure_room(elements.saturating_mul(2 * Dtype::F32.element_bytes()))?;
+    let layout = gpu.layout(elements, Dtype::F32.element_bytes());
     let tensors = [gpu.tensor("y", layout)?, gpu.tensor("x", layout)?];
     // Repeated at distances that no memory compression sees; drawing all of them would take longer than the scan.
     gpu.upload(&tensors[1], |first, bytes| {
-        repeat(block, first * Storage::F32.element_bytes(), bytes)
+        repeat(block, first * Dtype::F32.element_bytes(), bytes)
     })?;
     // Every page is written before it is read or timed.
     gpu.upload(&tensors[0], |_, bytes| bytes.fill(0xff))?;
@@ -71,7 +71,7 @@ fn random_block(seed: u64, bytes: usize) -> Vec<u8> {
 ///
 /// # Errors
 /// If the device fails.
-pub fn floor(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<Floor>> {
+pub fn dispatch_overhead(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<DispatchOverhead>> {
     let (workload, _tensors) =
         workload(gpu, NEXT_TO_NOTHING, Shape::default(), &random_block(seed, 64))?;
     let samples = measure::rounds(gpu, &[&workload], plan, plan.min_rounds)?;
@@ -84,8 +84,10 @@ pub fn floor(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<Floor>> {
     }
     let estimates =
         stats::median_interval(&dispatch_ns).zip(stats::median_interval(&submit_to_complete_ns));
-    Ok(estimates
-        .map(|(dispatch_ns, submit_to_complete_ns)| Floor { dispatch_ns, submit_to_complete_ns }))
+    Ok(estimates.map(|(dispatch_ns, submit_to_complete_ns)| DispatchOverhead {
+        dispatch_ns,
+        submit_to_complete_ns,
+    }))
 }
 
 /// The throughput of copy by size, of at most so many elements, and from how many bytes on it stands still.
@@ -98,7 +100,7 @@ pub fn scan(
     most: u64,
     plan: &Plan,
     seed: u64,
-) -> Result<Option<MemoryRegime>> {
+) -> Result<Option<MemoryScan>> {
     let largest = if gpu.facts.is_software { LARGEST_ON_CPU } else { LARGEST_ON_HARDWARE };
     let block = random_block(seed, 1 << 22);
     let mut scan = Vec::new();
@@ -116,31 +118,31 @@ pub fn scan(
         #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
         scan.push(MemoryPoint { elements, bytes, bytes_per_second: bytes as f64 / ns * 1e9 });
     }
-    Ok(regime(scan))
+    Ok(bound_by(scan))
 }
 
 /// The smallest size from which on no doubling changes the throughput, judged from the largest down, since caches have plateaus too.
-fn regime(scan: Vec<MemoryPoint>) -> Option<MemoryRegime> {
+fn bound_by(scan: Vec<MemoryPoint>) -> Option<MemoryScan> {
     let unchanged = |pair: &[MemoryPoint]| {
         (pair[1].bytes_per_second / pair[0].bytes_per_second - 1.0).abs() < SETTLED
     };
     let still = scan.windows(2).rev().take_while(|pair| unchanged(pair)).count();
     let settled = still >= DOUBLINGS;
     let from = scan.len().checked_sub(1 + if settled { still } else { 0 })?;
-    Some(MemoryRegime { from_bytes: scan[from].bytes, settled, scan })
+    Some(MemoryScan { from_bytes: scan[from].bytes, settled, scan })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(rates: &[f64]) -> MemoryRegime {
+    fn of(rates: &[f64]) -> MemoryScan {
         let point = |(power, rate): (usize, &f64)| MemoryPoint {
             elements: 1 << power,
             bytes: 8 << power,
             bytes_per_second: *rate,
         };
-        regime(rates.iter().enumerate().map(point).collect()).expect("points")
+        bound_by(rates.iter().enumerate().map(point).collect()).expect("points")
     }
 
     #[test]
@@ -158,6 +160,6 @@ mod tests {
             assert!(!found.settled);
             assert_eq!(found.from_bytes, 8 << (rates.len() - 1));
         }
-        assert!(regime(Vec::new()).is_none());
+        assert!(bound_by(Vec::new()).is_none());
     }
 }

@@ -1,15 +1,15 @@
-//! The run: from an adapter to a report. Which kernels at which sizes, each checked on the data it is timed on, timed in panels, on
+//! The run: from an adapter to a report. Which kernels at which sizes, each checked on the data it is timed on, timed in groups, on
 //! one device or several that are opened afresh.
 
 mod accuracy;
-mod crossover;
-mod group;
+mod arithmetic;
+mod groups;
 mod memory;
-mod panels;
 pub mod probe;
 pub mod quality;
-mod rates;
+mod ridge;
 mod shapes;
+mod tensors;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-pub use crossover::Crossing;
-pub use group::Group;
-pub use memory::{floor, scan};
-pub use panels::{Member, Panel, default_kernels, panels};
+pub use groups::{Group, Member, default_kernels, groups};
+pub use memory::{dispatch_overhead, scan};
+pub use ridge::PlannedRidge;
+pub use tensors::SharedTensors;
 
 use crate::claims::{self, CLAIMS, Experiment};
 use crate::error::{Error, Result};
@@ -34,10 +34,10 @@ use crate::render::table;
 use crate::report::provenance::Tool;
 use crate::report::system::System;
 use crate::report::{
-    self, ClockKind, Floor, Measurement, MemoryRegime, Profile, Regime, Report, Run, RunStatus,
-    ShapeTrial, Spent, Status, Validation,
+    self, BoundBy, ClockKind, DispatchOverhead, Measurement, MemoryScan, Profile, Report, Run,
+    RunStatus, ShapeTrial, Spent, Status, Validation,
 };
-use crate::suite::probe::Witness;
+use crate::suite::probe::Probe;
 use crate::validate::Accuracy;
 use quality::Circumstances;
 
@@ -55,18 +55,18 @@ pub struct Settings {
     /// How much to measure; what suits hardware is adapted to a software adapter.
     pub plan: Plan,
     /// How many devices are opened afresh and measured on.
-    pub devices: u32,
+    pub repeats: u32,
     /// The seed of all inputs.
     pub seed: u64,
-    /// Only the rows whose id it matches, and their yardsticks.
+    /// Only the rows whose id it matches, and their copies.
     pub filter: Option<Regex>,
     /// The time after which nothing new is begun.
     pub max_time: Option<Duration>,
-    /// Elements, at most, that shapes and the memory regime are looked for with; none where the adapter's memory is the limit.
+    /// Elements, at most, that shapes and the memory bound_by are looked for with; none where the adapter's memory is the limit.
     pub most_prepared: Option<u64>,
     /// The shapes that directions are measured in; those of the others are found by measuring.
     pub shapes: HashMap<Direction, Shape>,
-    /// Whether the shapes of every kernel are ranked, not the yardsticks' alone.
+    /// Whether the shapes of every kernel are ranked, not the copies' alone.
     pub ranks_all_shapes: bool,
     /// What the user says about the run.
     pub labels: BTreeMap<String, String>,
@@ -80,7 +80,7 @@ impl Settings {
         Self {
             profile,
             plan: if is_quick { Plan::QUICK } else { Plan::STANDARD },
-            devices: if is_quick { 1 } else { 3 },
+            repeats: if is_quick { 1 } else { 3 },
             seed: DEFAULT_SEED,
             filter: None,
             max_time: None,
@@ -115,7 +115,7 @@ pub trait Watch {
     /// Before each step: what it is, how many are done and how many there are. False ends the run with a report of what was done.
     fn step(&mut self, what: &str, done: usize, of: usize) -> bool;
 
-    /// After each panel, with the report so far, and once more at the end.
+    /// After each group, with the report so far, and once more at the end.
     ///
     /// # Errors
     /// If it can't be kept: the run then ends.
@@ -154,44 +154,45 @@ pub fn run(
         ));
     }
     let mut suite = Suite::new(&gpu, settings, dump, watch, plan, began);
-    let outcome = suite.on_all_devices(gpu, open);
+    let outcome = suite.on_all_repeats(gpu, open);
     let error = suite.end(outcome);
     Ok((suite.report, error))
 }
 
-/// The ids of all rows of a profile that a filter matches, with the yardsticks beside them.
+/// The ids of all rows of a profile that a filter matches, with the copies beside them.
 #[must_use]
 pub fn ids(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Vec<String> {
-    let Planned { panels, ladders, crossings } = Planned::new(profile, is_software, filter);
-    let measured = panels
+    let Planned { groups, chains, planned_ridges } = Planned::new(profile, is_software, filter);
+    let measured = groups
         .iter()
-        .flat_map(|panel| panel.members.iter().map(|member| member.id(panel.elements)));
-    let climbed = rates::rows(&ladders).into_iter().map(|row| row.id);
-    let crossed = crossings.iter().map(|crossing| crossing.row().id);
-    measured.chain(climbed).chain(crossed).collect()
+        .flat_map(|group| group.members.iter().map(|member| member.id(group.elements)));
+    let run = arithmetic::rows(&chains).into_iter().map(|row| row.id);
+    let crossed = planned_ridges.iter().map(|planned| planned.row().id);
+    measured.chain(run).chain(crossed).collect()
 }
 
 /// What a run is going to measure.
 struct Planned {
-    panels: Vec<Panel>,
-    ladders: Vec<rates::Panel>,
-    crossings: Vec<Crossing>,
+    groups: Vec<Group>,
+    chains: Vec<arithmetic::Group>,
+    planned_ridges: Vec<PlannedRidge>,
 }
 
 impl Planned {
-    const NOTHING: Self = Self { panels: Vec::new(), ladders: Vec::new(), crossings: Vec::new() };
+    const NOTHING: Self =
+        Self { groups: Vec::new(), chains: Vec::new(), planned_ridges: Vec::new() };
 
     fn new(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Self {
-        let crossings = crossover::crossings(profile, filter);
+        let planned_ridges = ridge::planned_ridges(profile, filter);
         Self {
-            panels: panels(profile, is_software, filter, &crossings),
-            ladders: rates::panels(profile, filter, &crossings),
-            crossings,
+            groups: groups(profile, is_software, filter, &planned_ridges),
+            chains: arithmetic::groups(profile, filter, &planned_ridges),
+            planned_ridges,
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.panels.is_empty() && self.ladders.is_empty() && self.crossings.is_empty()
+        self.groups.is_empty() && self.chains.is_empty() && self.planned_ridges.is_empty()
     }
 }
 
@@ -200,36 +201,36 @@ struct Suite<'a> {
     settings: &'a Settings,
     dump: Option<&'a Dump>,
     began: Instant,
-    panels: Vec<Panel>,
+    groups: Vec<Group>,
     watch: &'a mut dyn Watch,
     report: Report,
-    /// By panel, what the first device fixed.
+    /// By group, what the first device fixed.
     fixed: HashMap<usize, Fixed>,
     /// What each direction is measured in.
     shapes: HashMap<Direction, Shape>,
-    /// What is measured on ladders, and what the first device fixed of it.
-    ladders: Ladders,
-    /// What is streamed with rungs on the way, and what the first device found for it.
-    crossings: Vec<(Crossing, Option<crossover::Found>)>,
+    /// What is measured on chains, and what the first device fixed of it.
+    chains: Chains,
+    /// What is streamed with steps on the way, and what the first device found for it.
+    planned_ridges: Vec<(PlannedRidge, Option<ridge::Found>)>,
     /// By path of a kernel, what was wrong with it on inputs chosen to find it so.
     unsound: HashMap<String, String>,
     /// The first kernel that was wrong.
     wrong: Option<Error>,
     /// Devices before this one.
-    device: u32,
+    repeat: u32,
     done: usize,
     steps: usize,
 }
 
-/// The panels of ladders.
+/// The groups of chains.
 #[derive(Default)]
-struct Ladders {
-    panels: Vec<rates::Panel>,
-    found: HashMap<String, rates::Found>,
+struct Chains {
+    groups: Vec<arithmetic::Group>,
+    found: HashMap<String, arithmetic::Found>,
     fixed: HashMap<usize, Fixed>,
 }
 
-/// Steps that are made on the first device alone: accuracy, shapes, floor, memory regime.
+/// Steps that are made on the first device alone: accuracy, shapes, dispatch_overhead, memory bound_by.
 const STEPS_ONCE: usize = 4;
 
 /// Why a run ends early.
@@ -256,41 +257,42 @@ impl<'a> Suite<'a> {
     ) -> Self {
         let mut report = empty_report(gpu, settings, &plan);
         report.run.spent.open_s = began.elapsed().as_secs_f64();
-        let Planned { panels, ladders, crossings } = plan;
+        let Planned { groups, chains, planned_ridges } = plan;
         Self {
             settings,
             dump,
             began,
             steps: STEPS_ONCE
-                + settings.devices as usize * (1 + panels.len() + ladders.len() + crossings.len())
+                + settings.repeats as usize
+                    * (1 + groups.len() + chains.len() + planned_ridges.len())
                 + report.claims.len(),
-            panels,
+            groups,
             watch,
             report,
             fixed: HashMap::new(),
             shapes: HashMap::new(),
-            ladders: Ladders { panels: ladders, ..Ladders::default() },
-            crossings: crossings.into_iter().map(|crossing| (crossing, None)).collect(),
+            chains: Chains { groups: chains, ..Chains::default() },
+            planned_ridges: planned_ridges.into_iter().map(|planned| (planned, None)).collect(),
             unsound: HashMap::new(),
             wrong: None,
-            device: 0,
+            repeat: 0,
             done: 0,
         }
     }
 
-    fn on_all_devices(
+    fn on_all_repeats(
         &mut self,
         first: Gpu,
         open: &mut dyn FnMut() -> Result<Gpu>,
     ) -> std::result::Result<(), Stop> {
         let mut gpu = first;
-        self.on_device(&gpu)?;
-        for _ in 1..self.settings.devices {
+        self.on_repeat(&gpu)?;
+        for _ in 1..self.settings.repeats {
             drop(gpu);
             let began = Instant::now();
             gpu = open()?;
             self.report.run.spent.open_s += began.elapsed().as_secs_f64();
-            self.on_device(&gpu)?;
+            self.on_repeat(&gpu)?;
         }
         self.test_claims(&gpu, CLAIMS)
     }
@@ -325,31 +327,31 @@ impl<'a> Suite<'a> {
         Ok(())
     }
 
-    fn on_device(&mut self, gpu: &Gpu) -> std::result::Result<(), Stop> {
+    fn on_repeat(&mut self, gpu: &Gpu) -> std::result::Result<(), Stop> {
         let plan = self.settings.plan;
         let plan = if gpu.facts.is_software { plan.on_software() } else { plan };
-        self.step("the witness of the clock")?;
-        let witness = match Witness::new(gpu, self.settings.seed, self.report.clock.witness_rungs) {
-            Ok(witness) => {
-                self.report.clock.witness_rungs = Some(witness.rungs);
-                Some(witness)
+        self.step("the probe of the clock")?;
+        let probe = match Probe::new(gpu, self.settings.seed, self.report.clock.probe_steps) {
+            Ok(probe) => {
+                self.report.clock.probe_steps = Some(probe.steps);
+                Some(probe)
             }
             Err(Error::Unsupported(reason) | Error::Mismatch(reason)) => {
-                self.report.run.notes.push(format!("there is no witness of the clock: {reason}"));
+                self.report.run.notes.push(format!("there is no probe of the clock: {reason}"));
                 None
             }
             Err(error) => return Err(error.into()),
         };
-        if self.device == 0 {
+        if self.repeat == 0 {
             self.compare(gpu)?;
             self.prepare(gpu, &plan.briefly())?;
         }
         let mut first_row = 0;
-        for index in 0..self.panels.len() {
-            let rows = first_row..first_row + self.panels[index].members.len();
+        for index in 0..self.groups.len() {
+            let rows = first_row..first_row + self.groups[index].members.len();
             first_row = rows.end;
-            self.step(&self.panels[index].name())?;
-            let measured = self.panel(gpu, &plan, witness.as_ref(), index, rows.clone());
+            self.step(&self.groups[index].name())?;
+            let measured = self.group(gpu, &plan, probe.as_ref(), index, rows.clone());
             if let Err(error) = measured {
                 let status = if matches!(error, Error::Unsupported(_)) {
                     Status::Skipped
@@ -357,40 +359,42 @@ impl<'a> Suite<'a> {
                     Status::Failed
                 };
                 for row in &mut self.report.measurements[rows] {
-                    lacks(row, self.device, status, &error.to_string());
+                    lacks(row, self.repeat, status, &error.to_string());
                 }
                 if status == Status::Failed {
                     return Err(error.into());
                 }
             }
-            self.report.run.devices = self.device + 1;
+            self.report.run.repeats = self.repeat + 1;
             self.report.clock.quantum_ns = gpu.quantum_ns();
             self.keep(false)?;
         }
-        self.climb(gpu, &plan, witness.as_ref())?;
-        self.cross(gpu, &plan, witness.as_ref())?;
-        self.device += 1;
+        self.measure_chains(gpu, &plan, probe.as_ref())?;
+        self.cross(gpu, &plan, probe.as_ref())?;
+        self.repeat += 1;
         Ok(())
     }
 
-    /// The ladders of one device.
-    fn climb(
+    /// The chains of one device.
+    fn measure_chains(
         &mut self,
         gpu: &Gpu,
         plan: &Plan,
-        witness: Option<&Witness>,
+        probe: Option<&Probe>,
     ) -> std::result::Result<(), Stop> {
-        for index in 0..self.ladders.panels.len() {
-            self.step(&self.ladders.panels[index].name())?;
-            let panel = &self.ladders.panels[index];
-            let number = u32::try_from(index).expect("a few panels");
-            let rows = self.report.rates.iter_mut().filter(|row| row.panel == number).collect();
-            let mut fixed = self.ladders.fixed.get(&index).copied();
+        for index in 0..self.chains.groups.len() {
+            self.step(&self.chains.groups[index].name())?;
+            let group = &self.chains.groups[index];
+            let number = u32::try_from(index).expect("a few groups");
+            let rows =
+                self.report.arithmetic.iter_mut().filter(|row| row.group == number).collect();
+            let mut fixed = self.chains.fixed.get(&index).copied();
             let (seed, dump) = (self.settings.seed, self.dump);
-            let climbing = rates::Climbing { gpu, plan, witness, seed, dump, device: self.device };
-            let wrong = climbing.measure(
-                panel,
-                &mut self.ladders.found,
+            let arithmetic =
+                arithmetic::Measuring { gpu, plan, probe, seed, dump, device: self.repeat };
+            let wrong = arithmetic.measure(
+                group,
+                &mut self.chains.found,
                 &mut fixed,
                 rows,
                 &mut self.report.run.spent,
@@ -398,31 +402,31 @@ impl<'a> Suite<'a> {
             if let Some(wrong) = wrong {
                 self.wrong.get_or_insert(wrong);
             }
-            fixed.map(|fixed| self.ladders.fixed.insert(index, fixed));
-            self.report.run.devices = self.device + 1;
+            fixed.map(|fixed| self.chains.fixed.insert(index, fixed));
+            self.report.run.repeats = self.repeat + 1;
             self.report.clock.quantum_ns = gpu.quantum_ns();
             self.keep(false)?;
         }
         Ok(())
     }
 
-    /// The crossovers of one device: behind panels and ladders, of which they take the memory regime and the rung.
+    /// The ridges of one device: behind groups and chains, of which they take the memory bound_by and the step.
     fn cross(
         &mut self,
         gpu: &Gpu,
         plan: &Plan,
-        witness: Option<&Witness>,
+        probe: Option<&Probe>,
     ) -> std::result::Result<(), Stop> {
-        for index in 0..self.crossings.len() {
-            let mut row = self.report.crossovers[index].clone();
+        for index in 0..self.planned_ridges.len() {
+            let mut row = self.report.ridges[index].clone();
             self.step(&row.id)?;
-            let (crossing, found) = &mut self.crossings[index];
-            let shape = self.shapes.get(&crossing.direction).copied().unwrap_or_default();
+            let (planned, found) = &mut self.planned_ridges[index];
+            let shape = self.shapes.get(&planned.direction).copied().unwrap_or_default();
             let (seed, dump) = (self.settings.seed, self.dump);
             let setting =
-                crossover::Setting { gpu, plan, witness, seed, shape, dump, device: self.device };
-            let wrong = setting.measure(*crossing, found, &mut row, &mut self.report);
-            self.report.crossovers[index] = row;
+                ridge::Setting { gpu, plan, probe, seed, shape, dump, device: self.repeat };
+            let wrong = setting.measure(*planned, found, &mut row, &mut self.report);
+            self.report.ridges[index] = row;
             if let Some(wrong) = wrong? {
                 self.wrong.get_or_insert(wrong);
             }
@@ -431,15 +435,15 @@ impl<'a> Suite<'a> {
         Ok(())
     }
 
-    /// Compares every kernel of the run, those of ladders included, over inputs chosen to find it wrong.
+    /// Compares every kernel of the run, those of chains included, over inputs chosen to find it wrong.
     fn compare(&mut self, gpu: &Gpu) -> std::result::Result<(), Stop> {
         self.step("accuracy")?;
         let began = Instant::now();
         let timed =
-            self.panels.iter().flat_map(|panel| panel.members.iter().map(|member| member.kernel));
-        let climbed = self.ladders.panels.iter().flat_map(rates::Panel::kernels);
+            self.groups.iter().flat_map(|group| group.members.iter().map(|member| member.kernel));
+        let run = self.chains.groups.iter().flat_map(arithmetic::Group::kernels);
         let mut compared = HashSet::new();
-        for kernel in timed.chain(climbed) {
+        for kernel in timed.chain(run) {
             if !compared.insert(kernel.path()) {
                 continue;
             }
@@ -460,7 +464,7 @@ impl<'a> Suite<'a> {
         Ok(())
     }
 
-    /// What is found once, on the first device: shapes, floor, memory regime.
+    /// What is found once, on the first device: shapes, dispatch_overhead, memory bound_by.
     fn prepare(&mut self, gpu: &Gpu, plan: &Plan) -> std::result::Result<(), Stop> {
         let seed = self.settings.seed;
         let most = self.settings.most_prepared.unwrap_or(u64::MAX);
@@ -474,17 +478,17 @@ impl<'a> Suite<'a> {
                     direction.name()
                 ));
                 self.shapes.insert(direction, *shape);
-            } else if self.panels.iter().any(|panel| panel.direction == direction) {
+            } else if self.groups.iter().any(|group| group.direction == direction) {
                 let (shape, trials) = shapes::choose(gpu, direction, most, plan, seed)?;
                 self.shapes.insert(direction, shape);
                 self.report.shapes.extend(trials);
             }
         }
-        self.step("the floor of a dispatch")?;
-        self.report.floor = floor(gpu, plan, seed)?;
-        self.step("the memory regime")?;
+        self.step("dispatch overhead")?;
+        self.report.dispatch_overhead = dispatch_overhead(gpu, plan, seed)?;
+        self.step("the memory bound_by")?;
         let shape = self.shapes.values().next().copied().unwrap_or_default();
-        self.report.memory_regime = scan(
+        self.report.memory_scan = scan(
             gpu,
             self.shapes.get(&Direction::Forward).copied().unwrap_or(shape),
             most,
@@ -527,9 +531,9 @@ impl<'a> Suite<'a> {
         for row in self.report.measurements.iter_mut().filter(|row| is_untouched(row)) {
             row.reason = Some(unreached.clone());
         }
-        let rates = self.report.rates.iter_mut().map(|row| (row.status, &mut row.reason));
-        let crossovers = self.report.crossovers.iter_mut().map(|row| (row.status, &mut row.reason));
-        for (_, reason) in rates.chain(crossovers).filter(|(status, _)| *status == Status::Skipped)
+        let arithmetic = self.report.arithmetic.iter_mut().map(|row| (row.status, &mut row.reason));
+        let ridges = self.report.ridges.iter_mut().map(|row| (row.status, &mut row.reason));
+        for (_, reason) in arithmetic.chain(ridges).filter(|(status, _)| *status == Status::Skipped)
         {
             reason.get_or_insert_with(|| unreached.clone());
         }
@@ -542,22 +546,22 @@ impl<'a> Suite<'a> {
         error.or(kept.err()).or(self.wrong.take())
     }
 
-    /// Checks and times the members of a panel, and writes what was found in their rows.
-    fn panel(
+    /// Checks and times the members of a group, and writes what was found in their rows.
+    fn group(
         &mut self,
         gpu: &Gpu,
         plan: &Plan,
-        witness: Option<&Witness>,
+        probe: Option<&Probe>,
         index: usize,
         rows: Range<usize>,
     ) -> Result<()> {
-        let panel = &self.panels[index];
-        let shape = self.shapes.get(&panel.direction).copied().unwrap_or_default();
-        let mut group = Group::new(gpu, panel.storage, panel.elements, self.settings.seed)?;
+        let group = &self.groups[index];
+        let shape = self.shapes.get(&group.direction).copied().unwrap_or_default();
+        let mut tensors = SharedTensors::new(gpu, group.dtype, group.elements, self.settings.seed)?;
         let mut workloads: Vec<(usize, Workload)> = Vec::new();
-        for (member, at) in panel.members.iter().zip(rows.clone()) {
+        for (member, at) in group.members.iter().zip(rows.clone()) {
             let row = &mut self.report.measurements[at];
-            if !is_next(row, self.device) {
+            if !is_next(row, self.repeat) {
                 continue;
             }
             if let Some(reason) = self.unsound.get(&member.kernel.path()) {
@@ -565,7 +569,8 @@ impl<'a> Suite<'a> {
                 row.reason = Some(reason.clone());
                 continue;
             }
-            match group.checked_workload(member.kernel, shape, member.checks, member.distribution) {
+            match tensors.checked_workload(member.kernel, shape, member.checks, member.distribution)
+            {
                 Ok((workload, accuracy)) => {
                     row.shape = Some(shape);
                     row.validation = Some(validation(&accuracy));
@@ -574,7 +579,7 @@ impl<'a> Suite<'a> {
                 Err(Error::Unsupported(reason)) => {
                     let is_able = gpu.supports(&member.kernel).is_ok();
                     let status = if is_able { Status::Skipped } else { Status::Unsupported };
-                    lacks(row, self.device, status, &reason);
+                    lacks(row, self.repeat, status, &reason);
                 }
                 Err(error @ (Error::Mismatch(_) | Error::Compile { .. })) => {
                     row.status = Status::Failed;
@@ -582,7 +587,7 @@ impl<'a> Suite<'a> {
                     self.wrong.get_or_insert(error);
                 }
                 Err(error) => {
-                    self.report.run.spent += group.spent;
+                    self.report.run.spent += tensors.spent;
                     return Err(error);
                 }
             }
@@ -598,56 +603,56 @@ impl<'a> Suite<'a> {
         }
         if !workloads.is_empty() {
             let works: Vec<&Workload> = workloads.iter().map(|(_, workload)| workload).collect();
-            let witness = witness.map(|witness| &witness.workload);
+            let probe = probe.map(|probe| &probe.workload);
             let samples =
-                measure::measure(gpu, &works, witness, plan, self.fixed.get(&index).copied())?;
+                measure::measure(gpu, &works, probe, plan, self.fixed.get(&index).copied())?;
             self.fixed.insert(index, samples.fixed);
             self.report.run.spent.warm_up_s += samples.warm_up.as_secs_f64();
             self.report.run.spent.measure_s += samples.measure.as_secs_f64();
             for ((at, _), member) in workloads.iter().zip(samples.members) {
                 let row = &mut self.report.measurements[*at];
                 row.dispatches_per_sample = samples.fixed.dispatches;
-                row.rounds_per_device = samples.fixed.rounds;
+                row.rounds_per_repeat = samples.fixed.rounds;
                 // The gates judge anew, all samples together.
                 row.status = Status::Ok;
                 row.reason = None;
                 row.take(member);
             }
         }
-        self.report.run.spent += group.spent;
+        self.report.run.spent += tensors.spent;
         self.judge(gpu, plan, index, rows)
     }
 
-    /// Puts a panel's rows before the gates, finds what bounds them, and ranks shapes where that is wanted.
+    /// Puts a group's rows before the gates, finds what bounds them, and ranks shapes where that is wanted.
     fn judge(&mut self, gpu: &Gpu, plan: &Plan, index: usize, rows: Range<usize>) -> Result<()> {
-        let panel = &self.panels[index];
+        let group = &self.groups[index];
         let circumstances =
             Circumstances { quantum_ns: gpu.quantum_ns(), is_software: gpu.facts.is_software };
         let rows = &mut self.report.measurements[rows];
-        let largest = self.panels.iter().map(|panel| panel.elements).max() == Some(panel.elements);
-        let regime = regime(
+        let largest = self.groups.iter().map(|group| group.elements).max() == Some(group.elements);
+        let bound_by = bound_by(
             &rows[0],
             largest,
-            self.report.floor.as_ref(),
-            self.report.memory_regime.as_ref(),
+            self.report.dispatch_overhead.as_ref(),
+            self.report.memory_scan.as_ref(),
         );
         for row in rows.iter_mut().filter(|row| !row.samples_ns.is_empty()) {
-            row.regime = regime;
+            row.bound_by = bound_by;
         }
         quality::judge(rows, &circumstances);
-        for (member, row) in panel.members.iter().zip(rows.iter_mut()) {
+        for (member, row) in group.members.iter().zip(rows.iter_mut()) {
             if member.distribution == Distribution::Normal && row.status == Status::Ok {
-                let share = distinct_share(member, panel.elements, self.settings.seed);
+                let share = distinct_share(member, group.elements, self.settings.seed);
                 if let Some(complaint) = quality::compressible(share) {
                     quality::invalidate(row, complaint);
                 }
             }
         }
-        if self.settings.ranks_all_shapes && self.device == 0 && regime == Some(Regime::Memory) {
+        if self.settings.ranks_all_shapes && self.repeat == 0 && bound_by == Some(BoundBy::Memory) {
             let began = Instant::now();
-            let most = self.settings.most_prepared.unwrap_or(u64::MAX).min(panel.elements);
-            let ranking = shapes::Ranking::new(gpu, panel.storage, most, self.settings.seed)?;
-            rank_shapes(ranking, plan, panel, rows, &mut self.report.shapes)?;
+            let most = self.settings.most_prepared.unwrap_or(u64::MAX).min(group.elements);
+            let ranking = shapes::Ranking::new(gpu, group.dtype, most, self.settings.seed)?;
+            rank_shapes(ranking, plan, group, rows, &mut self.report.shapes)?;
             self.report.run.spent.prepare_s += began.elapsed().as_secs_f64();
         }
         Ok(())
@@ -661,14 +666,14 @@ fn is_untouched(row: &Measurement) -> bool {
 
 /// Whether a row with so many samples is measured on a device that comes after so many: if it was measured on all of them, since rounds are compared
 /// by their place.
-fn takes_part(status: Status, samples: usize, rounds_per_device: u32, device: u32) -> bool {
+fn takes_part(status: Status, samples: usize, rounds_per_repeat: u32, device: u32) -> bool {
     device == 0
         || matches!(status, Status::Ok | Status::Invalid)
-            && samples == device as usize * rounds_per_device as usize
+            && samples == device as usize * rounds_per_repeat as usize
 }
 
 fn is_next(row: &Measurement, device: u32) -> bool {
-    takes_part(row.status, row.samples_ns.len(), row.rounds_per_device, device)
+    takes_part(row.status, row.samples_ns.len(), row.rounds_per_repeat, device)
 }
 
 /// Writes down why a row gets no samples on a device that comes after so many; those that it has stay.
@@ -685,39 +690,39 @@ fn lacks(row: &mut Measurement, device: u32, status: Status, reason: &str) {
 /// The least share of distinct words in what a member reads.
 fn distinct_share(member: &Member, elements: u64, seed: u64) -> f64 {
     let inputs = Inputs { distribution: member.distribution, seed };
-    let Kernel { activation, storage, .. } = member.kernel;
+    let Kernel { activation, dtype, .. } = member.kernel;
     member
         .kernel
         .inputs()
-        .map(|role| inputs.distinct_share(activation, role, storage, elements))
+        .map(|role| inputs.distinct_share(activation, role, dtype, elements))
         .fold(1.0, f64::min)
 }
 
-/// What bounds a panel, by its yardstick. Where the throughput never stood still, memory is what the largest panel measures.
-fn regime(
-    yardstick: &Measurement,
+/// What bounds a group, by its copy. Where the throughput never stood still, memory is what the largest group measures.
+fn bound_by(
+    copy: &Measurement,
     is_largest: bool,
-    floor: Option<&Floor>,
-    memory: Option<&MemoryRegime>,
-) -> Option<Regime> {
-    let time = yardstick.time_ns()?.median;
-    if floor?.dispatch_ns.median > LAUNCH_SHARE * time {
-        return Some(Regime::Launch);
+    dispatch_overhead: Option<&DispatchOverhead>,
+    memory: Option<&MemoryScan>,
+) -> Option<BoundBy> {
+    let time = copy.time_ns()?.median;
+    if dispatch_overhead?.dispatch_ns.median > LAUNCH_SHARE * time {
+        return Some(BoundBy::Launch);
     }
     let memory = memory?;
-    let is_past = yardstick.bytes >= memory.from_bytes || is_largest && !memory.settled;
-    Some(if is_past { Regime::Memory } else { Regime::Cache })
+    let is_past = copy.bytes >= memory.from_bytes || is_largest && !memory.settled;
+    Some(if is_past { BoundBy::Memory } else { BoundBy::Cache })
 }
 
 /// Ranks the shapes of every default member, and notes where one is faster in another than the common one.
 fn rank_shapes(
     mut ranking: shapes::Ranking<'_>,
     plan: &Plan,
-    panel: &Panel,
+    group: &Group,
     rows: &mut [Measurement],
     shapes: &mut Vec<ShapeTrial>,
 ) -> Result<()> {
-    for (member, row) in panel.members.iter().zip(rows) {
+    for (member, row) in group.members.iter().zip(rows) {
         let path = member.kernel.path();
         let is_ranked = shapes.iter().any(|trial| trial.kernel == path);
         if row.status != Status::Ok || is_ranked || member.checks == ShaderChecks::Checked {
@@ -774,18 +779,18 @@ fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
             kind: ClockKind::GpuTimestamps,
             period_ns: Some(period_ns),
             quantum_ns: None,
-            witness_rungs: None,
+            probe_steps: None,
         },
         Clock::Wall => report::Clock {
             kind: ClockKind::Wall,
             period_ns: None,
             quantum_ns: None,
-            witness_rungs: None,
+            probe_steps: None,
         },
     };
-    let row = |(panel, member): (&Panel, &Member)| {
-        let mut row = Measurement::new(&member.kernel, panel.elements);
-        row.id = member.id(panel.elements);
+    let row = |(group, member): (&Group, &Member)| {
+        let mut row = Measurement::new(&member.kernel, group.elements);
+        row.id = member.id(group.elements);
         row.shader_checks = member.checks == ShaderChecks::Checked;
         row.inputs = match member.distribution {
             Distribution::Constant => report::Inputs::Constant,
@@ -796,11 +801,11 @@ fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
         row
     };
     Report {
-        rates: rates::rows(&plan.ladders),
-        crossovers: plan.crossings.iter().map(|crossing| crossing.row()).collect(),
+        arithmetic: arithmetic::rows(&plan.chains),
+        ridges: plan.planned_ridges.iter().map(|planned| planned.row()).collect(),
         accuracy: Vec::new(),
-        gaps: Vec::new(),
-        verdict: None,
+        ratios: Vec::new(),
+        summary: None,
         schema: report::SCHEMA.to_owned(),
         schema_version: report::SCHEMA_VERSION.to_owned(),
         tool: Tool::this(),
@@ -816,14 +821,14 @@ fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
             labels: settings.labels.clone(),
             filter: settings.filter.as_ref().map(|filter| filter.as_str().to_owned()),
             max_time_s: settings.max_time.map(|time| time.as_secs_f64()),
-            devices: 0,
+            repeats: 0,
             spent: Spent::default(),
         },
         system: System::of_this_machine(),
         adapter: gpu.facts.clone(),
         clock,
-        floor: None,
-        memory_regime: None,
+        dispatch_overhead: None,
+        memory_scan: None,
         shapes: Vec::new(),
         claims: if settings.profile == Profile::Full && settings.filter.is_none() {
             CLAIMS.iter().map(Experiment::pending).collect()
@@ -831,9 +836,9 @@ fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
             Vec::new()
         },
         measurements: plan
-            .panels
+            .groups
             .iter()
-            .flat_map(|panel| panel.members.iter().map(move |member| (panel, member)))
+            .flat_map(|group| group.members.iter().map(move |member| (group, member)))
             .map(row)
             .collect(),
     }
@@ -913,7 +918,7 @@ mod tests {
     #[test]
     fn a_row_that_one_device_lacks_has_the_samples_of_those_before() {
         let mut row = measured("relu", &[Some(1.0); 20]);
-        row.rounds_per_device = 10;
+        row.rounds_per_repeat = 10;
         assert!(is_next(&row, 2));
         lacks(&mut row, 2, Status::Skipped, "no room");
         assert_eq!((row.status, row.notes.len()), (Status::Ok, 1));

@@ -1,4 +1,4 @@
-//! The witness of the core clock: a short ladder of fma that runs before and behind every sample.
+//! The probe of the core clock: a short chain of fma that runs before and behind every sample.
 //!
 //! It touches next to no memory and no special function, so that its time is the inverse of the clock, whatever the samples do.
 
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Workload};
-use crate::kernels::chain::{FLIGHT, Ladder};
-use crate::validate::chain::Climb;
+use crate::kernels::chain::{Chain, UNROLL};
+use crate::validate::chain::ChainRunner;
 
-/// How long a witness runs: an eighth of a sample or less, and hundreds of ticks of every clock.
+/// How long a probe runs: an eighth of a sample or less, and hundreds of ticks of every clock.
 const LENGTH: Duration = Duration::from_micros(250);
 
 /// Lanes that fill the largest GPU, four elements each.
@@ -18,52 +18,52 @@ const ELEMENTS: u64 = 1 << 20;
 /// On a CPU a few thousand are enough.
 const ELEMENTS_ON_CPU: u64 = 1 << 14;
 
-/// The most rungs that are tried, on the fastest adapter far more than it takes.
-const MOST_RUNGS: u32 = 1 << 18;
+/// The most steps that are tried, on the fastest adapter far more than it takes.
+const MOST_STEPS: u32 = 1 << 18;
 
-/// Twice the rungs have to take at least so many times as long.
+/// Twice the steps have to take at least so many times as long.
 const LEAST_GROWTH: f64 = 1.6;
 
-/// A witness that was found to grow with its rungs and to compute what it should.
-pub struct Witness {
+/// A probe that was found to grow with its steps and to compute what it should.
+pub struct Probe {
     /// What to dispatch once, before and behind each sample.
     pub workload: Workload,
-    /// Its rungs.
-    pub rungs: u32,
+    /// Its steps.
+    pub steps: u32,
 }
 
-impl Witness {
-    /// Finds the rungs for which it takes about a quarter of a millisecond, or more, if it takes more for its time to be that of its rungs; or takes
+impl Probe {
+    /// Finds the steps for which it takes about a quarter of a millisecond, or more, if it takes more for its time to be that of its steps; or takes
     /// those of an earlier device, so that times of both compare.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with the reason if its time does not grow with its rungs, or if the clock gives none; [`Error::Mismatch`] if it
+    /// [`Error::Unsupported`] with the reason if its time does not grow with its steps, or if the clock gives none; [`Error::Mismatch`] if it
     /// computes something else; or if the device fails.
     pub fn new(gpu: &Gpu, seed: u64, found: Option<u32>) -> Result<Self> {
         let elements = if gpu.facts.is_software { ELEMENTS_ON_CPU } else { ELEMENTS };
-        let climb = Climb::new(gpu, Ladder::FMA, elements, seed)?;
-        if let Some(rungs) = found {
-            return Ok(Self { workload: climb.checked_at(rungs)?, rungs });
+        let runner = ChainRunner::new(gpu, Chain::FMA, elements, seed)?;
+        if let Some(steps) = found {
+            return Ok(Self { workload: runner.checked_at(steps)?, steps });
         }
         let wanted = LENGTH.as_secs_f64() * 1e9;
-        let mut rungs = FLIGHT;
-        let mut time = fastest(gpu, &climb.at(rungs)?)?;
+        let mut steps = UNROLL;
+        let mut time = fastest(gpu, &runner.at(steps)?)?;
         let mut growth = 0.0;
-        while rungs < MOST_RUNGS {
-            let twice = fastest(gpu, &climb.at(2 * rungs)?)?;
+        while steps < MOST_STEPS {
+            let twice = fastest(gpu, &runner.at(2 * steps)?)?;
             growth = time.zip(twice).map_or(0.0, |(time, twice)| twice / time);
             if time.is_some_and(|time| time >= wanted) && growth >= LEAST_GROWTH {
-                return Ok(Self { workload: climb.checked_at(rungs)?, rungs });
+                return Ok(Self { workload: runner.checked_at(steps)?, steps });
             }
-            (rungs, time) = (2 * rungs, twice);
+            (steps, time) = (2 * steps, twice);
         }
         Err(Error::Unsupported(match time {
             Some(_) => {
                 format!(
-                    "twice the rungs take {growth:.2} times as long, so that its time is not that of its rungs"
+                    "twice the steps take {growth:.2} times as long, so that its time is not that of its steps"
                 )
             }
-            None => format!("the clock gave no time for {rungs} rungs"),
+            None => format!("the clock gave no time for {steps} steps"),
         }))
     }
 }
@@ -83,10 +83,10 @@ mod tests {
     #[test]
     fn there_is_one_on_every_adapter_with_a_clock() {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
-        let witness = Witness::new(&gpu, 1, None).expect("a witness");
-        assert!(witness.rungs >= FLIGHT);
-        assert_eq!(witness.workload.path, Ladder::FMA.id(witness.rungs));
-        let again = Witness::new(&gpu, 1, Some(2 * witness.rungs)).expect("a witness");
-        assert_eq!(again.workload.path, Ladder::FMA.id(2 * witness.rungs));
+        let probe = Probe::new(&gpu, 1, None).expect("a probe");
+        assert!(probe.steps >= UNROLL);
+        assert_eq!(probe.workload.path, Chain::FMA.id(probe.steps));
+        let again = Probe::new(&gpu, 1, Some(2 * probe.steps)).expect("a probe");
+        assert_eq!(again.workload.path, Chain::FMA.id(2 * probe.steps));
     }
 }

@@ -1,7 +1,7 @@
 //! Gates: what a time has to pass before a figure may follow from it. A row that does not is `invalid` and says why; its samples stay in
 //! the report, and nothing is derived from them.
 
-use crate::report::{Dropped, Measurement, Regime, Status};
+use crate::report::{BoundBy, Dropped, Measurement, Status};
 
 /// Of a sample's length, at least so many steps of the clock, so that its quantum is at most one percent.
 const LEAST_QUANTA: f64 = 100.0;
@@ -10,10 +10,10 @@ const LEAST_QUANTA: f64 = 100.0;
 const MOST_DROPPED_BY_CLOCK: f64 = 0.1;
 
 /// The share of samples during which the core clock may change before the machine is called throttled.
-const MOST_DROPPED_BY_WITNESS: f64 = 0.5;
+const MOST_DROPPED_BY_PROBE: f64 = 0.5;
 
-/// How much faster than a yardstick of equal bytes a kernel may be, beyond the interval of their ratio.
-const FASTER_THAN_YARDSTICK: f64 = 1.05;
+/// How much faster than a copy of equal bytes a kernel may be, beyond the interval of their ratio.
+const FASTER_THAN_COPY: f64 = 1.05;
 
 /// The least share of distinct 16-byte words in tensors whose bandwidth is measured: memory that is compressed would give another.
 const LEAST_DISTINCT: f64 = 0.9;
@@ -31,7 +31,7 @@ pub struct Circumstances {
     /// The smallest step that the clock was seen to make.
     pub quantum_ns: Option<f64>,
     /// On a software adapter caches, compilers and other processes explain what on a GPU nothing does: gates that compare speeds leave a
-    /// note there, not a verdict.
+    /// note there, not a summary.
     pub is_software: bool,
 }
 
@@ -58,10 +58,10 @@ impl Sampled<'_> {
     /// What to know of those that are missing.
     #[must_use]
     pub fn note(&self) -> Option<String> {
-        let Dropped { clock, witness, .. } = self.dropped;
-        (clock + witness > 0).then(|| {
+        let Dropped { clock, probe, .. } = self.dropped;
+        (clock + probe > 0).then(|| {
             format!(
-                "{DROPPED}of {} the clock gave no time for {clock}, and the core clock changed during {witness}",
+                "{DROPPED}of {} the clock gave no time for {clock}, and the core clock changed during {probe}",
                 self.count
             )
         })
@@ -90,10 +90,10 @@ impl Sampled<'_> {
     }
 
     fn throttled(&self) -> Option<String> {
-        let witness = self.dropped.witness;
-        (self.share(witness) > MOST_DROPPED_BY_WITNESS).then(|| {
+        let probe = self.dropped.probe;
+        (self.share(probe) > MOST_DROPPED_BY_PROBE).then(|| {
             format!(
-                "throttled: the core clock changed by more than 3 % during {witness} of {} samples",
+                "throttled: the core clock changed by more than 3 % during {probe} of {} samples",
                 self.count
             )
         })
@@ -105,12 +105,12 @@ pub fn forget(notes: &mut Vec<String>) {
     notes.retain(|note| !note.starts_with(DROPPED) && !note.starts_with(FAST));
 }
 
-/// Judges the rows of a panel by each other; the first is the yardstick.
-pub fn judge(panel: &mut [Measurement], circumstances: &Circumstances) {
-    for row in panel.iter_mut() {
+/// Judges the rows of a group by each other; the first is the copy.
+pub fn judge(group: &mut [Measurement], circumstances: &Circumstances) {
+    for row in group.iter_mut() {
         forget(&mut row.notes);
     }
-    for row in panel.iter_mut().filter(|row| row.status == Status::Ok) {
+    for row in group.iter_mut().filter(|row| row.status == Status::Ok) {
         let shortest_ns =
             row.time_ns().map(|time| time.median * f64::from(row.dispatches_per_sample));
         let sampled = Sampled { count: row.samples_ns.len(), dropped: &row.dropped, shortest_ns };
@@ -123,21 +123,19 @@ pub fn judge(panel: &mut [Measurement], circumstances: &Circumstances) {
             None => row.notes.extend(note),
         }
     }
-    let Some((yardstick, others)) = panel.split_first_mut() else { return };
-    for row in
-        others.iter_mut().filter(|row| row.status == Status::Ok && row.bytes == yardstick.bytes)
-    {
+    let Some((copy, others)) = group.split_first_mut() else { return };
+    for row in others.iter_mut().filter(|row| row.status == Status::Ok && row.bytes == copy.bytes) {
         // Equal inputs and zeros are there to show that they may be faster.
-        let Some(ratio) = yardstick.over(row).filter(|_| row.inputs == yardstick.inputs) else {
+        let Some(ratio) = copy.over(row).filter(|_| row.inputs == copy.inputs) else {
             continue;
         };
-        if ratio.low > FASTER_THAN_YARDSTICK {
+        if ratio.low > FASTER_THAN_COPY {
             let complaint = format!(
                 "{:.2} [{:.2}, {:.2}] times as fast as {}, which moves the same bytes and does nothing else",
-                ratio.median, ratio.low, ratio.high, yardstick.id
+                ratio.median, ratio.low, ratio.high, copy.id
             );
-            // Below memory's regime an addition may be what is slower than a selection.
-            if circumstances.is_software || yardstick.regime != Some(Regime::Memory) {
+            // Below memory's bound_by an addition may be what is slower than a selection.
+            if circumstances.is_software || copy.bound_by != Some(BoundBy::Memory) {
                 row.notes.push(FAST.to_owned() + &complaint);
             } else {
                 invalidate(row, format!("{complaint}: it does not do all of its work"));
@@ -175,16 +173,16 @@ mod tests {
     fn row(activation: &str, ns: f64, samples: usize) -> Measurement {
         let mut row = measured(activation, &vec![Some(ns); samples]);
         row.dispatches_per_sample = 10;
-        row.regime = Some(Regime::Memory);
+        row.bound_by = Some(BoundBy::Memory);
         row
     }
 
     fn judged<const N: usize>(
-        mut panel: [Measurement; N],
+        mut group: [Measurement; N],
         circumstances: &Circumstances,
     ) -> [Measurement; N] {
-        judge(&mut panel, circumstances);
-        panel
+        judge(&mut group, circumstances);
+        group
     }
 
     fn is_ok(row: &Measurement) -> bool {
@@ -194,10 +192,10 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_may_miss_a_tenth_and_the_witness_may_drop_a_half() {
-        let of = |clock, witness| {
+    fn a_clock_may_miss_a_tenth_and_the_probe_may_drop_a_half() {
+        let of = |clock, probe| {
             let mut row = row("copy", 1000.0, 100);
-            row.dropped = Dropped { clock, witness, clock_reason: None };
+            row.dropped = Dropped { clock, probe, clock_reason: None };
             let [row] = judged([row], &HARDWARE);
             (is_ok(&row), row.notes.len())
         };
@@ -223,7 +221,7 @@ mod tests {
         assert!(!is_ok(&few));
         assert_eq!(few.reason.as_deref(), Some("too few samples are left for an interval"));
         let mut second_has_few = row("copy", 1000.0, 20);
-        second_has_few.rounds_per_device = 10;
+        second_has_few.rounds_per_repeat = 10;
         second_has_few.samples_ns[10..15].fill(None);
         assert!(!is_ok(&judged([second_has_few], &HARDWARE)[0]));
     }
@@ -231,8 +229,8 @@ mod tests {
     #[test]
     fn nothing_is_much_faster_than_its_yardstick() {
         let pair = |ns| [row("copy", 1000.0, 20), row("relu", ns, 20)];
-        let of = |panel, circumstances| {
-            let [copy, relu] = judged(panel, circumstances);
+        let of = |group, circumstances| {
+            let [copy, relu] = judged(group, circumstances);
             assert!(is_ok(&copy));
             (is_ok(&relu), relu.notes.len())
         };
@@ -243,7 +241,7 @@ mod tests {
         assert_eq!(of(pair(500.0), &SOFTWARE), (true, 1));
         let mut cached = pair(500.0);
         for row in &mut cached {
-            row.regime = Some(Regime::Cache);
+            row.bound_by = Some(BoundBy::Cache);
         }
         assert_eq!(of(cached, &HARDWARE), (true, 1));
         // Not compared: what moves fewer bytes, or reads what caches and memory may compress.
@@ -272,17 +270,17 @@ mod tests {
 
     #[test]
     fn notes_are_those_after_the_last_device() {
-        let mut panel = [row("copy", 1000.0, 20), row("relu", 500.0, 20)];
-        panel[1].dropped.clock = 1;
-        panel[1].notes.push("its own".to_owned());
+        let mut group = [row("copy", 1000.0, 20), row("relu", 500.0, 20)];
+        group[1].dropped.clock = 1;
+        group[1].notes.push("its own".to_owned());
         for _ in 0..3 {
-            judge(&mut panel, &SOFTWARE);
-            assert_eq!(panel[1].notes.len(), 3, "{:?}", panel[1].notes);
+            judge(&mut group, &SOFTWARE);
+            assert_eq!(group[1].notes.len(), 3, "{:?}", group[1].notes);
         }
-        panel[1].samples_ns.fill(Some(1000.0));
-        judge(&mut panel, &SOFTWARE);
-        assert_eq!(panel[1].notes.len(), 2, "{:?}", panel[1].notes);
-        assert_eq!(panel[1].notes[0], "its own");
+        group[1].samples_ns.fill(Some(1000.0));
+        judge(&mut group, &SOFTWARE);
+        assert_eq!(group[1].notes.len(), 2, "{:?}", group[1].notes);
+        assert_eq!(group[1].notes[0], "its own");
     }
 
     #[test]

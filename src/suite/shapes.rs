@@ -3,14 +3,14 @@
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Shape, Workload};
 use crate::kernels::activation::Direction;
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Kernel;
 use crate::measure::stats;
 use crate::measure::{self, Plan};
 use crate::report::ShapeTrial;
 
-use super::group::Group;
-use super::panels::default_kernels;
+use super::groups::default_kernels;
+use super::tensors::SharedTensors;
 
 /// What is tried, workgroup size by words per invocation. No single one is good everywhere: the best of one software adapter is among the worst
 /// of another.
@@ -48,9 +48,9 @@ fn elements(gpu: &Gpu) -> [u64; 2] {
 /// Tensors to rank shapes on.
 pub struct Ranking<'gpu> {
     gpu: &'gpu Gpu,
-    all: Group<'gpu>,
+    all: SharedTensors<'gpu>,
     /// Larger ones for the best, where that is another size.
-    best: Option<Group<'gpu>>,
+    best: Option<SharedTensors<'gpu>>,
 }
 
 impl<'gpu> Ranking<'gpu> {
@@ -58,10 +58,14 @@ impl<'gpu> Ranking<'gpu> {
     ///
     /// # Errors
     /// [`Error::Unsupported`] if there is no room for them.
-    pub fn new(gpu: &'gpu Gpu, storage: Storage, most: u64, seed: u64) -> Result<Self> {
+    pub fn new(gpu: &'gpu Gpu, dtype: Dtype, most: u64, seed: u64) -> Result<Self> {
         let [all, best] = elements(gpu).map(|elements| elements.min(most));
-        let group = |elements| Group::new(gpu, storage, elements, seed);
-        Ok(Self { gpu, all: group(all)?, best: (best != all).then(|| group(best)).transpose()? })
+        let tensors = |elements| SharedTensors::new(gpu, dtype, elements, seed);
+        Ok(Self {
+            gpu,
+            all: tensors(all)?,
+            best: (best != all).then(|| tensors(best)).transpose()?,
+        })
     }
 
     /// All candidates on one kernel, then the best of them once more: the fastest of many is often the luckiest, and caches end somewhere. Of the last the
@@ -81,8 +85,8 @@ impl<'gpu> Ranking<'gpu> {
         let mut best: Vec<Shape> =
             trials.iter().take(MEASURED_AGAIN).map(|trial| trial.shape).collect();
         best.extend(common.filter(|common| !best.contains(common)));
-        let group = self.best.as_mut().unwrap_or(&mut self.all);
-        let mut again = time(self.gpu, group, kernel, &best, plan, plan.min_rounds)?;
+        let tensors = self.best.as_mut().unwrap_or(&mut self.all);
+        let mut again = time(self.gpu, tensors, kernel, &best, plan, plan.min_rounds)?;
         if let Some(chosen) = chosen(&mut again) {
             chosen.chosen = true;
         }
@@ -110,7 +114,7 @@ fn chosen(trials: &mut [ShapeTrial]) -> Option<&mut ShapeTrial> {
         .min_by_key(|trial| place(trial.shape))
 }
 
-/// The shape that the kernels of a direction are measured in: the fastest for its yardstick in f32, on at most so many
+/// The shape that the kernels of a direction are measured in: the fastest for its copy in f32, on at most so many
 /// elements. And what was tried.
 ///
 /// # Errors
@@ -122,11 +126,11 @@ pub fn choose(
     plan: &Plan,
     seed: u64,
 ) -> Result<(Shape, Vec<ShapeTrial>)> {
-    let yardstick = default_kernels(direction, Storage::F32)[0];
+    let copy = default_kernels(direction, Dtype::F32)[0];
     let mut elements = elements(gpu)[1].min(most);
     loop {
-        match Ranking::new(gpu, Storage::F32, elements, seed)
-            .and_then(|mut ranking| ranking.rank(yardstick, None, plan))
+        match Ranking::new(gpu, Dtype::F32, elements, seed)
+            .and_then(|mut ranking| ranking.rank(copy, None, plan))
         {
             Ok(trials) => {
                 let chosen = trials
@@ -144,7 +148,7 @@ pub fn choose(
 /// Shapes on one kernel, from the fastest on. Those that the adapter can't have are left out.
 fn time(
     gpu: &Gpu,
-    group: &mut Group<'_>,
+    tensors: &mut SharedTensors<'_>,
     kernel: Kernel,
     shapes: &[Shape],
     plan: &Plan,
@@ -152,7 +156,7 @@ fn time(
 ) -> Result<Vec<ShapeTrial>> {
     let mut workloads: Vec<Workload> = Vec::new();
     for shape in shapes {
-        match group.workload(kernel, *shape) {
+        match tensors.workload(kernel, *shape) {
             Ok(workload) => workloads.push(workload),
             Err(Error::Unsupported(_)) => {}
             Err(error) => return Err(error),
@@ -198,8 +202,8 @@ mod tests {
     #[test]
     fn the_common_shape_is_measured_beside_the_best() {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
-        let mut ranking = Ranking::new(&gpu, Storage::F32, 1 << 23, 1).expect("room");
-        let kernel = default_kernels(Direction::Forward, Storage::F32)[0];
+        let mut ranking = Ranking::new(&gpu, Dtype::F32, 1 << 23, 1).expect("room");
+        let kernel = default_kernels(Direction::Forward, Dtype::F32)[0];
         let plan = Plan::QUICK.briefly();
         // Few waves that each do much: slow everywhere.
         let common = Shape { workgroup_size: 64, words_per_invocation: 16 };

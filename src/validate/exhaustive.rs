@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::gpu::{Gpu, ReadBack, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload};
 use crate::kernels::activation::{Pass, Saved};
-use crate::kernels::bounds::Reach;
-use crate::kernels::dtype::{self, Elements, F16Elements, F32Elements, Storage};
+use crate::kernels::bounds::ToleranceFloor;
+use crate::kernels::dtype::{self, Dtype, Elements, F16Elements, F32Elements};
 use crate::kernels::inputs::Inputs;
 use crate::kernels::kernel::{Kernel, Role};
-use crate::validate::{self, Accuracy, BLOCK, STRIP};
+use crate::validate::{self, Accuracy, BLOCK, THREAD_CHUNK};
 
 /// Elements of a chunk: 4 MiB of f32. The tensors of a larger one do not stay in a CPU's caches, those of a smaller one cost more submissions.
 const CHUNK: u64 = 1 << 20;
@@ -31,10 +31,10 @@ const DY_ELEMENTS: u64 = 7 << 22;
 /// Results that running extremes are kept of side by side.
 const LANES: usize = 8;
 
-/// Chunks in flight: one that the device computes, one that the CPU compares.
+/// Chunks in unroll: one that the device computes, one that the CPU compares.
 const IN_FLIGHT: usize = 2;
 
-/// The kernels of an activation and storage that read the same first operand, and how many bit patterns that takes.
+/// The kernels of an activation and dtype that read the same first operand, and how many bit patterns that takes.
 #[derive(Clone, Debug)]
 pub struct Domain {
     /// What they read first is x for all, or y for all.
@@ -93,7 +93,7 @@ pub fn domains(kernels: &[Kernel]) -> Vec<Domain> {
         let shares = |domain: &&mut Domain| {
             let other = domain.kernels[0];
             std::ptr::eq(other.activation, kernel.activation)
-                && other.storage == kernel.storage
+                && other.dtype == kernel.dtype
                 && reads_y(&other) == reads_y(kernel)
         };
         match domains.iter_mut().find(shares) {
@@ -119,11 +119,11 @@ fn reads_dy(kernel: &Kernel) -> bool {
 
 /// How many bit patterns the first operand takes: all there are; of a saved y, those from 0 to the largest finite y.
 fn patterns(kernel: &Kernel) -> u64 {
-    let storage = kernel.storage;
+    let dtype = kernel.dtype;
     if reads_y(kernel) {
-        return u64::from(storage.bits(kernel.activation.highest_y.min(storage.memory().max))) + 1;
+        return u64::from(dtype.bits(kernel.activation.highest_y.min(dtype.memory().max))) + 1;
     }
-    1 << (8 * storage.element_bytes())
+    1 << (8 * dtype.element_bytes())
 }
 
 impl Domain {
@@ -143,8 +143,8 @@ impl Domain {
         self.kernels.iter().any(|own| own.path() == kernel.path())
     }
 
-    fn storage(&self) -> Storage {
-        self.kernels[0].storage
+    fn dtype(&self) -> Dtype {
+        self.kernels[0].dtype
     }
 }
 
@@ -223,10 +223,10 @@ fn dys(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
     let Some(kernel) = domain.kernels.iter().find(|kernel| reads_dy(kernel)) else {
         return Ok(Vec::new());
     };
-    let storage = kernel.storage;
-    let sign_and_exponent: u32 = if storage == Storage::F32 { 0xff80_0000 } else { 0xfc00 };
-    let size = storage.element_size();
-    let layout = gpu.layout(chunk, storage.element_bytes());
+    let dtype = kernel.dtype;
+    let sign_and_exponent: u32 = if dtype == Dtype::F32 { 0xff80_0000 } else { 0xfc00 };
+    let size = dtype.element_size();
+    let layout = gpu.layout(chunk, dtype.element_bytes());
     (0..DY_ELEMENTS.min(domain.inputs).div_ceil(chunk))
         .map(|index| {
             let elements = usize::try_from(chunk).expect("a chunk") * size;
@@ -235,7 +235,7 @@ fn dys(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
             Inputs::normal(seed).fill(
                 kernel.activation,
                 Role::Dy,
-                storage,
+                dtype,
                 index * chunk,
                 &mut bytes[..elements],
             );
@@ -264,16 +264,16 @@ struct Slot {
 
 impl Slot {
     fn new(gpu: &Gpu, domain: &Domain, chunk: u64, dys: &[Dy]) -> Result<Self> {
-        let storage = domain.storage();
-        let layout = gpu.layout(chunk, storage.element_bytes());
+        let dtype = domain.dtype();
+        let layout = gpu.layout(chunk, dtype.element_bytes());
         let first = gpu.input_tensor("first", layout)?;
         let (mut workloads, mut results, mut read_backs) = (Vec::new(), Vec::new(), Vec::new());
         for kernel in &domain.kernels {
             let mut written = Vec::new();
             for role in kernel.tensors().iter().filter(|role| role.is_written()) {
                 let tensor = gpu.result_tensor("result", layout.of(kernel, *role))?;
-                // An element that no chunk writes stays poisoned and shows in the first.
-                validate::poison(gpu, &tensor, storage)?;
+                // An element that no chunk writes keeps the sentinel and shows in the first.
+                validate::sentinel(gpu, &tensor, dtype)?;
                 read_backs.push(gpu.read_back(&tensor)?);
                 written.push(tensor);
             }
@@ -296,9 +296,9 @@ impl Slot {
     fn begin(&mut self, gpu: &Gpu, domain: &Domain, index: u64, chunk: u64) -> Result<()> {
         let padded = self.first.layout.words() * WORD_BYTES;
         self.first_bytes.resize(usize::try_from(padded).expect("a chunk"), 0);
-        match domain.storage() {
-            Storage::F32 => fill_with_patterns::<4>(index * chunk, &mut self.first_bytes),
-            Storage::F16 | Storage::F16Native => {
+        match domain.dtype() {
+            Dtype::F32 => fill_with_patterns::<4>(index * chunk, &mut self.first_bytes),
+            Dtype::F16 | Dtype::F16Native => {
                 fill_with_patterns::<2>(index * chunk, &mut self.first_bytes)
             }
         }
@@ -326,16 +326,16 @@ impl Slot {
         let elements = usize::try_from(elements).expect("a chunk");
         let first = &self.first_bytes;
         gpu.end_reads(&mut self.read_backs, |results| {
-            let strips: Vec<Vec<Found>> = (0..elements.div_ceil(STRIP))
+            let chunks: Vec<Vec<Found>> = (0..elements.div_ceil(THREAD_CHUNK))
                 .into_par_iter()
-                .map(|strip| {
-                    let range = strip * STRIP..elements.min((strip + 1) * STRIP);
-                    compare_strip(domain, start, range, first, dy, results, known)
+                .map(|chunk| {
+                    let range = chunk * THREAD_CHUNK..elements.min((chunk + 1) * THREAD_CHUNK);
+                    compare_chunk(domain, start, range, first, dy, results, known)
                 })
                 .collect();
             let mut all = vec![Found::default(); domain.kernels.len()];
-            for strip in &strips {
-                all.iter_mut().zip(strip).for_each(|(all, strip)| all.merge(strip));
+            for chunk in &chunks {
+                all.iter_mut().zip(chunk).for_each(|(all, chunk)| all.merge(chunk));
             }
             all
         })
@@ -344,17 +344,17 @@ impl Slot {
 
 /// Bit patterns in their order, `SIZE` bytes each.
 fn fill_with_patterns<const SIZE: usize>(start: u64, bytes: &mut [u8]) {
-    bytes.par_chunks_mut(STRIP * SIZE).enumerate().for_each(|(strip, bytes)| {
-        let patterns = start + (strip * STRIP) as u64..;
+    bytes.par_chunks_mut(THREAD_CHUNK * SIZE).enumerate().for_each(|(chunk, bytes)| {
+        let patterns = start + (chunk * THREAD_CHUNK) as u64..;
         for (pattern, element) in patterns.zip(bytes.chunks_exact_mut(SIZE)) {
             element.copy_from_slice(&pattern.to_le_bytes()[..SIZE]);
         }
     });
 }
 
-/// Compares a strip of every kernel's results; the forward reference is computed at most once for all of them. `known` is the largest share
+/// Compares a chunk of every kernel's results; the forward reference is computed at most once for all of them. `known` is the largest share
 /// of its bound that each kernel is known to take.
-fn compare_strip(
+fn compare_chunk(
     domain: &Domain,
     start: u64,
     range: Range<usize>,
@@ -368,10 +368,11 @@ fn compare_strip(
     let mut compare = |(kernel, known): (&Kernel, &f64)| {
         let actual = results.next().expect("a result for each kernel");
         let (range, dy) = (range.clone(), if reads_dy(kernel) { dy } else { &[] });
-        let truth = uniform::truth(kernel, &range, first, dy);
-        let uniform = truth
-            .and_then(|truth| uniform::compare(kernel, &range, first, dy, actual, *known, truth));
-        let mut found = uniform.unwrap_or_else(|| match kernel.form.pass {
+        let reference = uniform::reference(kernel, &range, first, dy);
+        let uniform = reference.and_then(|reference| {
+            uniform::compare(kernel, &range, first, dy, actual, *known, reference)
+        });
+        let mut found = uniform.unwrap_or_else(|| match kernel.variant.pass {
             Pass::Forward { .. } => {
                 forward.compare(kernel, start, range.clone(), first, actual, *known)
             }
@@ -397,53 +398,62 @@ fn compare_backward(
     actual: &[u8],
     known: f64,
 ) -> Found {
-    let truths = truths(kernel, range.clone(), first, dy);
+    let references = references(kernel, range.clone(), first, dy);
     let extremes = if dy_scales_exactly(kernel) {
-        Extremes::of(kernel.storage, range.clone(), first, dy, actual)
+        Extremes::of(kernel.dtype, range.clone(), first, dy, actual)
     } else {
         Extremes::default()
     };
     Found {
-        accuracy: validate::compare_with(kernel, start, range, first, dy, actual, known, &truths),
+        accuracy: validate::compare_with(
+            kernel,
+            start,
+            range,
+            first,
+            dy,
+            actual,
+            known,
+            &references,
+        ),
         extremes,
     }
 }
 
 /// The true results of a range of patterns in their order.
-fn truths(kernel: &Kernel, range: Range<usize>, first: &[u8], dy: &[u8]) -> Vec<f64> {
-    let Some(truth) = uniform::truth(kernel, &range, first, dy) else {
-        return validate::truths(kernel, range, first, dy);
+fn references(kernel: &Kernel, range: Range<usize>, first: &[u8], dy: &[u8]) -> Vec<f64> {
+    let Some(reference) = uniform::reference(kernel, &range, first, dy) else {
+        return validate::references(kernel, range, first, dy);
     };
     if dy.is_empty() {
-        return vec![truth; range.len()];
+        return vec![reference; range.len()];
     }
-    let (storage, size) = (kernel.storage, kernel.storage.element_size());
-    let mut truths = dtype::values(storage, &dy[range.start * size..range.end * size]);
-    for dy in &mut truths {
-        *dy *= truth;
+    let (dtype, size) = (kernel.dtype, kernel.dtype.element_size());
+    let mut references = dtype::values(dtype, &dy[range.start * size..range.end * size]);
+    for dy in &mut references {
+        *dy *= reference;
     }
-    truths
+    references
 }
 
-/// The true results of a strip, and what a kernel is found to be whose results are these, rounded to nearest. Where they are, comparing bytes
-/// is enough. Each is only computed where some kernel of the strip needs it.
+/// The true results of a chunk, and what a kernel is found to be whose results are these, rounded to nearest. Where they are, comparing bytes
+/// is enough. Each is only computed where some kernel of the chunk needs it.
 #[derive(Default)]
 struct Nearest {
-    /// The truths, and the bytes nearest to them.
-    of_strip: OnceCell<(Vec<f64>, Vec<u8>)>,
+    /// The references, and the bytes nearest to them.
+    of_chunk: OnceCell<(Vec<f64>, Vec<u8>)>,
     found: OnceCell<Found>,
 }
 
 impl Nearest {
     /// What a kernel is found to be whose results are these: only looked for where there is one.
-    fn found(&self, storage: Storage, range: Range<usize>, first: &[u8]) -> &Found {
-        let (truths, bytes) = self.of_strip.get().expect("computed before it was found");
+    fn found(&self, dtype: Dtype, range: Range<usize>, first: &[u8]) -> &Found {
+        let (references, bytes) = self.of_chunk.get().expect("computed before it was found");
         self.found.get_or_init(|| {
-            let strip =
-                &first[range.start * storage.element_size()..range.end * storage.element_size()];
+            let chunk =
+                &first[range.start * dtype.element_size()..range.end * dtype.element_size()];
             Found {
-                accuracy: validate::nearest(storage, range.clone(), first, truths, bytes),
-                extremes: Extremes::of(storage, 0..range.len(), strip, &[], bytes),
+                accuracy: validate::nearest(dtype, range.clone(), first, references, bytes),
+                extremes: Extremes::of(dtype, 0..range.len(), chunk, &[], bytes),
             }
         })
     }
@@ -457,26 +467,25 @@ impl Nearest {
         actual: &[u8],
         known: f64,
     ) -> Found {
-        let (storage, size) = (kernel.storage, kernel.storage.element_size());
-        let (truths, bytes) = self.of_strip.get_or_init(|| {
-            let truths = truths(kernel, range.clone(), first, &[]);
-            let bytes = dtype::rounded(storage, &truths);
-            (truths, bytes)
+        let (dtype, size) = (kernel.dtype, kernel.dtype.element_size());
+        let (references, bytes) = self.of_chunk.get_or_init(|| {
+            let references = references(kernel, range.clone(), first, &[]);
+            let bytes = dtype::rounded(dtype, &references);
+            (references, bytes)
         });
-        let is_finite = |index: usize| storage.value(storage.element(first, index)).is_finite();
+        let is_finite = |index: usize| dtype.value(dtype.element(first, index)).is_finite();
         let takes_finite = is_finite(range.start) && is_finite(range.end - 1);
         let is_nearest = || actual[range.start * size..range.end * size] == *bytes;
         // No share of a bound above the known one can hide in errors of half a ULP.
-        let nothing_new = |least: Reach| {
+        let nothing_new = |least: ToleranceFloor| {
             let known = known.min(1.0);
-            let most = storage.memory().unit * kernel.activation.highest_y / 2.0;
+            let most = dtype.memory().unit * kernel.activation.highest_y / 2.0;
             let least_excludes = least.relative * known >= 0.5 || least.absolute * known >= most;
-            least_excludes
-                || self.found(storage, range.clone(), first).accuracy.max_ulp.value == 0.0
+            least_excludes || self.found(dtype, range.clone(), first).accuracy.max_ulp.value == 0.0
         };
-        let span = || validate::span_of(storage, &first[range.start * size..range.end * size]);
-        if takes_finite && is_nearest() && kernel.form.least(&span()).is_some_and(nothing_new) {
-            return self.found(storage, range, first).clone();
+        let span = || validate::span_of(dtype, &first[range.start * size..range.end * size]);
+        if takes_finite && is_nearest() && kernel.variant.least(&span()).is_some_and(nothing_new) {
+            return self.found(dtype, range, first).clone();
         }
         Found {
             accuracy: validate::compare_with(
@@ -487,9 +496,9 @@ impl Nearest {
                 &[],
                 actual,
                 known,
-                truths,
+                references,
             ),
-            extremes: Extremes::of(storage, range, first, &[], actual),
+            extremes: Extremes::of(dtype, range, first, &[], actual),
         }
     }
 }
@@ -534,10 +543,10 @@ fn ends_of_blocks<E: Elements>(dy: &[u8], actual: &[u8]) -> Vec<(f64, f64)> {
 
 impl Extremes {
     /// Those of a range of results; of dx / dy, where dy is not empty.
-    fn of(storage: Storage, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Self {
-        match storage {
-            Storage::F32 => Self::of_elements::<F32Elements>(range, first, dy, actual),
-            Storage::F16 | Storage::F16Native => {
+    fn of(dtype: Dtype, range: Range<usize>, first: &[u8], dy: &[u8], actual: &[u8]) -> Self {
+        match dtype {
+            Dtype::F32 => Self::of_elements::<F32Elements>(range, first, dy, actual),
+            Dtype::F16 | Dtype::F16Native => {
                 Self::of_elements::<F16Elements>(range, first, dy, actual)
             }
         }
@@ -648,7 +657,7 @@ mod tests {
             .collect();
         let mut constant = 0;
         for kernel in crate::kernels::kernel::all()
-            .filter(|kernel| kernel.storage == Storage::F32 && !reads_y(kernel))
+            .filter(|kernel| kernel.dtype == Dtype::F32 && !reads_y(kernel))
         {
             if kernel.inputs().any(Role::is_mask) {
                 continue;
@@ -665,8 +674,8 @@ mod tests {
                     .flat_map(|index| f32::powi(-2.0, i32::from(index) - 50).to_le_bytes());
                 let dy: Vec<u8> = if reads_dy(&kernel) { dys.collect() } else { Vec::new() };
                 let (own, each) = (
-                    truths(&kernel, 3..97, &first, &dy),
-                    validate::truths(&kernel, 3..97, &first, &dy),
+                    references(&kernel, 3..97, &first, &dy),
+                    validate::references(&kernel, 3..97, &first, &dy),
                 );
                 let same = |(own, each): (&f64, &f64)| own == each || own.is_nan() && each.is_nan();
                 assert!(own.iter().zip(&each).all(same), "{} from {start:#x}", kernel.path());
@@ -677,14 +686,14 @@ mod tests {
     }
 
     fn extremes_plainly(
-        storage: Storage,
+        dtype: Dtype,
         range: Range<usize>,
         first: &[u8],
         dy: &[u8],
         actual: &[u8],
     ) -> Extremes {
         let mut found = Extremes::default();
-        let value = |bytes: &[u8], index: usize| storage.value(storage.element(bytes, index));
+        let value = |bytes: &[u8], index: usize| dtype.value(dtype.element(bytes, index));
         for index in range {
             let (input, result) = (value(first, index), value(actual, index));
             let value = if dy.is_empty() { result } else { result / value(dy, index) };
@@ -717,33 +726,34 @@ mod tests {
     #[test]
     fn extremes_of_blocks_are_those_of_a_plain_loop() {
         let (mut zeros, mut ones) = (0, 0);
-        for (storage, starts) in [
+        for (dtype, starts) in [
             (
-                Storage::F32,
+                Dtype::F32,
                 vec![0u32, 0x3f80_0000, 0x7f7f_c000, 0x7f80_0000, 0xbf80_0000, 0xff7f_c000],
             ),
-            (Storage::F16, vec![0, 0x4000, 0x8000, 0xc000]),
+            (Dtype::F16, vec![0, 0x4000, 0x8000, 0xc000]),
         ] {
-            let size = storage.element_size();
+            let size = dtype.element_size();
             let put = |bytes: &mut [u8], index: usize, value: f64| {
                 bytes[index * size..][..size]
-                    .copy_from_slice(&storage.bits(value).to_le_bytes()[..size]);
+                    .copy_from_slice(&dtype.bits(value).to_le_bytes()[..size]);
             };
-            for (start, elements) in
-                starts.into_iter().flat_map(|start| [(start, STRIP), (start, STRIP - BLOCK + 5)])
+            for (start, elements) in starts
+                .into_iter()
+                .flat_map(|start| [(start, THREAD_CHUNK), (start, THREAD_CHUNK - BLOCK + 5)])
             {
                 let mut first = Vec::new();
-                (start..).take(elements).for_each(|pattern| storage.push(&mut first, pattern));
+                (start..).take(elements).for_each(|pattern| dtype.push(&mut first, pattern));
                 let values = |low: f64, step: f64| -> Vec<u8> {
                     let values: Vec<f64> = (0..977u32)
                         .cycle()
                         .take(elements)
                         .map(|index| low + step * f64::from(index))
                         .collect();
-                    dtype::rounded(storage, &values)
+                    dtype::rounded(dtype, &values)
                 };
                 let dy: Vec<u8> = dtype::rounded(
-                    storage,
+                    dtype,
                     &[1.0, -2.0, 0.5, 4.0].repeat(elements.div_ceil(4))[..elements],
                 );
                 // Where the extreme is, in which direction, and beside what.
@@ -769,11 +779,11 @@ mod tests {
                                 (&dy[..], 0..elements),
                                 (&[][..], 70..elements - 3),
                             ] {
-                                let own = Extremes::of(storage, range.clone(), &first, dy, &actual);
+                                let own = Extremes::of(dtype, range.clone(), &first, dy, &actual);
                                 let plain =
-                                    extremes_plainly(storage, range.clone(), &first, dy, &actual);
+                                    extremes_plainly(dtype, range.clone(), &first, dy, &actual);
                                 let what = format!(
-                                    "{storage:?} from {start:#x}, {range:?}, {extreme} at {place}"
+                                    "{dtype:?} from {start:#x}, {range:?}, {extreme} at {place}"
                                 );
                                 assert_eq!(format!("{own:?}"), format!("{plain:?}"), "{what}");
                                 zeros += usize::from(own.first_zero.is_some());

@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
 use crate::kernels::activation::Pass;
-use crate::kernels::bounds::{Allowed, Case, Reach, Span};
-use crate::kernels::dtype::{self, Elements, F16Elements, F32Elements, Storage};
+use crate::kernels::bounds::{Allowed, Case, InputRange, ToleranceFloor};
+use crate::kernels::dtype::{self, Dtype, Elements, F16Elements, F32Elements};
 use crate::kernels::inputs::{Distribution, Inputs};
 use crate::kernels::kernel::{Kernel, Role};
 
 /// Elements that one thread compares at a time. Results are merged in the order of elements, so that sums do not depend on threads.
-pub(crate) const STRIP: usize = 1 << 14;
+pub(crate) const THREAD_CHUNK: usize = 1 << 14;
 
 /// Elements that are looked at together before each by itself.
 pub(crate) const BLOCK: usize = 64;
@@ -53,7 +53,7 @@ fn counts<E: Elements>(case: &Case) -> bool {
     let smallest = E::MEMORY.min_normal;
     let may_be_flushed = |value: f64| (value != 0.0) & (value.abs() < smallest);
     // dy f' of a large dy is normal where f' is not.
-    let derivative_is_normal = case.truth.abs() >= smallest * case.dy.abs().max(1.0);
+    let derivative_is_normal = case.reference.abs() >= smallest * case.dy.abs().max(1.0);
     // Infinite and NaN inputs have no true result.
     let finite = case.first.is_finite() & case.dy.is_finite();
     finite & derivative_is_normal & !may_be_flushed(case.first) & !may_be_flushed(case.dy)
@@ -87,7 +87,7 @@ pub struct Judged {
     pub dy_bits: Option<u32>,
     /// The f64 reference; null in JSON where it is NaN.
     #[serde(deserialize_with = "null_is_nan")]
-    pub truth: f64,
+    pub reference: f64,
     /// What would have been right.
     pub allowed: Allowed,
     /// What is there.
@@ -128,19 +128,19 @@ impl Accuracy {
     /// Adds one element.
     fn add<E: Elements>(&mut self, element: &Element, allowed: Allowed, backward: bool) {
         self.judge::<E>(element, allowed, backward);
-        let error = (E::value(element.actual_bits) - element.case.truth).abs();
+        let error = (E::value(element.actual_bits) - element.case.reference).abs();
         if error.is_finite() {
-            self.count::<E>(element, E::MEMORY.ulps(error, element.case.truth));
+            self.count::<E>(element, E::MEMORY.ulps(error, element.case.reference));
         }
     }
 
     /// Whether an element is right, and the share of its bound that it takes.
     fn judge<E: Elements>(&mut self, element: &Element, allowed: Allowed, backward: bool) {
         let Element { index, case, dy_bits, actual_bits } = *element;
-        let Case { storage, first_bits, truth, .. } = case;
+        let Case { dtype, first_bits, reference, .. } = case;
         let value = E::value(actual_bits);
         if !allowed.contains(value, actual_bits) {
-            let unwritten = actual_bits == storage.poison();
+            let unwritten = actual_bits == dtype.sentinel();
             self.violations += 1;
             let dy_bits = backward.then_some(dy_bits);
             let in_mask = false;
@@ -148,7 +148,7 @@ impl Accuracy {
                 index,
                 first_bits,
                 dy_bits,
-                truth,
+                reference,
                 allowed,
                 actual_bits,
                 in_mask,
@@ -156,56 +156,60 @@ impl Accuracy {
             };
             self.first_violation.get_or_insert(violation);
         }
-        let error = (value - truth).abs();
+        let error = (value - reference).abs();
         if let (Allowed::Within { lowest, highest }, true) =
             (allowed, error.is_finite() && counts::<E>(&case))
         {
-            let reach = if value < truth { truth - lowest } else { highest - truth };
+            let reach = if value < reference { reference - lowest } else { highest - reference };
             self.max_share.raise(Extreme { value: error / reach, first_bits, dy_bits });
         }
     }
 
-    /// The error of an element in ULP if it takes no more than a glance: it lies so near the truth that no bound excludes it, and that it
+    /// The error of an element in ULP if it takes no more than a glance: it lies so near the reference that no bound excludes it, and that it
     /// raises no largest share.
     #[inline]
-    fn close<E: Elements>(&self, least: Option<Reach>, element: &Element) -> Option<f64> {
+    fn close<E: Elements>(&self, least: Option<ToleranceFloor>, element: &Element) -> Option<f64> {
         let case = &element.case;
-        let error = (E::value(element.actual_bits) - case.truth).abs();
-        let Reach { relative, absolute } = least?;
-        let reach = (relative * E::MEMORY.unit * case.truth.abs() + absolute)
+        let error = (E::value(element.actual_bits) - case.reference).abs();
+        let ToleranceFloor { relative, absolute } = least?;
+        let reach = (relative * E::MEMORY.unit * case.reference.abs() + absolute)
             * self.max_share.value.min(1.0);
         // NaN and infinity fail these.
         let close = error == 0.0 || error <= reach && counts::<E>(case);
         (close && case.first.is_finite() && case.dy.is_finite())
-            .then(|| E::MEMORY.ulps(error, case.truth))
+            .then(|| E::MEMORY.ulps(error, case.reference))
     }
 
     /// Counts the errors of a block of elements, and says which of them have to be judged each by itself: those of `far` that are not 0. Arrays and
     /// selections instead of branches, so that it is compiled to vector instructions: most of a sweep's time is spent here.
     #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
     #[inline(always)]
-    fn count_block<E: Elements>(&mut self, least: Option<Reach>, block: &Block) -> [u64; BLOCK] {
+    fn count_block<E: Elements>(
+        &mut self,
+        least: Option<ToleranceFloor>,
+        block: &Block,
+    ) -> [u64; BLOCK] {
         let any_is_close = least.is_some();
-        let Reach { relative, absolute } = least.unwrap_or(Reach::NOTHING);
+        let ToleranceFloor { relative, absolute } = least.unwrap_or(ToleranceFloor::NOTHING);
         let known = self.max_share.value.min(1.0);
         let (relative, absolute) = (relative * E::MEMORY.unit * known, absolute * known);
         let (smallest, largest) = (E::MEMORY.min_normal, f64::MAX);
         let (mut ulps, mut far, mut counted, mut exceeding) =
             ([0.0; BLOCK], [0u64; BLOCK], [0u64; BLOCK], [0u64; BLOCK]);
         for index in 0..BLOCK {
-            let (first, dy, truth) =
-                (block.first[index].abs(), block.dy[index].abs(), block.truth[index].abs());
-            let error = (block.actual[index] - block.truth[index]).abs();
+            let (first, dy, reference) =
+                (block.first[index].abs(), block.dy[index].abs(), block.reference[index].abs());
+            let error = (block.actual[index] - block.reference[index]).abs();
             // As `counts` has it.
             let finite = (first <= largest) & (dy <= largest);
             let unflushed =
                 ((first == 0.0) | (first >= smallest)) & ((dy == 0.0) | (dy >= smallest));
             let scale = if dy > 1.0 { dy } else { 1.0 };
-            let counts = finite & unflushed & (truth >= smallest * scale);
-            let near = counts & (error <= relative * truth + absolute);
+            let counts = finite & unflushed & (reference >= smallest * scale);
+            let near = counts & (error <= relative * reference + absolute);
             far[index] = u64::from(!(any_is_close & finite & (near | (error == 0.0))));
             let counts = counts & (error <= largest);
-            ulps[index] = if counts { E::MEMORY.ulps(error, truth) } else { 0.0 };
+            ulps[index] = if counts { E::MEMORY.ulps(error, reference) } else { 0.0 };
             counted[index] = u64::from(counts);
             exceeding[index] = u64::from(ulps[index] > plain_exp_explains(first));
         }
@@ -296,10 +300,10 @@ impl Judged {
     /// Index, inputs in decimal and bits, what is allowed, and what is there.
     #[must_use]
     pub fn sentence(&self, kernel: &Kernel) -> String {
-        let storage = kernel.storage;
-        let digits = storage.element_size() * 2;
-        let show = |bits: u32| format!("{:e} (0x{bits:0digits$x})", storage.value(bits));
-        let inputs = match (kernel.form.pass, self.dy_bits) {
+        let dtype = kernel.dtype;
+        let digits = dtype.element_size() * 2;
+        let show = |bits: u32| format!("{:e} (0x{bits:0digits$x})", dtype.value(bits));
+        let inputs = match (kernel.variant.pass, self.dy_bits) {
             (Pass::Backward { .. }, Some(dy)) => {
                 format!("saved {}, dy {}", show(self.first_bits), show(dy))
             }
@@ -311,7 +315,7 @@ impl Judged {
             Allowed::OneOf(a, b) if a == b => format!("{a:e}"),
             Allowed::OneOf(a, b) => format!("{a:e} or {b:e}"),
             Allowed::Within { lowest, highest } => {
-                format!("{:e}, allowed [{lowest:e}, {highest:e}]", self.truth)
+                format!("{:e}, allowed [{lowest:e}, {highest:e}]", self.reference)
             }
         };
         let unwritten =
@@ -333,22 +337,22 @@ fn null_is_nan<'de, D: serde::Deserializer<'de>>(value: D) -> std::result::Resul
 /// bytes of the same elements, of which the first has index `start`.
 #[must_use]
 pub fn compare(kernel: &Kernel, start: u64, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
-    let elements = actual.len() / kernel.storage.element_size();
-    let strips: Vec<Accuracy> = (0..elements.div_ceil(STRIP))
+    let elements = actual.len() / kernel.dtype.element_size();
+    let chunks: Vec<Accuracy> = (0..elements.div_ceil(THREAD_CHUNK))
         .into_par_iter()
-        .map(|strip| {
-            let range = strip * STRIP..elements.min((strip + 1) * STRIP);
-            compare_strip(kernel, start, range, first, dy, actual)
+        .map(|chunk| {
+            let range = chunk * THREAD_CHUNK..elements.min((chunk + 1) * THREAD_CHUNK);
+            compare_chunk(kernel, start, range, first, dy, actual)
         })
         .collect();
     let mut all = Accuracy::default();
-    for strip in &strips {
-        all.merge(strip);
+    for chunk in &chunks {
+        all.merge(chunk);
     }
     all
 }
 
-fn compare_strip(
+fn compare_chunk(
     kernel: &Kernel,
     start: u64,
     range: Range<usize>,
@@ -356,25 +360,29 @@ fn compare_strip(
     dy: &[u8],
     actual: &[u8],
 ) -> Accuracy {
-    let truths = truths(kernel, range.clone(), first, dy);
-    compare_with(kernel, start, range, first, dy, actual, 0.0, &truths)
+    let references = references(kernel, range.clone(), first, dy);
+    compare_with(kernel, start, range, first, dy, actual, 0.0, &references)
 }
 
 /// The true results of a range of elements.
-pub(crate) fn truths(kernel: &Kernel, range: Range<usize>, first: &[u8], dy: &[u8]) -> Vec<f64> {
-    let (storage, size) = (kernel.storage, kernel.storage.element_size());
-    let values =
-        |bytes: &[u8]| dtype::values(storage, &bytes[range.start * size..range.end * size]);
-    let mut truths = vec![0.0; range.len()];
-    kernel.form.pass.truths(
+pub(crate) fn references(
+    kernel: &Kernel,
+    range: Range<usize>,
+    first: &[u8],
+    dy: &[u8],
+) -> Vec<f64> {
+    let (dtype, size) = (kernel.dtype, kernel.dtype.element_size());
+    let values = |bytes: &[u8]| dtype::values(dtype, &bytes[range.start * size..range.end * size]);
+    let mut references = vec![0.0; range.len()];
+    kernel.variant.pass.references(
         &values(first),
         &if dy.is_empty() { Vec::new() } else { values(dy) },
-        &mut truths,
+        &mut references,
     );
-    truths
+    references
 }
 
-/// [`compare`] of a range of elements with these truths. A share of the bound is only looked for above `known_share`.
+/// [`compare`] of a range of elements with these references. A share of the bound is only looked for above `known_share`.
 #[expect(
     clippy::too_many_arguments,
     reason = "slices of the same elements, each with its own meaning"
@@ -387,13 +395,13 @@ pub(crate) fn compare_with(
     dy: &[u8],
     actual: &[u8],
     known_share: f64,
-    truths: &[f64],
+    references: &[f64],
 ) -> Accuracy {
-    let compare = match kernel.storage {
-        Storage::F32 => compare_as::<F32Elements>,
-        Storage::F16 | Storage::F16Native => compare_as::<F16Elements>,
+    let compare = match kernel.dtype {
+        Dtype::F32 => compare_as::<F32Elements>,
+        Dtype::F16 | Dtype::F16Native => compare_as::<F16Elements>,
     };
-    compare(kernel, start, range, first, dy, actual, known_share, truths)
+    compare(kernel, start, range, first, dy, actual, known_share, references)
 }
 
 #[expect(
@@ -409,18 +417,20 @@ fn compare_as<E: Elements>(
     dy: &[u8],
     actual: &[u8],
     known_share: f64,
-    truths: &[f64],
+    references: &[f64],
 ) -> Accuracy {
-    let storage = kernel.storage;
+    let dtype = kernel.dtype;
     let element = |index: usize| {
         let first_bits = E::bits(first, index);
         let dy_bits = if dy.is_empty() { 0 } else { E::bits(dy, index) };
         let (first, dy) = (E::value(first_bits), E::value(dy_bits));
-        let case = Case { storage, first, first_bits, dy, truth: truths[index - range.start] };
+        let case =
+            Case { dtype, first, first_bits, dy, reference: references[index - range.start] };
         Element { index: start + index as u64, case, dy_bits, actual_bits: E::bits(actual, index) }
     };
-    let form = kernel.form;
-    let least = form.least(&span::<E>(storage, &first[range.start * E::SIZE..range.end * E::SIZE]));
+    let variant = kernel.variant;
+    let least =
+        variant.least(&span::<E>(dtype, &first[range.start * E::SIZE..range.end * E::SIZE]));
     let (backward, packs_pairs) = (!dy.is_empty(), kernel.packs_pairs());
     let mut found = Accuracy { inputs: range.len() as u64, ..Accuracy::default() };
     found.max_share.value = known_share;
@@ -438,7 +448,8 @@ fn compare_as<E: Elements>(
             }
             // pack2x16float of a pair of which one is not finite is indeterminate as a whole, by WGSL. (SwiftShader does spoil the
             // upper half where the lower is NaN.)
-            let (allowed, of_partner) = ((form.allowed)(&own.case), (form.allowed)(&partner.case));
+            let (allowed, of_partner) =
+                ((variant.allowed)(&own.case), (variant.allowed)(&partner.case));
             if allowed != Allowed::Anything && of_partner != Allowed::Anything {
                 found.add::<E>(&own, allowed, backward);
                 found.add::<E>(&partner, of_partner, backward);
@@ -447,7 +458,7 @@ fn compare_as<E: Elements>(
             let end = range.end.min(index + BLOCK);
             if end - index == BLOCK {
                 let block =
-                    Block::of::<E>(index, first, dy, actual, &truths[index - range.start..]);
+                    Block::of::<E>(index, first, dy, actual, &references[index - range.start..]);
                 let far = found.count_block::<E>(least, &block);
                 if far.iter().sum::<u64>() > 0 {
                     for element in (index..end)
@@ -455,12 +466,12 @@ fn compare_as<E: Elements>(
                         .filter(|(_, far)| *far > 0)
                         .map(|(index, _)| element(index))
                     {
-                        found.judge::<E>(&element, (form.allowed)(&element.case), backward);
+                        found.judge::<E>(&element, (variant.allowed)(&element.case), backward);
                     }
                 }
             } else {
                 (index..end).map(&element).for_each(|element| {
-                    found.add::<E>(&element, (form.allowed)(&element.case), backward);
+                    found.add::<E>(&element, (variant.allowed)(&element.case), backward);
                 });
             }
             index = end;
@@ -470,15 +481,15 @@ fn compare_as<E: Elements>(
 }
 
 /// Between which inputs a range of them lies.
-pub(crate) fn span_of(storage: Storage, first: &[u8]) -> Span {
-    match storage {
-        Storage::F32 => span::<F32Elements>(storage, first),
-        Storage::F16 | Storage::F16Native => span::<F16Elements>(storage, first),
+pub(crate) fn span_of(dtype: Dtype, first: &[u8]) -> InputRange {
+    match dtype {
+        Dtype::F32 => span::<F32Elements>(dtype, first),
+        Dtype::F16 | Dtype::F16Native => span::<F16Elements>(dtype, first),
     }
 }
 
 #[inline(always)]
-fn span<E: Elements>(storage: Storage, first: &[u8]) -> Span {
+fn span<E: Elements>(dtype: Dtype, first: &[u8]) -> InputRange {
     let (mut least, mut largest) = (E::MAGNITUDE, 0);
     for index in 0..first.len() / E::SIZE {
         let bits = E::bits(first, index);
@@ -488,53 +499,55 @@ fn span<E: Elements>(storage: Storage, first: &[u8]) -> Span {
     }
     // NaN is no number, and infinity then as good a bound as any.
     let value = |bits: u32| E::value(bits).min(f64::INFINITY);
-    Span { storage, least_magnitude: value(least), largest: value(largest) }
+    InputRange { dtype, least_magnitude: value(least), largest: value(largest) }
 }
 
-/// What [`compare_with`] finds, shares of a bound excepted, in a range whose every element is the truth rounded to nearest.
+/// What [`compare_with`] finds, shares of a bound excepted, in a range whose every element is the reference rounded to nearest.
 pub(crate) fn nearest(
-    storage: Storage,
+    dtype: Dtype,
     range: Range<usize>,
     first: &[u8],
-    truths: &[f64],
+    references: &[f64],
     nearest: &[u8],
 ) -> Accuracy {
-    let nearest_as = match storage {
-        Storage::F32 => nearest_as::<F32Elements>,
-        Storage::F16 | Storage::F16Native => nearest_as::<F16Elements>,
+    let nearest_as = match dtype {
+        Dtype::F32 => nearest_as::<F32Elements>,
+        Dtype::F16 | Dtype::F16Native => nearest_as::<F16Elements>,
     };
-    nearest_as(storage, range, first, truths, nearest)
+    nearest_as(dtype, range, first, references, nearest)
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn nearest_as<E: Elements>(
-    storage: Storage,
+    dtype: Dtype,
     range: Range<usize>,
     first: &[u8],
-    truths: &[f64],
+    references: &[f64],
     nearest: &[u8],
 ) -> Accuracy {
     let mut found = Accuracy { inputs: range.len() as u64, ..Accuracy::default() };
     let mut at = 0;
-    while at < truths.len() {
-        let end = truths.len().min(at + BLOCK);
+    while at < references.len() {
+        let end = references.len().min(at + BLOCK);
         let of_block = &first[(range.start + at) * E::SIZE..(range.start + end) * E::SIZE];
         let in_block = &nearest[at * E::SIZE..end * E::SIZE];
         if end - at == BLOCK {
-            found
-                .count_block::<E>(None, &Block::of::<E>(0, of_block, &[], in_block, &truths[at..]));
+            found.count_block::<E>(
+                None,
+                &Block::of::<E>(0, of_block, &[], in_block, &references[at..]),
+            );
         } else {
-            for (index, truth) in truths[at..end].iter().enumerate() {
+            for (index, reference) in references[at..end].iter().enumerate() {
                 let first_bits = E::bits(of_block, index);
                 let case = Case {
-                    storage,
+                    dtype,
                     first: E::value(first_bits),
                     first_bits,
                     dy: 0.0,
-                    truth: *truth,
+                    reference: *reference,
                 };
                 let actual_bits = E::bits(in_block, index);
-                let ulps = E::MEMORY.ulps((E::value(actual_bits) - truth).abs(), *truth);
+                let ulps = E::MEMORY.ulps((E::value(actual_bits) - reference).abs(), *reference);
                 found.count::<E>(&Element { index: 0, case, dy_bits: 0, actual_bits }, ulps);
             }
         }
@@ -549,19 +562,19 @@ struct Block {
     dy_bits: [u32; BLOCK],
     first: [f64; BLOCK],
     dy: [f64; BLOCK],
-    truth: [f64; BLOCK],
+    reference: [f64; BLOCK],
     actual: [f64; BLOCK],
 }
 
 impl Block {
-    /// Those from `start` on; `truths` begins with theirs.
+    /// Those from `start` on; `references` begins with theirs.
     #[inline(always)]
     fn of<E: Elements>(
         start: usize,
         first: &[u8],
         dy: &[u8],
         actual: &[u8],
-        truths: &[f64],
+        references: &[f64],
     ) -> Self {
         let (first_bits, first) = bits_and_values::<E>(start, first);
         let (dy_bits, dy) = if dy.is_empty() {
@@ -570,9 +583,9 @@ impl Block {
             bits_and_values::<E>(start, dy)
         };
         let (_, actual) = bits_and_values::<E>(start, actual);
-        let mut truth = [0.0; BLOCK];
-        truth.copy_from_slice(&truths[..BLOCK]);
-        Self { first_bits, dy_bits, first, dy, truth, actual }
+        let mut reference = [0.0; BLOCK];
+        reference.copy_from_slice(&references[..BLOCK]);
+        Self { first_bits, dy_bits, first, dy, reference, actual }
     }
 }
 
@@ -597,16 +610,16 @@ struct Element {
 }
 
 /// Fills a tensor that a kernel is to write with what no kernel writes.
-pub(crate) fn poison(gpu: &Gpu, tensor: &Tensor, storage: Storage) -> Result<()> {
-    let poison = storage.poison_word();
+pub(crate) fn sentinel(gpu: &Gpu, tensor: &Tensor, dtype: Dtype) -> Result<()> {
+    let sentinel = dtype.sentinel_word();
     gpu.upload(tensor, |_, bytes| {
-        for word in bytes.chunks_mut(poison.len()) {
-            word.copy_from_slice(&poison[..word.len()]);
+        for word in bytes.chunks_mut(sentinel.len()) {
+            word.copy_from_slice(&sentinel[..word.len()]);
         }
     })
 }
 
-/// Poisons what the kernel's workload writes, runs it once, and compares every element with the reference. `tensors` are those that it is
+/// Sentinels what the kernel's workload writes, runs it once, and compares every element with the reference. `tensors` are those that it is
 /// bound to.
 ///
 /// # Errors
@@ -620,7 +633,7 @@ pub fn check(
 ) -> Result<Accuracy> {
     let written = kernel.tensors().iter().zip(tensors).filter(|(role, _)| role.is_written());
     for (_, tensor) in written.clone() {
-        poison(gpu, tensor, kernel.storage)?;
+        sentinel(gpu, tensor, kernel.dtype)?;
     }
     gpu.run(workload)?;
 
@@ -637,7 +650,7 @@ pub fn check(
                     // Bits behind the last element are those of padding.
                     let inside = workload.elements.saturating_sub(first_element).min(elements);
                     let inside =
-                        usize::try_from(inside).expect("a piece") * kernel.storage.element_size();
+                        usize::try_from(inside).expect("a piece") * kernel.dtype.element_size();
                     first[inside..].fill(0);
                     compare_mask(kernel, first_element, 0..actual.len() * 8, &first, actual)
                 }
@@ -660,8 +673,8 @@ fn fill(
 ) {
     for role in kernel.inputs() {
         let host = if role == Role::Dy { &mut *dy } else { &mut *first };
-        host.resize(usize::try_from(elements).expect("a piece") * kernel.storage.element_size(), 0);
-        inputs.fill(kernel.activation, role, kernel.storage, start, host);
+        host.resize(usize::try_from(elements).expect("a piece") * kernel.dtype.element_size(), 0);
+        inputs.fill(kernel.activation, role, kernel.dtype, start, host);
     }
 }
 
@@ -673,21 +686,21 @@ pub(crate) fn compare_mask(
     x: &[u8],
     actual: &[u8],
 ) -> Accuracy {
-    let storage = kernel.storage;
+    let dtype = kernel.dtype;
     let mut found = Accuracy::default();
     for bit in range {
-        let first_bits = storage.element(x, bit);
-        let value = storage.value(first_bits);
+        let first_bits = dtype.element(x, bit);
+        let value = dtype.value(first_bits);
         let is_set = actual[bit / 8] >> (bit % 8) & 1 == 1;
-        let either = !value.is_finite() || storage.memory().is_subnormal(value);
+        let either = !value.is_finite() || dtype.memory().is_subnormal(value);
         if is_set != (value > 0.0) && !either {
             found.violations += 1;
-            let as_bits = |set: bool| storage.bits(f64::from(u8::from(set)));
+            let as_bits = |set: bool| dtype.bits(f64::from(u8::from(set)));
             found.first_violation.get_or_insert(Judged {
                 index: start + bit as u64,
                 first_bits,
                 dy_bits: None,
-                truth: f64::from(u8::from(value > 0.0)),
+                reference: f64::from(u8::from(value > 0.0)),
                 allowed: Allowed::Bits(as_bits(value > 0.0)),
                 actual_bits: as_bits(is_set),
                 in_mask: true,
@@ -770,7 +783,7 @@ impl Trial<'_> {
         assert!(self.elements.is_multiple_of(bins), "{} elements in {bins} bins", self.elements);
         let (workload, tensors) = self.prepare(gpu)?;
         gpu.run(&workload)?;
-        let (per_bin, size) = (self.elements / bins, self.kernel.storage.element_size());
+        let (per_bin, size) = (self.elements / bins, self.kernel.dtype.element_size());
         let mut found = Vec::new();
         found.resize_with(usize::try_from(bins).expect("a handful"), Accuracy::default);
         let (mut first, mut dy) = (Vec::new(), Vec::new());
@@ -798,15 +811,15 @@ impl Trial<'_> {
         let Self { kernel, inputs, elements, shape, checks, max_buffer_bytes, wgsl } = self;
         gpu.supports(kernel)?;
         gpu.ensure_room(
-            elements.saturating_mul(kernel.storage.element_bytes() * kernel.tensors().len() as u64),
+            elements.saturating_mul(kernel.dtype.element_bytes() * kernel.tensors().len() as u64),
         )?;
-        let layout = Layout::new(*elements, kernel.storage.element_bytes(), *max_buffer_bytes);
+        let layout = Layout::new(*elements, kernel.dtype.element_bytes(), *max_buffer_bytes);
         let mut tensors = Vec::new();
         for role in kernel.tensors() {
             let tensor = gpu.tensor(&format!("{role:?}"), layout.of(kernel, *role))?;
             if !role.is_written() {
                 gpu.upload(&tensor, |first, bytes| {
-                    inputs.fill_stored(kernel.activation, *role, kernel.storage, first, bytes);
+                    inputs.fill_stored(kernel.activation, *role, kernel.dtype, first, bytes);
                 })?;
             }
             tensors.push(tensor);
@@ -831,33 +844,33 @@ pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(
     gpu.run(&workload)?;
     let mut actual_bits = 0;
     gpu.read(&tensors[0], |_, bytes| {
-        actual_bits = kernel.storage.element(bytes, 0);
+        actual_bits = kernel.dtype.element(bytes, 0);
         Ok(())
     })?;
-    let storage = kernel.storage;
+    let dtype = kernel.dtype;
     let is_mask = kernel.inputs().any(Role::is_mask);
-    let first = storage.value(first_bits);
+    let first = dtype.value(first_bits);
     let first = if is_mask { f64::from(u8::from(first > 0.0)) } else { first };
-    let truth = kernel.form.pass.truth(first, storage.value(dy_bits));
-    let allowed = (kernel.form.allowed)(&Case {
-        storage,
+    let reference = kernel.variant.pass.reference(first, dtype.value(dy_bits));
+    let allowed = (kernel.variant.allowed)(&Case {
+        dtype,
         first,
         first_bits,
-        dy: storage.value(dy_bits),
-        truth,
+        dy: dtype.value(dy_bits),
+        reference,
     });
     let dy_bits = kernel.inputs().any(|role| role == Role::Dy).then_some(dy_bits);
     let judged = Judged {
         index: 0,
         first_bits,
         dy_bits,
-        truth,
+        reference,
         allowed,
         actual_bits,
         in_mask: false,
         unwritten: false,
     };
-    Ok((judged, allowed.contains(storage.value(actual_bits), actual_bits)))
+    Ok((judged, allowed.contains(dtype.value(actual_bits), actual_bits)))
 }
 
 #[cfg(test)]
@@ -873,43 +886,38 @@ mod tests {
         dy: &[u8],
         actual: &[u8],
     ) -> Accuracy {
-        let storage = kernel.storage;
+        let dtype = kernel.dtype;
         let elements = actual.len() / E::SIZE;
         let mut found = Accuracy { inputs: elements as u64, ..Accuracy::default() };
         for index in 0..elements {
             let first_bits = E::bits(first, index);
             let dy_bits = if dy.is_empty() { 0 } else { E::bits(dy, index) };
             let (first, dy_value) = (E::value(first_bits), E::value(dy_bits));
-            let truth = kernel.form.pass.truth(first, dy_value);
-            let case = Case { storage, first, first_bits, dy: dy_value, truth };
+            let reference = kernel.variant.pass.reference(first, dy_value);
+            let case = Case { dtype, first, first_bits, dy: dy_value, reference };
             let element =
                 Element { index: index as u64, case, dy_bits, actual_bits: E::bits(actual, index) };
-            found.add::<E>(&element, (kernel.form.allowed)(&case), !dy.is_empty());
+            found.add::<E>(&element, (kernel.variant.allowed)(&case), !dy.is_empty());
         }
         found
     }
 
-    /// Wrong or odd results at both ends of blocks and strips, and errors of up to 15 ULP everywhere else, in one of which the largest.
-    fn plant(storage: Storage, round: usize, actual: &mut [u8]) {
-        let size = storage.element_size();
+    /// Wrong or odd results at both ends of blocks and chunks, and errors of up to 15 ULP everywhere else, in one of which the largest.
+    fn plant(dtype: Dtype, round: usize, actual: &mut [u8]) {
+        let size = dtype.element_size();
         let elements = actual.len() / size;
         let mut put = |index: usize, bits: u32| {
             actual[index * size..][..size].copy_from_slice(&bits.to_le_bytes()[..size]);
         };
-        let odd = [
-            storage.poison(),
-            storage.bits(f64::INFINITY),
-            storage.bits(0.75),
-            storage.bits(-0.0),
-            1,
-        ];
+        let odd =
+            [dtype.sentinel(), dtype.bits(f64::INFINITY), dtype.bits(0.75), dtype.bits(-0.0), 1];
         let at = [
             0,
             BLOCK - 1,
             BLOCK,
-            STRIP - 1,
-            STRIP,
-            STRIP + BLOCK,
+            THREAD_CHUNK - 1,
+            THREAD_CHUNK,
+            THREAD_CHUNK + BLOCK,
             elements - BLOCK,
             elements - 2,
             elements - 1,
@@ -922,17 +930,17 @@ mod tests {
     #[test]
     fn blocks_and_wide_vectors_find_what_a_plain_loop_finds() {
         let mut violations = 0;
-        // The last block is not full, and no strip the second.
-        let elements = STRIP + 5 * BLOCK + 7;
+        // The last block is not full, and no chunk the second.
+        let elements = THREAD_CHUNK + 5 * BLOCK + 7;
         for kernel in kernel::all()
             .filter(|kernel| !kernel.packs_pairs() && !kernel.inputs().any(Role::is_mask))
         {
-            let storage = kernel.storage;
+            let dtype = kernel.dtype;
             let backward = kernel.direction() == Direction::Backward;
             for round in 0..9usize {
                 let bytes = |role: Role, inputs: Inputs| {
-                    let mut bytes = vec![0; elements * storage.element_size()];
-                    inputs.fill(kernel.activation, role, storage, 0, &mut bytes);
+                    let mut bytes = vec![0; elements * dtype.element_size()];
+                    inputs.fill(kernel.activation, role, dtype, 0, &mut bytes);
                     bytes
                 };
                 let seed = round as u64;
@@ -940,20 +948,20 @@ mod tests {
                     if round % 2 == 0 { Inputs::patterns(seed) } else { Inputs::normal(seed) };
                 let first = bytes(kernel.inputs().next().expect("an input"), inputs);
                 let dy = if backward { bytes(Role::Dy, inputs) } else { Vec::new() };
-                let truths = truths(&kernel, 0..elements, &first, &dy);
+                let references = references(&kernel, 0..elements, &first, &dy);
                 // Off by a few units in the last place, more so in later rounds.
-                let off = |(index, truth): (usize, &f64)| {
+                let off = |(index, reference): (usize, &f64)| {
                     let units = [0.0, 1.0, -1.0, 3.0, 15.0][(index * 7919 + index / 97) % 5]
                         * f64::from(u8::from(round > 2));
-                    truth + units * storage.memory().unit * truth
+                    reference + units * dtype.memory().unit * reference
                 };
-                let results: Vec<f64> = truths.iter().enumerate().map(off).collect();
-                let mut actual = dtype::rounded(storage, &results);
-                plant(storage, round, &mut actual);
+                let results: Vec<f64> = references.iter().enumerate().map(off).collect();
+                let mut actual = dtype::rounded(dtype, &results);
+                plant(dtype, round, &mut actual);
                 let own = compare(&kernel, 0, &first, &dy, &actual);
-                let plain = match storage {
-                    Storage::F32 => compare_plainly::<F32Elements>(&kernel, &first, &dy, &actual),
-                    Storage::F16 | Storage::F16Native => {
+                let plain = match dtype {
+                    Dtype::F32 => compare_plainly::<F32Elements>(&kernel, &first, &dy, &actual),
+                    Dtype::F16 | Dtype::F16Native => {
                         compare_plainly::<F16Elements>(&kernel, &first, &dy, &actual)
                     }
                 };

@@ -6,7 +6,7 @@ use rand_distr::StandardNormal;
 
 use super::{Cell, wgsl};
 use crate::claims::shallow::Function;
-use crate::claims::{Context, Panel, check, count};
+use crate::claims::{Context, Group, check, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
 use crate::measure::stats::Estimate;
@@ -174,14 +174,14 @@ impl Cost {
             pointwise.push(passes);
         }
         // What is kept stems from ReLU now, for both: it takes no less time to read.
-        let panel = |pass: fn(&Pointwise) -> &Sequence| {
-            let panel = Panel::timed(context, &[pass(&pointwise[0]), pass(&pointwise[1])])?;
-            Ok::<_, Error>(Pass { ns: [panel.ns(0), panel.ns(1)], ratio: panel.over(0, 1) })
+        let group = |pass: fn(&Pointwise) -> &Sequence| {
+            let group = Group::timed(context, &[pass(&pointwise[0]), pass(&pointwise[1])])?;
+            Ok::<_, Error>(Pass { ns: [group.ns(0), group.ns(1)], ratio: group.over(0, 1) })
         };
         Ok(Self {
             cell,
             units,
-            passes: [panel(|cell| &cell.forward)?, panel(|cell| &cell.backward)?],
+            passes: [group(|cell| &cell.forward)?, group(|cell| &cell.backward)?],
         })
     }
 

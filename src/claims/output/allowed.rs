@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 
 use crate::kernels::bounds::{self, Allowed, Case};
-use crate::kernels::dtype::{Format, Storage};
+use crate::kernels::dtype::{Dtype, Format};
 use crate::kernels::reference;
 
 /// The loss from a logit with label 0, log(1 + exp(x)), to a few units in the last place of f64 wherever that is normal.
@@ -24,7 +24,7 @@ pub(super) fn softplus(x: f64) -> f64 {
 
 /// Loss and gradient of logits of one label.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn truths(x: &[f64], is_one: bool, loss: &mut [f64], gradient: &mut [f64]) {
+pub(super) fn references(x: &[f64], is_one: bool, loss: &mut [f64], gradient: &mut [f64]) {
     let sign = if is_one { -1.0 } else { 1.0 };
     for ((x, loss), gradient) in x.iter().zip(loss).zip(gradient) {
         *loss = softplus(sign * x);
@@ -72,11 +72,11 @@ impl Input {
 
 pub(super) fn case(x: f64) -> Case {
     Case {
-        storage: Storage::F32,
+        dtype: Dtype::F32,
         first: x,
-        first_bits: Storage::F32.bits(x),
+        first_bits: Dtype::F32.bits(x),
         dy: 0.0,
-        truth: reference::sigmoid(x),
+        reference: reference::sigmoid(x),
     }
 }
 

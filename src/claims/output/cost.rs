@@ -2,12 +2,12 @@
 
 use super::allowed::{self, Input};
 use super::{Pairs, groups, program};
-use crate::claims::{Context, Panel, count};
+use crate::claims::{Context, Group, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
 use crate::kernels::activation::{Activation, Direction};
 use crate::kernels::bounds::Allowed;
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::Inputs;
 use crate::kernels::kernel::{Kernel, Role};
 use crate::measure::stats::Estimate;
@@ -35,14 +35,14 @@ impl Cost {
         layers.check(gpu, &fused_log, allowed::fused_log)?;
         layers.check(gpu, &in_one, allowed::apart)?;
         layers.check(gpu, &apart, allowed::apart)?;
-        let panel = Panel::timed(context, &[&fused, &fused_log, &in_one, &apart])?;
+        let group = Group::timed(context, &[&fused, &fused_log, &in_one, &apart])?;
         Ok(Self {
             elements,
-            fused: panel.ns(0),
-            fused_log: panel.ns(1),
-            apart: panel.ns(3),
-            apart_over_fused: panel.over(3, 0),
-            in_one_over_fused: panel.over(2, 0),
+            fused: group.ns(0),
+            fused_log: group.ns(1),
+            apart: group.ns(3),
+            apart_over_fused: group.over(3, 0),
+            in_one_over_fused: group.over(2, 0),
         })
     }
 }
@@ -104,7 +104,7 @@ impl Layers {
         let sigmoid = Activation::named("sigmoid").expect("in the table");
         let normal = |role: Role| {
             let mut bytes = vec![0; 4 * elements];
-            Inputs::normal(context.seed).fill(sigmoid, role, Storage::F32, 0, &mut bytes);
+            Inputs::normal(context.seed).fill(sigmoid, role, Dtype::F32, 0, &mut bytes);
             bytes
                 .chunks_exact(4)
                 .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
@@ -137,7 +137,7 @@ impl Layers {
         let sigmoid = Activation::named("sigmoid").expect("in the table");
         let kernel = |direction, buffers: [&Buffer; 3], bound: usize| {
             let kernel =
-                Kernel::default_form(sigmoid, direction, Storage::F32).expect("a default form");
+                Kernel::default_variant(sigmoid, direction, Dtype::F32).expect("a default variant");
             let program =
                 gpu.program(&kernel.path(), &kernel.wgsl(), &[], ShaderChecks::Trusted)?;
             gpu.step(&program, &buffers[..bound], &[count(words)], groups(words))

@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 
 use super::evaluate::{Case, Expression};
 use super::probes::{EXP, EXP2, QUOTIENT, TANH};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::DEFAULT_SEED;
 
 /// A function over many inputs.
@@ -233,7 +233,7 @@ fn of_division() -> Vec<[u32; 2]> {
     };
     let random = (0..COUNT).map(|_| [operand(), operand()]).collect::<Vec<_>>();
     let sigmoids = (0..=COUNT)
-        .map(|step| [1f32.to_bits(), Storage::F32.bits(1.0 + f64::from(step) / f64::from(COUNT))]);
+        .map(|step| [1f32.to_bits(), Dtype::F32.bits(1.0 + f64::from(step) / f64::from(COUNT))]);
     random.into_iter().chain(sigmoids).collect()
 }
 
@@ -247,7 +247,7 @@ mod tests {
             values: [f64::from(*x), 0.0],
             truth: *truth,
             result: result.to_bits(),
-            format: Storage::F32,
+            format: Dtype::F32,
         };
         results.iter().map(case).collect()
     }
@@ -303,9 +303,9 @@ mod tests {
                 let case = sweep.expression.case(input, 0);
                 let function = sweep.expression.function;
                 let smallest =
-                    if function == "tanh_of" { 0.0 } else { Storage::F32.memory().min_normal };
+                    if function == "tanh_of" { 0.0 } else { Dtype::F32.memory().min_normal };
                 assert!(
-                    (smallest..Storage::F32.memory().max).contains(&case.truth.abs()),
+                    (smallest..Dtype::F32.memory().max).contains(&case.truth.abs()),
                     "{function}: {case:?}"
                 );
                 let divisor = case.values[1].abs();
@@ -322,7 +322,7 @@ mod tests {
         for sweep in SWEEPS {
             let perfect = |input: &[u32; 2]| {
                 let case = sweep.expression.case(*input, 0);
-                Case { result: Storage::F32.bits(case.truth), ..case }
+                Case { result: Dtype::F32.bits(case.truth), ..case }
             };
             let cases: Vec<_> = (sweep.inputs)().iter().map(perfect).collect();
             let found = Errors::of(&cases, sweep.bound);

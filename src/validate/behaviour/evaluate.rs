@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Shape};
 use crate::kernels::activation::{Activation, Direction};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::{Kernel, Role};
 
 /// A WGSL function, from `shaders/behaviour` or a form of an activation, with its CPU twin.
@@ -21,9 +21,9 @@ pub(super) struct Expression {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operands {
     /// An element of x.
-    One(Storage),
+    One(Dtype),
     /// Elements of two tensors.
-    Two(Storage),
+    Two(Dtype),
     /// The bits of an f16, of which it makes an f32.
     Unpacked,
     /// Two f32, of which it makes a pair of f16: the first in the low half.
@@ -42,7 +42,7 @@ pub(super) struct Case {
     /// Bits of the device's result.
     pub result: u32,
     /// Their format.
-    pub format: Storage,
+    pub format: Dtype,
 }
 
 impl Case {
@@ -53,19 +53,19 @@ impl Case {
 }
 
 impl Operands {
-    fn read(self) -> Storage {
+    fn read(self) -> Dtype {
         match self {
             Self::One(storage) | Self::Two(storage) => storage,
-            Self::Unpacked => Storage::F16,
-            Self::Packed => Storage::F32,
+            Self::Unpacked => Dtype::F16,
+            Self::Packed => Dtype::F32,
         }
     }
 
-    fn written(self) -> Storage {
+    fn written(self) -> Dtype {
         match self {
             Self::One(storage) | Self::Two(storage) => storage,
-            Self::Unpacked => Storage::F32,
-            Self::Packed => Storage::F16,
+            Self::Unpacked => Dtype::F32,
+            Self::Packed => Dtype::F16,
         }
     }
 
@@ -74,10 +74,10 @@ impl Operands {
         let (name, direction, storage) = match self {
             Self::One(storage) => ("relu", Direction::Forward, storage),
             Self::Two(storage) => ("add", Direction::Backward, storage),
-            Self::Unpacked | Self::Packed => ("copy", Direction::Forward, Storage::F32),
+            Self::Unpacked | Self::Packed => ("copy", Direction::Forward, Dtype::F32),
         };
         let activation = Activation::named(name).expect("in the table");
-        Kernel::default_form(activation, direction, storage).expect("of every storage")
+        Kernel::default_variant(activation, direction, storage).expect("of every storage")
     }
 }
 
@@ -95,7 +95,7 @@ impl Expression {
             Operands::Unpacked | Operands::Packed => {
                 include_str!("../../../shaders/behaviour/halves.wgsl").to_owned()
             }
-            Operands::One(Storage::F32) => {
+            Operands::One(Dtype::F32) => {
                 arithmetic.join("\n") + include_str!("../../../shaders/behaviour/bits_of_nan.wgsl")
             }
             Operands::One(_) | Operands::Two(_) => arithmetic.join("\n"),
@@ -109,7 +109,7 @@ impl Expression {
     /// If the adapter lacks a feature, the shader does not compile, or the device fails.
     pub fn evaluate(&self, gpu: &Gpu, inputs: &[[u32; 2]]) -> Result<Vec<Case>> {
         let kernel = self.operands.kernel();
-        let storage = kernel.storage;
+        let storage = kernel.dtype;
         gpu.supports(&kernel)?;
         let first: Vec<u32> = match self.operands {
             Operands::Packed => inputs.as_flattened().to_vec(),
@@ -117,7 +117,7 @@ impl Expression {
         };
         let second: Vec<u32> = inputs.iter().map(|[_, second]| *second).collect();
         // Of a shader that did not run, zeros would look like an answer.
-        let poison = vec![storage.poison(); first.len()];
+        let poison = vec![storage.sentinel(); first.len()];
 
         let layout = gpu.layout(first.len() as u64, storage.element_bytes());
         let mut tensors = Vec::new();
@@ -149,7 +149,7 @@ impl Expression {
             );
             Ok(())
         })?;
-        if results.contains(&storage.poison()) {
+        if results.contains(&storage.sentinel()) {
             return Err(Error::Machine(format!(
                 "{} ran, but left results unwritten",
                 self.function

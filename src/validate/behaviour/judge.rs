@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Case;
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -170,8 +170,8 @@ pub(super) fn subnormal(case: &Case) -> Word {
 /// What became of a NaN's bits.
 pub(super) fn nan_bits(case: &Case) -> Word {
     let quiet = match case.format {
-        Storage::F32 => 0x0040_0000,
-        Storage::F16 | Storage::F16Native => 0x0200,
+        Dtype::F32 => 0x0040_0000,
+        Dtype::F16 | Dtype::F16Native => 0x0200,
     };
     let before = case.operands[0];
     match case.result {
@@ -251,9 +251,9 @@ pub(super) fn rounding(cases: &[Case]) -> Word {
 /// Pairs of a special value and an ordinary one, either first: which half is not what an f16 of the ordinary one is.
 pub(super) fn pairs(cases: &[Case]) -> Word {
     let is_right = |value: f64, bits: u32| {
-        (Storage::F16.value(bits) - value).abs() <= Storage::F16.memory().ulp(value)
+        (Dtype::F16.value(bits) - value).abs() <= Dtype::F16.memory().ulp(value)
     };
-    let is_special = |value: f64| value.is_nan() || value.abs() > Storage::F16.memory().max;
+    let is_special = |value: f64| value.is_nan() || value.abs() > Dtype::F16.memory().max;
     let spoiled = |ordinary: usize| {
         cases.iter().any(|case| {
             let half = if ordinary == 0 { case.result } else { case.result >> 16 };
@@ -268,10 +268,10 @@ pub(super) fn pairs(cases: &[Case]) -> Word {
     }
 }
 
-fn sign_bit(format: Storage) -> u32 {
+fn sign_bit(format: Dtype) -> u32 {
     match format {
-        Storage::F32 => 0x8000_0000,
-        Storage::F16 | Storage::F16Native => 0x8000,
+        Dtype::F32 => 0x8000_0000,
+        Dtype::F16 | Dtype::F16Native => 0x8000,
     }
 }
 
@@ -279,13 +279,13 @@ fn sign_bit(format: Storage) -> u32 {
 mod tests {
     use super::*;
 
-    fn case(format: Storage, operand: u32, truth: f64, result: u32) -> Case {
+    fn case(format: Dtype, operand: u32, truth: f64, result: u32) -> Case {
         Case { operands: [operand, 0], values: [format.value(operand), 0.0], truth, result, format }
     }
 
     /// A case of f32 whose result is `result`.
     fn f32_case(truth: f64, result: f32) -> Case {
-        case(Storage::F32, 0, truth, result.to_bits())
+        case(Dtype::F32, 0, truth, result.to_bits())
     }
 
     #[test]
@@ -301,17 +301,17 @@ mod tests {
         assert_eq!(word(f32::MAX), Word::Largest);
         assert_eq!(word(f32::MIN), Word::Other);
         assert_eq!(word(0.5), Word::Other);
-        assert_eq!(value(&case(Storage::F16, 0, 0.0, 0x7bff)), Word::Largest);
+        assert_eq!(value(&case(Dtype::F16, 0, 0.0, 0x7bff)), Word::Largest);
         // The upper half of a pair does not matter.
-        assert_eq!(value(&case(Storage::F16, 0, 0.0, 0x1234_7c00)), Word::Infinity);
+        assert_eq!(value(&case(Dtype::F16, 0, 0.0, 0x1234_7c00)), Word::Infinity);
     }
 
     #[test]
     fn magnitudes() {
         assert_eq!(magnitude(&f32_case(0.0, f32::NEG_INFINITY)), Word::Infinity);
         assert_eq!(magnitude(&f32_case(0.0, f32::MIN)), Word::Largest);
-        assert_eq!(magnitude(&case(Storage::F16, 0, 0.0, 0xfbff)), Word::Largest);
-        assert_eq!(magnitude(&case(Storage::F16, 0, 0.0, 0xfe00)), Word::Nan);
+        assert_eq!(magnitude(&case(Dtype::F16, 0, 0.0, 0xfbff)), Word::Largest);
+        assert_eq!(magnitude(&case(Dtype::F16, 0, 0.0, 0xfe00)), Word::Nan);
     }
 
     #[test]
@@ -353,13 +353,13 @@ mod tests {
 
     #[test]
     fn bits_of_nan() {
-        let word = |before, after| nan_bits(&case(Storage::F32, before, f64::NAN, after));
+        let word = |before, after| nan_bits(&case(Dtype::F32, before, f64::NAN, after));
         assert_eq!(word(0x7fd1_2345, 0x7fd1_2345), Word::Preserved);
         assert_eq!(word(0xffa1_2345, 0xffe1_2345), Word::Quietened);
         assert_eq!(word(0xffa1_2345, 0xffa1_2345), Word::Preserved);
         assert_eq!(word(0xffa1_2345, 0x7fc0_0000), Word::Replaced);
         assert_eq!(word(0x7f80_0001, 0x7f80_0000), Word::Infinity);
-        assert_eq!(nan_bits(&case(Storage::F16Native, 0x7d01, f64::NAN, 0x7f01)), Word::Quietened);
+        assert_eq!(nan_bits(&case(Dtype::F16Native, 0x7d01, f64::NAN, 0x7f01)), Word::Quietened);
     }
 
     #[test]
@@ -411,8 +411,7 @@ mod tests {
             (Word::Other, |value| (value - 0.5).ceil()),
         ];
         for (expected, round) in roundings {
-            for (format, probe) in [(Storage::F32, "f32_rounding"), (Storage::F16, "f16_rounding")]
-            {
+            for (format, probe) in [(Dtype::F32, "f32_rounding"), (Dtype::F16, "f16_rounding")] {
                 let probe = super::super::probes::named(probe);
                 let cases: Vec<Case> = (probe.inputs.iter())
                     .map(|input| {
@@ -433,7 +432,7 @@ mod tests {
             values,
             truth: values[0],
             result: halves[0] | halves[1] << 16,
-            format: Storage::F16,
+            format: Dtype::F16,
         };
         let (one, nan) = (0x3c00, 0x7e00);
         let low_right = pair([1.0, f64::NAN], [one, nan]);

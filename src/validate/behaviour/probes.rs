@@ -2,7 +2,7 @@
 
 use super::evaluate::{Expression, Operands};
 use super::judge::{self, Judge, Word};
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::reference;
 
 /// One question.
@@ -21,10 +21,10 @@ pub(super) struct Probe {
     pub meanings: &'static [(Word, &'static str)],
 }
 
-const F32: Operands = Operands::One(Storage::F32);
-const TWO_F32: Operands = Operands::Two(Storage::F32);
-const F16: Operands = Operands::One(Storage::F16Native);
-const TWO_F16: Operands = Operands::Two(Storage::F16Native);
+const F32: Operands = Operands::One(Dtype::F32);
+const TWO_F32: Operands = Operands::Two(Dtype::F32);
+const F16: Operands = Operands::One(Dtype::F16Native);
+const TWO_F16: Operands = Operands::Two(Dtype::F16Native);
 
 const fn function(
     function: &'static str,
@@ -596,7 +596,7 @@ fn subnormals() -> Vec<Probe> {
 
 fn division_and_rounding() -> Vec<Probe> {
     let large = 2f64.powi(127);
-    let largest = Storage::F32.memory().max;
+    let largest = Dtype::F32.memory().max;
     vec![
         Probe {
             name: "division_by_2_to_127",
@@ -659,7 +659,7 @@ fn division_and_rounding() -> Vec<Probe> {
             name: "f32_rounding",
             asks: "1 + 2^-24 and sums near such ties",
             expression: SUM,
-            inputs: ties(Storage::F32)
+            inputs: ties(Dtype::F32)
                 .into_iter()
                 .map(|(number, rest)| [f32_bits(number), f32_bits(rest)])
                 .collect(),
@@ -690,7 +690,7 @@ fn f16() -> Vec<Probe> {
             name: "f16_rounding",
             asks: "pack2x16float of ties and their neighbours",
             expression: PACKED,
-            inputs: ties(Storage::F16)
+            inputs: ties(Dtype::F16)
                 .into_iter()
                 .map(|(number, rest)| [f32_bits(number + rest); 2])
                 .collect(),
@@ -786,7 +786,7 @@ fn f16() -> Vec<Probe> {
             asks: "pack2x16float of numbers below 2^-14",
             expression: PACKED,
             inputs: (SUBNORMAL_HALVES.iter())
-                .map(|half| [f32_bits(Storage::F16.value(*half)); 2])
+                .map(|half| [f32_bits(Dtype::F16.value(*half)); 2])
                 .collect(),
             judge: Judge::Each(judge::subnormal),
             meanings: &[
@@ -958,7 +958,7 @@ fn rewriting() -> Vec<Probe> {
             asks: "fma(a, b, -(a * b))",
             expression: function("product_error", TWO_F32, |a, b| {
                 let product = a * b;
-                product - Storage::F32.value(Storage::F32.bits(product))
+                product - Dtype::F32.value(Dtype::F32.bits(product))
             }),
             inputs: pairs(&[
                 (tie, tie),
@@ -991,7 +991,7 @@ fn rewriting() -> Vec<Probe> {
 }
 
 /// (number, rest): the numbers in ±[1, 2) that are even or odd in the last place, and rests of half a unit, a little less and a little more.
-fn ties(format: Storage) -> Vec<(f64, f64)> {
+fn ties(format: Dtype) -> Vec<(f64, f64)> {
     let unit = format.memory().unit;
     let mut sums = Vec::new();
     for sign in [1.0, -1.0] {
@@ -1005,7 +1005,7 @@ fn ties(format: Storage) -> Vec<(f64, f64)> {
 }
 
 fn f32_bits(value: f64) -> u32 {
-    Storage::F32.bits(value)
+    Dtype::F32.bits(value)
 }
 
 fn each(firsts: &[u32]) -> Vec<[u32; 2]> {
@@ -1037,10 +1037,10 @@ fn pairs(values: &[(f64, f64)]) -> Vec<[u32; 2]> {
 }
 
 fn halves_with(firsts: &[u32], second: f64) -> Vec<[u32; 2]> {
-    firsts.iter().map(|first| [*first, Storage::F16Native.bits(second)]).collect()
+    firsts.iter().map(|first| [*first, Dtype::F16Native.bits(second)]).collect()
 }
 
 fn half_pairs(values: &[(f64, f64)]) -> Vec<[u32; 2]> {
-    let bits = |value| Storage::F16Native.bits(value);
+    let bits = |value| Dtype::F16Native.bits(value);
     values.iter().map(|(first, second)| [bits(*first), bits(*second)]).collect()
 }

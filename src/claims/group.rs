@@ -7,12 +7,12 @@ use crate::measure::stats::{self, Estimate};
 use crate::measure::{self, Member, Stopwatch};
 
 /// The samples of what was timed in the same rounds.
-pub struct Panel {
+pub struct Group {
     members: Vec<Member>,
     rounds: u32,
 }
 
-impl Panel {
+impl Group {
     /// Times sequences together.
     ///
     /// # Errors
@@ -31,9 +31,9 @@ impl Panel {
 
     fn on<S: Stopwatch>(stopwatch: &S, context: &Context<'_>, works: &[&S::Work]) -> Result<Self> {
         let samples = measure::measure(stopwatch, works, None, &context.plan(), None)?;
-        let panel = Self { members: samples.members, rounds: samples.fixed.rounds };
-        for (work, member) in works.iter().zip(&panel.members) {
-            if stats::of_rounds(member.ns.iter().copied(), panel.rounds).is_none() {
+        let group = Self { members: samples.members, rounds: samples.fixed.rounds };
+        for (work, member) in works.iter().zip(&group.members) {
+            if stats::of_rounds(member.ns.iter().copied(), group.rounds).is_none() {
                 let why = member.reject.map(|reject| format!(": {reject}")).unwrap_or_default();
                 let path = S::path(work);
                 return Err(Error::Unsupported(format!(
@@ -41,7 +41,7 @@ impl Panel {
                 )));
             }
         }
-        Ok(panel)
+        Ok(group)
     }
 
     /// The time of a member, in ns.

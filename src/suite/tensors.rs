@@ -1,4 +1,4 @@
-//! Tensors that the members of a panel share.
+//! Tensors that the members of a group share.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -7,17 +7,17 @@ use std::time::Instant;
 use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
 use crate::kernels::activation::Saved;
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::{Distribution, Inputs};
 use crate::kernels::kernel::{Kernel, Role};
 use crate::report::Spent;
 use crate::validate::{self, Accuracy};
 
-/// Tensors of one size and storage, shared by the kernels that read the same: x and dy by all, y by each activation for itself. All write
+/// Tensors of one size and dtype, shared by the kernels that read the same: x and dy by all, y by each activation for itself. All write
 /// the same result, so that barriers between dispatches are the same for all.
-pub struct Group<'gpu> {
+pub struct SharedTensors<'gpu> {
     gpu: &'gpu Gpu,
-    storage: Storage,
+    dtype: Dtype,
     elements: u64,
     seed: u64,
     tensors: HashMap<Key, Rc<Tensor>>,
@@ -25,20 +25,20 @@ pub struct Group<'gpu> {
     pub spent: Spent,
 }
 
-/// What tells a tensor of a group from another; a role that does not depend on it has no activation or distribution.
+/// What tells a tensor of a tensors from another; a role that does not depend on it has no activation or distribution.
 type Key = (Role, Option<&'static str>, Option<&'static str>);
 
-impl<'gpu> Group<'gpu> {
-    /// A group without inputs yet.
+impl<'gpu> SharedTensors<'gpu> {
+    /// A tensors without inputs yet.
     ///
     /// # Errors
     /// [`crate::error::Error::Unsupported`] if the device has no room for a result, an input and as much again.
-    pub fn new(gpu: &'gpu Gpu, storage: Storage, elements: u64, seed: u64) -> Result<Self> {
-        gpu.ensure_room(elements.saturating_mul(4 * storage.element_bytes()))?;
-        Ok(Self { gpu, storage, elements, seed, tensors: HashMap::new(), spent: Spent::default() })
+    pub fn new(gpu: &'gpu Gpu, dtype: Dtype, elements: u64, seed: u64) -> Result<Self> {
+        gpu.ensure_room(elements.saturating_mul(4 * dtype.element_bytes()))?;
+        Ok(Self { gpu, dtype, elements, seed, tensors: HashMap::new(), spent: Spent::default() })
     }
 
-    /// The kernel on this group's tensors, after every element of its result was found right, and how right.
+    /// The kernel on this tensors's tensors, after every element of its result was found right, and how right.
     ///
     /// # Errors
     /// [`crate::error::Error::Mismatch`] if one was not; [`crate::error::Error::Unsupported`] if the device can't; or if it fails.
@@ -100,12 +100,12 @@ impl<'gpu> Group<'gpu> {
         if let Some(tensor) = self.tensors.get(&key) {
             return Ok(Rc::clone(tensor));
         }
-        let layout = self.gpu.layout(self.elements, self.storage.element_bytes()).of(kernel, role);
+        let layout = self.gpu.layout(self.elements, self.dtype.element_bytes()).of(kernel, role);
         self.gpu.ensure_room(layout.bytes())?;
         let tensor = self.gpu.tensor(&format!("{role:?}"), layout)?;
         if !role.is_written() {
             self.gpu.upload(&tensor, |first, bytes| {
-                inputs.fill_stored(kernel.activation, role, self.storage, first, bytes);
+                inputs.fill_stored(kernel.activation, role, self.dtype, first, bytes);
             })?;
         }
         let tensor = Rc::new(tensor);

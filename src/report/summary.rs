@@ -1,21 +1,21 @@
-//! The verdict: what a report says of sigmoid against ReLU, in words, and which form to write.
+//! The summary: what a report says of sigmoid against ReLU, in words, and which variant to write.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use super::gap::{self, Gap, Quantity};
-use super::measurement::{Inputs, Measurement, Regime, Status};
-use super::rate::Rate;
+use super::arithmetic::Arithmetic;
+use super::measurement::{BoundBy, Inputs, Measurement, Status};
+use super::ratio::{self, Quantity, Ratio};
 use crate::kernels::activation::Direction;
-use crate::kernels::dtype::Storage;
+use crate::kernels::dtype::Dtype;
 use crate::measure::stats::Estimate;
 use crate::render::table;
 
 /// A figure whose interval reaches farther than this to either side, as a share of it, is told as a rough one.
 const ROUGH: f64 = 0.1;
 
-/// A stream and a ladder are held together where their clocks differ by no more.
+/// A stream and a chain are held together where their clocks differ by no more.
 const ONE_CLOCK: f64 = 0.03;
 
 /// Of the difference, memory hides none below this and all above the other.
@@ -23,66 +23,66 @@ const HIDES: [f64; 2] = [0.05, 0.95];
 
 /// What follows, for people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Verdict {
+pub struct Summary {
     /// The cost of a sigmoid, and where it hides.
     pub sentence: String,
-    /// The fastest forms of sigmoid, of those that are right for every finite x and were measured side by side.
+    /// The fastest variants of sigmoid, of those that are right for every finite x and were measured side by side.
     pub fastest: Vec<Fastest>,
 }
 
-/// The fastest form of a sigmoid.
+/// The fastest variant of a sigmoid.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fastest {
     /// forward or backward.
     pub direction: String,
     /// How elements are stored.
-    pub storage: String,
+    pub dtype: String,
     /// What was compared.
     pub by: Comparison,
-    /// The name of the form.
-    pub form: String,
-    /// Its id among rates or measurements.
+    /// The name of the variant.
+    pub variant: String,
+    /// Its id among arithmetic or measurements.
     pub id: String,
-    /// Forms that can't be told from it: their intervals overlap.
+    /// Variants that can't be told from it: their intervals overlap.
     pub as_fast: Vec<String>,
-    /// Forms that are slower.
+    /// Variants that are slower.
     pub slower: Vec<String>,
 }
 
-/// What forms were compared by.
+/// What variants were compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Comparison {
-    /// Rungs of the ladder, in fma rungs: arithmetic alone.
-    Ladder,
-    /// Streaming the largest tensors that were measured in all forms.
+    /// Steps of the chain, in fma steps: arithmetic alone.
+    Chain,
+    /// Streaming the largest tensors that were measured in all variants.
     Stream,
 }
 
-/// The verdict of a report whose gaps are there; none where neither rungs nor a memory-bound size gave a figure.
-pub(super) fn verdict(report: &Report) -> Option<Verdict> {
+/// The summary of a report whose ratios are there; none where neither steps nor a memory-bound size gave a figure.
+pub(super) fn summary(report: &Report) -> Option<Summary> {
     let is_software = report.adapter.is_software;
     let figure = |quantity, direction: Direction, elements| {
-        let of_f32 = |gap: &&Gap| {
-            gap.quantity == quantity
-                && gap.direction == direction.name()
-                && gap.storage == Storage::F32.name()
-                && gap.elements == elements
+        let of_f32 = |ratio: &&Ratio| {
+            ratio.quantity == quantity
+                && ratio.direction == direction.name()
+                && ratio.dtype == Dtype::F32.name()
+                && ratio.elements == elements
         };
-        // On a CPU the witness tells how busy the cores are.
-        let is_of_one_clock = |gap: &&Gap| {
-            is_software || gap.clocks.is_none_or(|clocks| (clocks - 1.0).abs() <= ONE_CLOCK)
+        // On a CPU the probe tells how busy the cores are.
+        let is_of_one_clock = |ratio: &&Ratio| {
+            is_software || ratio.clocks.is_none_or(|clocks| (clocks - 1.0).abs() <= ONE_CLOCK)
         };
-        report.gaps.iter().find(of_f32).filter(is_of_one_clock).map(Gap::estimate)
+        report.ratios.iter().find(of_f32).filter(is_of_one_clock).map(Ratio::estimate)
     };
     let mut sentences: Vec<String> = Vec::new();
-    sentences.extend(of_rungs(report, figure(Quantity::Rung, Direction::Forward, None)));
+    sentences.extend(of_steps(report, figure(Quantity::Step, Direction::Forward, None)));
     // The smallest: of the largest, some driver may keep a part elsewhere.
     let memory = report
-        .gaps
+        .ratios
         .iter()
-        .filter(|gap| gap.regime == Some(Regime::Memory))
-        .filter_map(|gap| gap.elements);
+        .filter(|ratio| ratio.bound_by == Some(BoundBy::Memory))
+        .filter_map(|ratio| ratio.elements);
     let has_figure =
         |elements: &u64| figure(Quantity::Stream, Direction::Forward, Some(*elements)).is_some();
     if let Some(elements) = memory.filter(has_figure).min() {
@@ -95,14 +95,14 @@ pub(super) fn verdict(report: &Report) -> Option<Verdict> {
     let what =
         if report.adapter.is_software { ", a software adapter that runs on the CPU" } else { "" };
     let sentence = format!("On {}{what}: {}", report.adapter.name, sentences.join(" "));
-    Some(Verdict { sentence, fastest: fastest(report) })
+    Some(Summary { sentence, fastest: fastest(report) })
 }
 
-fn of_rungs(report: &Report, ratio: Option<Estimate>) -> Option<String> {
-    let (sigmoid, relu) = gap::ladders(&report.rates, Direction::Forward, Storage::F32.name())?;
-    let [sigmoid, relu] = [sigmoid.derived()?.rung_in_fma, relu.derived()?.rung_in_fma];
+fn of_steps(report: &Report, ratio: Option<Estimate>) -> Option<String> {
+    let (sigmoid, relu) = ratio::chains(&report.arithmetic, Direction::Forward, Dtype::F32.name())?;
+    let [sigmoid, relu] = [sigmoid.derived()?.step_fmas, relu.derived()?.step_fmas];
     Some(format!(
-        "with the fma of its rung, a sigmoid takes {} times as long as a bare fma and a ReLU {}, so that in registers sigmoid takes {} \
+        "with the fma of its step, a sigmoid takes {} times as long as a bare fma and a ReLU {}, so that in registers sigmoid takes {} \
          times as long as ReLU.",
         told(sigmoid),
         told(relu),
@@ -132,9 +132,9 @@ fn of_stream(
             format!("; memory hides {} of the difference", table::percent(hidden))
         };
     }
-    if let Some(rungs) = figure(Quantity::UnderMemory, Direction::Forward) {
+    if let Some(steps) = figure(Quantity::RidgePoint, Direction::Forward) {
         text +=
-            &format!(". An element's way through memory takes as long as {} sigmoids", told(rungs));
+            &format!(". An element's way through memory takes as long as {} sigmoids", told(steps));
     }
     Some(text + ".")
 }
@@ -145,82 +145,82 @@ fn told(figure: Estimate) -> String {
     format!("{rough}{}", table::ratio(figure))
 }
 
-/// By direction and storage: on the ladder where there is one, else by streaming.
+/// By direction and dtype: on the chain where there is one, else by streaming.
 fn fastest(report: &Report) -> Vec<Fastest> {
     let mut found = Vec::new();
-    for storage in Storage::ALL {
+    for dtype in Dtype::ALL {
         for direction in Direction::ALL {
-            let of_ladder = on_ladder(report, storage, direction);
-            found.extend(of_ladder.or_else(|| by_streaming(report, storage, direction)));
+            let of_chain = on_chain(report, dtype, direction);
+            found.extend(of_chain.or_else(|| by_streaming(report, dtype, direction)));
         }
     }
     found
 }
 
-fn is_sound(report: &Report, direction: Direction, storage: Storage, form: &str) -> bool {
-    let path = format!("{}/{}/sigmoid/{form}", direction.name(), storage.name());
+fn is_sound(report: &Report, direction: Direction, dtype: Dtype, variant: &str) -> bool {
+    let path = format!("{}/{}/sigmoid/{variant}", direction.name(), dtype.name());
     report.accuracy.iter().any(|found| found.kernel == path && found.is_sound())
 }
 
-fn on_ladder(report: &Report, storage: Storage, direction: Direction) -> Option<Fastest> {
+fn on_chain(report: &Report, dtype: Dtype, direction: Direction) -> Option<Fastest> {
     let prefix = match direction {
         Direction::Forward => "sigmoid/",
         Direction::Backward => "backward/sigmoid/",
     };
     let candidates =
-        report.rates.iter().filter(|rate| rate.storage == storage.name()).filter_map(|rate| {
-            let form = rate.op.strip_prefix(prefix)?;
-            Some((rate, form, rate.derived()?.rung_in_fma))
-                .filter(|_| is_sound(report, direction, storage, form))
+        report.arithmetic.iter().filter(|rate| rate.dtype == dtype.name()).filter_map(|rate| {
+            let variant = rate.op.strip_prefix(prefix)?;
+            Some((rate, variant, rate.derived()?.step_fmas))
+                .filter(|_| is_sound(report, direction, dtype, variant))
         });
-    let candidates: Vec<(&Rate, &str, Estimate)> = candidates.collect();
-    let (rate, form, best) =
+    let candidates: Vec<(&Arithmetic, &str, Estimate)> = candidates.collect();
+    let (rate, variant, best) =
         candidates.iter().min_by(|(.., a), (.., b)| a.median.total_cmp(&b.median))?;
-    let others = candidates.iter().filter(|(_, other, _)| other != form);
-    let others = others.map(|(_, other, rung)| ((*other).to_owned(), rung.low <= best.high));
-    Fastest::among(direction, storage, Comparison::Ladder, form, &rate.id, others.collect())
+    let others = candidates.iter().filter(|(_, other, _)| other != variant);
+    let others = others.map(|(_, other, step)| ((*other).to_owned(), step.low <= best.high));
+    Fastest::among(direction, dtype, Comparison::Chain, variant, &rate.id, others.collect())
 }
 
-fn by_streaming(report: &Report, storage: Storage, direction: Direction) -> Option<Fastest> {
+fn by_streaming(report: &Report, dtype: Dtype, direction: Direction) -> Option<Fastest> {
     let is_candidate = |row: &&Measurement| {
         row.activation == "sigmoid"
             && row.direction == direction.name()
-            && row.storage == storage.name()
+            && row.dtype == dtype.name()
             && row.inputs == Inputs::Normal
             && !row.shader_checks
             && row.status == Status::Ok
-            && is_sound(report, direction, storage, &row.form)
+            && is_sound(report, direction, dtype, &row.variant)
     };
     let rows: Vec<&Measurement> = report.measurements.iter().filter(is_candidate).collect();
-    let panels = rows.chunk_by(|a, b| a.elements == b.elements).filter(|panel| panel.len() > 1);
-    let panel = panels.max_by_key(|panel| panel[0].elements)?;
-    let best = panel.iter().min_by(|a, b| a.median_ns().total_cmp(&b.median_ns()))?;
-    let others = panel.iter().filter(|row| row.id != best.id);
-    let others =
-        others.map(|row| (row.form.clone(), row.over(best).is_none_or(|ratio| ratio.low <= 1.0)));
-    Fastest::among(direction, storage, Comparison::Stream, &best.form, &best.id, others.collect())
+    let groups = rows.chunk_by(|a, b| a.elements == b.elements).filter(|group| group.len() > 1);
+    let group = groups.max_by_key(|group| group[0].elements)?;
+    let best = group.iter().min_by(|a, b| a.median_ns().total_cmp(&b.median_ns()))?;
+    let others = group.iter().filter(|row| row.id != best.id);
+    let others = others
+        .map(|row| (row.variant.clone(), row.over(best).is_none_or(|ratio| ratio.low <= 1.0)));
+    Fastest::among(direction, dtype, Comparison::Stream, &best.variant, &best.id, others.collect())
 }
 
 impl Fastest {
     /// The fastest with the others, each with whether it can't be told from it; none where there are no others.
     fn among(
         direction: Direction,
-        storage: Storage,
+        dtype: Dtype,
         by: Comparison,
-        form: &str,
+        variant: &str,
         id: &str,
         others: Vec<(String, bool)>,
     ) -> Option<Self> {
         let (as_fast, slower): (Vec<_>, Vec<_>) =
             others.into_iter().partition(|(_, as_fast)| *as_fast);
-        let names = |forms: Vec<(String, bool)>| {
-            forms.into_iter().map(|(form, _)| form).collect::<Vec<_>>()
+        let names = |variants: Vec<(String, bool)>| {
+            variants.into_iter().map(|(variant, _)| variant).collect::<Vec<_>>()
         };
         (!as_fast.is_empty() || !slower.is_empty()).then(|| Self {
             direction: direction.name().to_owned(),
-            storage: storage.name().to_owned(),
+            dtype: dtype.name().to_owned(),
             by,
-            form: form.to_owned(),
+            variant: variant.to_owned(),
             id: id.to_owned(),
             as_fast: names(as_fast),
             slower: names(slower),
