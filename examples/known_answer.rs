@@ -12,7 +12,7 @@ use actbench::kernels::dtype::Dtype;
 use actbench::measure::stats;
 use actbench::measure::{self, Plan};
 use actbench::suite::probe::Probe;
-use actbench::suite::{self, Group};
+use actbench::suite::{self, SharedTensors};
 
 fn main() -> Result<()> {
     let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
@@ -26,8 +26,8 @@ fn main() -> Result<()> {
     for direction in Direction::ALL {
         let kernel = suite::default_kernels(direction, Dtype::F32)[0];
         let mut groups = [
-            Group::new(&gpu, Dtype::F32, 1 << power, 1)?,
-            Group::new(&gpu, Dtype::F32, 2 << power, 1)?,
+            SharedTensors::new(&gpu, Dtype::F32, 1 << power, 1)?,
+            SharedTensors::new(&gpu, Dtype::F32, 2 << power, 1)?,
         ];
         let [half, whole] = groups.each_mut().map(|group| group.workload(kernel, Shape::default()));
         let samples =

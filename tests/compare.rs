@@ -26,7 +26,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use verb::ends;
 
-const SCHEMA_FILE: &str = "schema/compare-1.schema.json";
+const SCHEMA_FILE: &str = "schema/compare-2.schema.json";
 
 /// Set, the published schema is renewed instead of compared.
 const RENEW: &str = "ACTBENCH_RENEW_SCHEMA";
@@ -185,13 +185,13 @@ fn a_clock_that_changed_moves_times_and_nothing_that_is_judged() {
     // A probe that did not slow down says that it is not the clock.
     let mut slower = new;
     slower.measurements.iter_mut().for_each(|row| row.probe_ns.fill(Some(2.5e5 * 1.01)));
-    slower.rates.iter_mut().for_each(|rate| rate.own.probe_ns.fill(Some(2.5e5 * 1.01)));
+    slower.arithmetic.iter_mut().for_each(|rate| rate.own.probe_ns.fill(Some(2.5e5 * 1.01)));
     let comparison = compared(&base, &slower);
     assert!(absolute.iter().all(|quantity| rows(&comparison, *quantity).count() > 0
         && rows(&comparison, *quantity).all(|row| row.verdict == Verdict::Slower)));
     // Without one it is not known.
     slower.measurements.iter_mut().for_each(|row| row.probe_ns.clear());
-    slower.rates.iter_mut().for_each(|rate| rate.own.probe_ns.clear());
+    slower.arithmetic.iter_mut().for_each(|rate| rate.own.probe_ns.clear());
     let comparison = compared(&base, &slower);
     for quantity in absolute {
         assert!(rows(&comparison, quantity).all(|row| row.reason == Some(Reason::NoProbe)));
@@ -585,7 +585,7 @@ fn ranks_are_by_geometric_mean_over_what_all_have_and_software_is_apart() {
 #[test]
 fn a_report_without_a_row_of_the_figure_is_named() {
     let mut empty = made(PLAIN);
-    empty.rates.clear();
+    empty.arithmetic.clear();
     empty.derive();
     for by in [By::Sigmoid, By::Ratio] {
         let error = Ranking::new(by, &[("full.json", &made(PLAIN)), ("empty.json", &empty)])
@@ -634,7 +634,7 @@ impl Files {
 fn compare_ends_with_1_for_regressions_alone() {
     let slower = made(Made { seed: 2, sigmoid: 1.1, ..PLAIN });
     let mut partial = made(Made { seed: 3, ..PLAIN });
-    partial.rates.clear();
+    partial.arithmetic.clear();
     let mut software = made(PLAIN);
     software.adapter.is_software = true;
     let reports = [

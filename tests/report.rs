@@ -19,7 +19,7 @@ use actbench::report::{
 };
 use serde_json::{Value, json};
 
-const SCHEMA_FILE: &str = "schema/report-1.schema.json";
+const SCHEMA_FILE: &str = "schema/report-2.schema.json";
 
 /// Set, the published schema is renewed instead of compared.
 const RENEW: &str = "ACTBENCH_RENEW_SCHEMA";

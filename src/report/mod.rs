@@ -314,7 +314,7 @@ impl Report {
     }
 }
 
-/// The JSON Schema (draft 2020-12) of a report, as published in `schema/report-1.schema.json`.
+/// The JSON Schema (draft 2020-12) of a report, as published in `schema/report-2.schema.json`.
 #[must_use]
 pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Report).to_value()
