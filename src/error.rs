@@ -74,7 +74,6 @@ impl From<Exit> for ExitCode {
 
 impl Error {
     /// The exit status that this failure ends a program with.
-    #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
             Self::NoAdapter | Self::UnknownAdapter { .. } | Self::Unsupported(_) => Exit::NoAdapter,

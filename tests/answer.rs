@@ -135,7 +135,7 @@ fn a_form_that_was_wrong_or_not_compared_is_not_chosen() {
     report.accuracy.clear();
     report.derive();
     assert_eq!(ratio(&report, Quantity::Stream, "forward"), None);
-    assert!(report.verdict.expect("of the steps").fastest.is_empty());
+    assert!(report.summary.expect("of the steps").fastest.is_empty());
 }
 
 #[test]
@@ -151,19 +151,19 @@ fn no_figure_follows_from_an_invalid_row() {
         assert_eq!(ratio(&report, Quantity::Stream, direction), None, "{direction}");
     }
     assert_eq!(ratio(&report, Quantity::Hidden, "forward"), None);
-    let verdict = report.verdict.clone().expect("of the steps");
+    let verdict = report.summary.clone().expect("of the steps");
     assert!(!verdict.sentence.contains("Streaming"), "{}", verdict.sentence);
     for row in &mut report.arithmetic {
         row.status = Status::Invalid;
     }
     report.derive();
-    assert!(report.ratios.is_empty() && report.verdict.is_none(), "{:?}", report.ratios);
+    assert!(report.ratios.is_empty() && report.summary.is_none(), "{:?}", report.ratios);
 }
 
 #[test]
 fn the_verdict_says_what_is_hidden_and_hedges() {
     let mut report = report();
-    let sentence = |report: &Report| report.verdict.clone().expect("a verdict").sentence;
+    let sentence = |report: &Report| report.summary.clone().expect("a verdict").sentence;
     let shown = sentence(&report);
     assert!(shown.contains("memory hides nothing of the difference"), "{shown}");
     assert!(shown.contains("6.00 [6.00, 6.00] times as long as ReLU"), "{shown}");
@@ -193,7 +193,7 @@ fn the_fastest_form_is_named_with_those_that_cannot_be_told_from_it() {
     let poly = kernel(Direction::Forward, "sigmoid", "poly");
     report.accuracy.push(Accuracy::new(&poly, &validate::Accuracy::default()));
     report.derive();
-    let verdict = report.verdict.clone().expect("a verdict");
+    let verdict = report.summary.clone().expect("a verdict");
     let forward = verdict
         .fastest
         .iter()
@@ -269,7 +269,7 @@ fn figures_of_a_stream_and_a_ladder_say_whether_their_clocks_were_one() {
     let hidden =
         report.ratios.iter().find(|ratio| ratio.quantity == Quantity::Hidden).expect("a figure");
     is_about(hidden.clocks, 1.1);
-    let sentence = |report: &Report| report.verdict.clone().expect("a verdict").sentence;
+    let sentence = |report: &Report| report.summary.clone().expect("a verdict").sentence;
     assert!(!sentence(&report).contains("memory hides") && sentence(&report).contains("Streaming"));
     report.adapter.is_software = true;
     report.derive();

@@ -105,9 +105,6 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
 }
 
 /// What a comparison ends a program with.
-///
-/// # Errors
-/// [`Error::Usage`] if no row could be judged: a comparison that compared nothing must not pass for one that found nothing.
 pub fn exit(comparison: &Comparison) -> Result<Exit> {
     if comparison.judged == 0 {
         let sentence = "no row of these reports can be judged; why stands beside each";

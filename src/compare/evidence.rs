@@ -37,7 +37,6 @@ pub struct Side {
 impl Side {
     /// Of rounds, so many of each repeat one after the other; some of them gave nothing. None if a repeat has too few for an interval of its own,
     /// or a median that is not above 0.
-    #[must_use]
     pub fn new(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> Option<Self> {
         let rounds: Vec<Option<f64>> = rounds.collect();
         let per_device = if per_device == 0 { rounds.len().max(1) } else { per_device as usize };
@@ -54,13 +53,11 @@ impl Side {
     }
 
     /// How many repeats there are.
-    #[must_use]
     pub fn repeats(&self) -> usize {
         self.logs.len()
     }
 
     /// The geometric mean of the repeats' medians.
-    #[must_use]
     pub fn value(&self) -> f64 {
         self.log().exp()
     }
@@ -114,14 +111,12 @@ pub struct Prior {
 
 impl Prior {
     /// Nothing but an assumption, for reports of one repeat each: medians of two repeats differ by this standard deviation, relative to them.
-    #[must_use]
     pub fn assumed(spread: f64) -> Self {
         Self { variance: 0.0, freedom: 0.0, assumed: spread * spread }
     }
 
     /// What rows of one kind have in common, from so many groups; `assumed` if no report has more than one repeat. Rows of a group share their
     /// copy, so that together they are taken for one when it comes to how much is known.
-    #[must_use]
     pub fn of<'a>(rows: impl Iterator<Item = &'a Pair>, groups: usize, assumed: f64) -> Self {
         let known: Vec<(f64, f64)> = rows
             .filter_map(|row| {
@@ -163,7 +158,6 @@ pub struct Finding {
 
 impl Finding {
     /// Of a pair, given what is known of the spread between repeats.
-    #[must_use]
     pub fn new(pair: &Pair, prior: &Prior) -> Self {
         let own = pair.freedom();
         let least = pair.noise().max(LEAST_SPREAD * LEAST_SPREAD);
@@ -195,13 +189,11 @@ impl Finding {
     }
 
     /// The probability of a difference as large as this one or larger if there is none.
-    #[must_use]
     pub fn p(&self) -> f64 {
         two_sided(self.log_ratio.abs() / self.standard_error, self.freedom)
     }
 
     /// The interval of new over base, of this row by itself.
-    #[must_use]
     pub fn interval(&self) -> (f64, f64) {
         let half = self.standard_error * quantile(f64::midpoint(1.0, LEVEL), self.freedom);
         ((self.log_ratio - half).exp(), (self.log_ratio + half).exp())
@@ -209,7 +201,6 @@ impl Finding {
 
     /// How many repeats each report would need for a verdict, if the ratio and the spread stay what they are: `rows` are those that the correction
     /// counts. None where a hundred are not enough.
-    #[must_use]
     pub fn repeats_for_a_verdict(&self, threshold: f64, rows: usize) -> Option<usize> {
         let effect = self.log_ratio.abs();
         let limit = threshold.ln_1p();
@@ -230,7 +221,6 @@ impl Finding {
 
 /// Holm's correction: for each p what it is worth among all of them. The chance of one or more below 5 % is then at most 5 % if nothing differs, however
 /// the rows depend on each other (Scandinavian Journal of Statistics 6, 1979, pages 65 to 70).
-#[must_use]
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));

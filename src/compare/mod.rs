@@ -183,7 +183,6 @@ impl Verdict {
         [Self::Faster, Self::Slower, Self::Same, Self::Ambiguous, Self::Incomparable];
 
     /// Its name in tables.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Faster => "FASTER",
@@ -197,9 +196,6 @@ impl Verdict {
 
 impl Comparison {
     /// Compares reports with the base.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] with the names of the files if two share no row.
     pub fn new(base: &Named, others: &[Named], settings: &Settings) -> Result<Self> {
         let mut found = Vec::new();
         for new in others {
@@ -241,13 +237,11 @@ impl Comparison {
     }
 
     /// How many rows have a verdict, over all reports.
-    #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
         self.others.iter().map(|other| other.count(verdict)).sum()
     }
 
     /// Whether every row that one report measured was measured by the other, too.
-    #[must_use]
     pub fn has_all(&self) -> bool {
         self.others.iter().all(|other| other.only_base.is_empty() && other.only_new.is_empty())
     }
@@ -255,14 +249,12 @@ impl Comparison {
 
 impl Other {
     /// How many rows have a verdict.
-    #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
         self.rows.iter().filter(|row| row.verdict == verdict).count()
     }
 }
 
 /// The JSON Schema (draft 2020-12) of a comparison.
-#[must_use]
 pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Comparison).to_value()
 }

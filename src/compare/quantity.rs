@@ -38,7 +38,6 @@ impl Quantity {
     ];
 
     /// What a table of it is headed with.
-    #[must_use]
     pub fn heading(self) -> &'static str {
         match self {
             Self::OverCopy => "time in copies",

@@ -112,9 +112,6 @@ pub struct Place {
 
 impl Ranking {
     /// Ranks reports, each with the name of its file.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if a report has no row of the figure, or if those of a group share none.
     pub fn new(by: By, reports: &[(&str, &Report)]) -> Result<Self> {
         let group = |is_software| {
             let members: Vec<_> = reports
@@ -128,7 +125,6 @@ impl Ranking {
     }
 
     /// For people.
-    #[must_use]
     pub fn render(&self) -> String {
         let mut parts = Vec::new();
         for (title, group) in

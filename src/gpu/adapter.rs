@@ -38,7 +38,6 @@ impl FromStr for Choice {
 
 impl Choice {
     /// What the environment variable `ACTBENCH_ADAPTER` says, else `otherwise`.
-    #[must_use]
     pub fn from_environment(otherwise: Self) -> Self {
         match std::env::var("ACTBENCH_ADAPTER") {
             Ok(text) if !text.is_empty() => {
@@ -51,9 +50,6 @@ impl Choice {
 
 impl Choice {
     /// What is known of the adapter that it chooses, without opening it.
-    ///
-    /// # Errors
-    /// If no adapter matches.
     pub fn facts(&self) -> Result<AdapterFacts> {
         Ok(AdapterFacts::of(&pollster::block_on(choose(self))?))
     }
@@ -99,7 +95,6 @@ pub struct AdapterFacts {
 
 impl AdapterFacts {
     /// Whether both are one kind of adapter, whatever its driver.
-    #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         let kind = |facts: &Self| (facts.name.clone(), facts.vendor_id, facts.device_id);
         kind(self) == kind(other)
@@ -139,7 +134,6 @@ impl AdapterFacts {
     }
 
     /// One line: name, backend, driver, and the label that a software adapter bears everywhere.
-    #[must_use]
     pub fn summary(&self) -> String {
         let driver = [self.driver.as_str(), self.driver_info.as_str()].join(" ");
         let software = if self.is_software { ", SOFTWARE: runs on the CPU" } else { "" };
@@ -148,7 +142,6 @@ impl AdapterFacts {
 }
 
 /// The adapters there are, hardware first, each kind in the order in which its driver lists it.
-#[must_use]
 pub fn adapters() -> Vec<AdapterFacts> {
     pollster::block_on(enumerate()).iter().map(AdapterFacts::of).collect()
 }

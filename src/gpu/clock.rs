@@ -35,7 +35,6 @@ pub enum Clock {
 
 impl Clock {
     /// What it is called in tables.
-    #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::GpuTimestamps { .. } => "gpu timestamps",
@@ -59,9 +58,6 @@ pub enum Reject {
 }
 
 /// The time between two timestamps in ns, if there can have been such a time.
-///
-/// # Errors
-/// If the timestamps contradict themselves or the wall clock.
 pub fn interval_ns(
     begin: u64,
     end: u64,
@@ -224,9 +220,6 @@ impl Stopwatch for Sequences<'_> {
 impl Gpu {
     /// Times passes, each a workload and how often it is dispatched: one time in ns per pass, or why there is none. One thread at a time:
     /// others wait.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn time(
         &self,
         passes: &[(&Workload, u32)],

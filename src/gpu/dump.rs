@@ -27,7 +27,6 @@ const ENTRY_POINT: &str = "main";
 ///
 /// It stands for the program as it is written: every function, binding and default of an `override`, and comments too. It does not cover
 /// the shape (values given to overrides), run-time checks, or what naga and the driver make of the text; a report has those beside it.
-#[must_use]
 pub fn wgsl_sha256(wgsl: &str) -> String {
     let mut digits = String::with_capacity(64);
     for byte in Sha256::digest(wgsl) {
@@ -50,7 +49,6 @@ pub enum Translation {
 
 impl Translation {
     /// Those that wgpu may make; it does not tell which drivers have robustBufferAccess2.
-    #[must_use]
     pub fn of(checks: ShaderChecks) -> &'static [Self] {
         match checks {
             ShaderChecks::Trusted => &[Self::Trusted],
@@ -76,9 +74,6 @@ pub struct Dump {
 
 impl Dump {
     /// Makes the folder, and those above it, where it is not there yet. Files of the same names are replaced later on, others stay.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if the folder can't be made, or no file in it.
     pub fn into(dir: impl Into<PathBuf>) -> Result<Self> {
         let dir = dir.into();
         let refused =
@@ -95,9 +90,6 @@ impl Dump {
     /// The files are named after the path and, the SPIR-V, after the values of the constants and its [`Translation`]:
     /// `forward-f32-sigmoid-two_sided.wgsl`, `forward-f32-sigmoid-two_sided-256x1.spv`, and where the shader is checked, both
     /// `forward-f32-sigmoid-two_sided-256x1-checked.spv` and `forward-f32-sigmoid-two_sided-256x1-clamped.spv`, of which the driver gets one.
-    ///
-    /// # Errors
-    /// [`Error::Compile`] as [`spirv`], [`Error::Machine`] if a file can't be written.
     pub fn write(
         &self,
         path: &str,
@@ -138,9 +130,6 @@ fn file_name(text: &str) -> String {
 /// - before Vulkan 1.3: an older version of SPIR-V;
 /// - with storageInputOutput16: a declared capability more in shaders that compute in f16;
 /// - with `WGPU_DEBUG=1`: names and the source text in the module.
-///
-/// # Errors
-/// [`Error::Compile`], naming `path`, if the shader does not compile or the constants are not its overrides'.
 pub fn spirv(
     path: &str,
     wgsl: &str,

@@ -44,9 +44,6 @@ struct Faults {
 
 impl Gpu {
     /// Opens the chosen adapter with all of its limits, and with timestamps and 16-bit floats where it has them.
-    ///
-    /// # Errors
-    /// If no adapter matches, or the driver refuses a device.
     pub fn open(choice: &Choice) -> Result<Self> {
         pollster::block_on(Self::open_async(choice))
     }
@@ -102,31 +99,23 @@ impl Gpu {
     }
 
     /// What samples are taken with.
-    #[must_use]
     pub fn clock(&self) -> Clock {
         self.clock.clock()
     }
 
     /// The largest number of bytes of a tensor that one buffer and one binding hold on this device.
-    #[must_use]
     pub fn max_buffer_bytes(&self) -> u64 {
         let limits = self.device.limits();
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
     }
 
     /// Whether the kernel's features are there; if not, the reason.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] with the missing feature.
     pub fn supports(&self, kernel: &Kernel) -> Result<()> {
         // Bits are moved everywhere.
         if kernel.is_raw() { Ok(()) } else { self.supports_dtype(kernel.dtype) }
     }
 
     /// Whether shaders can compute with what is stored so; if not, the reason.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] with the missing feature.
     pub fn supports_dtype(&self, dtype: Dtype) -> Result<()> {
         let missing = match dtype {
             Dtype::F16Native if !self.device.features().contains(wgpu::Features::SHADER_F16) => {
@@ -139,9 +128,6 @@ impl Gpu {
     }
 
     /// Waits until everything that was submitted is done, and reports what went wrong meanwhile.
-    ///
-    /// # Errors
-    /// If the device was lost or raised an error.
     pub fn wait(&self) -> Result<()> {
         self.wait_for(None)
     }

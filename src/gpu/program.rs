@@ -64,7 +64,6 @@ pub struct Sequence {
 
 impl Sequence {
     /// Steps in their order.
-    #[must_use]
     pub fn new(path: impl Into<String>, steps: Vec<Step>) -> Self {
         Self { path: path.into(), steps }
     }
@@ -84,9 +83,6 @@ impl Sequence {
 
 impl Gpu {
     /// Compiles the entry point `main` of a text, or takes what was compiled of it before.
-    ///
-    /// # Errors
-    /// [`Error::Compile`] if it does not compile.
     pub(crate) fn program(
         &self,
         path: &str,
@@ -125,9 +121,6 @@ impl Gpu {
     }
 
     /// A buffer of so many words, all zero. It ends with whole words of 16 bytes, of which those beyond `words` stay zero: a shader may read them.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] if the device has no room for it.
     pub fn buffer(&self, label: &str, words: usize) -> Result<Buffer> {
         let size = (words as u64 * 4).next_multiple_of(ALIGNMENT).max(ALIGNMENT);
         if size > self.max_buffer_bytes() {
@@ -152,9 +145,6 @@ impl Gpu {
     }
 
     /// A buffer of these words.
-    ///
-    /// # Errors
-    /// As [`Gpu::buffer`].
     pub fn buffer_of<T: NoUninit>(&self, label: &str, words: &[T]) -> Result<Buffer> {
         let buffer = self.buffer(label, words.len())?;
         self.store(&buffer, words)?;
@@ -162,9 +152,6 @@ impl Gpu {
     }
 
     /// Writes all words of a buffer. What is submitted later sees them.
-    ///
-    /// # Errors
-    /// If the device fails.
     ///
     /// # Panics
     /// If these are not as many words as the buffer has.
@@ -179,9 +166,6 @@ impl Gpu {
     }
 
     /// Reads all words of a buffer, after what was submitted before.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn load<T: AnyBitPattern>(&self, buffer: &Buffer) -> Result<Vec<T>> {
         assert_eq!(size_of::<T>(), 4, "words");
         let bytes = buffer.buffer.size();
@@ -197,10 +181,6 @@ impl Gpu {
     }
 
     /// A program bound to its buffers in the order of their bindings, with the words of its parameters, if it has any.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] if these are more workgroups than the device dispatches; [`Error::Machine`] if the buffers are not those that the
-    /// program declares, or the device fails.
     pub fn step(
         &self,
         program: &Program,
@@ -241,9 +221,6 @@ impl Gpu {
     }
 
     /// Runs a sequence so many times, one after the other, and waits for it.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn run_sequence(&self, sequence: &Sequence, times: u32) -> Result<()> {
         let mut left = times;
         let mut at_once = 1;

@@ -45,7 +45,6 @@ impl Layout {
     ///
     /// # Panics
     /// If a buffer can't hold the guard and one word.
-    #[must_use]
     pub fn new(elements: u64, element_bytes: u64, max_buffer_bytes: u64) -> Self {
         // Shaders count words and invocations in u32.
         let most = (max_buffer_bytes / WORD_BYTES - GUARD_WORDS).min(1 << 28);
@@ -59,7 +58,6 @@ impl Layout {
     }
 
     /// The layout of what stands in `role` beside a tensor of this layout: itself, or that of its mask as u32s.
-    #[must_use]
     pub fn of(&self, kernel: &Kernel, role: Role) -> Self {
         if !role.is_mask() {
             return *self;
@@ -74,13 +72,11 @@ impl Layout {
     }
 
     /// All words; the last one is padded. A tensor of 2^64 bytes or more has as many as bytes can be counted, which fits nowhere.
-    #[must_use]
     pub fn words(&self) -> u64 {
         self.elements.saturating_mul(self.element_bytes).div_ceil(WORD_BYTES)
     }
 
     /// Bytes of all words.
-    #[must_use]
     pub fn bytes(&self) -> u64 {
         self.words().saturating_mul(WORD_BYTES)
     }
@@ -102,32 +98,22 @@ pub struct Tensor {
 
 impl Gpu {
     /// The layout of a tensor on this device.
-    #[must_use]
     pub fn layout(&self, elements: u64, element_bytes: u64) -> Layout {
         Layout::new(elements, element_bytes, self.max_buffer_bytes())
     }
 
     /// Allocates a tensor and writes its guards, made from the label: tensors of one workload have different ones. Its elements are zero
     /// until [`Gpu::upload`].
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] if the device has no room for it.
     pub fn tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
         self.tensor_for(wgpu::BufferUsages::empty(), label, layout)
     }
 
     /// A tensor as [`Gpu::tensor`] makes it, which [`Gpu::read_back`] reads where it lies if the device can map it: for results of streams.
-    ///
-    /// # Errors
-    /// As [`Gpu::tensor`].
     pub fn result_tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
         self.tensor_for(self.if_mappable(wgpu::BufferUsages::MAP_READ), label, layout)
     }
 
     /// A tensor as [`Gpu::tensor`] makes it, which [`Gpu::write`] writes where it lies if the device can map it: for inputs of streams.
-    ///
-    /// # Errors
-    /// As [`Gpu::tensor`].
     pub fn input_tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
         self.tensor_for(self.if_mappable(wgpu::BufferUsages::MAP_WRITE), label, layout)
     }
@@ -172,9 +158,6 @@ impl Gpu {
     /// the system would end the process that uses them. Of other adapters the allocation itself tells.
     ///
     /// What was promised and not yet written still counts as free: ask for all tensors at once before making the first of several large ones.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] if it has not.
     pub fn ensure_room(&self, bytes: u64) -> Result<()> {
         if !self.facts.is_software || bytes < 1 << 26 {
             return Ok(());
@@ -193,9 +176,6 @@ impl Gpu {
     }
 
     /// Writes a tensor piece by piece: `fill` gets the first element of a piece and its bytes to write. Padding is zero.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn upload(&self, tensor: &Tensor, mut fill: impl FnMut(u64, &mut [u8])) -> Result<()> {
         let element_bytes = tensor.layout.element_bytes;
         let data_bytes = tensor.layout.elements * element_bytes;
@@ -214,17 +194,11 @@ impl Gpu {
     }
 
     /// Reads a tensor back piece by piece, without its padding: `take` gets the first element of a piece and its bytes.
-    ///
-    /// # Errors
-    /// If the device fails, or if `take` does.
     pub fn read(&self, tensor: &Tensor, take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
         self.read_pieces(tensor, pieces(tensor), take)
     }
 
     /// [`Self::read`] of the first piece and the last alone, for a look at what a large tensor holds.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
     pub fn read_ends(
         &self,
         tensor: &Tensor,
@@ -256,9 +230,6 @@ impl Gpu {
     }
 
     /// Whether the guards behind every buffer of the tensor are as they were written.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn guards_are_intact(&self, tensor: &Tensor) -> Result<bool> {
         let staging = self.staging(GUARD_WORDS * WORD_BYTES)?;
         let mut intact = true;
@@ -279,9 +250,6 @@ impl Gpu {
 
     /// Writes the whole of a tensor of one piece, padding included: for streams of small tensors. What is submitted later sees it. Waits only if
     /// the tensor can be mapped, until what was submitted before no longer uses it.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn write(&self, tensor: &Tensor, bytes: &[u8]) -> Result<()> {
         assert!(tensor.buffers.len() <= 1, "a tensor of one buffer");
         assert_eq!(bytes.len() as u64, tensor.layout.words() * WORD_BYTES, "whole words");
@@ -316,9 +284,6 @@ impl Gpu {
     }
 
     /// What it takes to read a tensor of one piece back: memory of its own, but for a tensor that the device can map.
-    ///
-    /// # Errors
-    /// If there is none.
     pub fn read_back(&self, tensor: &Tensor) -> Result<ReadBack> {
         let mappable = tensor
             .buffers
@@ -341,9 +306,6 @@ impl Gpu {
     }
 
     /// Waits for reads that were begun and hands over their bytes, padding included, all at once.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn end_reads<R>(
         &self,
         read_backs: &mut [ReadBack],

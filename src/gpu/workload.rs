@@ -90,9 +90,6 @@ struct Dispatch {
 impl Gpu {
     /// Compiles the kernel and binds it: `tensors` in the order of [`Kernel::tensors`], in the layouts that [`super::Layout::of`] gives.
     ///
-    /// # Errors
-    /// [`Error::Unsupported`] if a feature or a limit is missing, [`Error::Compile`] if the shader does not compile.
-    ///
     /// # Panics
     /// If the tensors are not those that the kernel asks for.
     pub fn workload(
@@ -106,9 +103,6 @@ impl Gpu {
     }
 
     /// [`Gpu::workload`] of a WGSL text that stands in for the kernel's own, always checked: how tests plant faults.
-    ///
-    /// # Errors
-    /// As [`Gpu::workload`].
     ///
     /// # Panics
     /// As [`Gpu::workload`].
@@ -137,9 +131,6 @@ impl Gpu {
 
     /// A kernel that was compiled, bound to other tensors.
     ///
-    /// # Errors
-    /// If the device fails.
-    ///
     /// # Panics
     /// As [`Gpu::workload`].
     pub fn workload_on(
@@ -160,9 +151,6 @@ impl Gpu {
 
     /// Compiles a chain's own WGSL, or a text that stands in for it, and binds it to runner `steps` steps: `tensors` are y, x and, where the
     /// runner begins there, the saved tensor.
-    ///
-    /// # Errors
-    /// As [`Gpu::workload`].
     ///
     /// # Panics
     /// If the tensors have different layouts.
@@ -186,9 +174,6 @@ impl Gpu {
     }
 
     /// A chain that was compiled, bound to runner another number of steps.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn chain_workload_on(
         &self,
         compiled: &Workload,
@@ -264,9 +249,6 @@ impl Gpu {
     }
 
     /// Dispatches a workload once and waits for it.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn run(&self, workload: &Workload) -> Result<()> {
         self.start(workload);
         self.wait()
@@ -395,7 +377,6 @@ impl Shape {
     }
 
     /// What it makes of the override constants of a driver whose units have so many words.
-    #[must_use]
     pub fn constants(self, words_per_unit: u64) -> [(&'static str, f64); 2] {
         let units = self.for_units_of(words_per_unit).words_per_invocation;
         [

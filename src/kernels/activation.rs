@@ -294,14 +294,12 @@ pub static ACTIVATIONS: &[Activation] = &[
 
 impl Variant {
     /// Whether a result is defined for every finite input that the variant can be given: a saved y is one that a forward pass has written.
-    #[must_use]
     pub fn is_total(&self) -> bool {
         matches!(self.domain, EVERY_FINITE | EVERY_PATTERN | EVERY_Y)
     }
 
     /// `least` with the u of the format in memory: where results are rounded to f16 behind f32 arithmetic, that rounding alone may take an ULP,
     /// which is at least half of u |reference|.
-    #[must_use]
     pub fn least(&self, span: &InputRange) -> Option<ToleranceFloor> {
         let least = self.least?(span);
         Some(match span.dtype {
@@ -313,19 +311,16 @@ impl Variant {
 
 impl Activation {
     /// The activation of that name.
-    #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         ACTIVATIONS.iter().find(|activation| activation.name == name)
     }
 
     /// The y nearest to `value`.
-    #[must_use]
     pub fn clamp_y(&self, value: f64) -> f64 {
         value.clamp(0.0, self.highest_y)
     }
 
     /// A forward pass, if there is one.
-    #[must_use]
     pub fn forward(&self) -> Option<Pass> {
         self.variants
             .iter()
@@ -336,7 +331,6 @@ impl Activation {
 
 impl Pass {
     /// The true result for an input, in f64; `dy` is ignored forward.
-    #[must_use]
     pub fn reference(&self, first: f64, dy: f64) -> f64 {
         let mut reference = [0.0];
         self.references(&[first], &[dy], &mut reference);
@@ -352,7 +346,6 @@ impl Pass {
     }
 
     /// Which pass of training it belongs to.
-    #[must_use]
     pub fn direction(&self) -> Direction {
         match self {
             Self::Forward { .. } => Direction::Forward,
@@ -375,7 +368,6 @@ impl Direction {
     pub const ALL: [Self; 2] = [Self::Forward, Self::Backward];
 
     /// The name in ids.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
@@ -384,7 +376,6 @@ impl Direction {
     }
 
     /// The activation that moves the same bytes and computes nothing: what the others are measured against.
-    #[must_use]
     pub fn copy(self) -> &'static str {
         match self {
             Self::Forward => "copy",

@@ -54,7 +54,6 @@ pub enum Allowed {
 
 impl Allowed {
     /// Whether `value`, stored as `bits`, is a right result.
-    #[must_use]
     pub fn contains(&self, value: f64, bits: u32) -> bool {
         match *self {
             Self::Anything => true,
@@ -103,19 +102,16 @@ impl ToleranceFloor {
 }
 
 /// Where results are exact.
-#[must_use]
 pub fn no_floor(_: &InputRange) -> ToleranceFloor {
     ToleranceFloor::NOTHING
 }
 
 /// copy: the bits of x, whatever they mean.
-#[must_use]
 pub fn copy(case: &Case) -> Allowed {
     Allowed::Bits(case.first_bits)
 }
 
 /// saved + dy: one rounding in either direction, subnormals flushed or not.
-#[must_use]
 pub fn add(case: &Case) -> Allowed {
     let format = case.dtype.arithmetic();
     if !case.first.is_finite()
@@ -130,13 +126,11 @@ pub fn add(case: &Case) -> Allowed {
 }
 
 /// Of [`add`].
-#[must_use]
 pub fn add_floor(_: &InputRange) -> ToleranceFloor {
     ToleranceFloor::relative(0.5)
 }
 
 /// relu: exactly x or 0; a subnormal x may be flushed, or may pass as it is although negative (D3D's rule for max).
-#[must_use]
 pub fn relu(case: &Case) -> Allowed {
     if !case.first.is_finite() {
         return Allowed::Anything;
@@ -149,7 +143,6 @@ pub fn relu(case: &Case) -> Allowed {
 
 /// relu backward: exactly dy where the saved tensor is positive, else 0. In f32, dy is only loaded, selected and stored, so even a
 /// subnormal one must survive.
-#[must_use]
 pub fn relu_backward(case: &Case) -> Allowed {
     if !case.first.is_finite() || !case.dy.is_finite() {
         return Allowed::Anything;
@@ -162,19 +155,16 @@ pub fn relu_backward(case: &Case) -> Allowed {
 }
 
 /// sigmoid two-sided by exp(): exp's relative error of 3 + 2|x| ULP (f16: 1 + 2|x|) reaches the result by the factor C.
-#[must_use]
 pub fn sigmoid_exp(case: &Case) -> Allowed {
     sigmoid_with(case, exp_ulps(case.dtype, case.first))
 }
 
 /// Of [`sigmoid_exp`] and [`sigmoid_naive`].
-#[must_use]
 pub fn sigmoid_exp_floor(span: &InputRange) -> ToleranceFloor {
     sigmoid_reach_with(span, exp_ulps(span.dtype, span.least_magnitude))
 }
 
 /// sigmoid as 1 / (1 + exp(-x)): as two-sided, while the denominator is one by which WGSL defines division.
-#[must_use]
 pub fn sigmoid_naive(case: &Case) -> Allowed {
     // The denominator reaches 1 / min_normal where x = ln(min_normal).
     if case.first < case.dtype.arithmetic().ln_min_normal {
@@ -185,13 +175,11 @@ pub fn sigmoid_naive(case: &Case) -> Allowed {
 
 /// sigmoid two-sided by exp2(-|x| log2(e)): exp2's 2 ULP a unit of its argument are 2 log2(e) a unit of x; the product's rounding is
 /// |x| ULP of the result, and the rounding of log2(e) itself as many times |x| as it is off in units.
-#[must_use]
 pub fn sigmoid_exp2(case: &Case) -> Allowed {
     sigmoid_with(case, exp2_ulps(case.dtype, case.first))
 }
 
 /// Of [`sigmoid_exp2`].
-#[must_use]
 pub fn sigmoid_exp2_floor(span: &InputRange) -> ToleranceFloor {
     sigmoid_reach_with(span, exp2_ulps(span.dtype, span.least_magnitude))
 }
@@ -204,13 +192,11 @@ fn exp2_ulps(dtype: Dtype, x: f64) -> f64 {
 
 /// sigmoid two-sided by the polynomial exponential. Its own error is below 4 ULP; but WGSL lets a compiler reassociate, and one that
 /// joins the two parts of ln(2) again loses up to 1.5 |x| ULP, so the bound is no better than that of exp.
-#[must_use]
 pub fn sigmoid_poly(case: &Case) -> Allowed {
     sigmoid_with(case, poly_ulps(case.first))
 }
 
 /// Of [`sigmoid_poly`].
-#[must_use]
 pub fn sigmoid_poly_floor(span: &InputRange) -> ToleranceFloor {
     sigmoid_reach_with(span, poly_ulps(span.least_magnitude))
 }
@@ -221,7 +207,6 @@ fn poly_ulps(x: f64) -> f64 {
 
 /// sigmoid as tanh(x/2)/2 + 1/2: an absolute error, half of tanh's, and the roundings of a product and a sum. tanh may err by the worse of
 /// 1e-5 and what sinh / cosh inherit from exp, 2 (3 + 2|t|) ULP and 4.5; where cosh(t) leaves the range of denominators, it is indeterminate.
-#[must_use]
 pub fn sigmoid_tanh(case: &Case) -> Allowed {
     let format = case.dtype.arithmetic();
     let t = case.first.abs() / 2.0;
@@ -234,7 +219,6 @@ pub fn sigmoid_tanh(case: &Case) -> Allowed {
 }
 
 /// Of [`sigmoid_tanh`].
-#[must_use]
 pub fn sigmoid_tanh_floor(span: &InputRange) -> ToleranceFloor {
     ToleranceFloor {
         relative: 0.0,
@@ -280,7 +264,6 @@ fn exp_ulps(dtype: Dtype, x: f64) -> f64 {
 
 /// sigmoid backward from x, dy (z / (1 + z)^2): exp's error reaches the result by the factor tanh(|x|/2); the rest are the roundings of
 /// 1 + z, twice, of the square and the last product, and a division, in any of the orders that reassociation allows.
-#[must_use]
 pub fn sigmoid_from_x(case: &Case) -> Allowed {
     if !case.first.is_finite() || !case.dy.is_finite() {
         return Allowed::Anything;
@@ -302,7 +285,6 @@ pub fn sigmoid_from_x(case: &Case) -> Allowed {
 }
 
 /// Of [`sigmoid_from_x`].
-#[must_use]
 pub fn sigmoid_from_x_floor(span: &InputRange) -> ToleranceFloor {
     let InputRange { dtype, least_magnitude, .. } = *span;
     ToleranceFloor::relative(
@@ -312,7 +294,6 @@ pub fn sigmoid_from_x_floor(span: &InputRange) -> ToleranceFloor {
 
 /// sigmoid backward from y: three roundings of dy (y (1 - y)), by whole subnormal numbers where y (1 - y) or the result is one, which may
 /// also be flushed.
-#[must_use]
 pub fn sigmoid_from_y(case: &Case) -> Allowed {
     if !case.first.is_finite() || !case.dy.is_finite() {
         return Allowed::Anything;
@@ -326,7 +307,6 @@ pub fn sigmoid_from_y(case: &Case) -> Allowed {
 }
 
 /// Of [`sigmoid_from_y`].
-#[must_use]
 pub fn sigmoid_from_y_floor(_: &InputRange) -> ToleranceFloor {
     ToleranceFloor::relative(3.0)
 }

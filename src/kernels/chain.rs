@@ -52,19 +52,16 @@ impl Chain {
     };
 
     /// The chain of an op, with the op's factor.
-    #[must_use]
     pub fn new(op: &'static Op, dtype: Dtype, words: u32) -> Self {
         Self { op, dtype, words, factor: op.factor, start: Start::X, unroll: UNROLL }
     }
 
     /// Such as `arithmetic/f32/fma`.
-    #[must_use]
     pub fn path(&self) -> String {
         format!("arithmetic/{}/{}", self.dtype.name(), self.op.name)
     }
 
     /// Its path at a number of steps, such as `arithmetic/f32/fma/k=64`.
-    #[must_use]
     pub fn id(&self, steps: u32) -> String {
         format!("{}/k={steps}", self.path())
     }
@@ -78,13 +75,11 @@ impl Chain {
     }
 
     /// Elements that a lane runs with at once, each for itself: its steps need not wait for those of the others.
-    #[must_use]
     pub fn chains(&self) -> u32 {
         4 * self.parts() * self.words
     }
 
     /// Its whole WGSL. The driver is written out for its number of words, step by step, since compilers do not interleave calls.
-    #[must_use]
     pub fn wgsl(&self) -> String {
         let definitions = self.op.activation().map_or("", |(activation, _)| activation.wgsl);
         let parts = self.parts();
@@ -143,7 +138,6 @@ impl Chain {
 
     /// Where a runner from `start` is after so many steps beside x, in f64, and how far WGSL lets an implementation be off there: two roundings a step, what it allows of
     /// f, and what is left of the errors of the steps before.
-    #[must_use]
     pub fn run(&self, start: f64, x: f64, steps: u32) -> (f64, f64) {
         let factor = f64::from(self.factor);
         let format = self.dtype.arithmetic();
@@ -166,7 +160,6 @@ impl Chain {
     }
 
     /// Whether it scales with x, so that one runner in f64 tells them all: the fma chain does.
-    #[must_use]
     pub fn is_linear(&self) -> bool {
         self.op.name == ops::FMA.name
     }
@@ -174,7 +167,6 @@ impl Chain {
     /// The fma chain with a factor so close to 1 that after `steps` of them each still shows in the result. With -0.75 values come to rest: in
     /// f32 the 48th step is the last that shows, and a chain that left out all later ones would give the same. Since the factor is read at
     /// run time, the shader is the same.
-    #[must_use]
     pub fn remembering(self, steps: u32) -> Self {
         #[expect(
             clippy::cast_possible_truncation,

@@ -33,20 +33,17 @@ impl Format {
     };
 
     /// Whether `value` is nonzero and smaller than every normal number.
-    #[must_use]
     #[inline]
     pub fn is_subnormal(&self, value: f64) -> bool {
         value != 0.0 && value.abs() < self.min_normal
     }
 
     /// Smallest positive number, a subnormal one.
-    #[must_use]
     pub fn smallest(&self) -> f64 {
         self.min_normal * self.unit
     }
 
     /// Distance between the neighbours around `value` (finite), as WGSL defines ULP.
-    #[must_use]
     #[inline]
     pub fn ulp(&self, value: f64) -> f64 {
         let magnitude = value.abs().max(self.min_normal);
@@ -57,7 +54,6 @@ impl Format {
 
 impl Format {
     /// An error in ULP of `value`, exactly: a product with the reciprocal of a power of two, which is faster than a quotient.
-    #[must_use]
     #[inline(always)]
     pub fn ulps(&self, error: f64, value: f64) -> f64 {
         let magnitude = value.abs().max(self.min_normal);
@@ -83,7 +79,6 @@ impl Dtype {
     pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::F16Native];
 
     /// The name in ids and on the command line.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -93,7 +88,6 @@ impl Dtype {
     }
 
     /// The WGSL that defines the word `W`, the type of arithmetic `T`, and how to go from one to the other.
-    #[must_use]
     pub fn wgsl(self) -> &'static str {
         match self {
             Self::F32 => include_str!("../../shaders/dtypes/f32.wgsl"),
@@ -103,13 +97,11 @@ impl Dtype {
     }
 
     /// Bytes of one element.
-    #[must_use]
     pub fn element_bytes(self) -> u64 {
         self.element_size() as u64
     }
 
     /// [`Self::element_bytes`] as a size on the host.
-    #[must_use]
     pub fn element_size(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -118,7 +110,6 @@ impl Dtype {
     }
 
     /// The format in memory.
-    #[must_use]
     #[inline]
     pub fn memory(self) -> Format {
         match self {
@@ -128,7 +119,6 @@ impl Dtype {
     }
 
     /// The format that arithmetic sees.
-    #[must_use]
     #[inline]
     pub fn arithmetic(self) -> Format {
         match self {
@@ -138,7 +128,6 @@ impl Dtype {
     }
 
     /// The dtype whose elements are what arithmetic sees: f16 in memory is computed in f32.
-    #[must_use]
     pub fn computed_in(self) -> Self {
         match self {
             Self::F32 | Self::F16 => Self::F32,
@@ -147,7 +136,6 @@ impl Dtype {
     }
 
     /// The value of an element from its bits (the low 16 of them for f16).
-    #[must_use]
     pub fn value(self, bits: u32) -> f64 {
         match self {
             Self::F32 => F32Elements::value(bits),
@@ -156,7 +144,6 @@ impl Dtype {
     }
 
     /// The bits of the element nearest to `value`.
-    #[must_use]
     #[inline]
     pub fn bits(self, value: f64) -> u32 {
         match self {
@@ -170,7 +157,6 @@ impl Dtype {
     }
 
     /// The bits of element `index` of a tensor that lies in `bytes`, little-endian as every WebGPU device has it.
-    #[must_use]
     pub fn element(self, bytes: &[u8], index: usize) -> u32 {
         match self {
             Self::F32 => F32Elements::bits(bytes, index),
@@ -188,7 +174,6 @@ impl Dtype {
 
     /// What outputs hold before a kernel runs: a NaN whose payload no arithmetic makes by itself, so that an element
     /// that was never written shows.
-    #[must_use]
     pub fn sentinel(self) -> u32 {
         match self {
             Self::F32 => 0x7fe5_a5a5,
@@ -197,7 +182,6 @@ impl Dtype {
     }
 
     /// [`Self::sentinel`] over a 16-byte word.
-    #[must_use]
     pub fn sentinel_word(self) -> [u8; 16] {
         let mut bytes = Vec::with_capacity(16);
         while bytes.len() < 16 {

@@ -67,7 +67,6 @@ pub enum Distribution {
 
 impl Distribution {
     /// The name in ids and reports.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Normal => "normal",
@@ -202,25 +201,21 @@ const EDGES_OF_DY: &[f64] = &[
 
 impl Inputs {
     /// Inputs to time kernels on.
-    #[must_use]
     pub fn normal(seed: u64) -> Self {
         Self { distribution: Distribution::Normal, seed }
     }
 
     /// Inputs to show what equal values change: power, and bandwidth where memory is compressed. The same for every seed.
-    #[must_use]
     pub fn constant(seed: u64) -> Self {
         Self { distribution: Distribution::Constant, seed }
     }
 
     /// Inputs to show what zeros change. The same for every seed.
-    #[must_use]
     pub fn zeros(seed: u64) -> Self {
         Self { distribution: Distribution::Zeros, seed }
     }
 
     /// Inputs to validate kernels on.
-    #[must_use]
     pub fn patterns(seed: u64) -> Self {
         Self { distribution: Distribution::Patterns, seed }
     }
@@ -300,7 +295,6 @@ impl Inputs {
     /// 16-byte words, 64 runs of 64 spread evenly over the tensor, or all words of a tensor that has no more. Runs, since compression works on
     /// neighbours; spread, since a repeated piece may be far away. A bandwidth measured on words of which many are equal may be that of
     /// compressed memory. An empty tensor repeats nothing: 1.
-    #[must_use]
     pub fn distinct_share(
         &self,
         activation: &Activation,

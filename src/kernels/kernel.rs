@@ -51,7 +51,6 @@ pub fn all() -> impl Iterator<Item = Kernel> {
 
 impl Kernel {
     /// The default variant of an activation for a direction, if it has one.
-    #[must_use]
     pub fn default_variant(
         activation: &'static Activation,
         direction: Direction,
@@ -65,13 +64,11 @@ impl Kernel {
     }
 
     /// Which pass it belongs to.
-    #[must_use]
     pub fn direction(&self) -> Direction {
         self.variant.pass.direction()
     }
 
     /// Its id without a size, such as `forward/f32/sigmoid/two_sided`.
-    #[must_use]
     pub fn path(&self) -> String {
         format!(
             "{}/{}/{}/{}",
@@ -83,19 +80,16 @@ impl Kernel {
     }
 
     /// Its id at a size, such as `forward/f32/n=16777216/sigmoid/two_sided`: group first, so that what is compared prints together.
-    #[must_use]
     pub fn id(&self, elements: u64) -> String {
         format!("{}/{}", group_id(self.direction(), self.dtype, elements), self.member_id())
     }
 
     /// The part of the id that tells it from the other members of its group, such as `sigmoid/two_sided`.
-    #[must_use]
     pub fn member_id(&self) -> String {
         format!("{}/{}", self.activation.name, self.variant.name)
     }
 
     /// The tensors it touches in the order of their bindings, which start at 1: what it writes, the result first, then what it reads.
-    #[must_use]
     pub fn tensors(&self) -> &'static [Role] {
         match self.variant.pass {
             Pass::Forward { kind: ForwardKind::WithMask, .. } => {
@@ -120,7 +114,6 @@ impl Kernel {
     }
 
     /// Bytes that it has to move for `elements` elements: each tensor once.
-    #[must_use]
     pub fn bytes(&self, elements: u64) -> u64 {
         let bytes = |role: &Role| {
             if role.is_mask() {
@@ -133,7 +126,6 @@ impl Kernel {
     }
 
     /// Words that an invocation takes at a time: those of a u32 of mask, where there is one.
-    #[must_use]
     pub fn words_per_unit(&self) -> u64 {
         if self.tensors().iter().any(|role| role.is_mask()) {
             2 * self.dtype.element_bytes()
@@ -143,7 +135,6 @@ impl Kernel {
     }
 
     /// Its whole WGSL: dtype, activation, a line or two of glue, the words of an invocation, driver.
-    #[must_use]
     pub fn wgsl(&self) -> String {
         self.wgsl_of(
             self.activation.wgsl,
@@ -152,7 +143,6 @@ impl Kernel {
     }
 
     /// [`Self::wgsl`] around another function of the same operands, and the text that defines it.
-    #[must_use]
     pub fn wgsl_of(&self, definitions: &str, function: &str) -> String {
         let forward = format!("fn forward(x: T) -> T {{ return {function}(x); }}\n");
         let backward =
@@ -183,19 +173,16 @@ impl Kernel {
     }
 
     /// Whether it moves bits without arithmetic.
-    #[must_use]
     pub fn is_raw(&self) -> bool {
         matches!(self.variant.pass, Pass::Forward { kind: ForwardKind::Raw, .. })
     }
 
     /// Whether it stores results two at a time by pack2x16float.
-    #[must_use]
     pub fn packs_pairs(&self) -> bool {
         self.dtype == Dtype::F16 && !self.is_raw()
     }
 
     /// Whether its shader needs 16-bit floats as a feature of the adapter.
-    #[must_use]
     pub fn needs_shader_f16(&self) -> bool {
         self.dtype == Dtype::F16Native && !self.is_raw()
     }
@@ -203,20 +190,17 @@ impl Kernel {
 
 impl Role {
     /// Whether a kernel writes it.
-    #[must_use]
     pub fn is_written(self) -> bool {
         matches!(self, Self::Result | Self::MaskResult)
     }
 
     /// Whether it has one bit an element.
-    #[must_use]
     pub fn is_mask(self) -> bool {
         matches!(self, Self::MaskResult | Self::Saved(Saved::Mask))
     }
 }
 
 /// The id of kernels that are compared with one another, such as `forward/f32/n=16777216`.
-#[must_use]
 pub fn group_id(direction: Direction, dtype: Dtype, elements: u64) -> String {
     format!("{}/{}/n={elements}", direction.name(), dtype.name())
 }

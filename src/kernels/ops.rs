@@ -193,13 +193,11 @@ pub static OPS: &[Op] = &[
 
 impl Op {
     /// The op of that name.
-    #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         OPS.iter().find(|op| op.name == name)
     }
 
     /// The op of the default variant of an activation.
-    #[must_use]
     pub fn of_default(activation: &str, direction: Direction) -> Option<&'static Self> {
         let variants = Activation::named(activation)?.variants;
         let variant = variants.iter().find(|variant| variant.pass.direction() == direction)?;
@@ -211,7 +209,6 @@ impl Op {
     }
 
     /// The activation and the variant whose function it calls.
-    #[must_use]
     pub fn activation(&self) -> Option<(&'static Activation, &'static Variant)> {
         let (activation, variant) = self.variant?;
         let activation = Activation::named(activation)?;
@@ -219,7 +216,6 @@ impl Op {
     }
 
     /// How far f of v and x may be off in arithmetic of that dtype.
-    #[must_use]
     pub fn error_at(&self, dtype: Dtype, v: f64, x: f64) -> f64 {
         let format = dtype.arithmetic();
         let reference = (self.reference)(v, x);

@@ -6,28 +6,24 @@
 use multiversion::multiversion;
 
 /// y = x.
-#[must_use]
 #[inline(always)]
 pub fn copy(x: f64) -> f64 {
     x
 }
 
 /// dx = saved + dy.
-#[must_use]
 #[inline(always)]
 pub fn add(saved: f64, dy: f64) -> f64 {
     saved + dy
 }
 
 /// y = max(x, 0), and NaN for NaN.
-#[must_use]
 #[inline(always)]
 pub fn relu(x: f64) -> f64 {
     if x <= 0.0 { 0.0 } else { x }
 }
 
 /// dx = dy where the saved tensor (x or y, it is the same) is positive, else 0.
-#[must_use]
 #[inline(always)]
 pub fn relu_backward(saved: f64, dy: f64) -> f64 {
     if saved > 0.0 { dy } else { 0.0 }
@@ -35,7 +31,6 @@ pub fn relu_backward(saved: f64, dy: f64) -> f64 {
 
 /// y = 1 / (1 + exp(-x)), two-sided: relative error within 4 * 2^-53 for results that are normal in f64 (exp's 2 at most, a sum, a division; the
 /// largest seen is 2.92).
-#[must_use]
 #[inline(always)]
 pub fn sigmoid(x: f64) -> f64 {
     let z = exp_at_most_1(-x.abs());
@@ -43,7 +38,6 @@ pub fn sigmoid(x: f64) -> f64 {
 }
 
 /// sigmoid'(x) = sigmoid(x) sigmoid(-x), without the cancellation of y (1 - y).
-#[must_use]
 #[inline(always)]
 pub fn sigmoid_derivative(x: f64) -> f64 {
     let z = exp_at_most_1(-x.abs());
@@ -51,14 +45,12 @@ pub fn sigmoid_derivative(x: f64) -> f64 {
 }
 
 /// dx = dy y (1 - y), for the y that was stored. 1 - y is exact in f64 for every f32 and f16 in [2^-29, 1].
-#[must_use]
 #[inline(always)]
 pub fn sigmoid_from_y(saved: f64, dy: f64) -> f64 {
     dy * (saved * (1.0 - saved))
 }
 
 /// dx = dy sigmoid'(x).
-#[must_use]
 #[inline(always)]
 pub fn sigmoid_from_x(saved: f64, dy: f64) -> f64 {
     dy * sigmoid_derivative(saved)

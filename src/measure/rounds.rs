@@ -21,9 +21,6 @@ pub trait Stopwatch {
 
     /// Times passes, each a workload and how often it is dispatched, and appends one time in ns per pass, or why there is none. So many passes
     /// are submitted together, and all without waiting, so that the device stays busy and its clock up.
-    ///
-    /// # Errors
-    /// If the device fails.
     fn time(
         &self,
         passes: &[(&Self::Work, u32)],
@@ -89,13 +86,11 @@ impl Plan {
     };
 
     /// For an adapter that shares its cores with everything else: see [`Self::probe_tolerance`].
-    #[must_use]
     pub fn on_software(self) -> Self {
         Self { probe_tolerance: None, ..self }
     }
 
     /// To rank shapes and to scan sizes, which are short and many.
-    #[must_use]
     pub fn briefly(self) -> Self {
         let least = |own: Duration, milliseconds| own.min(Duration::from_millis(milliseconds));
         Self {
@@ -155,9 +150,6 @@ const IN_FLIGHT: Duration = Duration::from_millis(100);
 
 /// Times the members of a group together, each sample between two of the probe, if there is one. Dispatches and rounds are found by a
 /// pilot, or those that another device has `fixed`.
-///
-/// # Errors
-/// If the device fails. A clock that gives no time leaves samples that are all dropped, with the reason.
 pub fn measure<S: Stopwatch>(
     stopwatch: &S,
     members: &[&S::Work],
@@ -209,9 +201,6 @@ pub struct Fixed {
 }
 
 /// So many rounds of the members, without a probe: to rank them, where a ratio with an interval is not what is sought.
-///
-/// # Errors
-/// As [`measure`].
 pub fn rounds<S: Stopwatch>(
     stopwatch: &S,
     members: &[&S::Work],
@@ -279,7 +268,6 @@ type Time = std::result::Result<f64, Reject>;
 impl Member {
     /// ns per dispatch of the quarter of its samples that was least disturbed: to rank, where a bend or the best is sought and not a ratio with an
     /// interval. None without a sample.
-    #[must_use]
     pub fn undisturbed_ns(&self) -> Option<f64> {
         let mut ns: Vec<f64> = self.ns.iter().flatten().copied().collect();
         ns.sort_by(f64::total_cmp);
@@ -405,9 +393,6 @@ fn times_of<S: Stopwatch>(stopwatch: &S, passes: &[(&S::Work, u32)]) -> Result<V
 }
 
 /// The time in ns of one pass, tried again where the clock gave none.
-///
-/// # Errors
-/// If the device fails, or its clock gives no sample in several attempts.
 pub fn time_once<S: Stopwatch>(stopwatch: &S, work: &S::Work, dispatches: u32) -> Result<f64> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
@@ -426,7 +411,6 @@ pub fn time_once<S: Stopwatch>(stopwatch: &S, work: &S::Work, dispatches: u32) -
 }
 
 /// How many dispatches of `once_ns` each fill a pass of that length: at least one, at most 2^16.
-#[must_use]
 pub fn dispatches_for(pass: Duration, once_ns: f64) -> u32 {
     whole(nanoseconds(pass) / once_ns).clamp(1, MOST_DISPATCHES)
 }

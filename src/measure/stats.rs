@@ -19,27 +19,23 @@ pub struct Estimate {
 
 impl Estimate {
     /// So many times as much.
-    #[must_use]
     pub fn times(self, factor: f64) -> Self {
         let [low, high] = if factor < 0.0 { [self.high, self.low] } else { [self.low, self.high] };
         Self { median: self.median * factor, low: low * factor, high: high * factor }
     }
 
     /// So much more.
-    #[must_use]
     pub fn plus(self, number: f64) -> Self {
         Self { median: self.median + number, low: self.low + number, high: self.high + number }
     }
 
     /// How much of an amount comes to each unit of it: bytes over ns are GB/s. Positive times alone.
-    #[must_use]
     pub fn rate_of(self, amount: f64) -> Self {
         Self { median: amount / self.median, low: amount / self.high, high: amount / self.low }
     }
 
     /// Its quotient by what was measured apart from it; none where that may be 0 or less. The interval holds every quotient of two numbers
     /// of the two intervals: where both cover, so does it, and for independent ones of like width it covers with more than 99 %.
-    #[must_use]
     pub fn over(self, divisor: Self) -> Option<Self> {
         if divisor.low <= 0.0 {
             return None;
@@ -55,7 +51,6 @@ impl Estimate {
     }
 
     /// The mean of this, which has such a weight, and of what was measured apart from it. Its interval is as wide as that of [`Self::over`] is.
-    #[must_use]
     pub fn mean_with(self, weight: f64, other: Self) -> Self {
         let mean = |own: f64, other: f64| weight * own + (1.0 - weight) * other;
         Self {
@@ -66,14 +61,12 @@ impl Estimate {
     }
 
     /// Half the interval's width as a share of the median.
-    #[must_use]
     pub fn relative_half_width(&self) -> f64 {
         (self.high - self.low) / 2.0 / self.median
     }
 }
 
 /// The quantile `q` of sorted samples, interpolated linearly (Hyndman and Fan's type 7). None of none.
-#[must_use]
 pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     #[expect(clippy::cast_precision_loss, reason = "far fewer samples than 2^53")]
@@ -91,7 +84,6 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
 }
 
 /// The median. None of none.
-#[must_use]
 pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
@@ -103,7 +95,6 @@ pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 ///
 /// # Panics
 /// If there are more than 20.
-#[must_use]
 pub fn p_of_ranks(low: &[f64], high: &[f64]) -> f64 {
     let all = [low, high].concat();
     assert!(all.len() <= 20, "every deal is looked at");
@@ -130,7 +121,6 @@ pub fn p_of_ranks(low: &[f64], high: &[f64]) -> f64 {
 /// The median with its distribution-free 95 % interval: the order statistics whose ranks enclose the middle 95 % of a binomial with
 /// p = 1/2 (Conover, Practical Nonparametric Statistics, section 3.2), if the samples are independent. Fewer than 6 samples have no such pair,
 /// and so no estimate.
-#[must_use]
 pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
     if samples.len() < FEWEST {
         return None;
@@ -146,7 +136,6 @@ pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
 }
 
 /// [`over_repeats`] of rounds, so many of each device one after the other; some of them gave nothing, or the quotient by a difference of 0.
-#[must_use]
 pub fn of_rounds(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> Option<Estimate> {
     let rounds: Vec<Option<f64>> =
         rounds.map(|round| round.filter(|value| value.is_finite())).collect();
@@ -160,7 +149,6 @@ pub fn of_rounds(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> 
 /// The envelope shows what changes from one device to the next, and covers the median over all possible devices with 95 % only as long as that is
 /// no more than the noise within one. Where it is far more, a device is one observation: the envelope of d of them covers with
 /// 1 - 2^(1 - d), which for three is 75 %.
-#[must_use]
 pub fn over_repeats(devices: impl Iterator<Item = Vec<f64>>) -> Option<Estimate> {
     let mut all = Vec::new();
     let mut envelope: Option<(f64, f64)> = None;

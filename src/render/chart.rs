@@ -237,7 +237,6 @@ pub enum Chart {
 
 impl Chart {
     /// What it shows.
-    #[must_use]
     pub fn title(&self) -> &str {
         match self {
             Self::Lines(chart) => &chart.title,
@@ -246,7 +245,6 @@ impl Chart {
     }
 
     /// As an element of a page that has [`style`].
-    #[must_use]
     pub fn svg(&self, size: Size) -> String {
         let (height, content) = match self {
             Self::Lines(chart) => chart.draw(size, 0.0),
@@ -261,7 +259,6 @@ impl Chart {
     }
 
     /// As a file of its own, on light or dark ground as its viewer likes it.
-    #[must_use]
     pub fn file(&self) -> String {
         const HEADING: f64 = 34.0;
         let size = Size::Alone;
@@ -286,7 +283,6 @@ impl Chart {
 }
 
 /// The style sheet of pictures: what is in it concerns nothing else on a page. Paper is light.
-#[must_use]
 pub fn style() -> String {
     let mut light = String::new();
     let mut dark = String::new();

@@ -12,7 +12,6 @@ use crate::render::text::{COLUMNS, plain, wrapped};
 use crate::report::{Axis as ClaimAxis, Claim, Figure, Plot, Report, Scale as ClaimScale, Status};
 
 /// What became of each claim, in a line; then the figures of each. For a terminal.
-#[must_use]
 pub fn text(claims: &[Claim]) -> String {
     let lines = claims
         .iter()
@@ -60,13 +59,11 @@ fn in_columns(header: Option<[&str; 3]>, rows: impl Iterator<Item = [String; 3]>
 }
 
 /// The pictures of all claims, each named by its claim, and where one has several, by their number.
-#[must_use]
 pub fn pictures(report: &Report) -> Vec<Picture> {
     report.claims.iter().flat_map(pictures_of).collect()
 }
 
 /// The pictures of one claim.
-#[must_use]
 pub fn pictures_of(claim: &Claim) -> Vec<Picture> {
     let named = |(index, plot)| Picture {
         key: if claim.plots.len() == 1 {
@@ -80,7 +77,6 @@ pub fn pictures_of(claim: &Claim) -> Vec<Picture> {
 }
 
 /// What was found of each claim, in a line.
-#[must_use]
 pub fn grid(claims: &[Claim]) -> Option<Grid> {
     let rows = claims.iter().map(|claim| {
         let claimed = format!("{}: {}", claim.name, claim.statement);
@@ -90,7 +86,6 @@ pub fn grid(claims: &[Claim]) -> Option<Grid> {
 }
 
 /// What became of a claim.
-#[must_use]
 pub fn outcome(claim: &Claim) -> &'static str {
     match (claim.status, claim.outcome) {
         (Status::Ok, Some(outcome)) => outcome.name(),
@@ -99,7 +94,6 @@ pub fn outcome(claim: &Claim) -> &'static str {
 }
 
 /// Why.
-#[must_use]
 pub fn because(claim: &Claim) -> &str {
     claim
         .conclusion
@@ -109,7 +103,6 @@ pub fn because(claim: &Claim) -> &str {
 }
 
 /// Its figures, then the points of each of its plots.
-#[must_use]
 pub fn grids_of(claim: &Claim) -> Vec<Grid> {
     let figures = claim.figures.iter().map(|figure| {
         [

@@ -23,7 +23,6 @@ const SERIES: usize = 6;
 const FEW: usize = 10;
 
 /// Reports with one of them, `named` in the order base, then the others.
-#[must_use]
 pub fn render(comparison: &Comparison, named: &[Named<'_>]) -> String {
     let header = html! {
         p.kind { "What activation functions cost, compared" }

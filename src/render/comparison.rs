@@ -40,21 +40,16 @@ impl Variant {
 }
 
 /// For people, in 100 columns where ids are no longer than they are on a quick or standard run.
-#[must_use]
 pub fn text(comparison: &Comparison) -> String {
     render(comparison, Variant::Text)
 }
 
 /// For a pull request.
-#[must_use]
 pub fn markdown(comparison: &Comparison) -> String {
     render(comparison, Variant::Markdown)
 }
 
 /// A line for each row and report.
-///
-/// # Errors
-/// [`Error::Machine`], which is not to be expected in memory.
 pub fn csv(comparison: &Comparison) -> Result<String> {
     let failed = |error: &dyn std::fmt::Display| {
         Error::Machine(format!("the CSV can't be written: {error}"))

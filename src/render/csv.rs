@@ -81,7 +81,6 @@ const COLUMNS: &[Column] = &[
 ];
 
 /// The report in that variant.
-#[must_use]
 pub fn render(report: &Report) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut write = |cells: &mut dyn Iterator<Item = String>| {

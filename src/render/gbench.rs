@@ -7,7 +7,6 @@ use crate::report::{Arithmetic, Measurement, Report, Status};
 
 /// The report in that variant: an entry for each sample, so that compare.py can test whether two runs differ. Rows without a figure have no
 /// entry, since some of the readers take an entry's time whatever else it says; the context names them.
-#[must_use]
 pub fn render(report: &Report) -> String {
     let of_measurements =
         report.measurements.iter().filter(|row| row.status == Status::Ok).map(of_measurement);

@@ -31,13 +31,11 @@ pub struct Block {
 
 impl Grid {
     /// Without a row.
-    #[must_use]
     pub fn new<const N: usize>(header: [&str; N]) -> Self {
         Self { header: header.map(str::to_owned).to_vec(), ..Self::default() }
     }
 
     /// With one block of rows.
-    #[must_use]
     pub fn of<const N: usize>(
         header: [&str; N],
         rows: impl IntoIterator<Item = [String; N]>,
@@ -52,7 +50,6 @@ impl Grid {
     }
 
     /// With words in so many of the last columns.
-    #[must_use]
     pub fn with_words(self, words: usize) -> Self {
         Self { words, ..self }
     }
@@ -63,13 +60,11 @@ impl Grid {
     }
 
     /// As nothing where there is neither a row nor a note.
-    #[must_use]
     pub fn filled(self) -> Option<Self> {
         (self.rows().next().is_some() || !self.notes.is_empty()).then_some(self)
     }
 
     /// For a terminal.
-    #[must_use]
     pub fn text(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -107,7 +102,6 @@ impl Grid {
     }
 
     /// For a Markdown page, as GitHub reads it.
-    #[must_use]
     pub fn markdown(&self) -> String {
         let mut text = String::new();
         let mut line = |cells: &mut dyn Iterator<Item = String>| {

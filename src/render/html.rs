@@ -20,7 +20,6 @@ const POLICY: &str =
 const LONG: usize = 40;
 
 /// The report in that variant.
-#[must_use]
 pub fn render(report: &Report) -> String {
     let main = html! {
         (summary(report))

@@ -9,7 +9,6 @@ use crate::render::text::markdown;
 use crate::report::Report;
 
 /// The report in that variant.
-#[must_use]
 pub fn render(report: &Report) -> String {
     let mut text = format!("### {}\n\n", markdown(&report.adapter.summary()));
     text += &summary(report);

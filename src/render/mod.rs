@@ -58,7 +58,6 @@ pub static FORMATS: &[Format] = &[
 
 impl Format {
     /// The variant of that name.
-    #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         FORMATS.iter().find(|format| format.name == name).copied()
     }
@@ -75,9 +74,6 @@ fn json(report: &Report) -> String {
 }
 
 /// A picture of a report as an SVG file: `bandwidth`, or one of several as `bandwidth/backward/f32`.
-///
-/// # Errors
-/// [`Error::Usage`] if the report has no such picture; it names those there are.
 pub fn plot(report: &Report, name: &str) -> Result<String> {
     let mut names = Vec::new();
     for section in section::SECTIONS {

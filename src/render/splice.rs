@@ -25,9 +25,6 @@ const BEGIN: &str = "<!-- actbench:begin";
 const END: &str = "<!-- actbench:end";
 
 /// The text of a Markdown file with its tables renewed. Twice gives what once gives.
-///
-/// # Errors
-/// [`Error::Usage`] with file and line, if a marker is not understood or has no counterpart, or a report can't be read or has nothing of what is asked for.
 pub fn splice(file: &Path, text: &str) -> Result<String> {
     let refuse = |index: usize, why: &str| {
         Error::Usage(format!("{} line {}: {why}", file.display(), index + 1))

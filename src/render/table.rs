@@ -11,7 +11,6 @@ use crate::report::{
 };
 
 /// Everything that is printed of a report, the summary last, where it is seen.
-#[must_use]
 pub fn text(report: &Report) -> String {
     let mut parts = vec![head(report)];
     let grids = [
@@ -28,7 +27,6 @@ pub fn text(report: &Report) -> String {
 }
 
 /// What the numbers were taken with: adapter, clock, and what bounds a dispatch.
-#[must_use]
 pub fn head(report: &Report) -> String {
     let mut lines = vec![report.adapter.summary()];
     let clock = match report.clock.kind {
@@ -73,7 +71,6 @@ pub fn head(report: &Report) -> String {
 }
 
 /// How the run ended and where its time went.
-#[must_use]
 pub fn foot(report: &Report) -> String {
     let spent = report.run.spent;
     let parts = [
@@ -99,7 +96,6 @@ pub fn foot(report: &Report) -> String {
 }
 
 /// The chain: what a step of each op takes. None where nothing was run.
-#[must_use]
 pub fn arithmetic(arithmetic: &[Arithmetic]) -> Option<Grid> {
     let mut grid =
         Grid::new(["chain", "chains", "ps a step", "in fma steps", "net of fma", "G steps/s"]);
@@ -135,7 +131,6 @@ pub fn arithmetic(arithmetic: &[Arithmetic]) -> Option<Grid> {
 }
 
 /// Sigmoid : ReLU by size, and in registers. None where nothing was measured of both.
-#[must_use]
 pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
     let by_size: Vec<&Ratio> = ratios.iter().filter(|ratio| ratio.elements.is_some()).collect();
     let rows =
@@ -182,7 +177,6 @@ pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
 }
 
 /// Where streaming kernels leave memory speed. None where no ridge was planned.
-#[must_use]
 pub fn ridges(report: &Report) -> Option<Grid> {
     let rows = report.ridges.iter().map(|row| {
         let derived = row.derived(&report.measurements, &report.arithmetic);
@@ -209,7 +203,6 @@ pub fn ridges(report: &Report) -> Option<Grid> {
 }
 
 /// A size as people say it: 2^24, or 1000.
-#[must_use]
 pub fn size_name(elements: u64) -> String {
     if elements.is_power_of_two() {
         format!("2^{}", elements.ilog2())
@@ -224,7 +217,6 @@ fn knee(derived: DerivedRidge) -> String {
 }
 
 /// Variants side by side: time, what a backward pass needs saved, and accuracy. None where only default variants were measured.
-#[must_use]
 pub fn variants(report: &Report) -> Option<Grid> {
     let mut grid = Grid::new([
         "variant",
@@ -343,7 +335,6 @@ fn packing_costs(report: &Report) -> Vec<String> {
 }
 
 /// What follows, in words. None where nothing does.
-#[must_use]
 pub fn summary(report: &Report) -> Option<String> {
     let summary = report.summary.as_ref()?;
     let mut text = summary.sentence.clone();
@@ -364,7 +355,6 @@ pub fn summary(report: &Report) -> Option<String> {
 }
 
 /// Every shape that was tried, by kernel and from the fastest on. None where the default had to do.
-#[must_use]
 pub fn shapes(trials: &[ShapeTrial]) -> Option<Grid> {
     let mut grid =
         Grid::new(["kernel and size", "workgroup", "words", "ns/dispatch", "of the fastest", ""]);
@@ -386,7 +376,6 @@ pub fn shapes(trials: &[ShapeTrial]) -> Option<Grid> {
 }
 
 /// The measurements, a block per group: its id and what bounds it, then its members. None where there are none.
-#[must_use]
 pub fn measurements(measurements: &[Measurement]) -> Option<Grid> {
     let mut grid = Grid::new(["kernel", "ns/element", "GB/s", "of copy", "sigmoid : relu"]);
     for group in measurements.chunk_by(|a, b| a.group() == b.group()) {
@@ -424,7 +413,6 @@ pub fn measurements(measurements: &[Measurement]) -> Option<Grid> {
 }
 
 /// The measurements as a table of at most 100 columns.
-#[must_use]
 pub fn render(measurements: &[Measurement]) -> String {
     self::measurements(measurements).map(|grid| grid.text()).unwrap_or_default()
 }
@@ -489,7 +477,6 @@ pub(crate) fn duration(ns: f64) -> String {
 }
 
 /// A positive number with so many significant digits, without an exponent.
-#[must_use]
 pub fn significant(value: f64, digits: usize) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -504,7 +491,6 @@ pub fn significant(value: f64, digits: usize) -> String {
 }
 
 /// Three significant digits, or a whole number; as a power of ten where zeros would be most of it.
-#[must_use]
 pub fn number(value: f64) -> String {
     let size = value.abs();
     if size < 1e6 && size.fract() == 0.0 {

@@ -7,7 +7,6 @@ const REPLACEMENT: char = '\u{fffd}';
 
 /// The text without characters that act rather than show: controls, among them a terminal's escape sequences, and those that turn the direction of
 /// writing, with which one name can look like another. Line breaks stay.
-#[must_use]
 pub fn plain(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_active) {
         Cow::Owned(
@@ -30,7 +29,6 @@ fn is_active(character: char) -> bool {
 pub const COLUMNS: usize = 100;
 
 /// Text whose lines have at most [`COLUMNS`] columns: what goes on in the next is set in. Tables keep to that by themselves.
-#[must_use]
 pub fn wrapped(text: &str) -> String {
     let options = textwrap::Options::new(COLUMNS).subsequent_indent("  ").break_words(false);
     let lines = text.lines().map(|line| match line.chars().count() {
@@ -41,7 +39,6 @@ pub fn wrapped(text: &str) -> String {
 }
 
 /// Text for XML and HTML, in elements and in attributes in double or single quotes.
-#[must_use]
 pub fn xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in plain(text).chars() {
@@ -60,7 +57,6 @@ pub fn xml(text: &str) -> String {
 }
 
 /// Text for a cell of CSV that a spreadsheet takes for a text: one that looks like a formula gets an apostrophe, as a person would type it.
-#[must_use]
 pub fn csv_cell(text: &str) -> Cow<'_, str> {
     // Some programs drop the space before, and some read wide characters as narrow ones.
     let first = text.trim_start().chars().next();
@@ -71,7 +67,6 @@ pub fn csv_cell(text: &str) -> Cow<'_, str> {
 }
 
 /// Text for a line of Markdown: no markup, link, HTML or mention comes of it. What needs no backslash gets none, so that the source can be read, too.
-#[must_use]
 pub fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let text = plain(text);

@@ -58,7 +58,6 @@ pub struct AccuracyBin {
 
 impl Accuracy {
     /// Of a kernel, as a comparison found it.
-    #[must_use]
     pub fn new(kernel: &Kernel, found: &validate::Accuracy) -> Self {
         let finite = |value: f64| Some(value).filter(|value| value.is_finite());
         Self {
@@ -78,7 +77,6 @@ impl Accuracy {
     }
 
     /// Whether it is right wherever it can be used: what a variant has to be to be recommended.
-    #[must_use]
     pub fn is_sound(&self) -> bool {
         self.is_total && self.violations == 0
     }

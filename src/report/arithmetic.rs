@@ -123,7 +123,6 @@ impl ChainSamples {
 
 impl Arithmetic {
     /// Of a chain before anything was done: skipped, without a reason or a sample.
-    #[must_use]
     pub fn new(chain: &Chain, group: usize) -> Self {
         Self {
             id: chain.path(),
@@ -154,7 +153,6 @@ impl Arithmetic {
     }
 
     /// The step of its own and that of the unit in ns over all elements, and how each grows, whatever its status: what gates judge.
-    #[must_use]
     pub fn slopes(&self) -> Option<[Slope; 2]> {
         let slope = |runs: &ChainSamples| {
             let [step_ns, linearity] =
@@ -165,13 +163,11 @@ impl Arithmetic {
     }
 
     /// The median time of the probe around its longest runs, in ns: the inverse of the core's clock. None without one.
-    #[must_use]
     pub fn probe_median_ns(&self) -> Option<f64> {
         stats::median(self.own.probe_ns.iter().flatten().copied())
     }
 
     /// What follows from the samples; none of a row that is not ok.
-    #[must_use]
     pub fn derived(&self) -> Option<DerivedArithmetic> {
         if self.status != Status::Ok {
             return None;
@@ -198,14 +194,12 @@ impl Arithmetic {
     }
 
     /// Its step over that of another op of its group, taken within rounds: whole steps, fma and all. None unless both are ok.
-    #[must_use]
     pub fn over(&self, other: &Self) -> Option<Estimate> {
         let pairs = self.pairs_with(other)?;
         self.estimate(pairs.map(|(own, _, others)| Some(own? / others?)))
     }
 
     /// By how many ps an element its step exceeds that of another op of its group, taken within rounds. None unless both are ok.
-    #[must_use]
     pub fn less(&self, other: &Self) -> Option<Estimate> {
         let ps = 1e3 / as_f64(self.elements);
         let pairs = self.pairs_with(other)?;
@@ -214,7 +208,6 @@ impl Arithmetic {
 
     /// The same without the fma in either; none unless the interval of the other's net cost excludes 0, since a quotient by what may be nothing
     /// says nothing.
-    #[must_use]
     pub fn net_over(&self, other: &Self) -> Option<Estimate> {
         if other.derived()?.net_fmas.low <= 0.0 {
             return None;

@@ -54,7 +54,6 @@ pub enum Outcome {
 
 impl Outcome {
     /// What it is called in tables.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Holds => "holds",
@@ -64,7 +63,6 @@ impl Outcome {
     }
 
     /// Of the cases that were tried: all, some, or none.
-    #[must_use]
     pub fn of(cases: impl IntoIterator<Item = bool>) -> Self {
         let (mut some, mut all) = (false, true);
         for holds in cases {
@@ -161,7 +159,6 @@ pub struct Point {
 
 impl Claim {
     /// Whether nothing is known of it yet.
-    #[must_use]
     pub fn is_pending(&self) -> bool {
         self.status == Status::Skipped && self.reason.is_none()
     }
@@ -182,7 +179,6 @@ fn in_words(value: f64) -> &'static str {
 
 impl Figure {
     /// A number; one that is not finite is none, with a note that says what it was.
-    #[must_use]
     pub fn new(name: impl Into<String>, unit: &str, value: f64) -> Self {
         let note = (!value.is_finite()).then(|| format!("it is {}", in_words(value)));
         Self {
@@ -196,7 +192,6 @@ impl Figure {
     }
 
     /// A number with its interval; an end of it that is not finite is none, and the note says what it was.
-    #[must_use]
     pub fn estimated(name: impl Into<String>, unit: &str, estimate: Estimate) -> Self {
         let Estimate { median, low, high } = estimate;
         let figure = Self { low: finite(low), high: finite(high), ..Self::new(name, unit, median) };
@@ -209,7 +204,6 @@ impl Figure {
     }
 
     /// A number that does not exist, and why.
-    #[must_use]
     pub fn none(name: impl Into<String>, unit: &str, why: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -222,7 +216,6 @@ impl Figure {
     }
 
     /// With a note, behind the one that is there.
-    #[must_use]
     pub fn noted(self, note: impl Into<String>) -> Self {
         let note = note.into();
         let note =
@@ -233,19 +226,16 @@ impl Figure {
 
 impl Axis {
     /// Evenly divided.
-    #[must_use]
     pub fn linear(label: &str) -> Self {
         Self { label: label.to_owned(), scale: Scale::Linear }
     }
 
     /// Divided by powers of two.
-    #[must_use]
     pub fn log2(label: &str) -> Self {
         Self { label: label.to_owned(), scale: Scale::Log2 }
     }
 
     /// Divided by powers of ten.
-    #[must_use]
     pub fn log10(label: &str) -> Self {
         Self { label: label.to_owned(), scale: Scale::Log10 }
     }
@@ -253,13 +243,11 @@ impl Axis {
 
 impl Point {
     /// A point; its y is null if it is not finite.
-    #[must_use]
     pub fn new(x: f64, y: f64) -> Self {
         Self { x, y: finite(y), low: None, high: None }
     }
 
     /// A point with its interval; without a y if there is no estimate.
-    #[must_use]
     pub fn estimated(x: f64, estimate: Option<Estimate>) -> Self {
         Self {
             x,

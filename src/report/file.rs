@@ -38,9 +38,6 @@ const THROUGHPUTS: RangeInclusive<f64> = 1e-9..=1e24;
 impl Report {
     /// Reads a report from a file, or from standard input if the path is `-`. Keys that this version does not know are ignored; a value of
     /// an enumeration that it does not know is refused, as no minor version adds one.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] with the name of the file if it can't be read, is no report, or is one of a newer major version.
     pub fn read(path: &Path) -> Result<Self> {
         let refuse = |why: String| Error::Usage(format!("{} {}", path.display(), one_line(&why)));
         let mut json = Vec::new();
@@ -58,18 +55,12 @@ impl Report {
     }
 
     /// Reads several reports, on every core.
-    ///
-    /// # Errors
-    /// As [`Self::read`], of the first that can't be read.
     pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Self>> {
         let read: Vec<Result<Self>> = paths.par_iter().map(|path| Self::read(path)).collect();
         read.into_iter().collect()
     }
 
     /// The report that JSON is.
-    ///
-    /// # Errors
-    /// What is wrong with it, to stand behind its name.
     pub fn from_json(json: &[u8]) -> std::result::Result<Self, String> {
         // Some editors and shells put a byte order mark in front.
         let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
@@ -293,9 +284,6 @@ pub enum Destination {
 
 impl Destination {
     /// The destination that a path names, `-` being standard output. Leaves the file as it is.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if it is a folder or can't be written to.
     pub fn prepare(path: &Path) -> Result<Self> {
         let refuse = |why: &str| Err(Error::Usage(format!("{} {why}", path.display())));
         if path == Path::new("-") {
@@ -328,17 +316,11 @@ impl Destination {
 
     /// Writes a report: one line. A file is replaced at once, and stays as it was if that fails; it is worth replacing whenever there is more to
     /// keep.
-    ///
-    /// # Errors
-    /// [`Error::Machine`] if it can't be written: the disk is full. That nobody reads standard output any more is no error.
     pub fn write(&self, report: &Report) -> Result<()> {
         self.write_text(&(serde_json::to_string(report).expect("string keys") + "\n"))
     }
 
     /// Writes a text likewise.
-    ///
-    /// # Errors
-    /// As [`Self::write`].
     pub fn write_text(&self, text: &str) -> Result<()> {
         let bytes = text.as_bytes();
         let (name, written) = match self {
@@ -392,9 +374,6 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
 
 /// The file name of a template: `{adapter}` and `{host}` become the names in lower case, with a dash for whatever is not an ASCII letter or digit, `{time}`
 /// becomes 20261124T031500Z.
-///
-/// # Errors
-/// [`Error::Usage`] if there is another word in braces, or a brace alone.
 pub fn expand(
     template: &str,
     adapter: &str,

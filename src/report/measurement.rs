@@ -84,7 +84,6 @@ pub enum BoundBy {
 
 impl BoundBy {
     /// Its name in tables.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Launch => "launch",
@@ -125,7 +124,6 @@ pub enum Status {
 
 impl Status {
     /// Its name in tables.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -159,7 +157,6 @@ impl std::ops::AddAssign for Dropped {
 
 impl Dropped {
     /// What a member of a group has lost.
-    #[must_use]
     pub fn of(member: &measure::Member) -> Self {
         Self {
             clock: member.dropped_by_clock,
@@ -201,7 +198,6 @@ pub struct Derived {
 
 impl Measurement {
     /// Of a kernel at a size, before anything was done: skipped, without a reason or a sample.
-    #[must_use]
     pub fn new(kernel: &Kernel, elements: u64) -> Self {
         Self {
             id: kernel.id(elements),
@@ -237,13 +233,11 @@ impl Measurement {
     }
 
     /// The time of one dispatch in ns; none of a row that is not ok.
-    #[must_use]
     pub fn time_ns(&self) -> Option<Estimate> {
         self.over_repeats(self.samples_ns.iter().copied())
     }
 
     /// Its time over that of another member of its group, taken within rounds; none unless both are ok.
-    #[must_use]
     pub fn over(&self, other: &Self) -> Option<Estimate> {
         if other.status != Status::Ok || other.rounds_per_repeat != self.rounds_per_repeat {
             return None;
@@ -253,7 +247,6 @@ impl Measurement {
     }
 
     /// By how many ns its time exceeds that of another member of its group, taken within rounds; none unless both are ok.
-    #[must_use]
     pub fn less(&self, other: &Self) -> Option<Estimate> {
         if other.status != Status::Ok || other.rounds_per_repeat != self.rounds_per_repeat {
             return None;
@@ -271,7 +264,6 @@ impl Measurement {
     }
 
     /// What follows from the samples; none where they are too few for an estimate.
-    #[must_use]
     pub fn derived(&self) -> Option<Derived> {
         let Estimate { median, low, high } = self.time_ns()?;
         Some(Derived {
@@ -284,43 +276,36 @@ impl Measurement {
     }
 
     /// Median time of one element in ns.
-    #[must_use]
     pub fn ns_per_element(&self) -> Option<f64> {
         Some(self.derived()?.ns_per_element)
     }
 
     /// Median throughput in bytes per second.
-    #[must_use]
     pub fn bytes_per_second(&self) -> Option<f64> {
         Some(self.derived()?.bytes_per_second)
     }
 
     /// Median time of one dispatch in ns; infinite where there is none, so that it is never the fastest.
-    #[must_use]
     pub fn median_ns(&self) -> f64 {
         self.time_ns().map_or(f64::INFINITY, |time| time.median)
     }
 
     /// Its elements, to divide by.
-    #[must_use]
     pub fn elements_as_f64(&self) -> f64 {
         as_f64(self.elements)
     }
 
     /// The kernel's path: its id without a size.
-    #[must_use]
     pub fn path(&self) -> String {
         format!("{}/{}/{}/{}", self.direction, self.dtype, self.activation, self.variant)
     }
 
     /// The median time of the probe around its samples, in ns: the inverse of the core's clock. None without one.
-    #[must_use]
     pub fn probe_median_ns(&self) -> Option<f64> {
         stats::median(self.probe_ns.iter().flatten().copied())
     }
 
     /// The id of the group: direction, dtype and size.
-    #[must_use]
     pub fn group(&self) -> &str {
         self.id.match_indices('/').nth(2).map_or(&self.id, |(end, _)| &self.id[..end])
     }

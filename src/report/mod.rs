@@ -157,7 +157,6 @@ pub enum Profile {
 
 impl Profile {
     /// Its name on the command line.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Quick => "quick",
@@ -315,7 +314,6 @@ impl Report {
 }
 
 /// The JSON Schema (draft 2020-12) of a report, as published in `schema/report-2.schema.json`.
-#[must_use]
 pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Report).to_value()
 }

@@ -29,7 +29,6 @@ pub struct Tool {
 
 impl Tool {
     /// This program.
-    #[must_use]
     pub fn this() -> Self {
         let known = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Self {

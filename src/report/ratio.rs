@@ -65,7 +65,6 @@ pub enum Quantity {
 
 impl Quantity {
     /// Its name in ids.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Stream => "stream",
@@ -278,7 +277,6 @@ impl Ratio {
     }
 
     /// The figure with its interval.
-    #[must_use]
     pub fn estimate(&self) -> Estimate {
         Estimate { median: self.value, low: self.low, high: self.high }
     }

@@ -82,7 +82,6 @@ pub struct DerivedRidge {
 
 impl Ridge {
     /// Before anything was done: skipped, without a reason or a sample.
-    #[must_use]
     pub fn new(direction: &str, dtype: &str, chain: String) -> Self {
         Self {
             id: format!("ridge/{direction}/{dtype}"),
@@ -106,7 +105,6 @@ impl Ridge {
     }
 
     /// Time of one dispatch at one of the points, in ns.
-    #[must_use]
     pub fn time_ns(&self, point: &RidgeTime) -> Option<Estimate> {
         (self.status == Status::Ok)
             .then(|| stats::of_rounds(point.samples_ns.iter().copied(), self.rounds_per_repeat))
@@ -114,7 +112,6 @@ impl Ridge {
     }
 
     /// What follows beside the copy and the chain that it names; none unless all are ok, at least three k were timed, and the time grows with k.
-    #[must_use]
     pub fn derived(
         &self,
         measurements: &[Measurement],

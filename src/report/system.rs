@@ -46,7 +46,6 @@ pub struct Cpu {
 
 impl System {
     /// Looks at this machine.
-    #[must_use]
     pub fn of_this_machine() -> Self {
         let mut system = sysinfo::System::new().ok();
         if let Some(system) = &mut system {

@@ -24,9 +24,6 @@ const FARTHEST_IN_F16: i32 = 20;
 const BINS: u64 = 52;
 
 /// One kernel, compared.
-///
-/// # Errors
-/// If the adapter can't run it, the shader does not compile, or the device fails; a result that is wrong is in the answer.
 pub fn of(
     gpu: &Gpu,
     kernel: Kernel,

@@ -71,7 +71,6 @@ pub struct Found {
 
 /// The groups of a profile: the headline, both activations forward with exp2, both backward; then every other op. A filter keeps the ops whose id it
 /// matches, and those that ridges runner.
-#[must_use]
 pub fn groups(
     profile: Profile,
     filter: Option<&Regex>,
@@ -122,7 +121,6 @@ fn all_groups(profile: Profile) -> Vec<Group> {
 
 impl Group {
     /// What it is called in progress.
-    #[must_use]
     pub fn name(&self) -> String {
         let names: Vec<&str> = self.ops.iter().map(|op| op.name).collect();
         format!("arithmetic/{}: {}", self.dtype.name(), names.join(", "))
@@ -136,7 +134,6 @@ impl Group {
 }
 
 /// The rows of all groups, none of them reached; that of fma itself stands in the first group of its dtype.
-#[must_use]
 pub fn rows(groups: &[Group]) -> Vec<Arithmetic> {
     let mut rows: Vec<Arithmetic> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
@@ -167,9 +164,6 @@ pub struct Measuring<'a> {
 impl<'gpu> Measuring<'gpu> {
     /// Times a group and writes what was found into its rows. What can't be done and what is wrong stands there; the first that was wrong is
     /// returned.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn measure(
         &self,
         group: &Group,

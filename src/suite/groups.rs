@@ -53,7 +53,6 @@ impl Member {
     }
 
     /// The kernel's id with a suffix for what is not the default.
-    #[must_use]
     pub fn id(&self, elements: u64) -> String {
         let checked = if self.checks == ShaderChecks::Checked { "/checked" } else { "" };
         let inputs = match self.distribution {
@@ -66,14 +65,12 @@ impl Member {
 
 impl Group {
     /// What it is called in progress: the part of the ids that its members share.
-    #[must_use]
     pub fn name(&self) -> String {
         kernel::group_id(self.direction, self.dtype, self.elements)
     }
 }
 
 /// The default variant of every activation that has this direction, the copy first.
-#[must_use]
 pub fn default_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
     let copy = direction.copy();
     let mut activations: Vec<&'static Activation> = ACTIVATIONS.iter().collect();
@@ -97,7 +94,6 @@ fn all_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
 
 /// The groups of a profile, in the order in which they are measured. A filter keeps the members whose id it matches, the copies of
 /// the groups that they are in, and those that ridges are measured against.
-#[must_use]
 pub fn groups(
     profile: Profile,
     is_software: bool,

@@ -68,9 +68,6 @@ fn random_block(seed: u64, bytes: usize) -> Vec<u8> {
 }
 
 /// What a dispatch costs that does next to nothing: behind another one in a pass, and alone from submission to completion.
-///
-/// # Errors
-/// If the device fails.
 pub fn dispatch_overhead(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<DispatchOverhead>> {
     let (workload, _tensors) =
         workload(gpu, NEXT_TO_NOTHING, Shape::default(), &random_block(seed, 64))?;
@@ -91,9 +88,6 @@ pub fn dispatch_overhead(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<Dis
 }
 
 /// The throughput of copy by size, of at most so many elements, and from how many bytes on it stands still.
-///
-/// # Errors
-/// If the device fails.
 pub fn scan(
     gpu: &Gpu,
     shape: Shape,

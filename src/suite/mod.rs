@@ -74,7 +74,6 @@ pub struct Settings {
 
 impl Settings {
     /// What a profile covers where nothing else is said.
-    #[must_use]
     pub fn of(profile: Profile) -> Self {
         let is_quick = profile == Profile::Quick;
         Self {
@@ -94,7 +93,6 @@ impl Settings {
 
     /// With the shapes of a report, if it was measured on this adapter: the best shape is found by measuring, and two that are nearly as good give
     /// other ratios.
-    #[must_use]
     pub fn in_shapes_of(mut self, report: &Report, facts: &AdapterFacts) -> Self {
         if report.adapter.is_like(facts) {
             for direction in Direction::ALL {
@@ -116,9 +114,6 @@ pub trait Watch {
     fn step(&mut self, what: &str, done: usize, of: usize) -> bool;
 
     /// After each group, with the report so far, and once more at the end.
-    ///
-    /// # Errors
-    /// If it can't be kept: the run then ends.
     fn keep(&mut self, report: &Report, is_last: bool) -> Result<()>;
 }
 
@@ -136,9 +131,6 @@ impl Watch for () {
 /// Measures on what `open` opens, once for each device of the settings. There is a report as soon as there is a device: of an interrupted run, or of
 /// one that the machine ended, it holds what was done, and the rows that were not reached say so. The error is what ended the run, or,
 /// when all is done, the first kernel that was wrong or did not compile.
-///
-/// # Errors
-/// If no device can be opened, or if the filter matches nothing.
 pub fn run(
     open: &mut dyn FnMut() -> Result<Gpu>,
     settings: &Settings,
@@ -160,7 +152,6 @@ pub fn run(
 }
 
 /// The ids of all rows of a profile that a filter matches, with the copies beside them.
-#[must_use]
 pub fn ids(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Vec<String> {
     let Planned { groups, chains, planned_ridges } = Planned::new(profile, is_software, filter);
     let measured = groups
@@ -766,7 +757,6 @@ fn validation(accuracy: &Accuracy) -> Validation {
 }
 
 /// A report without a row, for claims.
-#[must_use]
 pub fn report_of_claims(gpu: &Gpu, profile: Profile, seed: u64) -> Report {
     let settings = Settings { seed, ..Settings::of(profile) };
     Report { claims: Vec::new(), ..empty_report(gpu, &settings, &Planned::NOTHING) }

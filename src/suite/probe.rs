@@ -35,10 +35,6 @@ pub struct Probe {
 impl Probe {
     /// Finds the steps for which it takes about a quarter of a millisecond, or more, if it takes more for its time to be that of its steps; or takes
     /// those of an earlier device, so that times of both compare.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] with the reason if its time does not grow with its steps, or if the clock gives none; [`Error::Mismatch`] if it
-    /// computes something else; or if the device fails.
     pub fn new(gpu: &Gpu, seed: u64, found: Option<u32>) -> Result<Self> {
         let elements = if gpu.facts.is_software { ELEMENTS_ON_CPU } else { ELEMENTS };
         let runner = ChainRunner::new(gpu, Chain::FMA, elements, seed)?;

@@ -48,7 +48,6 @@ pub struct Sampled<'a> {
 
 impl Sampled<'_> {
     /// Why no time that follows from them can be right.
-    #[must_use]
     pub fn complaint(&self, circumstances: &Circumstances) -> Option<String> {
         self.clock_stands()
             .or_else(|| self.too_few_quanta(circumstances.quantum_ns))
@@ -56,7 +55,6 @@ impl Sampled<'_> {
     }
 
     /// What to know of those that are missing.
-    #[must_use]
     pub fn note(&self) -> Option<String> {
         let Dropped { clock, probe, .. } = self.dropped;
         (clock + probe > 0).then(|| {
@@ -145,7 +143,6 @@ pub fn judge(group: &mut [Measurement], circumstances: &Circumstances) {
 }
 
 /// Why a bandwidth over inputs of which such a share is distinct is not to be trusted.
-#[must_use]
 pub fn compressible(distinct_share: f64) -> Option<String> {
     (distinct_share < LEAST_DISTINCT).then(|| {
         format!(

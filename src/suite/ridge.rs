@@ -50,7 +50,6 @@ pub struct Found {
 }
 
 /// The ridges of a profile.
-#[must_use]
 pub fn planned_ridges(profile: Profile, filter: Option<&Regex>) -> Vec<PlannedRidge> {
     if profile == Profile::Quick {
         return Vec::new();
@@ -67,25 +66,21 @@ impl PlannedRidge {
     }
 
     /// The dtype of the chain whose steps it runs.
-    #[must_use]
     pub fn computed_in(self) -> Dtype {
         self.dtype.computed_in()
     }
 
     /// Whether it is of a group, and so needs its copy.
-    #[must_use]
     pub fn is_beside(self, direction: Direction, dtype: Dtype) -> bool {
         (self.direction, self.dtype) == (direction, dtype)
     }
 
     /// Whether it runs the steps of an op.
-    #[must_use]
     pub fn runs(self, op: &Op, dtype: Dtype) -> bool {
         self.op().name == op.name && self.computed_in() == dtype
     }
 
     /// Its row, not reached yet.
-    #[must_use]
     pub fn row(self) -> Ridge {
         let chain = Chain::new(self.op(), self.computed_in(), 1).path();
         Ridge::new(self.direction.name(), self.dtype.name(), chain)
@@ -134,9 +129,6 @@ pub struct Setting<'a> {
 impl Setting<'_> {
     /// Times one ridge on one device and writes what was found into its row. What can't be done and what is wrong stands there; what is wrong is
     /// returned.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn measure(
         &self,
         planned: PlannedRidge,

@@ -55,9 +55,6 @@ pub struct Ranking<'gpu> {
 
 impl<'gpu> Ranking<'gpu> {
     /// Tensors of at most so many elements.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] if there is no room for them.
     pub fn new(gpu: &'gpu Gpu, dtype: Dtype, most: u64, seed: u64) -> Result<Self> {
         let [all, best] = elements(gpu).map(|elements| elements.min(most));
         let tensors = |elements| SharedTensors::new(gpu, dtype, elements, seed);
@@ -70,9 +67,6 @@ impl<'gpu> Ranking<'gpu> {
 
     /// All candidates on one kernel, then the best of them once more: the fastest of many is often the luckiest, and caches end somewhere. Of the last the
     /// fastest is chosen, of a tie the first candidate. A shape that it is in already is measured among the best, however good it is.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn rank(
         &mut self,
         kernel: Kernel,
@@ -116,9 +110,6 @@ fn chosen(trials: &mut [ShapeTrial]) -> Option<&mut ShapeTrial> {
 
 /// The shape that the kernels of a direction are measured in: the fastest for its copy in f32, on at most so many
 /// elements. And what was tried.
-///
-/// # Errors
-/// If the device fails, or has no room for the tensors.
 pub fn choose(
     gpu: &Gpu,
     direction: Direction,

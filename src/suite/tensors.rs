@@ -30,18 +30,12 @@ type Key = (Role, Option<&'static str>, Option<&'static str>);
 
 impl<'gpu> SharedTensors<'gpu> {
     /// A tensors without inputs yet.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Unsupported`] if the device has no room for a result, an input and as much again.
     pub fn new(gpu: &'gpu Gpu, dtype: Dtype, elements: u64, seed: u64) -> Result<Self> {
         gpu.ensure_room(elements.saturating_mul(4 * dtype.element_bytes()))?;
         Ok(Self { gpu, dtype, elements, seed, tensors: HashMap::new(), spent: Spent::default() })
     }
 
     /// The kernel on this tensors's tensors, after every element of its result was found right, and how right.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Mismatch`] if one was not; [`crate::error::Error::Unsupported`] if the device can't; or if it fails.
     pub fn checked_workload(
         &mut self,
         kernel: Kernel,
@@ -69,9 +63,6 @@ impl<'gpu> SharedTensors<'gpu> {
     }
 
     /// [`Self::checked_workload`] in another shape, unchecked: to rank shapes of a kernel that was checked in one.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Unsupported`] if the device can't; or if it fails.
     pub fn workload(&mut self, kernel: Kernel, shape: Shape) -> Result<Workload> {
         let inputs = Inputs::normal(self.seed);
         let began = Instant::now();

@@ -53,17 +53,11 @@ impl Memory {
 
 impl<'gpu> ChainRunner<'gpu> {
     /// Compiles the chain for tensors of so many elements, uniform in the op's range.
-    ///
-    /// # Errors
-    /// If the adapter lacks a feature or room, the shader does not compile, or the device fails.
     pub fn new(gpu: &'gpu Gpu, chain: Chain, elements: u64, seed: u64) -> Result<Self> {
         Self::shaped(gpu, chain, Shape::default(), elements, seed)
     }
 
     /// [`Self::new`] in workgroups of another size.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
     pub fn shaped(
         gpu: &'gpu Gpu,
         chain: Chain,
@@ -76,9 +70,6 @@ impl<'gpu> ChainRunner<'gpu> {
     }
 
     /// [`Self::new`] of a WGSL text that stands in for the chain's own, always checked: how tests plant faults.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
     pub fn planted(
         gpu: &'gpu Gpu,
         chain: Chain,
@@ -91,9 +82,6 @@ impl<'gpu> ChainRunner<'gpu> {
     }
 
     /// The same chain on the same tensors, with another number of words a lane.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
     pub fn with_words(&self, words: u32) -> Result<Self> {
         let chain = Chain { words, ..self.chain };
         let memory = Rc::clone(&self.memory);
@@ -113,23 +101,16 @@ impl<'gpu> ChainRunner<'gpu> {
     }
 
     /// How its words are spread over invocations.
-    #[must_use]
     pub fn shape(&self) -> Shape {
         self.compiled.shape
     }
 
     /// The workload of so many steps.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn at(&self, steps: u32) -> Result<Workload> {
         self.with(&self.chain, steps)
     }
 
     /// Writes down its shader under a name.
-    ///
-    /// # Errors
-    /// If that can't be written.
     pub fn dump(&self, dump: &Dump, name: &str) -> Result<String> {
         dump.write(name, &self.chain.wgsl(), &self.shape().constants(1), ShaderChecks::Trusted)
     }
@@ -140,9 +121,6 @@ impl<'gpu> ChainRunner<'gpu> {
 
     /// [`Self::at`], after its results were compared with f64: those of a sample of the elements, as they are timed; and of the fma chain all,
     /// with a factor that remembers each step.
-    ///
-    /// # Errors
-    /// [`Error::Mismatch`] if one is farther off than WGSL allows; or if the device fails.
     pub fn checked_at(&self, steps: u32) -> Result<Workload> {
         let workload = self.at(steps)?;
         self.check(&self.chain, &workload, steps)?;

@@ -86,7 +86,6 @@ pub struct At {
 }
 
 /// Sorts kernels into domains. Kernels that read a mask are in none: their first operand is one bit, which any validation exhausts.
-#[must_use]
 pub fn domains(kernels: &[Kernel]) -> Vec<Domain> {
     let mut domains: Vec<Domain> = Vec::new();
     for kernel in kernels.iter().filter(|kernel| !kernel.inputs().any(Role::is_mask)) {
@@ -128,7 +127,6 @@ fn patterns(kernel: &Kernel) -> u64 {
 
 impl Domain {
     /// The beginning of its sweep.
-    #[must_use]
     pub fn start(&self) -> Position {
         Position {
             kernels: self.kernels.iter().map(Kernel::path).collect(),
@@ -138,7 +136,6 @@ impl Domain {
     }
 
     /// Whether the kernel is among them.
-    #[must_use]
     pub fn contains(&self, kernel: &Kernel) -> bool {
         self.kernels.iter().any(|own| own.path() == kernel.path())
     }
@@ -149,9 +146,6 @@ impl Domain {
 }
 
 /// Goes on from `position` until every input is done, or until `go_on`, which is told the position after every chunk, says no.
-///
-/// # Errors
-/// If the device fails; `position` then holds what was found before.
 pub fn run(
     gpu: &Gpu,
     domain: &Domain,

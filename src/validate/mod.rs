@@ -100,13 +100,11 @@ pub struct Judged {
 
 impl Accuracy {
     /// Whether everything is as it must be.
-    #[must_use]
     pub fn is_right(&self) -> bool {
         self.violations == 0 && !self.guard_broken
     }
 
     /// Mean error in ULP, over results that are normal; 0 if there are none.
-    #[must_use]
     pub fn mean_ulp(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a mean over fewer than 2^53 elements")]
         let count = self.ulp_count.max(1) as f64;
@@ -115,7 +113,6 @@ impl Accuracy {
 
     /// How good it is beyond being right: A within 3 ULP, B within what a driver's plain exp explains (6 + 1.2 |x| ULP), C within the bound.
     /// None if it is wrong.
-    #[must_use]
     pub fn tier(&self) -> Option<char> {
         match (self.is_right(), self.max_ulp.value <= 3.0, self.exceeds_plain_exp) {
             (false, ..) => None,
@@ -273,7 +270,6 @@ impl Accuracy {
     }
 
     /// What is wrong, with everything that is needed to see it again; nothing if all is right.
-    #[must_use]
     pub fn complaint(&self, kernel: &Kernel, seed: u64) -> Option<String> {
         if let Some(violation) = &self.first_violation {
             let (violations, inputs) = (self.violations, self.inputs);
@@ -298,7 +294,6 @@ impl Extreme {
 
 impl Judged {
     /// Index, inputs in decimal and bits, what is allowed, and what is there.
-    #[must_use]
     pub fn sentence(&self, kernel: &Kernel) -> String {
         let dtype = kernel.dtype;
         let digits = dtype.element_size() * 2;
@@ -335,7 +330,6 @@ fn null_is_nan<'de, D: serde::Deserializer<'de>>(value: D) -> std::result::Resul
 
 /// Compares a piece of a result with the reference. `first` holds x or the saved tensor, `dy` is empty in a forward pass; all are
 /// bytes of the same elements, of which the first has index `start`.
-#[must_use]
 pub fn compare(kernel: &Kernel, start: u64, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
     let elements = actual.len() / kernel.dtype.element_size();
     let chunks: Vec<Accuracy> = (0..elements.div_ceil(THREAD_CHUNK))
@@ -621,9 +615,6 @@ pub(crate) fn sentinel(gpu: &Gpu, tensor: &Tensor, dtype: Dtype) -> Result<()> {
 
 /// Sentinels what the kernel's workload writes, runs it once, and compares every element with the reference. `tensors` are those that it is
 /// bound to.
-///
-/// # Errors
-/// If the device fails. What is wrong with the result is in the answer.
 pub fn check(
     gpu: &Gpu,
     kernel: &Kernel,
@@ -712,9 +703,6 @@ pub(crate) fn compare_mask(
 }
 
 /// [`check`], with anything wrong as an error.
-///
-/// # Errors
-/// [`Error::Mismatch`] with the first wrong element, or if the device fails.
 pub fn ensure_right(
     gpu: &Gpu,
     kernel: &Kernel,
@@ -750,7 +738,6 @@ pub struct Trial<'a> {
 
 impl Trial<'_> {
     /// A trial of `elements` elements in the default shape.
-    #[must_use]
     pub fn new(gpu: &Gpu, kernel: Kernel, inputs: Inputs, elements: u64) -> Self {
         Self {
             kernel,
@@ -764,18 +751,12 @@ impl Trial<'_> {
     }
 
     /// Makes the tensors, uploads the inputs, runs the kernel and compares every element.
-    ///
-    /// # Errors
-    /// If the adapter can't run it, the shader does not compile, or the device fails.
     pub fn run(&self, gpu: &Gpu) -> Result<Accuracy> {
         let (workload, tensors) = self.prepare(gpu)?;
         check(gpu, &self.kernel, &workload, &tensors.iter().collect::<Vec<_>>(), &self.inputs)
     }
 
     /// [`Self::run`] with an answer for each of so many equal parts of the tensors. The result alone is compared, no mask and no guard.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
     ///
     /// # Panics
     /// If the parts are not equal.
@@ -834,9 +815,6 @@ impl Trial<'_> {
 }
 
 /// What a kernel makes of one input, given by its bits, and whether that is right.
-///
-/// # Errors
-/// As [`Trial::run`].
 pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(Judged, bool)> {
     let inputs =
         Inputs { distribution: Distribution::Bits { first: first_bits, dy: dy_bits }, seed: 0 };

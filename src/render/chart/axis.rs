@@ -26,19 +26,16 @@ pub enum Scale {
 
 impl Axis {
     /// An axis on which no value has to be.
-    #[must_use]
     pub fn new(label: &str, scale: Scale) -> Self {
         Self { label: label.to_owned(), scale, holds: None, least: None }
     }
 
     /// With a value that is to be on it.
-    #[must_use]
     pub fn holding(self, value: f64) -> Self {
         Self { holds: Some(value), ..self }
     }
 
     /// With all values below that told together.
-    #[must_use]
     pub fn above(self, least: f64) -> Self {
         Self { least: Some(least), ..self }
     }
@@ -296,7 +293,6 @@ fn label(value: f64, decimals: usize) -> String {
 }
 
 /// A number with at most three significant digits and no more than it has.
-#[must_use]
 pub fn number(value: f64) -> String {
     let magnitude = value.abs();
     if value == 0.0 {
