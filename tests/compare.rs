@@ -142,9 +142,9 @@ fn what_takes_longer_is_slower_and_exchanged_faster() {
                 // The ratio is that of sigmoid.
                 let is_changed = row.id.contains("sigmoid") || row.id.starts_with("ratio/");
                 sigmoids += u32::from(is_changed);
-                assert_eq!(row.summary == verdict, is_changed, "{row:?}");
+                assert_eq!(row.verdict == verdict, is_changed, "{row:?}");
                 assert!(
-                    is_changed || matches!(row.summary, Verdict::Same | Verdict::Ambiguous),
+                    is_changed || matches!(row.verdict, Verdict::Same | Verdict::Ambiguous),
                     "{row:?}"
                 );
             }
@@ -157,7 +157,7 @@ fn what_takes_longer_is_slower_and_exchanged_faster() {
 fn what_is_the_same_is_called_so() {
     let comparison = compared(&made(PLAIN), &made(Made { seed: 2, ..PLAIN }));
     assert_eq!(comparison.count(Verdict::Faster) + comparison.count(Verdict::Slower), 0);
-    assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.summary == Verdict::Same));
+    assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.verdict == Verdict::Same));
     let itself = compared(&made(PLAIN), &made(PLAIN));
     assert!(itself.others[0].rows.iter().all(|row| row.ratio == Some(1.0)));
     assert!(itself.others[0].differences.is_empty(), "{:?}", itself.others[0].differences);
@@ -168,11 +168,11 @@ fn a_clock_that_changed_moves_times_and_nothing_that_is_judged() {
     let (base, new) = (made(PLAIN), made(Made { seed: 2, clock: 1.3, ..PLAIN }));
     let comparison = compared(&base, &new);
     assert_eq!(comparison.count(Verdict::Slower), 0);
-    assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.summary == Verdict::Same));
+    assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.verdict == Verdict::Same));
     let absolute = [Quantity::NsPerElement, Quantity::FmaStepPs];
     for row in absolute.into_iter().flat_map(|quantity| rows(&comparison, quantity)) {
         assert_eq!(
-            (row.summary, row.reason),
+            (row.verdict, row.reason),
             (Verdict::Incomparable, Some(Reason::ClockDiffers)),
             "{row:?}"
         );
@@ -188,7 +188,7 @@ fn a_clock_that_changed_moves_times_and_nothing_that_is_judged() {
     slower.arithmetic.iter_mut().for_each(|rate| rate.own.probe_ns.fill(Some(2.5e5 * 1.01)));
     let comparison = compared(&base, &slower);
     assert!(absolute.iter().all(|quantity| rows(&comparison, *quantity).count() > 0
-        && rows(&comparison, *quantity).all(|row| row.summary == Verdict::Slower)));
+        && rows(&comparison, *quantity).all(|row| row.verdict == Verdict::Slower)));
     // Without one it is not known.
     slower.measurements.iter_mut().for_each(|row| row.probe_ns.clear());
     slower.arithmetic.iter_mut().for_each(|rate| rate.own.probe_ns.clear());
@@ -223,7 +223,7 @@ fn other_adapters_are_judged_by_what_has_no_clock_in_it() {
         .iter_mut()
         .for_each(|row| row.shape = Some(Shape { workgroup_size: 64, words_per_invocation: 4 }));
     let comparison = compared(&base, &new);
-    assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.summary == Verdict::Same));
+    assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.verdict == Verdict::Same));
     assert!(
         rows(&comparison, Quantity::NsPerElement)
             .all(|row| row.reason == Some(Reason::OtherAdapter))
@@ -257,7 +257,7 @@ fn rows_of_one_report_are_listed() {
     assert_eq!(other.only_new, [added]);
     assert!(!comparison.has_all());
     let row = other.rows.iter().find(|row| row.id == failed).expect("a row of both");
-    assert_eq!((row.summary, row.reason), (Verdict::Incomparable, Some(Reason::NotMeasured)));
+    assert_eq!((row.verdict, row.reason), (Verdict::Incomparable, Some(Reason::NotMeasured)));
     assert_eq!(row.next.as_deref(), Some("new: it is failed: 3 wrong results"));
     assert!(compared(&base, &base).has_all());
 }
@@ -318,7 +318,7 @@ fn one_device_each_is_ambiguous_unless_the_effect_is_large() {
     let base = made(one);
     let comparison = compared(&base, &made(Made { seed: 2, sigmoid: 1.05, ..one }));
     for row in rows(&comparison, Quantity::OverCopy) {
-        assert_eq!(row.summary, Verdict::Ambiguous, "{row:?}");
+        assert_eq!(row.verdict, Verdict::Ambiguous, "{row:?}");
         assert!(row.next.as_ref().is_some_and(|next| next.contains("repeats")), "{row:?}");
     }
     let text = words::text(&comparison);
@@ -328,7 +328,7 @@ fn one_device_each_is_ambiguous_unless_the_effect_is_large() {
     );
     let comparison = compared(&base, &made(Made { seed: 2, sigmoid: 1.5, ..one }));
     let sigmoids = rows(&comparison, Quantity::OverCopy).filter(|row| row.id.contains("sigmoid"));
-    assert!(sigmoids.map(|row| row.summary).all(|verdict| verdict == Verdict::Slower));
+    assert!(sigmoids.map(|row| row.verdict).all(|verdict| verdict == Verdict::Slower));
 }
 
 #[test]
