@@ -14,7 +14,7 @@ use actbench::error::{Error, Exit, Result};
 use actbench::gpu::{Choice, Gpu, ShaderChecks, Shape, Workload};
 use actbench::kernels::activation::Direction;
 use actbench::kernels::dtype::Dtype;
-use actbench::kernels::inputs::{DEFAULT_SEED, Distribution};
+use actbench::kernels::inputs::DEFAULT_SEED;
 use actbench::kernels::kernel::{self, Kernel};
 use actbench::measure;
 use actbench::render::table;
@@ -305,12 +305,8 @@ impl Timed {
             Some(tensors) => tensors,
             None => tensors.insert(SharedTensors::new(gpu, kernel.dtype, elements, DEFAULT_SEED)?),
         };
-        let (workload, _) = tensors.checked_workload(
-            kernel,
-            Shape::default(),
-            ShaderChecks::Trusted,
-            Distribution::Normal,
-        )?;
+        let (workload, _) =
+            tensors.checked_workload(kernel, Shape::default(), ShaderChecks::Trusted)?;
         let once = measure::time_once(gpu, &workload, 1)?;
         Ok(Self {
             workload,

@@ -18,7 +18,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks};
 use crate::kernels::dtype::Dtype;
-use crate::render::table::interval;
+use crate::render::numbers::interval;
 use crate::report::{Figure, Outcome};
 
 /// The claim.

@@ -11,7 +11,7 @@ use super::{Context, Experiment, Findings, Group, over_seeds, told_rate};
 use crate::error::Result;
 use crate::kernels::activation::Activation;
 use crate::measure::stats::{self, Estimate};
-use crate::render::table::number;
+use crate::render::numbers::number;
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 
 pub(super) const CLAIM: Experiment = Experiment {

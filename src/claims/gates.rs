@@ -11,7 +11,7 @@ use super::{Context, Experiment, Findings};
 use crate::error::Result;
 use crate::kernels::dtype::Dtype;
 use crate::measure::stats::Estimate;
-use crate::render::table::{number, ratio};
+use crate::render::numbers::{number, ratio};
 use crate::report::{Axis, Outcome, Plot, Point, Series};
 
 /// The claim.

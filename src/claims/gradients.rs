@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Sequence;
 use crate::kernels::activation::Activation;
 use crate::measure::stats::Estimate;
-use crate::render::table::{interval, number, ratio};
+use crate::render::numbers::{interval, number, ratio};
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 
 pub(super) const CLAIM: Experiment = Experiment {

@@ -13,7 +13,7 @@ use crate::kernels::activation::{Activation, Direction};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Kernel;
 use crate::measure::stats::Estimate;
-use crate::render::table::ratio;
+use crate::render::numbers::ratio;
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 
 pub(super) const CLAIM: Experiment = Experiment {

@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::measure::Plan;
 use crate::measure::stats::{self, Estimate};
-use crate::render::table::interval;
+use crate::render::numbers::interval;
 use crate::report::{Claim, Figure, Outcome, Plot, Status};
 
 /// A claim, and the experiment that tests it.

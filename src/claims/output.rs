@@ -16,7 +16,7 @@ use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
 use crate::kernels::activation::Activation;
 use crate::kernels::bounds::Allowed;
 use crate::kernels::dtype::{Dtype, Format};
-use crate::render::table::{number, ratio};
+use crate::render::numbers::{number, ratio};
 use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 
 /// The claim.

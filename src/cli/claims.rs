@@ -10,8 +10,9 @@ use actbench::claims::{CLAIMS, Context, Experiment, Extent};
 use actbench::error::{Error, Exit, Result};
 use actbench::kernels::inputs::DEFAULT_SEED;
 use actbench::render::claim;
-use actbench::report::{Destination, Profile, Report, RunStatus, Status};
-use actbench::suite;
+use actbench::render::reasons::sentence;
+use actbench::report::{Destination, Profile, Reason, Report, RunStatus, Status};
+use actbench::suite::{self, Planned, Settings};
 use clap::{Args, ValueEnum};
 
 use super::{Adapter, print, say};
@@ -122,9 +123,13 @@ impl Arguments {
         let gpu = self.adapter.open()?;
         let (profile, extent) = match self.profile {
             Trial::Quick => (Profile::Quick, Extent::Quick),
-            Trial::Full => (Profile::Full, Extent::Full),
+            Trial::Full => (Profile::Standard, Extent::Full),
         };
-        let mut report = suite::report_of_claims(&gpu, profile, self.seed);
+        let mut report = suite::empty_report(
+            &gpu,
+            &Settings { seed: self.seed, ..Settings::of(profile) },
+            &Planned::default(),
+        );
         report.claims = experiments.iter().map(|experiment| experiment.pending()).collect();
         report.run.status = RunStatus::Complete;
         report.run.reason = None;
@@ -138,7 +143,7 @@ impl Arguments {
         for (index, experiment) in experiments.iter().enumerate() {
             if interrupted.load(Ordering::Relaxed) {
                 report.run.status = RunStatus::Interrupted;
-                report.run.reason = Some("interrupted".to_owned());
+                report.run.reason = Some(Reason::Interrupted);
                 break;
             }
             say(&format!(
@@ -152,13 +157,15 @@ impl Arguments {
             report.claims[index] = claim;
             if let Some(error) = error {
                 report.run.status = RunStatus::Failed;
-                report.run.reason = Some(error.to_string());
+                report.run.reason = Some(Reason::from(&error));
                 ended = Some(error);
                 break;
             }
         }
-        let unreached =
-            format!("not reached: {}", report.run.reason.as_deref().unwrap_or_default());
+        let unreached = format!(
+            "not reached: {}",
+            report.run.reason.as_ref().map(sentence).unwrap_or_default()
+        );
         for claim in report.claims.iter_mut().filter(|claim| claim.is_pending()) {
             claim.reason = Some(unreached.clone());
         }

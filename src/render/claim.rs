@@ -7,7 +7,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use super::chart::{Axis, Chart, Line, LineChart, Look, Point, Scale};
 use super::section::{Picture, RELU, SIGMOID};
 use crate::render::grid::{Block, Grid};
-use crate::render::table::number;
+use crate::render::numbers::number;
 use crate::render::text::{COLUMNS, plain, wrapped};
 use crate::report::{Axis as ClaimAxis, Claim, Figure, Plot, Report, Scale as ClaimScale, Status};
 

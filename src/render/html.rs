@@ -7,8 +7,10 @@ use super::chart::{self, Size};
 use super::claim;
 use super::section::{CLAIMS, Picture, SECTIONS, Section};
 use crate::render::grid::Grid;
-use crate::render::table;
+use crate::render::numbers;
+use crate::render::reasons::sentence;
 use crate::render::text::plain;
+use crate::render::{summary, table};
 use crate::report::provenance::Tool;
 use crate::report::{Report, RunStatus};
 
@@ -72,23 +74,23 @@ fn head(report: &Report) -> Markup {
         @if report.run.status != RunStatus::Complete {
             p.warning {
                 strong { "Incomplete. " }
-                (plain(report.run.reason.as_deref().unwrap_or("It is not known why.")))
+                (plain(&report.run.reason.as_ref().map(sentence).unwrap_or_default()))
             }
         }
     }
 }
 
 fn summary(report: &Report) -> Markup {
-    let text = table::summary(report);
-    let mut lines = text
-        .as_deref()
-        .unwrap_or("There is no summary: this report has no valid figure for one.")
-        .lines();
+    let mut lines = summary::lines(report);
+    if lines.is_empty() {
+        lines.push("There is no summary: this report has no valid figure for one.".to_owned());
+    }
+    let mut lines = lines.iter();
     html! {
         section.summary #summary {
             h2 { "Summary" }
-            p.sentence { (plain(lines.next().unwrap_or_default())) }
-            @let others: Vec<&str> = lines.collect();
+            p.sentence { (plain(lines.next().expect("one at least"))) }
+            @let others: Vec<&String> = lines.collect();
             @if !others.is_empty() {
                 ul { @for line in others { li { (plain(line)) } } }
             }
@@ -218,7 +220,7 @@ fn provenance(report: &Report) -> Markup {
                 }
             }
             @if !report.run.notes.is_empty() {
-                ul.notes { @for note in &report.run.notes { li { (plain(note)) } } }
+                ul.notes { @for note in &report.run.notes { li { (plain(&sentence(note))) } } }
             }
         }
     }
@@ -233,7 +235,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
     let cores = system
         .cpu
         .logical_cores
-        .map(|cores| format!(", {}", table::counted(cores.into(), "hardware thread")));
+        .map(|cores| format!(", {}", numbers::counted(cores.into(), "hardware thread")));
     let tick = report.clock.period_ns.map(|ns| format!(", a tick of {ns} ns")).unwrap_or_default();
     let quantum =
         report.clock.quantum_ns.map(|ns| format!(", steps of {ns} ns")).unwrap_or_default();
@@ -253,7 +255,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("clock and dispatch_overhead", clock_and_overhead(report) + &tick + &quantum),
         (
             "profile",
-            format!("{}, {}", run.profile.name(), table::counted(run.repeats.into(), "device")),
+            format!("{}, {}", run.profile.name(), numbers::counted(run.repeats.into(), "device")),
         ),
         ("begun", run.started_at.to_string()),
         ("time", table::foot(report).lines().next().unwrap_or_default().to_owned()),
@@ -316,8 +318,8 @@ fn clock_and_overhead(report: &Report) -> String {
         None => timed_by,
         Some(dispatch_overhead) => format!(
             "{timed_by}; a dispatch of next to nothing takes {} behind another, {} from submission to completion",
-            table::duration(dispatch_overhead.dispatch_ns.median),
-            table::duration(dispatch_overhead.submit_to_complete_ns.median)
+            numbers::duration(dispatch_overhead.dispatch_ns.median),
+            numbers::duration(dispatch_overhead.submit_to_complete_ns.median)
         ),
     }
 }

@@ -12,8 +12,11 @@ mod gbench;
 pub mod grid;
 mod html;
 mod markdown;
+pub mod numbers;
+pub mod reasons;
 pub mod section;
 pub mod splice;
+pub mod summary;
 pub mod table;
 pub mod text;
 

@@ -7,9 +7,10 @@ use super::chart::{
 use super::claim;
 use crate::measure::stats::{self, Estimate};
 use crate::render::grid::{Block, Grid};
+use crate::render::numbers;
 use crate::render::table;
 use crate::report::{
-    Arithmetic, BoundBy, ChainSamples, Inputs, Measurement, Quantity, Ratio, Report, Ridge, Status,
+    Arithmetic, BoundBy, ChainSamples, Measurement, Quantity, Ratio, Report, Ridge, Status,
 };
 
 /// A part of a report.
@@ -178,7 +179,7 @@ fn ratio_pictures(report: &Report) -> Vec<Picture> {
                     let elements = ratio.elements?;
                     let tip = format!(
                         "{direction}, {} elements: {}",
-                        table::size_name(elements),
+                        numbers::size_name(elements),
                         with_interval(ratio.estimate(), "")
                     );
                     Some(point(as_f64(elements), ratio.estimate(), tip))
@@ -216,9 +217,7 @@ fn ratio_pictures(report: &Report) -> Vec<Picture> {
 }
 
 fn bandwidth_pictures(report: &Report) -> Vec<Picture> {
-    let is_plain = |row: &&Measurement| {
-        row.inputs == Inputs::Normal && !row.shader_checks && row.bytes_per_second().is_some()
-    };
+    let is_plain = |row: &&Measurement| row.bytes_per_second().is_some();
     let rows: Vec<&Measurement> = report.measurements.iter().filter(is_plain).collect();
     let mut pictures = Vec::new();
     for kind in distinct(rows.iter().map(|row| (row.dtype.as_str(), row.direction.as_str()))) {
@@ -271,7 +270,7 @@ fn bandwidth_point(row: &Measurement) -> Option<Point> {
     // The longest time is the lowest rate.
     let rate = Estimate { median: rate(time.median), low: rate(time.high), high: rate(time.low) };
     let (activation, variant, elements) =
-        (&row.activation, &row.variant, table::size_name(row.elements));
+        (&row.activation, &row.variant, numbers::size_name(row.elements));
     let tip =
         format!("{activation}/{variant}, {elements} elements: {}", with_interval(rate, "GB/s"));
     Some(point(as_f64(row.elements), rate, tip))

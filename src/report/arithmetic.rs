@@ -4,12 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::measurement::{Dropped, Status, as_f64};
+use super::reason::Reason;
 use crate::gpu::Shape;
 use crate::kernels::chain::Chain;
 use crate::measure::stats::{self, Estimate};
 
 /// An op on the chain.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Arithmetic {
     /// `chain/dtype/op`; unique in a report.
     pub id: String,
@@ -21,10 +22,10 @@ pub struct Arithmetic {
     pub status: Status,
     /// Why, where the status is not ok.
     #[serde(default)]
-    pub reason: Option<String>,
-    /// What a reader of the numbers should know, a sentence each.
+    pub reason: Option<Reason>,
+    /// What a reader of the numbers should know.
     #[serde(default)]
-    pub notes: Vec<String>,
+    pub notes: Vec<Reason>,
     /// Ops that were timed together have the same number: their rounds can be paired.
     pub group: u32,
     /// Elements that runner, each for itself.
@@ -128,20 +129,8 @@ impl Arithmetic {
             id: chain.path(),
             op: chain.op.name.to_owned(),
             dtype: chain.dtype.name().to_owned(),
-            status: Status::Skipped,
-            reason: None,
-            notes: Vec::new(),
             group: u32::try_from(group).expect("a few groups"),
-            elements: 0,
-            chains: 0,
-            shape: None,
-            wgsl_sha256: None,
-            dispatches_per_sample: 0,
-            rounds_per_repeat: 0,
-            dropped: Dropped::default(),
-            own: ChainSamples::default(),
-            fma: ChainSamples::default(),
-            derived: None,
+            ..Self::default()
         }
     }
 

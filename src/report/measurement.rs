@@ -3,15 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reason::Reason;
 use crate::gpu::Shape;
+use crate::gpu::dump::wgsl_sha256;
 use crate::kernels::kernel::Kernel;
 use crate::measure;
 use crate::measure::stats::{self, Estimate};
 
 /// Everything about one kernel at one size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measurement {
-    /// `direction/dtype/n=elements/activation/variant`, and what is not the default behind it; unique in a report.
+    /// `direction/dtype/n=elements/activation/variant`; unique in a report.
     pub id: String,
     /// forward or backward.
     pub direction: String,
@@ -32,12 +34,6 @@ pub struct Measurement {
     /// How its words were spread over invocations; null where it was not dispatched.
     #[serde(default)]
     pub shape: Option<Shape>,
-    /// Whether the shader had wgpu's run-time checks of bounds and loops.
-    #[serde(default)]
-    pub shader_checks: bool,
-    /// What its inputs were.
-    #[serde(default)]
-    pub inputs: Inputs,
     /// SHA-256 of the WGSL, in hexadecimal.
     #[serde(default)]
     pub wgsl_sha256: Option<String>,
@@ -45,16 +41,16 @@ pub struct Measurement {
     pub status: Status,
     /// Why, where the status is not ok.
     #[serde(default)]
-    pub reason: Option<String>,
-    /// What a reader of the numbers should know, a sentence each.
+    pub reason: Option<Reason>,
+    /// What a reader of the numbers should know.
     #[serde(default)]
-    pub notes: Vec<String>,
+    pub notes: Vec<Reason>,
     /// How the result compared with the f64 reference; null where it was not compared.
     #[serde(default)]
     pub validation: Option<Validation>,
     /// Dispatches in each sample, the same for a whole group.
     pub dispatches_per_sample: u32,
-    /// Rounds on each freshly opened device: the samples of the first device come first, so many, then those of the second.
+    /// Rounds in each repeat: the samples of the first repeat come first.
     #[serde(default)]
     pub rounds_per_repeat: u32,
     /// ns per dispatch, by round; null where the round gave no sample.
@@ -93,21 +89,8 @@ impl BoundBy {
     }
 }
 
-/// What the tensors that a kernel reads are filled with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Inputs {
-    /// Standard normal numbers: of mixed sign, incompressible.
-    #[default]
-    Normal,
-    /// One number everywhere.
-    Constant,
-    /// Zero everywhere.
-    Zeros,
-}
-
 /// What became of a measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Measured.
@@ -117,6 +100,7 @@ pub enum Status {
     /// The adapter lacks a feature.
     Unsupported,
     /// Not measured, for lack of room or time.
+    #[default]
     Skipped,
     /// The result was wrong, so it was not timed.
     Failed,
@@ -207,25 +191,12 @@ impl Measurement {
             variant: kernel.variant.name.to_owned(),
             elements,
             bytes: kernel.bytes(elements),
-            bound_by: None,
-            shape: None,
-            shader_checks: false,
-            inputs: Inputs::default(),
-            wgsl_sha256: None,
-            status: Status::Skipped,
-            reason: None,
-            notes: Vec::new(),
-            validation: None,
-            dispatches_per_sample: 0,
-            rounds_per_repeat: 0,
-            samples_ns: Vec::new(),
-            probe_ns: Vec::new(),
-            dropped: Dropped::default(),
-            derived: None,
+            wgsl_sha256: Some(wgsl_sha256(&kernel.wgsl())),
+            ..Self::default()
         }
     }
 
-    /// Appends the samples of a device.
+    /// Appends the samples of a repeat.
     pub fn take(&mut self, samples: measure::Member) {
         self.dropped += Dropped::of(&samples);
         self.samples_ns.extend(samples.ns);
@@ -234,7 +205,7 @@ impl Measurement {
 
     /// The time of one dispatch in ns; none of a row that is not ok.
     pub fn time_ns(&self) -> Option<Estimate> {
-        self.over_repeats(self.samples_ns.iter().copied())
+        self.over_rounds(self.samples_ns.iter().copied())
     }
 
     /// Its time over that of another member of its group, taken within rounds; none unless both are ok.
@@ -243,7 +214,7 @@ impl Measurement {
             return None;
         }
         let rounds = self.samples_ns.iter().zip(&other.samples_ns);
-        self.over_repeats(rounds.map(|(own, others)| Some((*own)? / (*others)?)))
+        self.over_rounds(rounds.map(|(own, others)| Some((*own)? / (*others)?)))
     }
 
     /// By how many ns its time exceeds that of another member of its group, taken within rounds; none unless both are ok.
@@ -252,11 +223,11 @@ impl Measurement {
             return None;
         }
         let rounds = self.samples_ns.iter().zip(&other.samples_ns);
-        self.over_repeats(rounds.map(|(own, others)| Some((*own)? - (*others)?)))
+        self.over_rounds(rounds.map(|(own, others)| Some((*own)? - (*others)?)))
     }
 
     /// The median of what the rounds gave, with an interval that covers those of all devices.
-    fn over_repeats(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
+    fn over_rounds(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
         if self.status != Status::Ok {
             return None;
         }
@@ -295,9 +266,14 @@ impl Measurement {
         as_f64(self.elements)
     }
 
+    /// Its activation and variant: what tells it from the other members of its group.
+    pub fn member(&self) -> String {
+        format!("{}/{}", self.activation, self.variant)
+    }
+
     /// The kernel's path: its id without a size.
     pub fn path(&self) -> String {
-        format!("{}/{}/{}/{}", self.direction, self.dtype, self.activation, self.variant)
+        format!("{}/{}/{}", self.direction, self.dtype, self.member())
     }
 
     /// The median time of the probe around its samples, in ns: the inverse of the core's clock. None without one.

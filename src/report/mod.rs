@@ -6,12 +6,13 @@
 mod accuracy;
 mod arithmetic;
 mod claim;
+mod fastest;
 mod file;
 mod measurement;
 pub mod provenance;
 mod ratio;
+mod reason;
 mod ridge;
-mod summary;
 pub mod system;
 
 use std::collections::BTreeMap;
@@ -23,13 +24,14 @@ use serde::{Deserialize, Serialize};
 pub use accuracy::{Accuracy, AccuracyBin};
 pub use arithmetic::{Arithmetic, ChainSamples, DerivedArithmetic, Slope};
 pub use claim::{Axis, Claim, Figure, Outcome, Plot, Point, Scale, Series};
+pub use fastest::{Comparison, Fastest};
 pub use file::{Destination, expand};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;
-pub use measurement::{BoundBy, Derived, Dropped, Inputs, Measurement, Status, Validation};
-pub use ratio::{BOTH, Quantity, Ratio};
+pub use measurement::{BoundBy, Derived, Dropped, Measurement, Status, Validation};
+pub use ratio::{BOTH, DENOMINATOR, NUMERATOR, Quantity, Ratio, chains};
+pub use reason::{ChainOf, Reason};
 pub use ridge::{DerivedRidge, Ridge, RidgeTime};
-pub use summary::{Comparison, Fastest, Summary};
 
 use crate::gpu::{AdapterFacts, Shape};
 use crate::measure::stats::Estimate;
@@ -88,9 +90,9 @@ pub struct Report {
     /// Sigmoid against ReLU: computed from the above on writing and again on loading.
     #[serde(default)]
     pub ratios: Vec<Ratio>,
-    /// What follows, in words; null where no figure for it is valid. Computed likewise.
+    /// The fastest variants of sigmoid. Computed likewise.
     #[serde(default)]
-    pub summary: Option<Summary>,
+    pub fastest: Vec<Fastest>,
 }
 
 /// What was asked for, and how that went.
@@ -100,10 +102,10 @@ pub struct Run {
     pub status: RunStatus,
     /// Why it ended early.
     #[serde(default)]
-    pub reason: Option<String>,
-    /// What a reader of the whole report should know, a sentence each.
+    pub reason: Option<Reason>,
+    /// What a reader of the whole report should know.
     #[serde(default)]
-    pub notes: Vec<String>,
+    pub notes: Vec<Reason>,
     /// When it began, in UTC (RFC 3339).
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: jiff::Timestamp,
@@ -124,6 +126,9 @@ pub struct Run {
     /// The time that the user allowed; null if any.
     #[serde(default)]
     pub max_time_s: Option<f64>,
+    /// Whether streaming kernels had wgpu's run-time checks of bounds and loops.
+    #[serde(default)]
+    pub shader_checks: bool,
     /// How many times the device was opened afresh and measured on.
     pub repeats: u32,
     /// Where the time went.
@@ -147,12 +152,10 @@ pub enum RunStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
-    /// The default variants, on one device.
+    /// The default variants, once.
     Quick,
-    /// All variants, on several devices opened afresh.
+    /// All variants and dtypes, in several repeats.
     Standard,
-    /// All variants, inputs and checks.
-    Full,
 }
 
 impl Profile {
@@ -161,7 +164,6 @@ impl Profile {
         match self {
             Self::Quick => "quick",
             Self::Standard => "standard",
-            Self::Full => "full",
         }
     }
 }
@@ -170,10 +172,10 @@ impl FromStr for Profile {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        [Self::Quick, Self::Standard, Self::Full]
+        [Self::Quick, Self::Standard]
             .into_iter()
             .find(|profile| profile.name() == name)
-            .ok_or_else(|| "a profile is quick, standard or full".to_owned())
+            .ok_or_else(|| "a profile is quick or standard".to_owned())
     }
 }
 
@@ -295,7 +297,7 @@ impl Report {
             ridge.derived = ridge.derived(&self.measurements, &self.arithmetic);
         }
         self.ratios = ratio::ratios(self);
-        self.summary = summary::summary(self);
+        self.fastest = fastest::fastest(self);
     }
 
     /// Removes what identifies a person or a machine: the host's name, where the adapter sits, and folders in the arguments, of which whatever follows

@@ -68,7 +68,7 @@ fn random_block(seed: u64, bytes: usize) -> Vec<u8> {
 }
 
 /// What a dispatch costs that does next to nothing: behind another one in a pass, and alone from submission to completion.
-pub fn dispatch_overhead(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<DispatchOverhead>> {
+pub fn overhead(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<DispatchOverhead>> {
     let (workload, _tensors) =
         workload(gpu, NEXT_TO_NOTHING, Shape::default(), &random_block(seed, 64))?;
     let samples = measure::rounds(gpu, &[&workload], plan, plan.min_rounds)?;
