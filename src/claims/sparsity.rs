@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 use super::matmul::{self, Layout, Sizes};
 use super::net::{self, Design, Init, Net, Texts};
 use super::{Context, Experiment, Findings, Group, check, over_seeds};
+use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Shape};
 use crate::kernels::activation::{Activation, Direction};
@@ -14,7 +15,6 @@ use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::{self, Kernel};
 use crate::measure::stats::Estimate;
 use crate::render::numbers::{number, percent, ratio};
-use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::suite::SharedTensors;
 
 pub(super) const CLAIM: Experiment = Experiment {
