@@ -14,7 +14,6 @@
 
 pub mod claims;
 pub mod compare;
-pub mod doctor;
 pub mod error;
 pub mod gpu;
 pub mod kernels;
