@@ -17,8 +17,7 @@ fn main() -> Result<()> {
     let elements = if facts.is_software { 1 << 24 } else { 1 << 26 };
     let rows = Regex::new(&format!("^forward/f32/n={elements}/(relu/plain|sigmoid/two_sided)$"))
         .expect("a pattern");
-    let settings =
-        Settings { filter: Some(rows), ranks_all_shapes: false, ..Settings::of(Profile::Standard) };
+    let settings = Settings { filter: Some(rows), ..Settings::of(Profile::Standard) };
     let mut medians = Vec::new();
     for run in 1..=runs {
         let (report, error) = suite::run(&mut || Gpu::open(&choice), &settings, None, &mut ())?;

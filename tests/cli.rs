@@ -2,6 +2,8 @@
 
 mod verb;
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -182,6 +184,22 @@ fn the_version_is_that_of_the_package() {
         ends(actbench("--version"), 0).0,
         format!("actbench {}\n", env!("CARGO_PKG_VERSION"))
     );
+}
+
+#[test]
+fn a_report_of_version_1_is_refused_in_one_sentence() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("version-1.json");
+    let report = r#"{"schema": "actbench.report", "schema_version": "1.0", "rates": []}"#;
+    fs::write(&path, report).expect("a file");
+    let file = path.display();
+    for verb in ["report", "compare", "rank", "run --baseline"] {
+        let twice = if verb == "compare" { path.to_str().expect("UTF-8") } else { "" };
+        let (stdout, stderr) = ends(actbench(&format!("{verb} {file} {twice}")), 2);
+        assert_eq!((stdout.as_str(), stderr.lines().count()), ("", 1), "{verb}: {stderr}");
+        for part in [&*file.to_string(), "schema version \"1.0\"", "measure it again"] {
+            assert!(stderr.contains(part), "{verb}: {part} is not in {stderr}");
+        }
+    }
 }
 
 #[test]

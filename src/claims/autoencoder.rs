@@ -10,11 +10,11 @@ use super::shallow::{
     figure_of_steps, picks,
 };
 use super::{Context, Experiment, Findings, check, over_seeds, to_f32, told_over_seeds, told_rate};
+use crate::claims::report::{Figure, Outcome};
 use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::reference;
-use crate::report::{Figure, Outcome};
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {

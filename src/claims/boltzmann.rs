@@ -15,11 +15,11 @@ use super::{
     Context, Experiment, Findings, check, count, over_seeds, over_seeds_of_merit, told_over_seeds,
     told_rate,
 };
+use crate::claims::report::{Figure, Outcome};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks};
 use crate::kernels::dtype::Dtype;
-use crate::render::table::interval;
-use crate::report::{Figure, Outcome};
+use crate::render::numbers::interval;
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {

@@ -8,11 +8,11 @@ use rand::{RngExt, SeedableRng};
 
 use super::net::{self, Design, Init, Net, Texts, Training};
 use super::{Context, Experiment, Findings, Group, over_seeds, told_rate};
+use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::kernels::activation::Activation;
 use crate::measure::stats::{self, Estimate};
-use crate::render::table::number;
-use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::render::numbers::number;
 
 pub(super) const CLAIM: Experiment = Experiment {
     name: "convergence",

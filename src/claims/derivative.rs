@@ -4,12 +4,12 @@
 use super::census::{Census, Half, Tally, Which};
 use super::range::percent;
 use super::{Context, Experiment, Findings};
+use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation;
 use crate::kernels::bounds::{self, Allowed, Case};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::reference;
-use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {

@@ -8,11 +8,11 @@ use self::pointwise::Cost;
 use self::recurrent::Fate;
 use super::shallow::Function;
 use super::{Context, Experiment, Findings};
+use crate::claims::report::{Axis, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::kernels::dtype::Dtype;
 use crate::measure::stats::Estimate;
-use crate::render::table::{number, ratio};
-use crate::report::{Axis, Outcome, Plot, Point, Series};
+use crate::render::numbers::{number, ratio};
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {

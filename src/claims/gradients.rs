@@ -6,12 +6,12 @@ use rand::rngs::Xoshiro256PlusPlus;
 use super::check::norm;
 use super::net::{self, Design, Init, Net, Texts, Twin};
 use super::{Context, Experiment, Findings, over_seeds};
+use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::{Error, Result};
 use crate::gpu::Sequence;
 use crate::kernels::activation::Activation;
 use crate::measure::stats::Estimate;
-use crate::render::table::{interval, number, ratio};
-use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::render::numbers::{interval, number, ratio};
 
 pub(super) const CLAIM: Experiment = Experiment {
     name: "gradients",

@@ -7,14 +7,14 @@ use rand::rngs::Xoshiro256PlusPlus;
 use super::matmul::{self, Layout, Matmul, Sizes};
 use super::net::{self, Texts};
 use super::{Context, Experiment, Findings, Group, check, to_f32};
+use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Shape};
 use crate::kernels::activation::{Activation, Direction};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Kernel;
 use crate::measure::stats::Estimate;
-use crate::render::table::ratio;
-use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::render::numbers::ratio;
 
 pub(super) const CLAIM: Experiment = Experiment {
     name: "layer_cost",

@@ -20,6 +20,8 @@ pub mod net;
 mod output;
 pub mod random;
 mod range;
+pub mod render;
+pub mod report;
 mod shallow;
 mod sparsity;
 
@@ -27,12 +29,13 @@ use std::time::{Duration, Instant};
 
 pub use group::Group;
 
+use crate::claims::report::{Claim, Figure, Outcome, Plot};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::measure::Plan;
 use crate::measure::stats::{self, Estimate};
-use crate::render::table::interval;
-use crate::report::{Claim, Figure, Outcome, Plot, Status};
+use crate::render::numbers::interval;
+use crate::report::Status;
 
 /// A claim, and the experiment that tests it.
 pub struct Experiment {

@@ -11,13 +11,13 @@ use self::cost::Cost;
 use super::census::{Census, Tally};
 use super::range::percent;
 use super::{Context, Experiment, Findings, count};
+use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
 use crate::kernels::activation::Activation;
 use crate::kernels::bounds::Allowed;
 use crate::kernels::dtype::{Dtype, Format};
-use crate::render::table::{number, ratio};
-use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::render::numbers::{number, ratio};
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -440,10 +440,11 @@ mod tests {
     use super::cost::Layers;
     use super::*;
     use crate::claims::Extent;
+    use crate::claims::report::Claim;
     use crate::error::Error;
     use crate::gpu::Choice;
     use crate::kernels::inputs::DEFAULT_SEED;
-    use crate::report::{Claim, Status};
+    use crate::report::Status;
 
     fn gpu() -> Gpu {
         Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")

@@ -2,11 +2,11 @@
 
 use super::census::{Census, Half, Tally, Which};
 use super::{Context, Experiment, Findings};
+use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::{Error, Result};
 use crate::kernels::activation::{Activation, Direction, Variant};
 use crate::kernels::bounds::Case;
 use crate::kernels::dtype::Dtype;
-use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -238,8 +238,9 @@ pub(super) fn percent(part: u64, whole: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::claims::Extent;
+    use crate::claims::report::Claim;
     use crate::gpu::{Choice, Gpu};
-    use crate::report::{Claim, Status};
+    use crate::report::Status;
 
     fn value(claim: &Claim, name: &str) -> f64 {
         let figure = claim.figures.iter().find(|figure| figure.name == name);

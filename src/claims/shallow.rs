@@ -5,12 +5,12 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::{Context, count, net, over_seeds};
+use crate::claims::report::{Axis, Figure, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence};
 use crate::kernels::activation::{Activation, Direction};
 use crate::kernels::reference;
 use crate::measure::stats::Estimate;
-use crate::report::{Axis, Figure, Plot, Point, Series};
 
 /// Seeds that rates are tried on, behind those that count.
 pub const TUNING_SEEDS: usize = 2;

@@ -7,15 +7,14 @@ use rand::{RngExt, SeedableRng};
 use super::matmul::{self, Layout, Sizes};
 use super::net::{self, Design, Init, Net, Texts};
 use super::{Context, Experiment, Findings, Group, check, over_seeds};
+use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Shape};
 use crate::kernels::activation::{Activation, Direction};
 use crate::kernels::dtype::Dtype;
-use crate::kernels::inputs::Distribution;
 use crate::kernels::kernel::{self, Kernel};
 use crate::measure::stats::Estimate;
-use crate::render::table::{number, percent, ratio};
-use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
+use crate::render::numbers::{number, percent, ratio};
 use crate::suite::SharedTensors;
 
 pub(super) const CLAIM: Experiment = Experiment {
@@ -111,12 +110,8 @@ fn speed_from_mask(context: &Context<'_>) -> Result<(Estimate, u64)> {
     };
     let mut tensors = SharedTensors::new(context.gpu, Dtype::F32, elements, context.seed)?;
     let mut workload = |variant| {
-        let checked = tensors.checked_workload(
-            named(variant),
-            Shape::default(),
-            ShaderChecks::Trusted,
-            Distribution::Normal,
-        );
+        let checked =
+            tensors.checked_workload(named(variant), Shape::default(), ShaderChecks::Trusted);
         Ok(checked?.0)
     };
     let (from_y, from_mask) = (workload("from_y")?, workload("from_mask")?);

@@ -7,7 +7,7 @@ use actbench::error::{Error, Exit, Result};
 use actbench::gpu::AdapterFacts;
 use actbench::render::comparison as render;
 use actbench::report::{Report, Status};
-use actbench::suite::{self, Settings};
+use actbench::suite::{Planned, Settings};
 use clap::Args;
 
 use super::compare::{How, exit};
@@ -55,7 +55,7 @@ impl Baseline<'_> {
                 "and this adapter are software and hardware: name another --adapter, or pass --software-against-hardware",
             );
         }
-        let ids = suite::ids(settings.profile, facts.is_software, settings.filter.as_ref());
+        let ids = Planned::new(settings.profile, facts.is_software, settings.filter.as_ref()).ids();
         let rows = report.measurements.iter().map(|row| (&row.id, row.status));
         let mut rows = rows.chain(report.arithmetic.iter().map(|rate| (&rate.id, rate.status)));
         if !rows.any(|(id, status)| status == Status::Ok && ids.contains(id)) {

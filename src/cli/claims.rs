@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use actbench::claims::{CLAIMS, Context, Experiment, Extent};
+use actbench::claims::report::Claims;
+use actbench::claims::{CLAIMS, Context, Experiment, Extent, render};
 use actbench::error::{Error, Exit, Result};
 use actbench::kernels::inputs::DEFAULT_SEED;
-use actbench::render::claim;
-use actbench::report::{Destination, Profile, Report, RunStatus, Status};
-use actbench::suite;
+use actbench::render::reasons::sentence;
+use actbench::report::{Destination, Profile, Reason, RunStatus, Status, anonymize};
+use actbench::suite::{Settings, run_of};
 use clap::{Args, ValueEnum};
 
 use super::{Adapter, print, say};
@@ -27,9 +28,9 @@ pub struct Arguments {
     /// quick: small nets, less than two minutes on two cores for all claims. full: for a GPU.
     #[arg(long, value_enum, default_value = "quick")]
     profile: Trial,
-    /// text, json (a report that has claims alone) or md.
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    /// text, md, json or html.
+    #[arg(long, default_value = "text", value_parser = ["text", "md", "json", "html"])]
+    format: String,
     #[command(flatten)]
     adapter: Adapter,
     /// Seed of all that is random.
@@ -47,13 +48,6 @@ pub struct Arguments {
 enum Trial {
     Quick,
     Full,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Md,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
@@ -75,14 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     .map_err(|error| Error::Machine(format!("Ctrl-C can't be caught: {error}")))?;
 
     let (report, ended) = arguments.examine(&experiments, &interrupted)?;
-    let rendered = match arguments.format {
-        Format::Json => {
-            serde_json::to_string_pretty(&report).expect("string keys and finite numbers")
-        }
-        Format::Text => claim::text(&report.claims),
-        Format::Md => claim::grid(&report.claims).map(|grid| grid.markdown()).unwrap_or_default(),
-    };
-    destination.write_text(&format!("{}\n", rendered.trim_end()))?;
+    destination.write_text(&render::document(&report, &arguments.format)?)?;
     if let Some(error) = ended {
         return Err(error);
     }
@@ -117,15 +104,16 @@ impl Arguments {
         &self,
         experiments: &[&Experiment],
         interrupted: &AtomicBool,
-    ) -> Result<(Report, Option<Error>)> {
+    ) -> Result<(Claims, Option<Error>)> {
         let began = Instant::now();
         let gpu = self.adapter.open()?;
         let (profile, extent) = match self.profile {
             Trial::Quick => (Profile::Quick, Extent::Quick),
-            Trial::Full => (Profile::Full, Extent::Full),
+            Trial::Full => (Profile::Standard, Extent::Full),
         };
-        let mut report = suite::report_of_claims(&gpu, profile, self.seed);
-        report.claims = experiments.iter().map(|experiment| experiment.pending()).collect();
+        let settings = Settings { seed: self.seed, ..Settings::of(profile) };
+        let claims = experiments.iter().map(|experiment| experiment.pending()).collect();
+        let mut report = Claims::new(&gpu, run_of(&settings), claims);
         report.run.status = RunStatus::Complete;
         report.run.reason = None;
         let context = Context {
@@ -138,7 +126,7 @@ impl Arguments {
         for (index, experiment) in experiments.iter().enumerate() {
             if interrupted.load(Ordering::Relaxed) {
                 report.run.status = RunStatus::Interrupted;
-                report.run.reason = Some("interrupted".to_owned());
+                report.run.reason = Some(Reason::Interrupted);
                 break;
             }
             say(&format!(
@@ -152,20 +140,22 @@ impl Arguments {
             report.claims[index] = claim;
             if let Some(error) = error {
                 report.run.status = RunStatus::Failed;
-                report.run.reason = Some(error.to_string());
+                report.run.reason = Some(Reason::from(&error));
                 ended = Some(error);
                 break;
             }
         }
-        let unreached =
-            format!("not reached: {}", report.run.reason.as_deref().unwrap_or_default());
+        let unreached = format!(
+            "not reached: {}",
+            report.run.reason.as_ref().map(sentence).unwrap_or_default()
+        );
         for claim in report.claims.iter_mut().filter(|claim| claim.is_pending()) {
             claim.reason = Some(unreached.clone());
         }
         report.run.repeats = 1;
         report.run.duration_s = began.elapsed().as_secs_f64();
         if self.anonymize {
-            report.anonymize();
+            anonymize(&mut report.run, &mut report.system, &mut report.adapter);
         }
         Ok((report, ended))
     }

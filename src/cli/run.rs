@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::dump::Dump;
-use actbench::gpu::{AdapterFacts, Choice, Gpu, adapters};
+use actbench::gpu::{AdapterFacts, Choice, Gpu, ShaderChecks, adapters};
 use actbench::kernels::inputs::DEFAULT_SEED;
 use actbench::render::table;
 use actbench::report::system::System;
 use actbench::report::{Destination, Profile, Report, expand};
-use actbench::suite::{self, Settings, Watch};
+use actbench::suite::{self, Planned, Settings, Watch};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use regex::Regex;
@@ -25,7 +25,8 @@ const OUTPUT: &str = "actbench-{adapter}-{time}.json";
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Adapter: its number in `actbench info`, a part of its name, `software`, or `all`. Default: the first that is not software.
+    /// Adapter: its number in `actbench info`, a part of its name, `software`, or `all`. Default:
+    /// the first that is not software.
     #[arg(
         long,
         env = "ACTBENCH_ADAPTER",
@@ -34,10 +35,11 @@ pub struct Arguments {
         hide_default_value = true
     )]
     adapter: String,
-    /// quick: default variants, one device. standard: all variants and dtypes, three devices. full: other inputs and run-time checks too.
+    /// quick: default variants, once. standard: all variants and dtypes, three repeats.
     #[arg(long, env = "ACTBENCH_PROFILE", default_value = "quick")]
     profile: Profile,
-    /// Only rows whose id matches this regular expression, and their copies; `--list` prints the ids.
+    /// Only rows whose id matches this regular expression, and their copies; `--list` prints the
+    /// ids.
     #[arg(long, value_name = "REGEX")]
     filter: Option<Regex>,
     /// Begin nothing new after so long: 90s, 5m, 1h. The report says what was not reached.
@@ -46,7 +48,7 @@ pub struct Arguments {
     /// Something to remember of this run, kept in the report; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     label: Vec<(String, String)>,
-    /// Open the device afresh so many times and measure on each, whatever the profile says.
+    /// Open the device afresh and measure so many times, whatever the profile says.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: Option<u32>,
     /// Seed of all inputs.
@@ -61,7 +63,10 @@ pub struct Arguments {
     /// Write the WGSL and the SPIR-V of every row into this folder.
     #[arg(long, value_name = "DIR")]
     dump: Option<PathBuf>,
-    /// Rank the shapes (workgroup size, words per invocation) of every kernel and print the whole grid.
+    /// Measure streaming kernels with wgpu's run-time checks of bounds and loops.
+    #[arg(long)]
+    shader_checks: bool,
+    /// Print every shape that was tried (workgroup size, words per invocation).
     #[arg(long)]
     shapes: bool,
     /// Print the ids of the profile and measure nothing.
@@ -172,7 +177,9 @@ impl Arguments {
         settings.filter.clone_from(&self.filter);
         settings.max_time = self.max_time;
         settings.repeats = self.repeats.unwrap_or(settings.repeats);
-        settings.ranks_all_shapes |= self.shapes;
+        if self.shader_checks {
+            settings.checks = ShaderChecks::Checked;
+        }
         settings.labels = self.label.iter().cloned().collect::<BTreeMap<_, _>>();
         settings
     }
@@ -208,7 +215,7 @@ impl Arguments {
     }
 
     fn print_ids(&self, is_software: bool) -> Result<Exit> {
-        let ids = suite::ids(self.profile, is_software, self.filter.as_ref());
+        let ids = Planned::new(self.profile, is_software, self.filter.as_ref()).ids();
         if ids.is_empty() {
             return Err(Error::Usage("the filter matches no row of this profile".to_owned()));
         }

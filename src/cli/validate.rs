@@ -6,7 +6,7 @@ use actbench::error::{Error, Exit, Result};
 use actbench::gpu::Gpu;
 use actbench::kernels::inputs::{DEFAULT_SEED, Inputs};
 use actbench::kernels::kernel::Kernel;
-use actbench::render::table::significant;
+use actbench::render::numbers::significant;
 use actbench::validate::exhaustive::{At, Extremes};
 use actbench::validate::{self, Accuracy, Extreme, Trial};
 use clap::{Args, ValueEnum};

@@ -78,7 +78,8 @@ fn facts(report: &Report) -> Vec<(&'static str, Option<String>)> {
         ("seed", Some(run.seed.to_string())),
         ("filter", run.filter.clone()),
         ("time allowed", run.max_time_s.map(seconds)),
-        ("ended", run.reason.clone()),
+        ("run-time checks", Some(run.shader_checks.to_string())),
+        ("ended", run.reason.as_ref().map(crate::render::reasons::sentence)),
         ("labels", text(&labels(&run.labels))),
     ]
 }

@@ -18,7 +18,7 @@ pub use differences::Difference;
 pub use quantity::{Quantity, Reason, percent};
 
 use crate::error::{Error, Result};
-use crate::render::table::counted;
+use crate::render::numbers::counted;
 use crate::report::provenance::Tool;
 use crate::report::{Profile, Report};
 use evidence::{Finding, LEVEL, Pair, Prior, holm};

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Settings;
 use super::evidence::Side;
 use crate::gpu::Shape;
+use crate::render::reasons::sentence;
 use crate::report::{self, Arithmetic, Measurement, Ratio, Report, Status};
 
 /// How much the probes of two reports may differ, for the clock to be called the same.
@@ -138,15 +139,16 @@ pub(super) fn subjects(report: &Report) -> Vec<Subject<'_>> {
 fn over_copy<'a>(kernel: &'a Measurement, copy: &Measurement) -> Subject<'a> {
     let rounds =
         kernel.samples_ns.iter().zip(&copy.samples_ns).map(|(own, unit)| Some((*own)? / (*unit)?));
-    let side = status(kernel.status, kernel.reason.as_deref()).and_then(|()| {
-        if copy.status != Status::Ok || copy.rounds_per_repeat != kernel.rounds_per_repeat {
-            return Err(Missing {
-                reason: Reason::NoCopy,
-                next: format!("its copy {} has no times to pair: measure again", copy.id),
-            });
-        }
-        enough(Side::new(rounds, kernel.rounds_per_repeat))
-    });
+    let side =
+        status(kernel.status, kernel.reason.as_ref().map(sentence).as_deref()).and_then(|()| {
+            if copy.status != Status::Ok || copy.rounds_per_repeat != kernel.rounds_per_repeat {
+                return Err(Missing {
+                    reason: Reason::NoCopy,
+                    next: format!("its copy {} has no times to pair: measure again", copy.id),
+                });
+            }
+            enough(Side::new(rounds, kernel.rounds_per_repeat))
+        });
     Subject {
         id: &kernel.id,
         quantity: Quantity::OverCopy,
@@ -160,7 +162,7 @@ fn absolute(kernel: &Measurement) -> Subject<'_> {
     #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
     let elements = kernel.elements as f64;
     let rounds = kernel.samples_ns.iter().map(|ns| Some((*ns)? / elements));
-    let side = status(kernel.status, kernel.reason.as_deref())
+    let side = status(kernel.status, kernel.reason.as_ref().map(sentence).as_deref())
         .and_then(|()| enough(Side::new(rounds, kernel.rounds_per_repeat)));
     Subject {
         id: &kernel.id,
@@ -182,7 +184,7 @@ fn over_relu<'a>(report: &'a Report, ratio: &'a Ratio) -> Option<Subject<'a>> {
         return None;
     }
     let named = |ids: &[String]| report.arithmetic.iter().find(|rate| ids.contains(&rate.id));
-    let (sigmoid, relu) = named(&ratio.sigmoid).zip(named(&ratio.relu))?;
+    let (sigmoid, relu) = named(&ratio.numerator).zip(named(&ratio.denominator))?;
     let rounds = sigmoid
         .own
         .steps_ns()
@@ -201,7 +203,8 @@ fn step_of_fma(rate: &Arithmetic) -> Subject<'_> {
 }
 
 fn op(rate: &Arithmetic, quantity: Quantity, side: Option<Side>) -> Subject<'_> {
-    let side = status(rate.status, rate.reason.as_deref()).and_then(|()| enough(side));
+    let side = status(rate.status, rate.reason.as_ref().map(sentence).as_deref())
+        .and_then(|()| enough(side));
     let group = format!("chain {}", rate.group);
     Subject { id: &rate.id, quantity, group, side, what: What::Op(rate) }
 }
@@ -296,11 +299,11 @@ pub(super) fn obstacle(
         );
     }
     if let (What::Kernel(base), What::Kernel(new)) = (base.what, new.what) {
-        let work = |row: &Measurement| (row.elements, row.bytes, row.inputs, row.shader_checks);
+        let work = |row: &Measurement| (row.elements, row.bytes);
         if work(base) != work(new) {
             return because(
                 Reason::OtherWork,
-                "elements, bytes, inputs or checks are not the same: measure both with one version",
+                "elements or bytes are not the same: measure both with one version",
             );
         }
         if base_report.adapter.is_like(&new_report.adapter)

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::render::grid::Grid;
-use crate::render::table::{counted, significant};
+use crate::render::numbers::{counted, significant};
 use crate::render::text::{plain, wrapped};
 use crate::report::{BoundBy, Quantity, Report, Status};
 

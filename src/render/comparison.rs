@@ -4,7 +4,7 @@ use crate::compare::percent;
 use crate::compare::{Comparison, Other, Quantity, Reason, Row, Source, Verdict};
 use crate::error::{Error, Result};
 use crate::render::grid::Grid;
-use crate::render::table::{counted, significant};
+use crate::render::numbers::{counted, significant};
 use crate::render::text::{csv_cell, plain, wrapped};
 
 /// What it is read as.

@@ -1,9 +1,10 @@
 //! CSV: a row for each measurement and each rate, under one header with units, so that files of several runs can be put one behind the other.
 
 use crate::measure::stats::Estimate;
+use crate::render::reasons::sentence;
 use crate::render::table;
 use crate::render::text::csv_cell;
-use crate::report::{Arithmetic, Inputs, Measurement, Report};
+use crate::report::{Arithmetic, Measurement, Reason, Report};
 
 /// A column with what it holds of a row.
 type Column = (&'static str, fn(&Row) -> String);
@@ -18,8 +19,8 @@ const COLUMNS: &[Column] = &[
     ("is_software", |row| row.report.adapter.is_software.to_string()),
     ("id", |row| text(row.id())),
     ("status", |row| row.status().to_owned()),
-    ("reason", |row| text(row.reason())),
-    ("notes", |row| text(&row.notes().join(" "))),
+    ("reason", |row| text(&row.reason())),
+    ("notes", |row| text(&row.notes().iter().map(sentence).collect::<Vec<_>>().join(" "))),
     ("direction", |row| row.of_measurement(|m| text(&m.direction))),
     ("dtype", |row| text(row.dtype())),
     ("activation", |row| row.of_measurement(|m| text(&m.activation))),
@@ -32,8 +33,6 @@ const COLUMNS: &[Column] = &[
             m.bound_by.map(|bound_by| bound_by.name().to_owned()).unwrap_or_default()
         })
     }),
-    ("inputs", |row| row.of_measurement(|m| inputs(m.inputs).to_owned())),
-    ("shader_checks", |row| row.of_measurement(|m| m.shader_checks.to_string())),
     ("chains", |row| row.of_rate(|r| r.chains.to_string())),
     ("rounds_per_repeat", |row| row.rounds_per_repeat().to_string()),
     ("samples", |row| row.samples().to_string()),
@@ -141,15 +140,15 @@ impl Row<'_> {
         }
     }
 
-    fn reason(&self) -> &str {
+    fn reason(&self) -> String {
         let reason = match self.of {
             Of::Measurement(measurement, _) => &measurement.reason,
             Of::Arithmetic(rate) => &rate.reason,
         };
-        reason.as_deref().unwrap_or_default()
+        reason.as_ref().map(sentence).unwrap_or_default()
     }
 
-    fn notes(&self) -> &[String] {
+    fn notes(&self) -> &[Reason] {
         match self.of {
             Of::Measurement(measurement, _) => &measurement.notes,
             Of::Arithmetic(rate) => &rate.notes,
@@ -196,7 +195,7 @@ impl Row<'_> {
 
     fn over_relu(&self) -> Option<Estimate> {
         if let Of::Measurement(measurement, group) = self.of {
-            table::over_relu(measurement, group)
+            table::over_denominator(measurement, group)
         } else {
             None
         }
@@ -204,14 +203,6 @@ impl Row<'_> {
 
     fn derived_rate(&self) -> Option<crate::report::DerivedArithmetic> {
         if let Of::Arithmetic(rate) = self.of { rate.derived() } else { None }
-    }
-}
-
-fn inputs(inputs: Inputs) -> &'static str {
-    match inputs {
-        Inputs::Normal => "normal",
-        Inputs::Constant => "constant",
-        Inputs::Zeros => "zeros",
     }
 }
 

@@ -4,11 +4,12 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{self, Size};
-use super::claim;
-use super::section::{CLAIMS, Picture, SECTIONS, Section};
+use super::section::{Picture, SECTIONS, Section};
 use crate::render::grid::Grid;
-use crate::render::table;
+use crate::render::numbers;
+use crate::render::reasons::sentence;
 use crate::render::text::plain;
+use crate::render::{summary, table};
 use crate::report::provenance::Tool;
 use crate::report::{Report, RunStatus};
 
@@ -23,16 +24,14 @@ const LONG: usize = 40;
 pub fn render(report: &Report) -> String {
     let main = html! {
         (summary(report))
-        @for section in SECTIONS {
-            @if section.name == CLAIMS { (claims(section, report)) } @else { (part(section, report)) }
-        }
+        @for section in SECTIONS { (part(section, report)) }
         (provenance(report))
     };
     page(&format!("actbench: {}", report.adapter.name), &head(report), &main)
 }
 
 /// A whole page.
-pub(super) fn page(title: &str, header: &Markup, main: &Markup) -> String {
+pub fn page(title: &str, header: &Markup, main: &Markup) -> String {
     let style = format!("{}{}", include_str!("page.css"), chart::style());
     let tool = Tool::this();
     let page = html! {
@@ -72,23 +71,23 @@ fn head(report: &Report) -> Markup {
         @if report.run.status != RunStatus::Complete {
             p.warning {
                 strong { "Incomplete. " }
-                (plain(report.run.reason.as_deref().unwrap_or("It is not known why.")))
+                (plain(&report.run.reason.as_ref().map(sentence).unwrap_or_default()))
             }
         }
     }
 }
 
 fn summary(report: &Report) -> Markup {
-    let text = table::summary(report);
-    let mut lines = text
-        .as_deref()
-        .unwrap_or("There is no summary: this report has no valid figure for one.")
-        .lines();
+    let mut lines = summary::lines(report);
+    if lines.is_empty() {
+        lines.push("There is no summary: this report has no valid figure for one.".to_owned());
+    }
+    let mut lines = lines.iter();
     html! {
         section.summary #summary {
             h2 { "Summary" }
-            p.sentence { (plain(lines.next().unwrap_or_default())) }
-            @let others: Vec<&str> = lines.collect();
+            p.sentence { (plain(lines.next().expect("one at least"))) }
+            @let others: Vec<&String> = lines.collect();
             @if !others.is_empty() {
                 ul { @for line in others { li { (plain(line)) } } }
             }
@@ -116,7 +115,8 @@ fn part(section: &Section, report: &Report) -> Markup {
     }
 }
 
-pub(super) fn pictures_of(pictures: &[Picture]) -> Markup {
+/// Pictures with their titles.
+pub fn pictures_of(pictures: &[Picture]) -> Markup {
     html! {
         @if !pictures.is_empty() {
             div.pictures {
@@ -132,42 +132,8 @@ pub(super) fn pictures_of(pictures: &[Picture]) -> Markup {
     }
 }
 
-/// Claim by claim: what is said, what became of it, and what shows that.
-fn claims(section: &Section, report: &Report) -> Markup {
-    html! {
-        @if !report.claims.is_empty() {
-            section id=(section.name) {
-                h2 { (section.title) }
-                p.meaning { (section.meaning) }
-                @for grid in (section.grids)(report) { (table_of(&grid)) }
-                @for claim in &report.claims {
-                    article {
-                        h3 { (plain(&claim.name)) ": " (claim::outcome(claim)) }
-                        p.statement { (plain(&claim.statement)) }
-                        p { (plain(claim::because(claim))) }
-                        (pictures_of(&claim::pictures_of(claim)))
-                        @let grids = claim::grids_of(claim);
-                        @if !grids.is_empty() {
-                            details {
-                                summary { "The figures" }
-                                @for grid in &grids { (table_of(grid)) }
-                            }
-                        }
-                        @if !claim.notes.is_empty() {
-                            ul.notes { @for note in &claim.notes { li { (plain(note)) } } }
-                        }
-                        @if !claim.seeds.is_empty() {
-                            p.facts { "Seeds: " (claim.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// A grid, with its notes below it.
-pub(super) fn table_of(grid: &Grid) -> Markup {
+pub fn table_of(grid: &Grid) -> Markup {
     html! {
         @if grid.rows().next().is_some() {
             div.table {
@@ -218,7 +184,7 @@ fn provenance(report: &Report) -> Markup {
                 }
             }
             @if !report.run.notes.is_empty() {
-                ul.notes { @for note in &report.run.notes { li { (plain(note)) } } }
+                ul.notes { @for note in &report.run.notes { li { (plain(&sentence(note))) } } }
             }
         }
     }
@@ -233,7 +199,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
     let cores = system
         .cpu
         .logical_cores
-        .map(|cores| format!(", {}", table::counted(cores.into(), "hardware thread")));
+        .map(|cores| format!(", {}", numbers::counted(cores.into(), "hardware thread")));
     let tick = report.clock.period_ns.map(|ns| format!(", a tick of {ns} ns")).unwrap_or_default();
     let quantum =
         report.clock.quantum_ns.map(|ns| format!(", steps of {ns} ns")).unwrap_or_default();
@@ -253,7 +219,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("clock and dispatch_overhead", clock_and_overhead(report) + &tick + &quantum),
         (
             "profile",
-            format!("{}, {}", run.profile.name(), table::counted(run.repeats.into(), "device")),
+            format!("{}, {}", run.profile.name(), numbers::counted(run.repeats.into(), "device")),
         ),
         ("begun", run.started_at.to_string()),
         ("time", table::foot(report).lines().next().unwrap_or_default().to_owned()),
@@ -316,8 +282,8 @@ fn clock_and_overhead(report: &Report) -> String {
         None => timed_by,
         Some(dispatch_overhead) => format!(
             "{timed_by}; a dispatch of next to nothing takes {} behind another, {} from submission to completion",
-            table::duration(dispatch_overhead.dispatch_ns.median),
-            table::duration(dispatch_overhead.submit_to_complete_ns.median)
+            numbers::duration(dispatch_overhead.dispatch_ns.median),
+            numbers::duration(dispatch_overhead.submit_to_complete_ns.median)
         ),
     }
 }

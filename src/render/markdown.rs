@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::section::SECTIONS;
 use crate::render::grid::Grid;
-use crate::render::table;
 use crate::render::text::markdown;
+use crate::render::{summary, table};
 use crate::report::Report;
 
 /// The report in that variant.
@@ -32,17 +32,26 @@ pub fn render(report: &Report) -> String {
 
 /// What follows from the report, or that nothing does.
 pub(super) fn summary(report: &Report) -> String {
-    match table::summary(report) {
-        None => "**No summary**: this report has no valid figure for one.\n\n".to_owned(),
-        Some(summary) => {
-            let mut lines = summary.lines();
-            let mut text = format!("**{}**\n\n", markdown(lines.next().unwrap_or_default()));
-            for line in lines {
-                let _ = writeln!(text, "- {}", markdown(line));
-            }
-            text.trim_end().to_owned() + "\n\n"
-        }
+    let lines = summary::lines(report);
+    let Some((first, others)) = lines.split_first() else {
+        return "**No summary**: this report has no valid figure for one.
+
+"
+        .to_owned();
+    };
+    let mut text = format!(
+        "**{}**
+
+",
+        markdown(first)
+    );
+    for line in others {
+        let _ = writeln!(text, "- {}", markdown(line));
     }
+    text.trim_end().to_owned()
+        + "
+
+"
 }
 
 /// What the numbers were taken with, a line each.

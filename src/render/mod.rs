@@ -4,16 +4,18 @@
 //! them, [`chart`] draws, [`splice`] keeps the tables of a README true.
 
 pub mod chart;
-pub mod claim;
 mod compared;
 pub mod comparison;
 mod csv;
 mod gbench;
 pub mod grid;
-mod html;
+pub mod html;
 mod markdown;
+pub mod numbers;
+pub mod reasons;
 pub mod section;
 pub mod splice;
+pub mod summary;
 pub mod table;
 pub mod text;
 
@@ -64,9 +66,9 @@ impl Format {
 }
 
 fn text(report: &Report) -> String {
-    let claims = (!report.claims.is_empty()).then(|| claim::text(&report.claims));
-    let parts = [Some(table::text(report)), claims];
-    plain(&parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")).into_owned() + "\n"
+    plain(&table::text(report)).into_owned()
+        + "
+"
 }
 
 fn json(report: &Report) -> String {

@@ -4,12 +4,12 @@
 use super::chart::{
     Axis, Chart, Dot, DotChart, Level, Line, LineChart, Look, Point, Scale, Which, Zone, number,
 };
-use super::claim;
 use crate::measure::stats::{self, Estimate};
 use crate::render::grid::{Block, Grid};
+use crate::render::numbers;
 use crate::render::table;
 use crate::report::{
-    Arithmetic, BoundBy, ChainSamples, Inputs, Measurement, Quantity, Ratio, Report, Ridge, Status,
+    Arithmetic, BoundBy, ChainSamples, Measurement, Quantity, Ratio, Report, Ridge, Status,
 };
 
 /// A part of a report.
@@ -35,9 +35,6 @@ pub struct Picture {
     /// The picture.
     pub chart: Chart,
 }
-
-/// The name of the part that a page shows claim by claim.
-pub(super) const CLAIMS: &str = "claims";
 
 /// All parts.
 pub static SECTIONS: &[Section] = &[
@@ -95,14 +92,6 @@ pub static SECTIONS: &[Section] = &[
         grids: |report| table::variants(report).into_iter().chain(accuracy_grids(report)).collect(),
     },
     Section {
-        name: CLAIMS,
-        title: "Claims, put to the test",
-        meaning: "What is said of ReLU and sigmoid, and what became of it here. These are experiments about algorithms: each names its seeds, and none takes part in \
-                  comparing or ranking adapters.",
-        pictures: claim::pictures,
-        grids: |report| claim::grid(&report.claims).into_iter().collect(),
-    },
-    Section {
         name: "shapes",
         title: "Shapes that were tried",
         meaning: "Workgroup sizes and 16-byte words an invocation owns. All kernels of a direction are measured in the shape in which its copy is fastest, so \
@@ -114,8 +103,10 @@ pub static SECTIONS: &[Section] = &[
 
 /// The series of what others are measured against, of ReLU, of sigmoid: the same in all pictures.
 const COPY: usize = 0;
-pub(super) const RELU: usize = 1;
-pub(super) const SIGMOID: usize = 2;
+/// ReLU's.
+pub const RELU: usize = 1;
+/// Sigmoid's.
+pub const SIGMOID: usize = 2;
 
 fn series_of(activation: &str) -> Option<usize> {
     match activation {
@@ -178,7 +169,7 @@ fn ratio_pictures(report: &Report) -> Vec<Picture> {
                     let elements = ratio.elements?;
                     let tip = format!(
                         "{direction}, {} elements: {}",
-                        table::size_name(elements),
+                        numbers::size_name(elements),
                         with_interval(ratio.estimate(), "")
                     );
                     Some(point(as_f64(elements), ratio.estimate(), tip))
@@ -216,9 +207,7 @@ fn ratio_pictures(report: &Report) -> Vec<Picture> {
 }
 
 fn bandwidth_pictures(report: &Report) -> Vec<Picture> {
-    let is_plain = |row: &&Measurement| {
-        row.inputs == Inputs::Normal && !row.shader_checks && row.bytes_per_second().is_some()
-    };
+    let is_plain = |row: &&Measurement| row.bytes_per_second().is_some();
     let rows: Vec<&Measurement> = report.measurements.iter().filter(is_plain).collect();
     let mut pictures = Vec::new();
     for kind in distinct(rows.iter().map(|row| (row.dtype.as_str(), row.direction.as_str()))) {
@@ -271,7 +260,7 @@ fn bandwidth_point(row: &Measurement) -> Option<Point> {
     // The longest time is the lowest rate.
     let rate = Estimate { median: rate(time.median), low: rate(time.high), high: rate(time.low) };
     let (activation, variant, elements) =
-        (&row.activation, &row.variant, table::size_name(row.elements));
+        (&row.activation, &row.variant, numbers::size_name(row.elements));
     let tip =
         format!("{activation}/{variant}, {elements} elements: {}", with_interval(rate, "GB/s"));
     Some(point(as_f64(row.elements), rate, tip))

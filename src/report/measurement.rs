@@ -3,15 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reason::Reason;
 use crate::gpu::Shape;
+use crate::gpu::dump::wgsl_sha256;
 use crate::kernels::kernel::Kernel;
 use crate::measure;
 use crate::measure::stats::{self, Estimate};
 
 /// Everything about one kernel at one size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measurement {
-    /// `direction/dtype/n=elements/activation/variant`, and what is not the default behind it; unique in a report.
+    /// `direction/dtype/n=elements/activation/variant`; unique in a report.
     pub id: String,
     /// forward or backward.
     pub direction: String,
@@ -32,12 +34,6 @@ pub struct Measurement {
     /// How its words were spread over invocations; null where it was not dispatched.
     #[serde(default)]
     pub shape: Option<Shape>,
-    /// Whether the shader had wgpu's run-time checks of bounds and loops.
-    #[serde(default)]
-    pub shader_checks: bool,
-    /// What its inputs were.
-    #[serde(default)]
-    pub inputs: Inputs,
     /// SHA-256 of the WGSL, in hexadecimal.
     #[serde(default)]
     pub wgsl_sha256: Option<String>,
@@ -45,27 +41,29 @@ pub struct Measurement {
     pub status: Status,
     /// Why, where the status is not ok.
     #[serde(default)]
-    pub reason: Option<String>,
-    /// What a reader of the numbers should know, a sentence each.
+    pub reason: Option<Reason>,
+    /// What a reader of the numbers should know.
     #[serde(default)]
-    pub notes: Vec<String>,
+    pub notes: Vec<Reason>,
     /// How the result compared with the f64 reference; null where it was not compared.
     #[serde(default)]
     pub validation: Option<Validation>,
     /// Dispatches in each sample, the same for a whole group.
     pub dispatches_per_sample: u32,
-    /// Rounds on each freshly opened device: the samples of the first device come first, so many, then those of the second.
+    /// Rounds in each repeat: the samples of the first repeat come first.
     #[serde(default)]
     pub rounds_per_repeat: u32,
     /// ns per dispatch, by round; null where the round gave no sample.
     pub samples_ns: Vec<Option<f64>>,
-    /// ns of the clock probe around each sample, whose time is the inverse of the core clock; null without a probe.
+    /// ns of the clock probe around each sample, whose time is the inverse of the core clock; null
+    /// without a probe.
     #[serde(default)]
     pub probe_ns: Vec<Option<f64>>,
     /// Why samples are null.
     #[serde(default)]
     pub dropped: Dropped,
-    /// For other readers: computed from the samples on writing and again on loading. Here, ask the methods.
+    /// For other readers: computed from the samples on writing and again on loading. Here, ask the
+    /// methods.
     #[serde(default)]
     pub(super) derived: Option<Derived>,
 }
@@ -93,21 +91,8 @@ impl BoundBy {
     }
 }
 
-/// What the tensors that a kernel reads are filled with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Inputs {
-    /// Standard normal numbers: of mixed sign, incompressible.
-    #[default]
-    Normal,
-    /// One number everywhere.
-    Constant,
-    /// Zero everywhere.
-    Zeros,
-}
-
 /// What became of a measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Measured.
@@ -117,6 +102,7 @@ pub enum Status {
     /// The adapter lacks a feature.
     Unsupported,
     /// Not measured, for lack of room or time.
+    #[default]
     Skipped,
     /// The result was wrong, so it was not timed.
     Failed,
@@ -207,25 +193,12 @@ impl Measurement {
             variant: kernel.variant.name.to_owned(),
             elements,
             bytes: kernel.bytes(elements),
-            bound_by: None,
-            shape: None,
-            shader_checks: false,
-            inputs: Inputs::default(),
-            wgsl_sha256: None,
-            status: Status::Skipped,
-            reason: None,
-            notes: Vec::new(),
-            validation: None,
-            dispatches_per_sample: 0,
-            rounds_per_repeat: 0,
-            samples_ns: Vec::new(),
-            probe_ns: Vec::new(),
-            dropped: Dropped::default(),
-            derived: None,
+            wgsl_sha256: Some(wgsl_sha256(&kernel.wgsl())),
+            ..Self::default()
         }
     }
 
-    /// Appends the samples of a device.
+    /// Appends the samples of a repeat.
     pub fn take(&mut self, samples: measure::Member) {
         self.dropped += Dropped::of(&samples);
         self.samples_ns.extend(samples.ns);
@@ -234,29 +207,31 @@ impl Measurement {
 
     /// The time of one dispatch in ns; none of a row that is not ok.
     pub fn time_ns(&self) -> Option<Estimate> {
-        self.over_repeats(self.samples_ns.iter().copied())
+        self.over_rounds(self.samples_ns.iter().copied())
     }
 
-    /// Its time over that of another member of its group, taken within rounds; none unless both are ok.
+    /// Its time over that of another member of its group, taken within rounds; none unless both are
+    /// ok.
     pub fn over(&self, other: &Self) -> Option<Estimate> {
         if other.status != Status::Ok || other.rounds_per_repeat != self.rounds_per_repeat {
             return None;
         }
         let rounds = self.samples_ns.iter().zip(&other.samples_ns);
-        self.over_repeats(rounds.map(|(own, others)| Some((*own)? / (*others)?)))
+        self.over_rounds(rounds.map(|(own, others)| Some((*own)? / (*others)?)))
     }
 
-    /// By how many ns its time exceeds that of another member of its group, taken within rounds; none unless both are ok.
+    /// By how many ns its time exceeds that of another member of its group, taken within rounds;
+    /// none unless both are ok.
     pub fn less(&self, other: &Self) -> Option<Estimate> {
         if other.status != Status::Ok || other.rounds_per_repeat != self.rounds_per_repeat {
             return None;
         }
         let rounds = self.samples_ns.iter().zip(&other.samples_ns);
-        self.over_repeats(rounds.map(|(own, others)| Some((*own)? - (*others)?)))
+        self.over_rounds(rounds.map(|(own, others)| Some((*own)? - (*others)?)))
     }
 
     /// The median of what the rounds gave, with an interval that covers those of all devices.
-    fn over_repeats(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
+    fn over_rounds(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
         if self.status != Status::Ok {
             return None;
         }
@@ -285,7 +260,8 @@ impl Measurement {
         Some(self.derived()?.bytes_per_second)
     }
 
-    /// Median time of one dispatch in ns; infinite where there is none, so that it is never the fastest.
+    /// Median time of one dispatch in ns; infinite where there is none, so that it is never the
+    /// fastest.
     pub fn median_ns(&self) -> f64 {
         self.time_ns().map_or(f64::INFINITY, |time| time.median)
     }
@@ -295,12 +271,18 @@ impl Measurement {
         as_f64(self.elements)
     }
 
-    /// The kernel's path: its id without a size.
-    pub fn path(&self) -> String {
-        format!("{}/{}/{}/{}", self.direction, self.dtype, self.activation, self.variant)
+    /// Its activation and variant: what tells it from the other members of its group.
+    pub fn member(&self) -> String {
+        format!("{}/{}", self.activation, self.variant)
     }
 
-    /// The median time of the probe around its samples, in ns: the inverse of the core's clock. None without one.
+    /// The kernel's path: its id without a size.
+    pub fn path(&self) -> String {
+        format!("{}/{}/{}", self.direction, self.dtype, self.member())
+    }
+
+    /// The median time of the probe around its samples, in ns: the inverse of the core's clock.
+    /// None without one.
     pub fn probe_median_ns(&self) -> Option<f64> {
         stats::median(self.probe_ns.iter().flatten().copied())
     }

@@ -1,15 +1,17 @@
-//! Where a streaming kernel leaves memory speed: the same tensors, and k activations for each element between load and store.
+//! Where arithmetic takes as long as memory: the same tensors, streamed with k activations for each
+//! element between load and store.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arithmetic::Arithmetic;
 use super::measurement::{Dropped, Measurement, Status, as_f64};
+use super::reason::Reason;
 use crate::gpu::Shape;
 use crate::measure::stats::{self, Estimate};
 
-/// A kernel that streams tensors of the memory bound_by and runs k steps of a chain on the way, by k.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// A kernel that streams memory-bound tensors and takes k steps of a chain on the way, by k.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ridge {
     /// `ridge/direction/dtype`; unique in a report.
     pub id: String,
@@ -21,10 +23,10 @@ pub struct Ridge {
     pub status: Status,
     /// Why, where the status is not ok.
     #[serde(default)]
-    pub reason: Option<String>,
-    /// What a reader of the numbers should know, a sentence each.
+    pub reason: Option<Reason>,
+    /// What a reader of the numbers should know.
     #[serde(default)]
-    pub notes: Vec<String>,
+    pub notes: Vec<Reason>,
     /// The id of the chain whose steps are run.
     pub chain: String,
     /// The id of the copy that moves the same bytes.
@@ -49,7 +51,8 @@ pub struct Ridge {
     pub dropped: Dropped,
     /// By k from 0 on, all timed together.
     pub points: Vec<RidgeTime>,
-    /// For other readers: computed from the samples on writing and again on loading. Here, ask the methods.
+    /// For other readers: computed from the samples on writing and again on loading. Here, ask the
+    /// methods.
     #[serde(default)]
     pub(super) derived: Option<DerivedRidge>,
 }
@@ -66,17 +69,18 @@ pub struct RidgeTime {
 /// What follows from the samples of a ridge, of the copy and of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DerivedRidge {
-    /// k*: so many steps of the chain take as long as the copy, which moves the same bytes and computes next to nothing.
+    /// Steps of the chain that take as long as copy, which moves the same bytes and computes
+    /// nothing.
     pub ridge_point: Estimate,
-    /// Time at k = 0 over that of the copy: 1 where this kernel streams as fast as memory lets one.
+    /// Time at k = 0 over that of copy: 1 where this kernel streams at memory speed.
     pub stream_over_copy: Estimate,
-    /// Time of one more step here, between the last two k, as a multiple of the chain's step: 1 where arithmetic bounds both.
+    /// Time of one more step between the last two k, over that of the chain: 1 where arithmetic
+    /// bounds both.
     pub step_over_chain: Estimate,
-    /// Where the line through the last two k meets the time at k = 0: near k* where memory and arithmetic overlap wholly, 0 where they do not at all.
-    pub bend_steps: Estimate,
-    /// The k that was measured nearest to k*.
+    /// The k that was measured nearest to the ridge point.
     pub ridge_steps: u32,
-    /// By how much the time at that k exceeds the longer of that at k = 0 and that of its steps.
+    /// Time at that k over the larger of that at k = 0 and that of its steps: 1 where memory and
+    /// arithmetic overlap wholly, up to 2 where they do not.
     pub ridge_over_larger: Estimate,
 }
 
@@ -87,20 +91,8 @@ impl Ridge {
             id: format!("ridge/{direction}/{dtype}"),
             direction: direction.to_owned(),
             dtype: dtype.to_owned(),
-            status: Status::Skipped,
-            reason: None,
-            notes: Vec::new(),
             chain,
-            copy: None,
-            elements: 0,
-            bytes: 0,
-            shape: None,
-            wgsl_sha256: None,
-            dispatches_per_sample: 0,
-            rounds_per_repeat: 0,
-            dropped: Dropped::default(),
-            points: Vec::new(),
-            derived: None,
+            ..Self::default()
         }
     }
 
@@ -111,7 +103,8 @@ impl Ridge {
             .flatten()
     }
 
-    /// What follows beside the copy and the chain that it names; none unless all are ok, at least three k were timed, and the time grows with k.
+    /// What follows beside the copy and the chain that it names. None unless all are ok, three k
+    /// were timed, and the time grows with k.
     pub fn derived(
         &self,
         measurements: &[Measurement],
@@ -121,41 +114,37 @@ impl Ridge {
         if self.status != Status::Ok || first.steps != 0 || last.steps <= before.steps {
             return None;
         }
-        let chain = arithmetic.iter().find(|rate| rate.id == self.chain)?;
+        let chain = arithmetic.iter().find(|row| row.id == self.chain)?;
         let copy = measurements.iter().find(|row| Some(&row.id) == self.copy.as_ref())?;
         let step_ns = chain.derived()?.step_ps.times(as_f64(self.elements) / 1e3);
         let copy_ns = copy.time_ns()?;
         let ridge_point = copy_ns.over(step_ns)?;
-        let (step, last_steps) = (f64::from(last.steps - before.steps), f64::from(last.steps));
-        let slopes = rounds([last, before], |[last, before]| (last - before) / step);
+        let more = f64::from(last.steps - before.steps);
+        let slopes = rounds([last, before], |[last, before]| (last - before) / more);
         let slope_ns = self.estimate(slopes).filter(|slope| slope.low > 0.0)?;
-        let bends = rounds([first, before, last], |[first, before, last]| {
-            last_steps - (last - first) / ((last - before) / step)
-        });
         let distance =
             |point: &&RidgeTime| (f64::from(point.steps) / ridge_point.median).ln().abs();
-        let knee = self.points[1..].iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+        let ridge = self.points[1..].iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
         Some(DerivedRidge {
             ridge_point,
             stream_over_copy: self.time_ns(first)?.over(copy_ns)?,
             step_over_chain: slope_ns.over(step_ns)?,
-            bend_steps: self.estimate(bends)?,
-            ridge_steps: knee.steps,
-            ridge_over_larger: self.ridge_over_larger(first, knee, step_ns)?,
+            ridge_steps: ridge.steps,
+            ridge_over_larger: self.ridge_over_larger(first, ridge, step_ns)?,
         })
     }
 
-    /// The penalty at a k, over the ends of the interval of the step, which was measured apart from it.
+    /// At one k, over the ends of the interval of the step, which was measured apart from it.
     fn ridge_over_larger(
         &self,
         first: &RidgeTime,
-        knee: &RidgeTime,
+        ridge: &RidgeTime,
         step_ns: Estimate,
     ) -> Option<Estimate> {
         let beside = |step_ns: f64| {
-            let arithmetic_ns = step_ns * f64::from(knee.steps);
-            self.estimate(rounds([knee, first], |[knee, memory]| {
-                knee / memory.max(arithmetic_ns) - 1.0
+            let arithmetic_ns = step_ns * f64::from(ridge.steps);
+            self.estimate(rounds([ridge, first], |[ridge, memory]| {
+                ridge / memory.max(arithmetic_ns)
             }))
         };
         let Estimate { median, low, high } = step_ns;

@@ -1,37 +1,27 @@
-//! Gates: what a time has to pass before a figure may follow from it. A row that does not is `invalid` and says why; its samples stay in
-//! the report, and nothing is derived from them.
+//! Quality checks: what a time has to pass before a figure may follow from it. A row that does not
+//! is `invalid` and says why; its samples stay in the report, and nothing is derived from them.
 
-use crate::report::{BoundBy, Dropped, Measurement, Status};
+use crate::report::{BoundBy, Dropped, Measurement, Reason, Status};
 
-/// Of a sample's length, at least so many steps of the clock, so that its quantum is at most one percent.
-const LEAST_QUANTA: f64 = 100.0;
+/// The fewest steps of the clock in a sample, so that its quantum is at most one percent.
+const LEAST_TICKS: f64 = 100.0;
 
 /// The share of samples that a clock may fail to give.
-const MOST_DROPPED_BY_CLOCK: f64 = 0.1;
+const MOST_WITHOUT_TIME: f64 = 0.1;
 
-/// The share of samples during which the core clock may change before the machine is called throttled.
-const MOST_DROPPED_BY_PROBE: f64 = 0.5;
+/// The share of samples during which the core clock may change.
+const MOST_CLOCK_CHANGES: f64 = 0.5;
 
-/// How much faster than a copy of equal bytes a kernel may be, beyond the interval of their ratio.
+/// How much faster than copy or add a kernel of equal bytes may be, beyond the ratio's interval.
 const FASTER_THAN_COPY: f64 = 1.05;
 
-/// The least share of distinct 16-byte words in tensors whose bandwidth is measured: memory that is compressed would give another.
-const LEAST_DISTINCT: f64 = 0.9;
-
-/// What an interval lacks.
-pub const TOO_FEW: &str = "too few samples are left for an interval";
-
-/// What the notes begin with that gates leave. They take the place of those after an earlier device.
-const DROPPED: &str = "dropped samples: ";
-const FAST: &str = "fast: ";
-
-/// What gates have to know beside the samples.
+/// What the checks have to know beside the samples.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances {
     /// The smallest step that the clock was seen to make.
     pub quantum_ns: Option<f64>,
-    /// On a software adapter caches, compilers and other processes explain what on a GPU nothing does: gates that compare speeds leave a
-    /// note there, not a summary.
+    /// On a software adapter caches, compilers and other processes explain what on a GPU nothing
+    /// does: checks that compare speeds leave a note there.
     pub is_software: bool,
 }
 
@@ -48,62 +38,43 @@ pub struct Sampled<'a> {
 
 impl Sampled<'_> {
     /// Why no time that follows from them can be right.
-    pub fn complaint(&self, circumstances: &Circumstances) -> Option<String> {
-        self.clock_stands()
-            .or_else(|| self.too_few_quanta(circumstances.quantum_ns))
-            .or_else(|| self.throttled())
+    pub fn complaint(&self, circumstances: &Circumstances) -> Option<Reason> {
+        let (samples, dropped) = (self.count, self.dropped);
+        if self.share(dropped.clock) > MOST_WITHOUT_TIME {
+            return Some(Reason::NoTime { samples, dropped: dropped.clone() });
+        }
+        let ticks = self.shortest_ns.zip(circumstances.quantum_ns).map(|(ns, tick)| ns / tick);
+        if let Some(ticks) = ticks.filter(|ticks| *ticks < LEAST_TICKS) {
+            return Some(Reason::TooFewTicks { ticks });
+        }
+        let is_throttled = self.share(dropped.probe) > MOST_CLOCK_CHANGES;
+        is_throttled.then_some(Reason::ClockChanged { samples, dropped: dropped.probe })
     }
 
     /// What to know of those that are missing.
-    pub fn note(&self) -> Option<String> {
+    pub fn note(&self) -> Option<Reason> {
         let Dropped { clock, probe, .. } = self.dropped;
-        (clock + probe > 0).then(|| {
-            format!(
-                "{DROPPED}of {} the clock gave no time for {clock}, and the core clock changed during {probe}",
-                self.count
-            )
-        })
+        let is_any = clock + probe > 0;
+        is_any.then(|| Reason::Dropped { samples: self.count, dropped: self.dropped.clone() })
     }
 
     fn share(&self, count: u32) -> f64 {
         let samples = u32::try_from(self.count).expect("thousands at most");
         f64::from(count) / f64::from(samples.max(1))
     }
-
-    fn clock_stands(&self) -> Option<String> {
-        let Dropped { clock, clock_reason, .. } = self.dropped;
-        (self.share(*clock) > MOST_DROPPED_BY_CLOCK).then(|| {
-            let why = clock_reason.as_deref().unwrap_or("it is not known why");
-            format!("the clock gave no time for {clock} of {} samples: {why}", self.count)
-        })
-    }
-
-    fn too_few_quanta(&self, quantum_ns: Option<f64>) -> Option<String> {
-        let quanta = self.shortest_ns? / quantum_ns?;
-        (quanta < LEAST_QUANTA).then(|| {
-            format!(
-                "a sample is {quanta:.0} steps of the clock long, of which it takes {LEAST_QUANTA}"
-            )
-        })
-    }
-
-    fn throttled(&self) -> Option<String> {
-        let probe = self.dropped.probe;
-        (self.share(probe) > MOST_DROPPED_BY_PROBE).then(|| {
-            format!(
-                "throttled: the core clock changed by more than 3 % during {probe} of {} samples",
-                self.count
-            )
-        })
-    }
 }
 
-/// Takes back what an earlier device left for gates to say.
-pub fn forget(notes: &mut Vec<String>) {
-    notes.retain(|note| !note.starts_with(DROPPED) && !note.starts_with(FAST));
+/// Takes back what the checks said after an earlier repeat.
+pub fn forget(notes: &mut Vec<Reason>) {
+    notes.retain(|note| {
+        !matches!(
+            note,
+            Reason::Dropped { .. } | Reason::FasterThanCopy { .. } | Reason::NotLinear { .. }
+        )
+    });
 }
 
-/// Judges the rows of a group by each other; the first is the copy.
+/// Judges the rows of a group by each other; the first is copy or add.
 pub fn judge(group: &mut [Measurement], circumstances: &Circumstances) {
     for row in group.iter_mut() {
         forget(&mut row.notes);
@@ -114,7 +85,7 @@ pub fn judge(group: &mut [Measurement], circumstances: &Circumstances) {
         let sampled = Sampled { count: row.samples_ns.len(), dropped: &row.dropped, shortest_ns };
         let complaint = sampled
             .complaint(circumstances)
-            .or_else(|| row.time_ns().is_none().then(|| TOO_FEW.to_owned()));
+            .or_else(|| row.time_ns().is_none().then_some(Reason::TooFewSamples));
         let note = sampled.note();
         match complaint {
             Some(complaint) => invalidate(row, complaint),
@@ -122,38 +93,22 @@ pub fn judge(group: &mut [Measurement], circumstances: &Circumstances) {
         }
     }
     let Some((copy, others)) = group.split_first_mut() else { return };
-    for row in others.iter_mut().filter(|row| row.status == Status::Ok && row.bytes == copy.bytes) {
-        // Equal inputs and zeros are there to show that they may be faster.
-        let Some(ratio) = copy.over(row).filter(|_| row.inputs == copy.inputs) else {
+    let of_equal_bytes = |row: &&mut Measurement| row.bytes == copy.bytes;
+    for row in others.iter_mut().filter(of_equal_bytes) {
+        let Some(ratio) = copy.over(row).filter(|ratio| ratio.low > FASTER_THAN_COPY) else {
             continue;
         };
-        if ratio.low > FASTER_THAN_COPY {
-            let complaint = format!(
-                "{:.2} [{:.2}, {:.2}] times as fast as {}, which moves the same bytes and does nothing else",
-                ratio.median, ratio.low, ratio.high, copy.id
-            );
-            // Below memory's bound_by an addition may be what is slower than a selection.
-            if circumstances.is_software || copy.bound_by != Some(BoundBy::Memory) {
-                row.notes.push(FAST.to_owned() + &complaint);
-            } else {
-                invalidate(row, format!("{complaint}: it does not do all of its work"));
-            }
+        let reason = Reason::FasterThanCopy { copy: copy.id.clone(), ratio };
+        // Where memory is not the bound, an addition may be slower than a selection.
+        if circumstances.is_software || copy.bound_by != Some(BoundBy::Memory) {
+            row.notes.push(reason);
+        } else {
+            invalidate(row, reason);
         }
     }
 }
 
-/// Why a bandwidth over inputs of which such a share is distinct is not to be trusted.
-pub fn compressible(distinct_share: f64) -> Option<String> {
-    (distinct_share < LEAST_DISTINCT).then(|| {
-        format!(
-            "only {:.0} % of the words it reads are distinct: memory may compress them",
-            100.0 * distinct_share
-        )
-    })
-}
-
-/// Takes a row out of everything that is derived.
-pub fn invalidate(row: &mut Measurement, reason: String) {
+fn invalidate(row: &mut Measurement, reason: Reason) {
     row.status = Status::Invalid;
     row.reason = Some(reason);
 }
@@ -161,7 +116,7 @@ pub fn invalidate(row: &mut Measurement, reason: String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Inputs, measured};
+    use crate::report::measured;
 
     const HARDWARE: Circumstances = Circumstances { quantum_ns: Some(1.0), is_software: false };
     const SOFTWARE: Circumstances = Circumstances { is_software: true, ..HARDWARE };
@@ -216,7 +171,7 @@ mod tests {
         assert!(is_ok(&judged([row("copy", 1000.0, 6)], &HARDWARE)[0]));
         let [few] = judged([row("copy", 1000.0, 5)], &HARDWARE);
         assert!(!is_ok(&few));
-        assert_eq!(few.reason.as_deref(), Some("too few samples are left for an interval"));
+        assert_eq!(few.reason, Some(Reason::TooFewSamples));
         let mut second_has_few = row("copy", 1000.0, 20);
         second_has_few.rounds_per_repeat = 10;
         second_has_few.samples_ns[10..15].fill(None);
@@ -241,13 +196,10 @@ mod tests {
             row.bound_by = Some(BoundBy::Cache);
         }
         assert_eq!(of(cached, &HARDWARE), (true, 1));
-        // Not compared: what moves fewer bytes, or reads what caches and memory may compress.
+        // Not compared: what moves fewer bytes.
         let [copy, mut fewer] = pair(500.0);
         fewer.bytes /= 2;
         assert_eq!(of([copy, fewer], &HARDWARE), (true, 0));
-        let [copy, mut zeros] = pair(500.0);
-        zeros.inputs = Inputs::Zeros;
-        assert_eq!(of([copy, zeros], &HARDWARE), (true, 0));
         // Its interval reaches from far below to far above.
         let [copy, mut wide] = pair(500.0);
         wide.samples_ns.iter_mut().step_by(2).for_each(|ns| *ns = Some(1500.0));
@@ -269,7 +221,8 @@ mod tests {
     fn notes_are_those_after_the_last_device() {
         let mut group = [row("copy", 1000.0, 20), row("relu", 500.0, 20)];
         group[1].dropped.clock = 1;
-        group[1].notes.push("its own".to_owned());
+        let own = Reason::MissedRepeats { repeats: 1, because: Box::new(Reason::OutOfTime) };
+        group[1].notes.push(own.clone());
         for _ in 0..3 {
             judge(&mut group, &SOFTWARE);
             assert_eq!(group[1].notes.len(), 3, "{:?}", group[1].notes);
@@ -277,7 +230,7 @@ mod tests {
         group[1].samples_ns.fill(Some(1000.0));
         judge(&mut group, &SOFTWARE);
         assert_eq!(group[1].notes.len(), 2, "{:?}", group[1].notes);
-        assert_eq!(group[1].notes[0], "its own");
+        assert_eq!(group[1].notes[0], own);
     }
 
     #[test]
@@ -285,17 +238,10 @@ mod tests {
         for status in [Status::Unsupported, Status::Skipped, Status::Failed] {
             let mut other = measured("relu", &[]);
             other.status = status;
-            other.reason = Some("as asked".to_owned());
+            other.reason = Some(Reason::Interrupted);
             let [_, after] = judged([row("copy", 1000.0, 20), other.clone()], &HARDWARE);
             assert_eq!(after, other);
         }
         judge(&mut [], &HARDWARE);
-    }
-
-    #[test]
-    fn words_of_which_many_are_equal_may_be_compressed() {
-        assert_eq!(compressible(1.0), None);
-        assert_eq!(compressible(0.9), None);
-        assert!(compressible(0.89).is_some_and(|complaint| complaint.contains("89 %")));
     }
 }

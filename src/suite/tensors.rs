@@ -8,85 +8,87 @@ use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
 use crate::kernels::activation::Saved;
 use crate::kernels::dtype::Dtype;
-use crate::kernels::inputs::{Distribution, Inputs};
+use crate::kernels::inputs::Inputs;
 use crate::kernels::kernel::{Kernel, Role};
 use crate::report::Spent;
 use crate::validate::{self, Accuracy};
 
-/// Tensors of one size and dtype, shared by the kernels that read the same: x and dy by all, y by each activation for itself. All write
-/// the same result, so that barriers between dispatches are the same for all.
+/// Tensors of one size and dtype, shared by the kernels that read the same: x and dy by all, y by
+/// each activation for itself. All write the same result, so that barriers between dispatches are
+/// the same for all.
 pub struct SharedTensors<'gpu> {
     gpu: &'gpu Gpu,
     dtype: Dtype,
     elements: u64,
-    seed: u64,
+    inputs: Inputs,
     tensors: HashMap<Key, Rc<Tensor>>,
     /// Where the time went so far.
     pub spent: Spent,
 }
 
-/// What tells a tensor of a tensors from another; a role that does not depend on it has no activation or distribution.
-type Key = (Role, Option<&'static str>, Option<&'static str>);
+/// What tells one tensor from another: y is the only role that depends on the activation.
+type Key = (Role, Option<&'static str>);
 
 impl<'gpu> SharedTensors<'gpu> {
-    /// A tensors without inputs yet.
+    /// Without a tensor yet. [`crate::error::Error::Unsupported`] if the device has no room for a
+    /// result, an input and as much again.
     pub fn new(gpu: &'gpu Gpu, dtype: Dtype, elements: u64, seed: u64) -> Result<Self> {
         gpu.ensure_room(elements.saturating_mul(4 * dtype.element_bytes()))?;
-        Ok(Self { gpu, dtype, elements, seed, tensors: HashMap::new(), spent: Spent::default() })
+        let (inputs, tensors) = (Inputs::normal(seed), HashMap::new());
+        Ok(Self { gpu, dtype, elements, inputs, tensors, spent: Spent::default() })
     }
 
-    /// The kernel on this tensors's tensors, after every element of its result was found right, and how right.
+    /// The kernel on these tensors, after every element of its result was found right, and how
+    /// right.
     pub fn checked_workload(
         &mut self,
         kernel: Kernel,
         shape: Shape,
         checks: ShaderChecks,
-        distribution: Distribution,
     ) -> Result<(Workload, Accuracy)> {
-        self.gpu.supports(&kernel)?;
-        let inputs = Inputs { distribution, seed: self.seed };
+        let tensors = self.tensors_of(&kernel)?;
+        let workload = self.bound(kernel, shape, checks, &tensors)?;
         let began = Instant::now();
-        let tensors: Vec<Rc<Tensor>> = kernel
-            .tensors()
-            .iter()
-            .map(|role| self.tensor(&kernel, *role, &inputs))
-            .collect::<Result<_>>()?;
         let tensors: Vec<&Tensor> = tensors.iter().map(Rc::as_ref).collect();
-        self.spent.inputs_s += began.elapsed().as_secs_f64();
-        let began = Instant::now();
-        let workload = self.gpu.workload(kernel, shape, checks, &tensors)?;
-        self.spent.compile_s += began.elapsed().as_secs_f64();
-        let began = Instant::now();
-        let accuracy = validate::ensure_right(self.gpu, &kernel, &workload, &tensors, &inputs);
+        let accuracy = validate::ensure_right(self.gpu, &kernel, &workload, &tensors, &self.inputs);
         self.spent.validate_s += began.elapsed().as_secs_f64();
         Ok((workload, accuracy?))
     }
 
-    /// [`Self::checked_workload`] in another shape, unchecked: to rank shapes of a kernel that was checked in one.
+    /// The kernel on these tensors, unchecked: to rank shapes.
     pub fn workload(&mut self, kernel: Kernel, shape: Shape) -> Result<Workload> {
-        let inputs = Inputs::normal(self.seed);
+        let tensors = self.tensors_of(&kernel)?;
+        self.bound(kernel, shape, ShaderChecks::Trusted, &tensors)
+    }
+
+    fn tensors_of(&mut self, kernel: &Kernel) -> Result<Vec<Rc<Tensor>>> {
+        self.gpu.supports(kernel)?;
         let began = Instant::now();
-        let tensors: Vec<Rc<Tensor>> = kernel
-            .tensors()
-            .iter()
-            .map(|role| self.tensor(&kernel, *role, &inputs))
-            .collect::<Result<_>>()?;
-        let tensors: Vec<&Tensor> = tensors.iter().map(Rc::as_ref).collect();
+        let tensors = kernel.tensors().iter().map(|role| self.tensor(kernel, *role)).collect();
         self.spent.inputs_s += began.elapsed().as_secs_f64();
+        tensors
+    }
+
+    fn bound(
+        &mut self,
+        kernel: Kernel,
+        shape: Shape,
+        checks: ShaderChecks,
+        tensors: &[Rc<Tensor>],
+    ) -> Result<Workload> {
         let began = Instant::now();
-        let workload = self.gpu.workload(kernel, shape, ShaderChecks::Trusted, &tensors)?;
+        let tensors: Vec<&Tensor> = tensors.iter().map(Rc::as_ref).collect();
+        let workload = self.gpu.workload(kernel, shape, checks, &tensors);
         self.spent.compile_s += began.elapsed().as_secs_f64();
-        Ok(workload)
+        workload
     }
 
     /// The tensor that the kernel reads or writes in `role`, made when first asked for.
-    fn tensor(&mut self, kernel: &Kernel, role: Role, inputs: &Inputs) -> Result<Rc<Tensor>> {
-        let distribution = Some(inputs.distribution.name());
+    fn tensor(&mut self, kernel: &Kernel, role: Role) -> Result<Rc<Tensor>> {
         let key = match role {
-            Role::Result | Role::MaskResult => (role, None, None),
-            Role::X | Role::Saved(Saved::X) => (Role::X, None, distribution),
-            Role::Saved(Saved::Y) => (role, Some(kernel.activation.name), distribution),
-            Role::Saved(Saved::Mask) | Role::Dy => (role, None, distribution),
+            Role::X | Role::Saved(Saved::X) => (Role::X, None),
+            Role::Saved(Saved::Y) => (role, Some(kernel.activation.name)),
+            Role::Result | Role::MaskResult | Role::Saved(Saved::Mask) | Role::Dy => (role, None),
         };
         if let Some(tensor) = self.tensors.get(&key) {
             return Ok(Rc::clone(tensor));
@@ -96,7 +98,7 @@ impl<'gpu> SharedTensors<'gpu> {
         let tensor = self.gpu.tensor(&format!("{role:?}"), layout)?;
         if !role.is_written() {
             self.gpu.upload(&tensor, |first, bytes| {
-                inputs.fill_stored(kernel.activation, role, self.dtype, first, bytes);
+                self.inputs.fill_stored(kernel.activation, role, self.dtype, first, bytes);
             })?;
         }
         let tensor = Rc::new(tensor);

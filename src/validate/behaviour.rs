@@ -21,7 +21,7 @@ use self::errors::{Errors, SWEEPS};
 use self::evaluate::Case;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::render::table::significant;
+use crate::render::numbers::significant;
 
 /// What is known of an adapter's arithmetic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,12 +5,12 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
 use super::{Cell, wgsl};
+use crate::claims::report::Figure;
 use crate::claims::shallow::Function;
 use crate::claims::{Context, Group, check, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
 use crate::measure::stats::Estimate;
-use crate::report::Figure;
 
 /// Invocations of a workgroup, four units each.
 pub(super) const WORKGROUP: usize = 256;

@@ -5,12 +5,12 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
 use super::{Cell, SCALES, STEPS, WIDTH, wgsl};
+use crate::claims::report::Figure;
 use crate::claims::shallow::Function;
 use crate::claims::{check, count, over_seeds, to_f32};
 use crate::error::Result;
 use crate::gpu::{Gpu, Sequence, ShaderChecks};
 use crate::measure::stats::Estimate;
-use crate::report::Figure;
 
 /// What became of the nets of a cell, a gate and a scale.
 pub(super) struct Fate {

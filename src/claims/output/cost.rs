@@ -2,6 +2,7 @@
 
 use super::allowed::{self, Input};
 use super::{Pairs, groups, program};
+use crate::claims::report::Figure;
 use crate::claims::{Context, Group, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
@@ -11,7 +12,6 @@ use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::Inputs;
 use crate::kernels::kernel::{Kernel, Role};
 use crate::measure::stats::Estimate;
-use crate::report::Figure;
 
 /// What loss and gradient take, by way.
 pub(super) struct Cost {

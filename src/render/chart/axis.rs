@@ -301,7 +301,7 @@ pub fn number(value: f64) -> String {
     if !(1e-4..1e7).contains(&magnitude) {
         return format!("{value:.2e}");
     }
-    let text = crate::render::table::significant(value, 3);
+    let text = crate::render::numbers::significant(value, 3);
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {

@@ -1,0 +1,85 @@
+//! The sentences of reasons and notes.
+
+use super::numbers::{counted, percent, ratio, significant};
+use crate::report::{ChainOf, Dropped, Reason};
+
+/// What a reason says.
+pub fn sentence(reason: &Reason) -> String {
+    match reason {
+        Reason::NotReached { ended } => format!("not reached: {}", sentence(ended)),
+        Reason::Interrupted => "interrupted".to_owned(),
+        Reason::OutOfTime => "the time allowed was over".to_owned(),
+        Reason::Unknown => "the program ended without saying why".to_owned(),
+        Reason::Unsupported { message }
+        | Reason::Wrong { message }
+        | Reason::Machine { message } => message.clone(),
+        Reason::NoTime { samples, dropped } => {
+            let Dropped { clock, clock_reason, .. } = dropped;
+            let why = clock_reason.as_deref().unwrap_or("unknown why");
+            format!("the clock gave no time for {clock} of {samples} samples: {why}")
+        }
+        Reason::TooFewTicks { ticks } => {
+            format!("a sample is {ticks:.0} steps of the clock long; it takes 100")
+        }
+        Reason::ClockChanged { samples, dropped } => {
+            format!("throttled: the core clock changed during {dropped} of {samples} samples")
+        }
+        Reason::TooFewSamples => "too few samples are left for an interval".to_owned(),
+        Reason::FasterThanCopy { copy, ratio } => {
+            format!("runs at {} of {copy}, which moves the same bytes", percent(*ratio))
+        }
+        Reason::Folded { of } => {
+            format!("{} does not grow with the steps: the compiler folded them", time(*of))
+        }
+        Reason::NoGrowth { of } => {
+            format!("{} grows with the steps by no more than its noise", time(*of))
+        }
+        Reason::NotLinear { of, linearity } => {
+            format!(
+                "{}: the slope from 2k to 4k is {} times that to 2k",
+                time(*of),
+                ratio(*linearity)
+            )
+        }
+        Reason::FewerWordsTried { words, compile_s } => {
+            let words = counted((*words).into(), "word");
+            format!("more than {words} a lane were not tried: compiling took {compile_s:.1} s")
+        }
+        Reason::NoMemoryBoundSize => "no size of this run is bound by memory".to_owned(),
+        Reason::NoStepTime => "its chain has no valid time a step".to_owned(),
+        Reason::NoCopyTime => "copy has no time".to_owned(),
+        Reason::NoRidge => "its time does not grow with k, or too few samples are left".to_owned(),
+        Reason::SlowerThanCopy { ratio } => {
+            format!(
+                "without an activation it takes {}x the time of copy",
+                significant(ratio.median, 3)
+            )
+        }
+        Reason::SlowerStep { ratio } => {
+            format!("a step takes {}x the time it takes in registers", significant(ratio.median, 3))
+        }
+        Reason::MissedRepeats { repeats, because } => {
+            format!(
+                "measured in {} only: {}",
+                counted((*repeats).into(), "repeat"),
+                sentence(because)
+            )
+        }
+        Reason::Dropped { samples, dropped: Dropped { clock, probe, .. } } => format!(
+            "dropped of {samples} samples: {clock} without a time, {probe} as the core clock changed"
+        ),
+        Reason::ShapeGiven { direction, shape } => format!(
+            "shape {direction}, given: workgroups of {}, {} an invocation",
+            shape.workgroup_size,
+            counted(shape.words_per_invocation.into(), "word")
+        ),
+        Reason::NoProbe { message } => format!("there is no clock probe: {message}"),
+    }
+}
+
+fn time(of: ChainOf) -> &'static str {
+    match of {
+        ChainOf::Own => "its time",
+        ChainOf::Fma => "the time of fma",
+    }
+}

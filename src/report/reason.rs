@@ -1,0 +1,161 @@
+//! Why something has no figures, and what a reader of figures should know: facts with their
+//! numbers. `render` words them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::measurement::Dropped;
+use crate::error::Error;
+use crate::gpu::Shape;
+use crate::measure::stats::Estimate;
+
+/// A fact about a row or a run, by its kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Reason {
+    /// The run ended before.
+    NotReached {
+        /// Why it ended.
+        ended: Box<Reason>,
+    },
+    /// The user ended the run.
+    Interrupted,
+    /// The time that the user allowed was over.
+    OutOfTime,
+    /// The program ended without writing why.
+    Unknown,
+    /// The adapter lacks a feature or room.
+    Unsupported {
+        /// Which.
+        message: String,
+    },
+    /// The result is wrong, or the shader does not compile.
+    Wrong {
+        /// Where, in decimal and bits, or what the compiler said.
+        message: String,
+    },
+    /// The machine failed.
+    Machine {
+        /// In the driver's or the system's words.
+        message: String,
+    },
+    /// The clock gave no time for too many samples.
+    NoTime {
+        /// Samples that were asked for.
+        samples: usize,
+        /// Those that are missing.
+        dropped: Dropped,
+    },
+    /// A sample is too few steps of the clock long.
+    TooFewTicks {
+        /// Steps of the shortest kind of sample.
+        ticks: f64,
+    },
+    /// The core clock changed during too many samples.
+    ClockChanged {
+        /// Samples that were asked for.
+        samples: usize,
+        /// Those during which it changed.
+        dropped: u32,
+    },
+    /// Too few samples for an interval.
+    TooFewSamples,
+    /// Faster than the kernel that moves the same bytes and computes nothing.
+    FasterThanCopy {
+        /// The id of copy's or add's row.
+        copy: String,
+        /// Time of copy over its own.
+        ratio: Estimate,
+    },
+    /// Time does not grow with the steps of a chain: the compiler folded them.
+    Folded {
+        /// Whose time: the op's own, or that of fma beside it.
+        of: ChainOf,
+    },
+    /// Time grows with the steps by no more than its noise.
+    NoGrowth {
+        /// Whose time.
+        of: ChainOf,
+    },
+    /// Time is not in proportion with the steps.
+    NotLinear {
+        /// Whose time.
+        of: ChainOf,
+        /// The slope from 2k to 4k steps over that from k to 2k.
+        linearity: Estimate,
+    },
+    /// More words a lane were not tried, as compiling took long.
+    FewerWordsTried {
+        /// The most that were.
+        words: u32,
+        /// How long that took to compile.
+        compile_s: f64,
+    },
+    /// No size of the run is bound by memory.
+    NoMemoryBoundSize,
+    /// The chain has no valid time a step.
+    NoStepTime,
+    /// Copy or add has no time.
+    NoCopyTime,
+    /// The time of a ridge does not grow with k, or too few samples are left.
+    NoRidge,
+    /// Without an activation, the kernel of a ridge takes longer than copy.
+    SlowerThanCopy {
+        /// Its time over that of copy.
+        ratio: Estimate,
+    },
+    /// In the kernel of a ridge a step takes longer than in its chain.
+    SlowerStep {
+        /// Its time over that in the chain.
+        ratio: Estimate,
+    },
+    /// Measured in the first repeats alone.
+    MissedRepeats {
+        /// How many it has.
+        repeats: u32,
+        /// Why not the next.
+        because: Box<Reason>,
+    },
+    /// Some samples were dropped.
+    Dropped {
+        /// Samples that were asked for.
+        samples: usize,
+        /// Those that are missing.
+        dropped: Dropped,
+    },
+    /// The shape of a direction was not found by measuring, but given.
+    ShapeGiven {
+        /// forward or backward.
+        direction: String,
+        /// The shape.
+        shape: Shape,
+    },
+    /// There is no clock probe.
+    NoProbe {
+        /// Why not.
+        message: String,
+    },
+}
+
+/// A chain of a row of arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChainOf {
+    /// The op's own.
+    Own,
+    /// That of fma, timed beside it.
+    Fma,
+}
+
+impl From<&Error> for Reason {
+    fn from(error: &Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::NoAdapter | Error::UnknownAdapter { .. } | Error::Unsupported(_) => {
+                Self::Unsupported { message }
+            }
+            Error::Compile { .. } | Error::Mismatch(_) => Self::Wrong { message },
+            Error::Machine(_) | Error::Usage(_) => Self::Machine { message },
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Which rows a run has: groups of kernels by size, groups of ops, and ridges, by profile.
+
+use regex::Regex;
+
+use crate::kernels::activation::{ACTIVATIONS, Activation, Direction};
+use crate::kernels::chain::{Chain, Start};
+use crate::kernels::dtype::Dtype;
+use crate::kernels::kernel::{self, Kernel};
+use crate::kernels::ops::{self, OPS, Op};
+use crate::report::{Arithmetic, DENOMINATOR, NUMERATOR, Profile, Ridge};
+
+/// Elements of the tensors, fixed so that machines compare.
+const SIZES: [u64; 4] = [1 << 12, 1 << 16, 1 << 20, 1 << 24];
+
+/// On hardware, whose caches may hold 2^24 elements, as well.
+const ON_HARDWARE: u64 = 1 << 26;
+
+/// Beyond the quick profile, on hardware, for the default variants.
+const LARGE: [u64; 2] = [1 << 28, 1 << 30];
+
+/// What a run is going to measure.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    /// Kernels that are timed together.
+    pub groups: Vec<Group>,
+    /// Ops that are timed together.
+    pub chains: Vec<OpGroup>,
+    /// Ridges, each by itself.
+    pub ridges: Vec<PlannedRidge>,
+}
+
+/// Kernels that are timed together: one direction, dtype and size.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Which pass.
+    pub direction: Direction,
+    /// How elements are stored.
+    pub dtype: Dtype,
+    /// Elements of each tensor.
+    pub elements: u64,
+    /// Copy or add, then what is compared with it.
+    pub members: Vec<Kernel>,
+}
+
+/// Ops that are timed together, with fma before them.
+#[derive(Clone, Debug)]
+pub struct OpGroup {
+    /// What all compute in.
+    pub dtype: Dtype,
+    /// Without fma itself.
+    pub ops: Vec<&'static Op>,
+}
+
+/// A ridge before it is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct PlannedRidge {
+    /// Which pass.
+    pub direction: Direction,
+    /// How elements are stored.
+    pub dtype: Dtype,
+}
+
+impl Planned {
+    /// The rows of a profile that a filter matches, with what they are measured against.
+    pub fn new(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Self {
+        let ridges = ridges(profile, filter);
+        Self {
+            groups: groups(profile, is_software, filter, &ridges),
+            chains: op_groups(profile, filter, &ridges),
+            ridges,
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.chains.is_empty() && self.ridges.is_empty()
+    }
+
+    /// The ids of all rows.
+    pub fn ids(&self) -> Vec<String> {
+        let ids =
+            |group: &Group| group.members.iter().map(|kernel| kernel.id(group.elements)).collect();
+        let mut all: Vec<String> = self.groups.iter().flat_map::<Vec<_>, _>(ids).collect();
+        all.extend(arithmetic_rows(&self.chains).into_iter().map(|row| row.id));
+        all.extend(self.ridges.iter().map(|ridge| ridge.row().id));
+        all
+    }
+}
+
+impl Group {
+    /// What it is called in progress: the part of the ids that its members share.
+    pub fn name(&self) -> String {
+        kernel::group_id(self.direction, self.dtype, self.elements)
+    }
+}
+
+/// The default variant of every activation that has this direction, copy or add first.
+pub fn default_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
+    let mut activations: Vec<&'static Activation> = ACTIVATIONS.iter().collect();
+    activations.sort_by_key(|activation| activation.name != direction.copy());
+    activations
+        .into_iter()
+        .filter_map(|activation| Kernel::default_variant(activation, direction, dtype))
+        .collect()
+}
+
+/// Every variant, the default ones first.
+fn all_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
+    let mut kernels = default_kernels(direction, dtype);
+    let is_other = |kernel: &Kernel| {
+        kernel.direction() == direction
+            && kernel.dtype == dtype
+            && kernels.iter().all(|default| default.path() != kernel.path())
+    };
+    let others: Vec<Kernel> = kernel::all().filter(is_other).collect();
+    kernels.extend(others);
+    kernels
+}
+
+/// In the order in which they are measured. A filter keeps the kernels whose id it matches, copy or
+/// add beside them, and those that ridges are measured against.
+pub fn groups(
+    profile: Profile,
+    is_software: bool,
+    filter: Option<&Regex>,
+    ridges: &[PlannedRidge],
+) -> Vec<Group> {
+    let is_quick = profile == Profile::Quick;
+    let mut sizes = SIZES.to_vec();
+    if !is_software {
+        sizes.push(ON_HARDWARE);
+        sizes.extend(LARGE.iter().filter(|_| !is_quick));
+    }
+    let dtypes: &[Dtype] = if is_quick { &[Dtype::F32, Dtype::F16] } else { &Dtype::ALL };
+    let mut groups = Vec::new();
+    for &dtype in dtypes {
+        for &elements in &sizes {
+            for direction in Direction::ALL {
+                let mut members = if is_quick || LARGE.contains(&elements) {
+                    default_kernels(direction, dtype)
+                } else {
+                    all_kernels(direction, dtype)
+                };
+                if let Some(filter) = filter {
+                    let is_wanted = |kernel: &Kernel| filter.is_match(&kernel.id(elements));
+                    let is_beside =
+                        |ridge: &PlannedRidge| (ridge.direction, ridge.dtype) == (direction, dtype);
+                    if !members.iter().any(is_wanted) && !ridges.iter().any(is_beside) {
+                        continue;
+                    }
+                    let copy = members.remove(0);
+                    members.retain(is_wanted);
+                    members.insert(0, copy);
+                }
+                groups.push(Group { direction, dtype, elements, members });
+            }
+        }
+    }
+    groups
+}
+
+/// The pair forward with exp2, the pair backward, then every other op by itself. A filter keeps the
+/// ops whose id it matches, and those that ridges need.
+fn op_groups(profile: Profile, filter: Option<&Regex>, ridges: &[PlannedRidge]) -> Vec<OpGroup> {
+    let mut groups = all_op_groups(profile);
+    if let Some(filter) = filter {
+        let is_wanted = |dtype: Dtype, op: &'static Op| {
+            filter.is_match(&Chain::new(op, dtype, 1).path())
+                || ridges.iter().any(|ridge| ridge.needs(op, dtype))
+        };
+        for group in &mut groups {
+            group.ops.retain(|op| is_wanted(group.dtype, op));
+        }
+        groups.retain(|group| !group.ops.is_empty());
+    }
+    groups
+}
+
+fn all_op_groups(profile: Profile) -> Vec<OpGroup> {
+    let pair = |direction| {
+        [DENOMINATOR, NUMERATOR]
+            .map(|activation| Op::of_default(activation, direction).expect("in the table"))
+    };
+    let [relu, sigmoid] = pair(Direction::Forward);
+    let exp2 = Op::named("exp2").expect("in the table");
+    let mut groups = vec![OpGroup { dtype: Dtype::F32, ops: vec![relu, exp2, sigmoid] }];
+    if profile == Profile::Quick {
+        return groups;
+    }
+    let backward = || pair(Direction::Backward).to_vec();
+    groups.push(OpGroup { dtype: Dtype::F32, ops: backward() });
+    groups.push(OpGroup { dtype: Dtype::F16Native, ..groups[0].clone() });
+    groups.push(OpGroup { dtype: Dtype::F16Native, ops: backward() });
+    for dtype in [Dtype::F32, Dtype::F16Native] {
+        for op in OPS.iter().filter(|op| op.name != ops::FMA.name && op.dtypes.contains(&dtype)) {
+            let has = |group: &OpGroup| {
+                group.dtype == dtype && group.ops.iter().any(|own| own.name == op.name)
+            };
+            if !groups.iter().any(has) {
+                groups.push(OpGroup { dtype, ops: vec![op] });
+            }
+        }
+    }
+    groups
+}
+
+impl OpGroup {
+    /// What it is called in progress.
+    pub fn name(&self) -> String {
+        let names: Vec<&str> = self.ops.iter().map(|op| op.name).collect();
+        format!("arithmetic/{}: {}", self.dtype.name(), names.join(", "))
+    }
+
+    /// The kernels whose variants its ops are.
+    pub fn kernels(&self) -> impl Iterator<Item = Kernel> {
+        let variants = self.ops.iter().filter_map(|op| op.activation());
+        variants.map(|(activation, variant)| Kernel { activation, variant, dtype: self.dtype })
+    }
+}
+
+/// The rows of all groups, none of them reached. That of fma stands in the first of its dtype.
+pub fn arithmetic_rows(groups: &[OpGroup]) -> Vec<Arithmetic> {
+    let mut rows: Vec<Arithmetic> = Vec::new();
+    for (index, group) in groups.iter().enumerate() {
+        let has_fma = rows.iter().any(|row| row.dtype == group.dtype.name());
+        let fma = (!has_fma).then_some(&ops::FMA);
+        let row = |op: &'static Op| Arithmetic::new(&Chain::new(op, group.dtype, 1), index);
+        rows.extend(fma.into_iter().chain(group.ops.iter().copied()).map(row));
+    }
+    rows
+}
+
+fn ridges(profile: Profile, filter: Option<&Regex>) -> Vec<PlannedRidge> {
+    if profile == Profile::Quick {
+        return Vec::new();
+    }
+    let of_dtype =
+        |dtype| Direction::ALL.into_iter().map(move |direction| PlannedRidge { direction, dtype });
+    let all = Dtype::ALL.into_iter().flat_map(of_dtype);
+    all.filter(|ridge| filter.is_none_or(|filter| filter.is_match(&ridge.row().id))).collect()
+}
+
+impl PlannedRidge {
+    fn op(self) -> &'static Op {
+        Op::of_default(NUMERATOR, self.direction).expect("in the table")
+    }
+
+    /// Whether it needs the time of a step of an op.
+    fn needs(self, op: &Op, dtype: Dtype) -> bool {
+        self.op().name == op.name && self.dtype.computed_in() == dtype
+    }
+
+    /// Its row, not reached yet.
+    pub fn row(self) -> Ridge {
+        let chain = Chain::new(self.op(), self.dtype.computed_in(), 1).path();
+        Ridge::new(self.direction.name(), self.dtype.name(), chain)
+    }
+
+    /// What is streamed, with so many words a lane.
+    pub fn chain(self, words: u32) -> Chain {
+        let start = match self.direction {
+            Direction::Forward => Start::X,
+            Direction::Backward => Start::Saved,
+        };
+        // Not unrolled: a long shader costs some drivers more than a large tensor does.
+        Chain { start, unroll: 1, ..Chain::new(self.op(), self.dtype, words) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn ids(profile: Profile, is_software: bool, filter: Option<&str>) -> Vec<String> {
+        let filter = filter.map(|filter| Regex::new(filter).expect("a pattern"));
+        Planned::new(profile, is_software, filter.as_ref()).ids()
+    }
+
+    #[test]
+    fn ids_are_unique_and_copy_or_add_stands_first() {
+        for profile in [Profile::Quick, Profile::Standard] {
+            for is_software in [true, false] {
+                let ids = ids(profile, is_software, None);
+                assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{profile:?}");
+                for group in groups(profile, is_software, None, &[]) {
+                    assert_eq!(group.members[0].activation.name, group.direction.copy());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_standard_profile_holds_the_quick_one() {
+        let [quick, standard] = [Profile::Quick, Profile::Standard]
+            .map(|profile| ids(profile, false, None).into_iter().collect::<HashSet<_>>());
+        assert!(quick.is_subset(&standard) && standard.len() > 2 * quick.len());
+        let is_ridge = |id: &&String| id.starts_with("ridge/");
+        assert_eq!(quick.iter().filter(is_ridge).count(), 0);
+        assert_eq!(standard.iter().filter(is_ridge).count(), 6);
+    }
+
+    #[test]
+    fn a_filter_keeps_what_it_matches_and_what_that_is_measured_against() {
+        let kept = ids(Profile::Quick, true, Some("n=65536/sigmoid"));
+        assert_eq!(
+            kept[..2],
+            ["forward/f32/n=65536/copy/plain", "forward/f32/n=65536/sigmoid/two_sided"]
+        );
+        assert_eq!(kept.len(), 8);
+        let kept = ids(Profile::Standard, true, Some("^ridge/backward/f16$"));
+        assert!(kept.contains(&"backward/f16/n=16777216/add/plain".to_owned()), "{kept:?}");
+        assert!(kept.contains(&"arithmetic/f32/backward/sigmoid/from_y".to_owned()), "{kept:?}");
+        assert!(ids(Profile::Standard, true, Some("nosuch")).is_empty());
+    }
+}
