@@ -400,20 +400,20 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_bits_in_one_dispatch_or_in_several() {
         let gpu = gpu();
-        let train = |steps: usize| {
+        let bits = |steps: usize| {
             let training =
                 training(Function::Relu, CHECKED, &bars_and_stripes(4), &[3, 4], &[0.25], steps);
             let text = wgsl(Function::Relu, CHECKED);
             let (errors, _) =
-                super::train(&training, &gpu, &text, ShaderChecks::Trusted).expect("it runs");
+                train(&training, &gpu, &text, ShaderChecks::Trusted).expect("it runs");
             errors.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         let steps = shallow::STEPS_AT_ONCE + 30;
-        let twice = train(steps);
-        assert_eq!(twice, train(steps));
+        let twice = bits(steps);
+        assert_eq!(twice, bits(steps));
         // Trained for less, it is the same up to there: the order of examples is that of the seed
         // alone.
-        let less = train(50);
+        let less = bits(50);
         assert_eq!(twice[..50], less[..50]);
     }
 

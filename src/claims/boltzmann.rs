@@ -641,7 +641,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_bits() {
         let gpu = gpu();
-        let train = |seed: u64| {
+        let bits = |seed: u64| {
             let training = training(
                 Function::Sigmoid,
                 CHECKED,
@@ -651,11 +651,11 @@ mod tests {
                 shallow::STEPS_AT_ONCE + 30,
             );
             let text = wgsl(Function::Sigmoid, CHECKED);
-            let run = super::train(&training, &gpu, &text, ShaderChecks::Trusted).expect("it runs");
+            let run = train(&training, &gpu, &text, ShaderChecks::Trusted).expect("it runs");
             run.errors.concat().into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
-        assert_eq!(train(3), train(3));
-        assert_ne!(train(3), train(4));
+        assert_eq!(bits(3), bits(3));
+        assert_ne!(bits(3), bits(4));
     }
 
     #[test]
