@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::error::{Error, Result};
-use crate::gpu::{Sequence, Sequences, Workload};
+use crate::gpu::{Gpu, Sequence, Workload};
 use crate::measure::stats::{self, Estimate};
 use crate::measure::{self, Member, Stopwatch};
 
@@ -15,21 +15,24 @@ pub struct Group {
 impl Group {
     /// Times sequences together.
     pub fn timed(context: &Context<'_>, sequences: &[&Sequence]) -> Result<Self> {
-        Self::on(&Sequences(context.gpu), context, sequences)
+        Self::on(context, sequences)
     }
 
     /// Times kernels of the table together.
     pub fn of_kernels(context: &Context<'_>, workloads: &[&Workload]) -> Result<Self> {
-        Self::on(context.gpu, context, workloads)
+        Self::on(context, workloads)
     }
 
-    fn on<S: Stopwatch>(stopwatch: &S, context: &Context<'_>, works: &[&S::Work]) -> Result<Self> {
-        let samples = measure::measure(stopwatch, works, None, &context.plan(), None)?;
+    fn on<W>(context: &Context<'_>, works: &[&W]) -> Result<Self>
+    where
+        Gpu: Stopwatch<W>,
+    {
+        let samples = measure::measure(context.gpu, works, None, &context.plan(), None)?;
         let group = Self { members: samples.members, rounds: samples.fixed.rounds };
         for (work, member) in works.iter().zip(&group.members) {
             if stats::of_rounds(member.ns.iter().copied(), group.rounds).is_none() {
                 let why = member.reject.map(|reject| format!(": {reject}")).unwrap_or_default();
-                let path = S::path(work);
+                let path = Gpu::path(work);
                 return Err(Error::Unsupported(format!(
                     "the clock gave too few times for {path}{why}"
                 )));
