@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::chart::{Chart, Dot, Line, LineChart, Look, Which};
 use super::html::{page, pictures_of, table_of};
 use super::section::{Picture, SECTIONS, Section};
-use crate::compare::{Comparison, Named, Other, Row, Source, Verdict};
-use crate::render::comparison::{counts, ratio, side};
+use crate::compare::{Comparison, Named, Other, Row, Settings, Verdict};
+use crate::render::comparison::{counts, figures, heading, sides, why};
 use crate::render::grid::{Block, Grid};
 use crate::render::text::plain;
 
@@ -32,7 +32,7 @@ pub fn render(comparison: &Comparison, named: &[Named<'_>]) -> String {
         }
     };
     let main = html! {
-        @for (index, other) in comparison.others.iter().enumerate() { (verdicts(&comparison.base, other, index)) }
+        @for (index, other) in comparison.others.iter().enumerate() { (verdicts(comparison, other, index)) }
         @for section in SECTIONS.iter().filter(|section| SHARED.contains(&section.name)) {
             @let pictures = combined(section, named);
             @if !pictures.is_empty() {
@@ -48,11 +48,9 @@ pub fn render(comparison: &Comparison, named: &[Named<'_>]) -> String {
 }
 
 /// What became of one report's rows against the base.
-fn verdicts(base: &Source, other: &Other, index: usize) -> Markup {
-    let differences = other.differences.iter().map(|difference| {
-        let [base, new] = difference.said();
-        [difference.what.clone(), base.to_owned(), new.to_owned()]
-    });
+fn verdicts(comparison: &Comparison, other: &Other, index: usize) -> Markup {
+    let (base, settings) = (&comparison.base, &comparison.settings);
+    let differences = other.differences.iter().map(sides);
     let differences = Grid::of(["not the same", "base", "new"], differences).with_words(2);
     html! {
         section.verdict id=(format!("new-{index}")) {
@@ -61,8 +59,8 @@ fn verdicts(base: &Source, other: &Other, index: usize) -> Markup {
             p.facts { "base: " (plain(&base.adapter)) }
             p.facts { "new: " (plain(&other.new.adapter)) }
             (table_of(&differences))
-            details open { summary { "Row by row" } (table_of(&judged(other))) }
-            @let incomparable = rows(other, Verdict::Incomparable);
+            details open { summary { "Row by row" } (table_of(&judged(other, settings))) }
+            @let incomparable = rows(other, Verdict::Incomparable, settings);
             @if !incomparable.is_empty() {
                 details open[incomparable.len() <= FEW] {
                     summary { (Verdict::Incomparable.name()) ": " (incomparable.len()) }
@@ -86,13 +84,13 @@ fn one_sided(title: &str, ids: &[String]) -> Markup {
     }
 }
 
-const HEADER: [&str; 5] = ["row", "base", "new", "new : base", "why, and what to do"];
+const HEADER: [&str; 6] = ["row", "base", "new", "new : base", "repeats", "why, and what to do"];
 
 /// What can be compared, those rows first that changed.
-fn judged(other: &Other) -> Grid {
+fn judged(other: &Other, settings: &Settings) -> Grid {
     let mut grid = Grid::new(HEADER).with_words(1);
     for verdict in Verdict::ALL.into_iter().filter(|verdict| *verdict != Verdict::Incomparable) {
-        let rows: Vec<Vec<String>> = rows(other, verdict).into_iter().map(Vec::from).collect();
+        let rows: Vec<_> = rows(other, verdict, settings).into_iter().map(Vec::from).collect();
         if !rows.is_empty() {
             grid.blocks.push(Block { title: Some(verdict.name().to_owned()), rows });
         }
@@ -101,10 +99,12 @@ fn judged(other: &Other) -> Grid {
 }
 
 /// The rows of one verdict.
-fn rows(other: &Other, verdict: Verdict) -> Vec<[String; HEADER.len()]> {
+fn rows(other: &Other, verdict: Verdict, settings: &Settings) -> Vec<[String; HEADER.len()]> {
     let cells = |row: &Row| {
-        let id = format!("{} ({})", row.id, row.quantity.heading());
-        [id, side(row.base), side(row.new), ratio(row), row.next.clone().unwrap_or_default()]
+        let id = format!("{} ({})", row.id, heading(row.quantity));
+        let [base, new, ratio, needed] = figures(row);
+        let why = row.reason.as_ref().map(|reason| why(reason, settings)).unwrap_or_default();
+        [id, base, new, ratio, needed, why]
     };
     other.rows.iter().filter(|row| row.verdict == verdict).map(cells).collect()
 }
