@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use actbench::compare::{Comparison, Named};
+use actbench::compare::{self, Comparison, Named};
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::AdapterFacts;
 use actbench::render::comparison;
@@ -25,34 +25,27 @@ pub struct Arguments {
 }
 
 /// A report to compare with.
-pub struct Baseline<'a> {
+pub struct Baseline {
     file: String,
     report: Report,
-    how: &'a How,
+    how: compare::Settings,
 }
 
 impl Arguments {
     /// Reads the report that the user named.
-    pub fn read(&self) -> Result<Option<Baseline<'_>>> {
-        let read = |path: &PathBuf| {
-            Ok(Baseline {
-                file: path.display().to_string(),
-                report: Report::read(path)?,
-                how: &self.how,
-            })
-        };
-        self.baseline.as_ref().map(read).transpose()
+    pub fn read(&self) -> Result<Option<Baseline>> {
+        let Some(path) = &self.baseline else { return Ok(None) };
+        let (file, report) = (path.display().to_string(), Report::read(path)?);
+        Ok(Some(Baseline { file, report, how: self.how.settings() }))
     }
 }
 
-impl Baseline<'_> {
+impl Baseline {
     /// Refuses what could not be compared at the end.
     pub fn check(&self, facts: &AdapterFacts, settings: &Settings) -> Result<()> {
         let Self { file, report, how } = self;
         let refuse = |why: &str| Err(Error::Usage(format!("{file} {why}")));
-        if report.adapter.is_software != facts.is_software
-            && !how.settings().software_against_hardware
-        {
+        if report.adapter.is_software != facts.is_software && !how.software_against_hardware {
             return refuse(
                 "and this adapter are software and hardware: name another --adapter, or pass \
                  --software-against-hardware",
@@ -79,7 +72,7 @@ impl Baseline<'_> {
     pub fn compare(&self, path: &Path, report: &Report) -> Result<Exit> {
         let base = Named { file: &self.file, report: &self.report };
         let new = Named { file: &path.display().to_string(), report };
-        let found = Comparison::new(&base, &[new], &self.how.settings())?;
+        let found = Comparison::new(&base, &[new], &self.how)?;
         let text = comparison::text(&found);
         if path == Path::new("-") {
             say(&text);

@@ -165,7 +165,6 @@ impl Finding {
     /// Of a pair, given what is known of the spread between repeats.
     pub fn new(pair: &Pair, prior: &Prior) -> Self {
         let own = pair.freedom();
-        let least = pair.noise().max(LEAST_SPREAD * LEAST_SPREAD);
         let (variance, freedom) = match pair.variance() {
             None => (prior.assumed + pair.noise(), MANY),
             // A row that is less steady than the others keeps its own spread and freedom.
@@ -176,21 +175,11 @@ impl Finding {
             }
         };
         // Repeats can agree better than their noise allows by chance.
-        let variance = variance.max(least);
-        let finding = Self {
-            log_ratio: pair.new.log() - pair.base.log(),
-            variance,
-            freedom,
-            standard_error: 0.0,
-        };
-        Self {
-            standard_error: finding.standard_error_with(pair.base.repeats(), pair.new.repeats()),
-            ..finding
-        }
-    }
-
-    fn standard_error_with(&self, base: usize, new: usize) -> f64 {
-        (self.variance * (count(base).recip() + count(new).recip())).sqrt()
+        let variance = variance.max(pair.noise()).max(LEAST_SPREAD * LEAST_SPREAD);
+        let log_ratio = pair.new.log() - pair.base.log();
+        let standard_error =
+            standard_error(variance, [&pair.base, &pair.new].map(|side| side.repeats()));
+        Self { log_ratio, variance, freedom, standard_error }
     }
 
     /// The probability of a difference as large as this one or larger if there is none.
@@ -210,7 +199,7 @@ impl Finding {
         let effect = self.log_ratio.abs();
         let limit = threshold.ln_1p();
         let is_enough = |repeats: usize| {
-            let error = self.standard_error_with(repeats, repeats);
+            let error = standard_error(self.variance, [repeats, repeats]);
             // What they add to the freedom of other rows is not counted.
             let freedom = self.freedom.max(2.0 * count(repeats) - 2.0);
             if effect >= limit {
@@ -222,6 +211,12 @@ impl Finding {
         let numbers: Vec<usize> = (2..=100).collect();
         numbers.get(numbers.partition_point(|repeats| !is_enough(*repeats))).copied()
     }
+}
+
+/// Of the difference of two means, over so many repeats each.
+fn standard_error(variance: f64, repeats: [usize; 2]) -> f64 {
+    let [base, new] = repeats.map(count);
+    (variance * (base.recip() + new.recip())).sqrt()
 }
 
 /// Holm's correction of each p for all of them. If nothing differs, the chance that one or more is
@@ -269,7 +264,7 @@ fn inverse_trigamma(value: f64) -> f64 {
     high
 }
 
-fn count(n: usize) -> f64 {
+pub(super) fn count(n: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "repeats and rows, far fewer than 2^53")]
     let n = n as f64;
     n

@@ -21,7 +21,7 @@ pub use quantity::{Quantity, Settings, Unclear, Which};
 use crate::error::{Error, Result};
 use crate::report::provenance::Tool;
 use crate::report::{Profile, Report};
-use evidence::{Finding, LEVEL, Pair, Prior, Side, holm};
+use evidence::{Finding, LEVEL, Pair, Prior, holm};
 use quantity::Subject;
 
 /// What [`Comparison::schema`] is of every comparison.
@@ -179,26 +179,17 @@ impl Verdict {
 impl Comparison {
     /// Compares reports with the base.
     pub fn new(base: &Named, others: &[Named], settings: &Settings) -> Result<Self> {
-        let mut matched = Vec::new();
-        for new in others {
-            matched.push(Matched::new(base, new, settings)?);
+        let matched = others.iter().map(|new| Other::matched(base, new, settings));
+        let matched = matched.collect::<Result<Vec<_>>>()?;
+        let (mut others, findings): (Vec<Other>, Vec<_>) = matched.into_iter().unzip();
+        let rows = others.iter_mut().flat_map(|other| &mut other.rows);
+        let rows = rows.zip(findings.into_iter().flatten());
+        let judged: Vec<(&mut Row, Finding)> =
+            rows.filter_map(|(row, finding)| Some((row, finding?))).collect();
+        let p: Vec<f64> = judged.iter().map(|(_, finding)| finding.p()).collect();
+        for ((row, finding), p_holm) in judged.into_iter().zip(holm(&p)) {
+            row.judge(&finding, p_holm, p.len(), settings);
         }
-        let found: Vec<(&mut Row, &Finding)> = matched
-            .iter_mut()
-            .flat_map(|matched| &mut matched.rows)
-            .filter_map(|found| Some((&mut found.row, found.finding.as_ref()?)))
-            .collect();
-        let p: Vec<f64> = found.iter().map(|(_, finding)| finding.p()).collect();
-        for ((row, finding), p_holm) in found.into_iter().zip(holm(&p)) {
-            row.judge(finding, p_holm, p.len(), settings);
-        }
-        let others = others.iter().zip(matched).map(|(new, matched)| Other {
-            new: Source::new(new),
-            differences: differences::between(base.report, new.report),
-            rows: matched.rows.into_iter().map(|found| found.row).collect(),
-            only_base: matched.only_base,
-            only_new: matched.only_new,
-        });
         Ok(Self {
             schema: SCHEMA.to_owned(),
             schema_version: SCHEMA_VERSION.to_owned(),
@@ -206,7 +197,7 @@ impl Comparison {
             settings: *settings,
             judged: p.len() as u64,
             base: Source::new(base),
-            others: others.collect(),
+            others,
         })
     }
 
@@ -222,6 +213,41 @@ impl Comparison {
 }
 
 impl Other {
+    /// The rows of two reports before they are judged, and what is found of each.
+    fn matched(
+        base: &Named,
+        new: &Named,
+        settings: &Settings,
+    ) -> Result<(Self, Vec<Option<Finding>>)> {
+        let of_base = quantity::subjects(base.report, Which::Base);
+        let of_new = quantity::subjects(new.report, Which::New);
+        let by_key: HashMap<_, &Subject> =
+            of_new.iter().map(|subject| (subject.key(), subject)).collect();
+        let in_both =
+            of_base.iter().filter_map(|subject| Some((subject, *by_key.get(&subject.key())?)));
+        // What neither measured has no row to compare.
+        let both: Vec<(&Subject, &Subject)> =
+            in_both.filter(|(base, new)| base.is_measured || new.is_measured).collect();
+        if both.is_empty() {
+            let [base_rows, new_rows] = [&of_base, &of_new].map(|of| measured(of).count());
+            return Err(Error::Usage(format!(
+                "{} and {} share no row: the one has {base_rows} with times, the other {new_rows}",
+                base.file, new.file,
+            )));
+        }
+        let (rows, pairs): (Vec<Row>, Vec<Option<Pair>>) =
+            both.iter().map(|(base, new)| Row::new(base, new, settings)).unzip();
+        let findings = findings(&both, &rows, &pairs, settings);
+        let other = Self {
+            new: Source::new(new),
+            differences: differences::between(base.report, new.report),
+            rows,
+            only_base: only(&of_base, &of_new),
+            only_new: only(&of_new, &of_base),
+        };
+        Ok((other, findings))
+    }
+
     /// How many rows have a verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.rows.iter().filter(|row| row.verdict == verdict).count()
@@ -231,49 +257,6 @@ impl Other {
 /// The JSON Schema (draft 2020-12) of a comparison.
 pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Comparison).to_value()
-}
-
-/// The rows of two reports, before Holm's correction.
-struct Matched {
-    rows: Vec<Found>,
-    only_base: Vec<String>,
-    only_new: Vec<String>,
-}
-
-/// A row, with what it is judged by.
-struct Found {
-    row: Row,
-    group: String,
-    /// None where a report has no times.
-    pair: Option<Pair>,
-    /// None where the row is not judged.
-    finding: Option<Finding>,
-}
-
-impl Matched {
-    fn new(base: &Named, new: &Named, settings: &Settings) -> Result<Self> {
-        let of_base = quantity::subjects(base.report, Which::Base);
-        let of_new = quantity::subjects(new.report, Which::New);
-        let by_key: HashMap<_, &Subject> =
-            of_new.iter().map(|subject| (subject.key(), subject)).collect();
-        let both =
-            of_base.iter().filter_map(|subject| Some((subject, *by_key.get(&subject.key())?)));
-        // What neither measured has no row to compare.
-        let mut rows: Vec<Found> = both
-            .filter(|(base, new)| base.is_measured || new.is_measured)
-            .map(|(base, new)| Found::new(base, new, settings))
-            .collect();
-        if rows.is_empty() {
-            let [base_rows, new_rows] = [&of_base, &of_new].map(|of| measured(of).count());
-            return Err(Error::Usage(format!(
-                "{} and {} share no row: the one has {base_rows} with times, the other {new_rows}",
-                base.file, new.file,
-            )));
-        }
-        find(&mut rows, settings);
-        let (only_base, only_new) = (only(&of_base, &of_new), only(&of_new, &of_base));
-        Ok(Self { rows, only_base, only_new })
-    }
 }
 
 /// The ids that were measured, in order. A ratio of two rows is no row by itself.
@@ -292,26 +275,31 @@ fn only(own: &[Subject], other: &[Subject]) -> Vec<String> {
     measured(own).filter(|id| !others.contains(id)).map(str::to_owned).collect()
 }
 
-/// Finds what follows from each pair that nothing keeps from being judged, with what the rows of
-/// its quantity have in common.
-fn find(rows: &mut [Found], settings: &Settings) {
-    for quantity in Quantity::ALL {
-        let of_quantity = |found: &&Found| found.row.quantity == quantity;
-        let pairs = rows
-            .iter()
-            .filter(of_quantity)
-            .filter_map(|found| Some((&found.group, found.pair.as_ref()?)));
-        let groups: HashSet<&String> = pairs.clone().map(|(group, _)| group).collect();
-        let prior = Prior::of(pairs.map(|(_, pair)| pair), groups.len(), settings.assumed_spread);
-        for found in rows.iter_mut().filter(|found| of_quantity(&&**found)) {
-            let pair = found.pair.as_ref().filter(|_| found.row.reason.is_none());
-            found.finding = pair.map(|pair| Finding::new(pair, &prior));
-        }
-    }
+/// What follows from each pair that nothing keeps from being judged, given what the rows of its
+/// quantity have in common.
+fn findings(
+    both: &[(&Subject, &Subject)],
+    rows: &[Row],
+    pairs: &[Option<Pair>],
+    settings: &Settings,
+) -> Vec<Option<Finding>> {
+    let prior = |quantity| {
+        let of_quantity = both.iter().zip(pairs).filter(|((row, _), _)| row.quantity == quantity);
+        let known = of_quantity.filter_map(|((row, _), pair)| Some((&row.group, pair.as_ref()?)));
+        let groups: HashSet<&String> = known.clone().map(|(group, _)| group).collect();
+        Prior::of(known.map(|(_, pair)| pair), groups.len(), settings.assumed_spread)
+    };
+    let priors = HashMap::from(Quantity::ALL.map(|quantity| (quantity, prior(quantity))));
+    let finding = |(row, pair): (&Row, &Option<Pair>)| {
+        let pair = pair.as_ref().filter(|_| row.reason.is_none())?;
+        Some(Finding::new(pair, &priors[&row.quantity]))
+    };
+    rows.iter().zip(pairs).map(finding).collect()
 }
 
-impl Found {
-    fn new(base: &Subject, new: &Subject, settings: &Settings) -> Self {
+impl Row {
+    /// A row before it is judged, with its figures if both reports have some.
+    fn new(base: &Subject, new: &Subject, settings: &Settings) -> (Self, Option<Pair>) {
         let (pair, reason) = match (&base.side, &new.side) {
             (Ok(base_side), Ok(new_side)) => {
                 let pair = Pair { base: base_side.clone(), new: new_side.clone() };
@@ -320,8 +308,7 @@ impl Found {
             (Err(reason), _) | (_, Err(reason)) => (None, Some(reason.clone())),
         };
         let shown = pair.as_ref();
-        let repeats = |side: &Side| side.repeats() as u64;
-        let row = Row {
+        let row = Self {
             id: base.id.to_owned(),
             quantity: base.quantity,
             base: shown.map(|pair| pair.base.value()),
@@ -331,18 +318,16 @@ impl Found {
             high: None,
             p: None,
             p_holm: None,
-            base_repeats: shown.map_or(0, |pair| repeats(&pair.base)),
-            new_repeats: shown.map_or(0, |pair| repeats(&pair.new)),
+            base_repeats: shown.map_or(0, |pair| pair.base.repeats() as u64),
+            new_repeats: shown.map_or(0, |pair| pair.new.repeats() as u64),
             verdict: Verdict::Incomparable,
             reason,
             repeats_needed: None,
             changed: base.changes(new),
         };
-        Self { row, group: base.group.clone(), pair, finding: None }
+        (row, pair)
     }
-}
 
-impl Row {
     fn judge(&mut self, finding: &Finding, p_holm: f64, rows: usize, settings: &Settings) {
         // On a logarithmic scale: exchanging the reports exchanges FASTER and SLOWER.
         let limit = settings.threshold.ln_1p();

@@ -137,20 +137,24 @@ pub(super) struct Subject<'a> {
 /// Everything that a report has to compare, in the order in which it is shown.
 pub(super) fn subjects(report: &Report, which: Which) -> Vec<Subject<'_>> {
     let of = Of { report, which };
-    let is_fma = |row: &&Arithmetic| row.op == "fma";
+    let (fmas, ops): (Vec<_>, Vec<_>) = report.arithmetic.iter().partition(|row| row.op == "fma");
     let mut subjects = Vec::new();
     for group in report.measurements.chunk_by(|a, b| a.group() == b.group()) {
         let [copy, others @ ..] = group else { continue };
         subjects.extend(others.iter().map(|row| of.over_copy(row, copy)));
     }
-    let ops = report.arithmetic.iter().filter(|row| !is_fma(row));
-    subjects.extend(ops.map(|row| of.step_fmas(row)));
+    subjects.extend(ops.into_iter().map(|row| of.step_fmas(row)));
     subjects.extend(report.ratios.iter().filter_map(|ratio| of.step_ratio(ratio)));
     subjects.extend(report.measurements.iter().map(|row| of.ns_per_element(row)));
-    let fmas = report.arithmetic.iter().filter(is_fma);
-    subjects.extend(fmas.map(|row| of.fma_step_ps(row)));
+    subjects.extend(fmas.into_iter().map(|row| of.fma_step_ps(row)));
     subjects
 }
+
+/// A figure of each round; none where the round gave none.
+type Rounds<'r> = &'r mut dyn Iterator<Item = Option<f64>>;
+
+/// Why a row has no times.
+type Because<'r> = Option<&'r report::Reason>;
 
 /// Makes the subjects of one report.
 struct Of<'a> {
@@ -161,8 +165,8 @@ struct Of<'a> {
 impl<'a> Of<'a> {
     fn over_copy(&self, row: &'a Measurement, copy: &Measurement) -> Subject<'a> {
         let rounds = row.samples_ns.iter().zip(&copy.samples_ns);
-        let rounds = rounds.map(|(own, copy)| Some((*own)? / (*copy)?));
-        let mut subject = self.kernel(row, Quantity::OverCopy, rounds);
+        let mut rounds = rounds.map(|(own, copy)| Some((*own)? / (*copy)?));
+        let mut subject = self.kernel(row, Quantity::OverCopy, &mut rounds);
         let is_paired =
             copy.status == Status::Ok && copy.rounds_per_repeat == row.rounds_per_repeat;
         if subject.is_measured && !is_paired {
@@ -173,15 +177,15 @@ impl<'a> Of<'a> {
     }
 
     fn ns_per_element(&self, row: &'a Measurement) -> Subject<'a> {
-        #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
-        let elements = row.elements as f64;
-        let rounds = row.samples_ns.iter().map(|ns| Some((*ns)? / elements));
-        self.kernel(row, Quantity::NsPerElement, rounds)
+        let elements = as_f64(row.elements);
+        let mut rounds = row.samples_ns.iter().map(|ns| Some((*ns)? / elements));
+        self.kernel(row, Quantity::NsPerElement, &mut rounds)
     }
 
     fn step_fmas(&self, row: &'a Arithmetic) -> Subject<'a> {
         let rounds = row.own.steps_ns().zip(row.fma.steps_ns());
-        self.chain(row, Quantity::StepFmas, rounds.map(|(own, fma)| Some(own? / fma?)))
+        let mut rounds = rounds.map(|(own, fma)| Some(own? / fma?));
+        self.chain(row, Quantity::StepFmas, &mut rounds)
     }
 
     /// Of steps alone: a ratio of streaming kernels is the quotient of two rows that are judged,
@@ -194,29 +198,24 @@ impl<'a> Of<'a> {
         let numerator = rows.clone().find(|row| ratio.numerator.contains(&row.id))?;
         let denominator = rows.find(|row| ratio.denominator.contains(&row.id))?;
         let rounds = numerator.own.steps_ns().zip(denominator.own.steps_ns());
-        let rounds = rounds.map(|(numerator, denominator)| Some(numerator? / denominator?));
-        Some(Subject { id: &ratio.id, ..self.chain(numerator, Quantity::StepRatio, rounds) })
+        let mut rounds = rounds.map(|(numerator, denominator)| Some(numerator? / denominator?));
+        Some(Subject { id: &ratio.id, ..self.chain(numerator, Quantity::StepRatio, &mut rounds) })
     }
 
     fn fma_step_ps(&self, row: &'a Arithmetic) -> Subject<'a> {
-        #[expect(clippy::cast_precision_loss, reason = "elements of a cache")]
-        let elements = row.elements as f64;
-        let rounds = row.own.steps_ns().map(|ns| Some(ns? / elements * 1e3));
-        self.chain(row, Quantity::FmaStepPs, rounds)
+        let elements = as_f64(row.elements);
+        let mut rounds = row.own.steps_ns().map(|ns| Some(ns? / elements * 1e3));
+        self.chain(row, Quantity::FmaStepPs, &mut rounds)
     }
 
-    fn kernel(
-        &self,
-        row: &'a Measurement,
-        quantity: Quantity,
-        rounds: impl Iterator<Item = Option<f64>>,
-    ) -> Subject<'a> {
+    fn kernel(&self, row: &'a Measurement, quantity: Quantity, rounds: Rounds) -> Subject<'a> {
+        let side = Side::new(rounds, row.rounds_per_repeat);
         Subject {
             id: &row.id,
             quantity,
             group: row.group().to_owned(),
             is_measured: row.status == Status::Ok,
-            side: self.side(row.status, row.reason.as_ref(), rounds, row.rounds_per_repeat),
+            side: self.side(row.status, row.reason.as_ref(), side),
             report: self.report,
             work: Some([row.elements, row.bytes]),
             shape: row.shape,
@@ -226,18 +225,14 @@ impl<'a> Of<'a> {
         }
     }
 
-    fn chain(
-        &self,
-        row: &'a Arithmetic,
-        quantity: Quantity,
-        rounds: impl Iterator<Item = Option<f64>>,
-    ) -> Subject<'a> {
+    fn chain(&self, row: &'a Arithmetic, quantity: Quantity, rounds: Rounds) -> Subject<'a> {
+        let side = Side::new(rounds, row.rounds_per_repeat);
         Subject {
             id: &row.id,
             quantity,
             group: row.group.to_string(),
             is_measured: row.status == Status::Ok,
-            side: self.side(row.status, row.reason.as_ref(), rounds, row.rounds_per_repeat),
+            side: self.side(row.status, row.reason.as_ref(), side),
             report: self.report,
             work: None,
             shape: row.shape,
@@ -247,18 +242,12 @@ impl<'a> Of<'a> {
         }
     }
 
-    fn side(
-        &self,
-        status: Status,
-        because: Option<&report::Reason>,
-        rounds: impl Iterator<Item = Option<f64>>,
-        rounds_per_repeat: u32,
-    ) -> Result<Side, Unclear> {
+    fn side(&self, status: Status, because: Because, times: Option<Side>) -> Result<Side, Unclear> {
         let side = self.which;
         if status != Status::Ok {
             return Err(Unclear::NotMeasured { side, status, because: because.cloned() });
         }
-        Side::new(rounds, rounds_per_repeat).ok_or(Unclear::TooFewRounds { side })
+        times.ok_or(Unclear::TooFewRounds { side })
     }
 }
 
@@ -271,12 +260,10 @@ impl Subject<'_> {
     /// What is not the same about how it was measured.
     pub fn changes(&self, new: &Self) -> Vec<String> {
         let shader = self.shader.zip(new.shader).is_some_and(|(base, new)| base != new);
-        let changes = [
-            ("shader", shader),
-            ("shape", self.has_other_shape(new)),
-            ("chains", self.chains != new.chains),
-        ];
-        changes.iter().filter(|(_, is)| *is).map(|(what, _)| (*what).to_owned()).collect()
+        let shape = self.has_other_shape(new);
+        let chains = self.chains != new.chains;
+        let changes = [(shader, "shader"), (shape, "shape"), (chains, "chains")];
+        changes.iter().filter(|(is, _)| *is).map(|(_, what)| (*what).to_owned()).collect()
     }
 
     fn has_other_shape(&self, new: &Self) -> bool {
@@ -314,4 +301,10 @@ impl Subject<'_> {
         };
         ((new / base).ln().abs() > SAME_CLOCK.ln_1p()).then_some(Unclear::ClockDiffers)
     }
+}
+
+fn as_f64(elements: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
+    let elements = elements as f64;
+    elements
 }

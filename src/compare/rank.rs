@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::evidence::count;
 use crate::error::{Error, Result};
 use crate::report::{BoundBy, Quantity, Report, Status};
 
@@ -41,10 +42,8 @@ impl By {
             Self::Memory => report
                 .measurements
                 .iter()
-                .filter(|row| {
-                    ["copy", "add"].contains(&row.activation.as_str())
-                        && row.bound_by == Some(BoundBy::Memory)
-                })
+                .filter(|row| ["copy", "add"].contains(&row.activation.as_str()))
+                .filter(|row| row.bound_by == Some(BoundBy::Memory))
                 .filter_map(|row| Some((row.id.as_str(), row.bytes_per_second()?)))
                 .collect(),
             Self::Sigmoid => report
@@ -101,15 +100,9 @@ pub struct Place {
 impl Ranking {
     /// Ranks reports, each with the name of its file.
     pub fn new(by: By, reports: &[(&str, &Report)]) -> Result<Self> {
-        let group = |is_software| {
-            let members: Vec<_> = reports
-                .iter()
-                .copied()
-                .filter(|(_, report)| report.adapter.is_software == is_software)
-                .collect();
-            Group::new(by, &members)
-        };
-        Ok(Self { by, hardware: group(false)?, software: group(true)? })
+        let (software, hardware): (Vec<_>, Vec<_>) =
+            reports.iter().partition(|(_, report)| report.adapter.is_software);
+        Ok(Self { by, hardware: Group::new(by, &hardware)?, software: Group::new(by, &software)? })
     }
 }
 
@@ -149,10 +142,6 @@ impl Group {
 }
 
 fn geometric_mean(figures: impl Iterator<Item = f64>) -> f64 {
-    let (mut sum, mut count) = (0.0, 0.0);
-    for figure in figures {
-        sum += figure.ln();
-        count += 1.0;
-    }
-    (sum / count).exp()
+    let logs: Vec<f64> = figures.map(f64::ln).collect();
+    (logs.iter().sum::<f64>() / count(logs.len())).exp()
 }

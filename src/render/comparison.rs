@@ -96,34 +96,27 @@ impl Markup {
         let between = if self == Self::Text { "\n" } else { "\n\n" };
         format!("{title}{between}{}", self.list(items))
     }
-
-    fn table(self, grid: &Grid) -> String {
-        match self {
-            Self::Text => grid.text(),
-            Self::Markdown => grid.markdown(),
-        }
-    }
 }
 
 fn render(comparison: &Comparison, markup: Markup) -> String {
     let mut parts = Vec::new();
     for other in &comparison.others {
         let tables = Quantity::ALL.into_iter().filter_map(|quantity| table(other, quantity));
-        let counted = all_counts(other, markup);
+        let printed = if markup == Markup::Text { Grid::text } else { Grid::markdown };
         // Whoever reads a terminal sees its end first, whoever reads a page its beginning.
         if markup == Markup::Markdown {
             let title = format!("{} against {}", other.new.file, comparison.base.file);
-            parts.extend([format!("### {}", markup.line(&title)), counted.clone()]);
+            parts.extend([format!("### {}", markup.line(&title)), counts(other)]);
         }
         let sources = [("base", &comparison.base), ("new", &other.new)];
         parts.push(markup.list(sources.map(|(name, report)| source(name, report))));
         parts.push(differences(other, markup));
-        parts.extend(tables.map(|grid| markup.table(&grid)));
+        parts.extend(tables.map(|grid| printed(&grid)));
         parts.extend(one_sided("Only in base", &other.only_base, markup));
         parts.extend(one_sided("Only in new", &other.only_new, markup));
         parts.extend(reasons(other, &comparison.settings, markup));
         if markup == Markup::Text {
-            parts.push(counted);
+            parts.push(counts(other));
         }
     }
     parts.push(markup.line(&foot(comparison)));
@@ -250,64 +243,49 @@ fn reasons(other: &Other, settings: &Settings, markup: Markup) -> Option<String>
 /// Why a row is ambiguous or incomparable, and what to do about it.
 pub(crate) fn why(reason: &Unclear, settings: &Settings) -> String {
     let threshold = percent(settings.threshold);
-    let side = |side: &Which| match side {
-        Which::Base => "base",
-        Which::New => "new",
-    };
-    let text = match reason {
+    let name = |side: &Which| if *side == Which::Base { "base" } else { "new" };
+    let others = "See the time over copy and the FMAs a step";
+    match reason {
         Unclear::TooWide => {
-            return format!("no change and one of {threshold} % are both possible. {MORE}.");
+            format!("no change and one of {threshold} % are both possible. {MORE}.")
         }
         Unclear::NotSignificant { rows } => {
-            return format!("not significant after correction for {rows} rows. {MORE}.");
+            format!("not significant after correction for {rows} rows. {MORE}.")
         }
         Unclear::NearThreshold => {
-            return format!(
-                "changed, and {threshold} % lies within the interval. {MORE}, or choose another \
-                 --threshold."
-            );
+            format!("changed by about {threshold} %. {MORE}, or choose another --threshold.")
         }
-        Unclear::NotMeasured { side: which, status, because } => {
-            let because = because.as_ref().map(sentence).unwrap_or_default();
-            return format!("{} is {}: {because}", side(which), status.name());
+        Unclear::NotMeasured { side, status, because } => {
+            let because = because.as_ref().map(|because| format!(": {}", sentence(because)));
+            format!("{} is {}{}", name(side), status.name(), because.unwrap_or_default())
         }
-        Unclear::NoCopyTime { side: which, copy } => {
-            return format!("{} has no times of {copy} to pair. Measure again.", side(which));
+        Unclear::NoCopyTime { side, copy } => {
+            format!("{} has no times of {copy} to pair. Measure again.", name(side))
         }
-        Unclear::TooFewRounds { side: which } => {
-            return format!(
-                "a repeat of {} has fewer than six rounds, or no time above 0. Measure again.",
-                side(which)
-            );
+        Unclear::TooFewRounds { side } => {
+            format!("a repeat of {} has too few rounds. Measure again.", name(side))
         }
-        Unclear::OtherWork => "elements or bytes are not the same. Measure both with one version.",
-        Unclear::OtherShape => "measured in another shape. `run --baseline` takes the base's.",
-        Unclear::OtherClock => "one is timed by the GPU, the other by the wall clock.",
-        Unclear::OtherAdapter => {
-            "not the same adapter. See the time over copy and the FMAs a step."
-        }
+        Unclear::OtherWork => "not the same elements or bytes. Use one version.".to_owned(),
+        Unclear::OtherShape => "another shape. `run --baseline` takes the base's.".to_owned(),
+        Unclear::OtherClock => "one is timed by the GPU, one by the wall clock.".to_owned(),
+        Unclear::OtherAdapter => format!("not the same adapter. {others}."),
         Unclear::SoftwareAgainstHardware => {
-            "one adapter is software, which measures the CPU. Pass --software-against-hardware to \
-             compare nevertheless."
+            "one adapter is software, which measures the CPU. --software-against-hardware compares \
+             nevertheless."
+                .to_owned()
         }
         Unclear::ClockDiffers => {
-            "the clock probes differ by more than 2 %. Lock the clocks, or see the time over copy \
-             and the FMAs a step."
+            format!("the clock probes differ by more than 2 %. Lock the clocks. {others}.")
         }
-        Unclear::NoProbe => "no clock probe. See the time over copy and the FMAs a step.",
-    };
-    text.to_owned()
+        Unclear::NoProbe => format!("no clock probe. {others}."),
+    }
 }
 
 /// How many rows have which verdict.
 pub(crate) fn counts(other: &Other) -> String {
-    Verdict::ALL.map(|verdict| format!("{} {}", other.count(verdict), verdict.name())).join(", ")
-}
-
-fn all_counts(other: &Other, markup: Markup) -> String {
-    let strong = if markup == Markup::Markdown { "**" } else { "" };
+    let counts = Verdict::ALL.map(|verdict| format!("{} {}", other.count(verdict), verdict.name()));
     let (only_base, only_new) = (other.only_base.len(), other.only_new.len());
-    format!("{strong}{}{strong}; {only_base} only in base, {only_new} only in new", counts(other))
+    format!("{}; {only_base} only in base, {only_new} only in new", counts.join(", "))
 }
 
 /// What the verdicts mean.
