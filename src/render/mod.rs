@@ -13,6 +13,7 @@ pub mod grid;
 pub mod html;
 mod markdown;
 pub mod numbers;
+pub mod ranking;
 pub mod reasons;
 pub mod section;
 pub mod splice;
