@@ -1,7 +1,8 @@
-//! `cargo bench`: criterion over the default variants, by the device's own timestamps, then the suite's table.
+//! `cargo bench`: criterion over the default variants, by the device's own timestamps, then the
+//! suite's table.
 //!
-//! `main` is written by hand, as criterion's macro would open the device for `--list`. The device is opened when a benchmark first needs
-//! it, and tensors are uploaded when one first reads them.
+//! `main` is written by hand, as criterion's macro would open the device for `--list`. The device
+//! is opened when a benchmark first needs it, and tensors are uploaded when one first reads them.
 
 use std::fs;
 use std::io::{IsTerminal as _, Write as _};
@@ -32,8 +33,8 @@ const LONGEST_PASS: Duration = Duration::from_millis(20);
 fn main() -> ExitCode {
     let report = panic::take_hook();
     panic::set_hook(Box::new(refuse));
-    // Flags replace what is set before; a tensors's own settings would replace the flags. Those that it does not know end the program with
-    // status 2.
+    // Flags replace what is set before; a tensors's own settings would replace the flags. Those
+    // that it does not know end the program with status 2.
     let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
@@ -73,8 +74,9 @@ fn run(criterion: &mut Criterion, request: &Request) -> Result<()> {
     wrong.map_or(Ok(()), Err)
 }
 
-/// Criterion panics over arguments that it can't use: a filter that is no regular expression, a baseline that is not there. Its message is
-/// said, but no backtrace, and the status is that of wrong use.
+/// Criterion panics over arguments that it can't use: a filter that is no regular expression, a
+/// baseline that is not there. Its message is said, but no backtrace, and the status is that of
+/// wrong use.
 fn refuse(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("the arguments can't be used");
     let _ = writeln!(std::io::stderr(), "error: {message}");
@@ -86,7 +88,8 @@ fn fail(error: &Error) -> Exit {
     error.exit()
 }
 
-/// The suite, in the profile that ACTBENCH_PROFILE names: what criterion's lines can't say, since they are not timed together.
+/// The suite, in the profile that ACTBENCH_PROFILE names: what criterion's lines can't say, since
+/// they are not timed together.
 fn summary(choice: &Choice) -> Result<()> {
     let profile = match std::env::var("ACTBENCH_PROFILE") {
         Ok(name) if !name.is_empty() => name.parse().map_err(Error::Usage)?,
@@ -242,8 +245,8 @@ fn list(criterion: &mut Criterion) {
     }
 }
 
-/// Runs the benchmarks that are wanted. What this adapter can't do and kernels that are wrong are left out with their reason, and the first of the
-/// wrong ones is returned.
+/// Runs the benchmarks that are wanted. What this adapter can't do and kernels that are wrong are
+/// left out with their reason, and the first of the wrong ones is returned.
 fn benchmarks(criterion: &mut Criterion, request: &Request, gpu: &Gpu) -> Result<Option<Error>> {
     let (mut matched, mut wrong) = (0, None);
     for (dtype, elements) in groups() {
@@ -293,7 +296,8 @@ struct Timed {
 }
 
 impl Timed {
-    /// Uploads the tensors of the kernel's tensors that are not yet there, checks the kernel on them, and times one dispatch.
+    /// Uploads the tensors of the kernel's tensors that are not yet there, checks the kernel on
+    /// them, and times one dispatch.
     fn new<'gpu>(
         gpu: &'gpu Gpu,
         tensors: &mut Option<SharedTensors<'gpu>>,
@@ -314,8 +318,8 @@ impl Timed {
         })
     }
 
-    /// The time that so many dispatches took on the device. Criterion's closures return no errors: a failure ends the program, and the lines printed
-    /// so far stand.
+    /// The time that so many dispatches took on the device. Criterion's closures return no errors:
+    /// a failure ends the program, and the lines printed so far stand.
     fn time(&self, gpu: &Gpu, dispatches: u64) -> Duration {
         let mut ns = 0.0;
         let mut rest = dispatches;

@@ -12,7 +12,7 @@ use actbench::kernels::dtype::Dtype;
 use actbench::measure::stats;
 use actbench::measure::{self, Plan};
 use actbench::suite::probe::Probe;
-use actbench::suite::{self, Group};
+use actbench::suite::{self, SharedTensors};
 
 /// Elements of the tensors: a dispatch of well under a millisecond on every adapter, so that a sample has several.
 const ELEMENTS: u64 = 1 << 18;
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
     println!("{}", gpu.facts.summary());
     let probe = Probe::new(&gpu, 1, None)?;
     let sigmoid = suite::default_kernels(Direction::Forward, Dtype::F32)[2];
-    let mut group = Group::new(&gpu, Dtype::F32, ELEMENTS, 1)?;
+    let mut group = SharedTensors::new(&gpu, Dtype::F32, ELEMENTS, 1)?;
     let [once, again] =
         [group.workload(sigmoid, Shape::default())?, group.workload(sigmoid, Shape::default())?];
     let plan = Plan { group: Duration::from_secs(2), ..Plan::STANDARD };

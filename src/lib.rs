@@ -1,20 +1,20 @@
-//! What an activation function costs on a GPU: sigmoid against ReLU, forward and backward, measured and checked on any adapter that
-//! wgpu reaches.
+//! What an activation function costs on any GPU that wgpu reaches, checked before it is timed.
 //!
-//! Read in this order: [`activation`] is the table of what is measured; [`kernel`] makes WGSL of its rows; [`gpu`] runs and times
-//! kernels; [`validate`] checks every element against the f64 [`mod@reference`] within the [`bounds`] of the WGSL specification,
-//! and [`sweep`] does so for every input there is; [`behaviour`] reports what an adapter does where that leaves it free; [`measure`] takes samples and [`stats`] summarises them;
-//! [`suite`] puts it all together, with the [`gates`] that a time has to pass, and a [`report`] keeps it, with the [`system`] and the
-//! [`provenance`] of the program; [`dump`] writes down what was compiled, and [`export`] shows a report as text, tables, data and a page, with [`text`]
-//! from elsewhere as nothing but text.
+//! Ten rooms; imports point down this list. Read it from the bottom up, `cli` (in the binary) last:
 //!
-//! [`claims`] puts to the test what is said of ReLU and sigmoid in nets.
-//!
-//! Out of scope: whole networks, fusion by compilers, and what a framework adds around a kernel.
+//! - `cli`: one verb a file; arguments, exit statuses, progress.
+//! - [`claims`]: what is said of activations in nets, one experiment a file. The core ignores it.
+//! - [`render`]: every sentence, table and picture about results.
+//! - [`compare`]: reports side by side: what changed, what differs, ranks.
+//! - [`suite`]: what a run does, in which order: plan, streams, arithmetic, ridges.
+//! - [`report`]: the data of a report, its file, and what follows from its samples.
+//! - [`validate`]: is it right: element by element, exhaustively, and how an adapter behaves.
+//! - [`gpu`]: alone names wgpu: adapter, tensors, pipelines, dispatch, timing.
+//! - [`measure`]: how long does it take: interleaved rounds and statistics, for any stopwatch.
+//! - [`kernels`]: what can be run: activations, variants, dtypes, references, error bounds, WGSL.
 
 pub mod claims;
 pub mod compare;
-pub mod doctor;
 pub mod error;
 pub mod gpu;
 pub mod kernels;

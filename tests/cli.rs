@@ -2,6 +2,8 @@
 
 mod verb;
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -105,9 +107,9 @@ fn info_says_what_each_adapter_can() {
 fn doctor_ends_well_where_there_is_an_adapter() {
     let (stdout, _) = ends(actbench("doctor"), 0);
     let software = first_adapter()["is_software"].as_bool().expect("a flag");
-    let headline =
-        if software { "warning: Software adapter only: " } else { "fine: Hardware adapter: " };
-    assert!(stdout.starts_with(headline), "{stdout}");
+    assert!(stdout.starts_with("machine: "), "{stdout}");
+    assert!(stdout.contains("\nadapter: "), "{stdout}");
+    assert_eq!(stdout.contains("Software adapter only"), software, "{stdout}");
 }
 
 #[test]
@@ -182,6 +184,22 @@ fn the_version_is_that_of_the_package() {
         ends(actbench("--version"), 0).0,
         format!("actbench {}\n", env!("CARGO_PKG_VERSION"))
     );
+}
+
+#[test]
+fn a_report_of_version_1_is_refused_in_one_sentence() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("version-1.json");
+    let report = r#"{"schema": "actbench.report", "schema_version": "1.0", "rates": []}"#;
+    fs::write(&path, report).expect("a file");
+    let file = path.display();
+    for verb in ["report", "compare", "rank", "run --baseline"] {
+        let twice = if verb == "compare" { path.to_str().expect("UTF-8") } else { "" };
+        let (stdout, stderr) = ends(actbench(&format!("{verb} {file} {twice}")), 2);
+        assert_eq!((stdout.as_str(), stderr.lines().count()), ("", 1), "{verb}: {stderr}");
+        for part in [&*file.to_string(), "schema version \"1.0\"", "measure it again"] {
+            assert!(stderr.contains(part), "{verb}: {part} is not in {stderr}");
+        }
+    }
 }
 
 #[test]
@@ -287,7 +305,7 @@ mod without_adapter {
     #[test]
     fn the_doctor_names_the_file_that_is_missing() {
         let (stdout, _) = ends(with_driver(Path::new(MISSING), "doctor"), 3);
-        assert!(stdout.starts_with("error: No adapter"), "{stdout}");
+        assert!(stdout.contains("\nNo adapter"), "{stdout}");
         assert!(
             stdout.contains(&format!("VK_DRIVER_FILES names {MISSING}, which does not exist")),
             "{stdout}"

@@ -1,12 +1,13 @@
-//! Range: sigmoid is said to stay within (0, 1) and ReLU within [0, inf). Every input is counted, and where a result reaches an end is looked for.
+//! Range: sigmoid is said to stay within (0, 1) and ReLU within [0, inf). Every input is counted,
+//! and where a result reaches an end is looked for.
 
 use super::census::{Census, Half, Tally, Which};
 use super::{Context, Experiment, Findings};
+use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::{Error, Result};
 use crate::kernels::activation::{Activation, Direction, Variant};
 use crate::kernels::bounds::Case;
 use crate::kernels::dtype::Dtype;
-use crate::report::{Axis, Figure, Outcome, Plot, Point, Series};
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -238,8 +239,9 @@ pub(super) fn percent(part: u64, whole: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::claims::Extent;
+    use crate::claims::report::Claim;
     use crate::gpu::{Choice, Gpu};
-    use crate::report::{Claim, Status};
+    use crate::report::Status;
 
     fn value(claim: &Claim, name: &str) -> f64 {
         let figure = claim.figures.iter().find(|figure| figure.name == name);
@@ -255,7 +257,8 @@ mod tests {
         let (claim, error) = CLAIM.examine(&context);
         assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
         assert_eq!(claim.outcome, Some(Outcome::HoldsOnlyWhen));
-        // 1 + z rounds to 1 from ln(2^24) on, and sigmoid itself to 1 from ln(2^25) on; exp(x) is subnormal below ln(2^-126), and 0 below ln(2^-150).
+        // 1 + z rounds to 1 from ln(2^24) on, and sigmoid itself to 1 from ln(2^25) on; exp(x) is
+        // subnormal below ln(2^-126), and 0 below ln(2^-150).
         let one = value(&claim, "f32/sigmoid/two_sided: smallest x that gives 1");
         assert!((16.6..17.4).contains(&one), "{one}");
         let zero = value(&claim, "f32/sigmoid/two_sided: largest x that gives 0");

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use actbench::claims::{CLAIMS, Context, Experiment, Extent};
+use actbench::claims::report::Claims;
+use actbench::claims::{CLAIMS, Context, Experiment, Extent, render};
 use actbench::error::{Error, Exit, Result};
 use actbench::kernels::inputs::DEFAULT_SEED;
-use actbench::render::claim;
 use actbench::render::reasons::sentence;
-use actbench::report::{Destination, Profile, Reason, Report, RunStatus, Status};
-use actbench::suite::{self, Planned, Settings};
+use actbench::report::{Destination, Profile, Reason, RunStatus, Status, anonymize};
+use actbench::suite::{Settings, run_of};
 use clap::{Args, ValueEnum};
 
 use super::{Adapter, print, say};
@@ -28,9 +28,9 @@ pub struct Arguments {
     /// quick: small nets, less than two minutes on two cores for all claims. full: for a GPU.
     #[arg(long, value_enum, default_value = "quick")]
     profile: Trial,
-    /// text, json (a report that has claims alone) or md.
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    /// text, md, json or html.
+    #[arg(long, default_value = "text", value_parser = ["text", "md", "json", "html"])]
+    format: String,
     #[command(flatten)]
     adapter: Adapter,
     /// Seed of all that is random.
@@ -48,13 +48,6 @@ pub struct Arguments {
 enum Trial {
     Quick,
     Full,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Md,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
@@ -76,14 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     .map_err(|error| Error::Machine(format!("Ctrl-C can't be caught: {error}")))?;
 
     let (report, ended) = arguments.examine(&experiments, &interrupted)?;
-    let rendered = match arguments.format {
-        Format::Json => {
-            serde_json::to_string_pretty(&report).expect("string keys and finite numbers")
-        }
-        Format::Text => claim::text(&report.claims),
-        Format::Md => claim::grid(&report.claims).map(|grid| grid.markdown()).unwrap_or_default(),
-    };
-    destination.write_text(&format!("{}\n", rendered.trim_end()))?;
+    destination.write_text(&render::document(&report, &arguments.format)?)?;
     if let Some(error) = ended {
         return Err(error);
     }
@@ -118,19 +104,16 @@ impl Arguments {
         &self,
         experiments: &[&Experiment],
         interrupted: &AtomicBool,
-    ) -> Result<(Report, Option<Error>)> {
+    ) -> Result<(Claims, Option<Error>)> {
         let began = Instant::now();
         let gpu = self.adapter.open()?;
         let (profile, extent) = match self.profile {
             Trial::Quick => (Profile::Quick, Extent::Quick),
             Trial::Full => (Profile::Standard, Extent::Full),
         };
-        let mut report = suite::empty_report(
-            &gpu,
-            &Settings { seed: self.seed, ..Settings::of(profile) },
-            &Planned::default(),
-        );
-        report.claims = experiments.iter().map(|experiment| experiment.pending()).collect();
+        let settings = Settings { seed: self.seed, ..Settings::of(profile) };
+        let claims = experiments.iter().map(|experiment| experiment.pending()).collect();
+        let mut report = Claims::new(&gpu, run_of(&settings), claims);
         report.run.status = RunStatus::Complete;
         report.run.reason = None;
         let context = Context {
@@ -172,7 +155,7 @@ impl Arguments {
         report.run.repeats = 1;
         report.run.duration_s = began.elapsed().as_secs_f64();
         if self.anonymize {
-            report.anonymize();
+            anonymize(&mut report.run, &mut report.system, &mut report.adapter);
         }
         Ok((report, ended))
     }

@@ -1,4 +1,5 @@
-//! Arguments, and the exit statuses that they end in. Data goes to stdout, everything else to stderr.
+//! Arguments, and the exit statuses that they end in. Data goes to stdout, everything else to
+//! stderr.
 
 mod baseline;
 mod behaviour;
@@ -25,7 +26,8 @@ use regex::Regex;
 
 /// What an activation function costs on a GPU: sigmoid against ReLU, forward and backward.
 ///
-/// `run` measures, and `report` shows what it wrote; `validate` says whether it is right, `info` and `doctor` what there is and what is missing.
+/// `run` measures, and `report` shows what it wrote; `validate` says whether it is right, `info`
+/// and `doctor` what there is and what is missing.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true, after_help = EXIT_STATUSES)]
 struct Cli {
@@ -50,7 +52,8 @@ enum Verb {
     /// The kernels, with the bytes that each moves for an element.
     #[command(after_help = "Example: actbench list --filter sigmoid")]
     List(list::Arguments),
-    /// Compare every kernel with the f64 reference over edge values, bit patterns and normal inputs.
+    /// Compare every kernel with the f64 reference over edge values, bit patterns and normal
+    /// inputs.
     #[command(after_help = "\
 Examples: actbench validate --adapter software --filter sigmoid
           actbench validate --exhaustive --filter forward/f32/sigmoid --progress sweep.json")]
@@ -62,7 +65,8 @@ Examples: actbench run
           actbench run --filter 'forward/f32/.*sigmoid' --max-time 20s --dump shaders-as-compiled
           actbench run --profile standard --baseline before.json --output after.json")]
     Run(run::Arguments),
-    /// Show a report: as text, Markdown, CSV, JSON, a page with plots; renew the tables of a README.
+    /// Show a report: as text, Markdown, CSV, JSON, a page with plots; renew the tables of a
+    /// README.
     #[command(after_help = "\
 Examples: actbench report some.json
           actbench report some.json --format html --output some.html
@@ -70,7 +74,8 @@ Examples: actbench report some.json
           actbench report some.json --plot bandwidth --output bandwidth.svg
           actbench report --splice README.md")]
     Report(report::Arguments),
-    /// What differs between reports, row by row, and whether it is more than chance. Exit status 1 if something is slower.
+    /// What differs between reports, row by row, and whether it is more than chance. Exit status 1
+    /// if something is slower.
     #[command(after_help = "\
 Examples: actbench compare before.json after.json
           actbench compare base.json a.json b.json --threshold 5% --format md
@@ -86,10 +91,12 @@ Examples: actbench rank reports/*.json
 Examples: actbench schema > report.schema.json
           actbench schema --compare")]
     Schema(schema::Arguments),
-    /// What the adapter does where WGSL leaves it free: NaN, subnormals, rounding, the error of exp.
+    /// What the adapter does where WGSL leaves it free: NaN, subnormals, rounding, the error of
+    /// exp.
     #[command(after_help = "Example: actbench behaviour --adapter software --format json")]
     Behaviour(behaviour::Arguments),
-    /// Test what is said of ReLU and sigmoid in nets: gradients through depth, sparsity, convergence, and the like.
+    /// Test what is said of ReLU and sigmoid in nets: gradients through depth, sparsity,
+    /// convergence, and the like.
     #[command(after_help = "\
 Examples: actbench claims --list
           actbench claims gradients sparsity
@@ -100,7 +107,8 @@ Examples: actbench claims --list
 /// Which adapter to use.
 #[derive(Args)]
 struct Adapter {
-    /// Adapter: its number in `actbench info`, a part of its name, or `software`. Default: the first that is not software.
+    /// Adapter: its number in `actbench info`, a part of its name, or `software`. Default: the
+    /// first that is not software.
     #[arg(
         long,
         env = "ACTBENCH_ADAPTER",

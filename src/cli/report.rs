@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use actbench::claims;
+use actbench::claims::report::Claims;
 use actbench::error::{Error, Exit, Result};
 use actbench::render::{self, FORMATS, Format, splice};
-use actbench::report::{Destination, Report};
+use actbench::report::{Destination, Report, read};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
@@ -13,21 +15,28 @@ use super::say;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// A report, as `actbench run` writes it; `-` is stdin.
+    /// A report, as `actbench run` or `actbench claims` writes it; `-` is stdin.
     #[arg(required_unless_present = "splice", value_name = "FILE|-")]
     file: Option<PathBuf>,
-    /// text, as `run` prints it; md for a pull request; csv; json; html, a page with plots; gbench for google/benchmark's compare.py.
-    #[arg(long, default_value = "text", value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)), hide_possible_values = true)]
+    /// text, as `run` prints it; md for a pull request; csv; json; html, a page with plots; gbench
+    /// for google/benchmark's compare.py.
+    #[arg(long, default_value = "text", value_parser = formats(), hide_possible_values = true)]
     format: String,
-    /// One picture as SVG instead: ratios, bandwidth, rates, chain, ridge, variants, claims, or one of several, such as bandwidth/backward/f32 or claims/gradients.
+    /// One picture as SVG instead: ratios, bandwidth, arithmetic, chain, ridge, variants, or one of
+    /// several, such as bandwidth/backward/f32; of claims, its claim.
     #[arg(long, value_name = "PICTURE", conflicts_with = "format")]
     plot: Option<String>,
     /// Where it goes; `-` is stdout.
     #[arg(long, value_name = "FILE|-", default_value = "-")]
     output: PathBuf,
-    /// Renew the tables in this Markdown file between <!-- actbench:begin TABLE REPORT [ROWS] --> and <!-- actbench:end -->.
+    /// Renew the tables in this Markdown file between <!-- actbench:begin TABLE REPORT [ROWS] -->
+    /// and <!-- actbench:end -->.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "format", "plot", "output"])]
     splice: Option<PathBuf>,
+}
+
+fn formats() -> PossibleValuesParser {
+    PossibleValuesParser::new(FORMATS.iter().map(|format| format.name))
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
@@ -37,21 +46,40 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let file = arguments.file.as_deref().expect("asked for");
     // Before a large report is read.
     let destination = Destination::prepare(&arguments.output)?;
-    let report = Report::read(file)?;
-    let text = match &arguments.plot {
-        Some(name) => render::plot(&report, name)
-            .map_err(|error| Error::Usage(format!("{}: {error}", file.display())))?,
-        None => (Format::named(&arguments.format).expect("one of the table").render)(&report),
+    let json = read::bytes(file)?;
+    let broken = |why: String| Error::Usage(read::complaint(file, &why));
+    let text = if read::schema_of(&json).as_deref() == Some(claims::report::SCHEMA) {
+        arguments.claims(&Claims::from_json(&json).map_err(broken)?)
+    } else {
+        arguments.report(&Report::from_json(&json).map_err(broken)?)
     };
+    let text = text.map_err(|error| Error::Usage(format!("{}: {error}", file.display())))?;
     destination.write_text(&text)?;
     Ok(Exit::Fine)
+}
+
+impl Arguments {
+    fn report(&self, report: &Report) -> Result<String> {
+        match &self.plot {
+            Some(name) => render::plot(report, name),
+            None => Ok((Format::named(&self.format).expect("one of the table").render)(report)),
+        }
+    }
+
+    fn claims(&self, claims: &Claims) -> Result<String> {
+        match (&self.plot, self.format.as_str()) {
+            (Some(name), _) => claims::render::plot(claims, name),
+            (None, format) => claims::render::document(claims, format),
+        }
+    }
 }
 
 /// Renews the tables of a Markdown file; one that is current is left as it is.
 fn renew(file: &Path) -> Result<Exit> {
     let text = fs::read_to_string(file)
         .map_err(|error| Error::Usage(format!("{} can't be read: {error}", file.display())))?;
-    let spliced = splice::splice(file, &text)?;
+    let claims = |path: &Path| Ok(claims::render::grid(&Claims::read(path)?.claims));
+    let spliced = splice::splice(file, &text, ("claims", &claims))?;
     if spliced == text {
         say(&format!("{} is current", file.display()));
         return Ok(Exit::Fine);

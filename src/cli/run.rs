@@ -25,7 +25,8 @@ const OUTPUT: &str = "actbench-{adapter}-{time}.json";
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Adapter: its number in `actbench info`, a part of its name, `software`, or `all`. Default: the first that is not software.
+    /// Adapter: its number in `actbench info`, a part of its name, `software`, or `all`. Default:
+    /// the first that is not software.
     #[arg(
         long,
         env = "ACTBENCH_ADAPTER",
@@ -37,7 +38,8 @@ pub struct Arguments {
     /// quick: default variants, once. standard: all variants and dtypes, three repeats.
     #[arg(long, env = "ACTBENCH_PROFILE", default_value = "quick")]
     profile: Profile,
-    /// Only rows whose id matches this regular expression, and their copies; `--list` prints the ids.
+    /// Only rows whose id matches this regular expression, and their copies; `--list` prints the
+    /// ids.
     #[arg(long, value_name = "REGEX")]
     filter: Option<Regex>,
     /// Begin nothing new after so long: 90s, 5m, 1h. The report says what was not reached.

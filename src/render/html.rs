@@ -4,8 +4,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{self, Size};
-use super::claim;
-use super::section::{CLAIMS, Picture, SECTIONS, Section};
+use super::section::{Picture, SECTIONS, Section};
 use crate::render::grid::Grid;
 use crate::render::numbers;
 use crate::render::reasons::sentence;
@@ -25,16 +24,14 @@ const LONG: usize = 40;
 pub fn render(report: &Report) -> String {
     let main = html! {
         (summary(report))
-        @for section in SECTIONS {
-            @if section.name == CLAIMS { (claims(section, report)) } @else { (part(section, report)) }
-        }
+        @for section in SECTIONS { (part(section, report)) }
         (provenance(report))
     };
     page(&format!("actbench: {}", report.adapter.name), &head(report), &main)
 }
 
 /// A whole page.
-pub(super) fn page(title: &str, header: &Markup, main: &Markup) -> String {
+pub fn page(title: &str, header: &Markup, main: &Markup) -> String {
     let style = format!("{}{}", include_str!("page.css"), chart::style());
     let tool = Tool::this();
     let page = html! {
@@ -118,7 +115,8 @@ fn part(section: &Section, report: &Report) -> Markup {
     }
 }
 
-pub(super) fn pictures_of(pictures: &[Picture]) -> Markup {
+/// Pictures with their titles.
+pub fn pictures_of(pictures: &[Picture]) -> Markup {
     html! {
         @if !pictures.is_empty() {
             div.pictures {
@@ -134,42 +132,8 @@ pub(super) fn pictures_of(pictures: &[Picture]) -> Markup {
     }
 }
 
-/// Claim by claim: what is said, what became of it, and what shows that.
-fn claims(section: &Section, report: &Report) -> Markup {
-    html! {
-        @if !report.claims.is_empty() {
-            section id=(section.name) {
-                h2 { (section.title) }
-                p.meaning { (section.meaning) }
-                @for grid in (section.grids)(report) { (table_of(&grid)) }
-                @for claim in &report.claims {
-                    article {
-                        h3 { (plain(&claim.name)) ": " (claim::outcome(claim)) }
-                        p.statement { (plain(&claim.statement)) }
-                        p { (plain(claim::because(claim))) }
-                        (pictures_of(&claim::pictures_of(claim)))
-                        @let grids = claim::grids_of(claim);
-                        @if !grids.is_empty() {
-                            details {
-                                summary { "The figures" }
-                                @for grid in &grids { (table_of(grid)) }
-                            }
-                        }
-                        @if !claim.notes.is_empty() {
-                            ul.notes { @for note in &claim.notes { li { (plain(note)) } } }
-                        }
-                        @if !claim.seeds.is_empty() {
-                            p.facts { "Seeds: " (claim.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// A grid, with its notes below it.
-pub(super) fn table_of(grid: &Grid) -> Markup {
+pub fn table_of(grid: &Grid) -> Markup {
     html! {
         @if grid.rows().next().is_some() {
             div.table {

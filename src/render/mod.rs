@@ -5,15 +5,15 @@
 
 pub mod behaviour;
 pub mod chart;
-pub mod claim;
 mod compared;
 pub mod comparison;
 mod csv;
 mod gbench;
 pub mod grid;
-mod html;
+pub mod html;
 mod markdown;
 pub mod numbers;
+pub mod ranking;
 pub mod reasons;
 pub mod section;
 pub mod splice;
@@ -68,9 +68,9 @@ impl Format {
 }
 
 fn text(report: &Report) -> String {
-    let claims = (!report.claims.is_empty()).then(|| claim::text(&report.claims));
-    let parts = [Some(table::text(report)), claims];
-    plain(&parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")).into_owned() + "\n"
+    plain(&table::text(report)).into_owned()
+        + "
+"
 }
 
 fn json(report: &Report) -> String {

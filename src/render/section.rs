@@ -4,7 +4,6 @@
 use super::chart::{
     Axis, Chart, Dot, DotChart, Level, Line, LineChart, Look, Point, Scale, Which, Zone, number,
 };
-use super::claim;
 use crate::measure::stats::{self, Estimate};
 use crate::render::grid::{Block, Grid};
 use crate::render::numbers;
@@ -36,9 +35,6 @@ pub struct Picture {
     /// The picture.
     pub chart: Chart,
 }
-
-/// The name of the part that a page shows claim by claim.
-pub(super) const CLAIMS: &str = "claims";
 
 /// All parts.
 pub static SECTIONS: &[Section] = &[
@@ -96,14 +92,6 @@ pub static SECTIONS: &[Section] = &[
         grids: |report| table::variants(report).into_iter().chain(accuracy_grids(report)).collect(),
     },
     Section {
-        name: CLAIMS,
-        title: "Claims, put to the test",
-        meaning: "What is said of ReLU and sigmoid, and what became of it here. These are experiments about algorithms: each names its seeds, and none takes part in \
-                  comparing or ranking adapters.",
-        pictures: claim::pictures,
-        grids: |report| claim::grid(&report.claims).into_iter().collect(),
-    },
-    Section {
         name: "shapes",
         title: "Shapes that were tried",
         meaning: "Workgroup sizes and 16-byte words an invocation owns. All kernels of a direction are measured in the shape in which its copy is fastest, so \
@@ -115,8 +103,10 @@ pub static SECTIONS: &[Section] = &[
 
 /// The series of what others are measured against, of ReLU, of sigmoid: the same in all pictures.
 const COPY: usize = 0;
-pub(super) const RELU: usize = 1;
-pub(super) const SIGMOID: usize = 2;
+/// ReLU's.
+pub const RELU: usize = 1;
+/// Sigmoid's.
+pub const SIGMOID: usize = 2;
 
 fn series_of(activation: &str) -> Option<usize> {
     match activation {

@@ -24,8 +24,11 @@ use crate::report::Report;
 const BEGIN: &str = "<!-- actbench:begin";
 const END: &str = "<!-- actbench:end";
 
+/// A table of another schema: its name, and how to read it from a file.
+pub type Other<'a> = (&'a str, &'a dyn Fn(&Path) -> Result<Option<Grid>>);
+
 /// The text of a Markdown file with its tables renewed. Twice gives what once gives.
-pub fn splice(file: &Path, text: &str) -> Result<String> {
+pub fn splice(file: &Path, text: &str, other: Other<'_>) -> Result<String> {
     let refuse = |index: usize, why: &str| {
         Error::Usage(format!("{} line {}: {why}", file.display(), index + 1))
     };
@@ -44,8 +47,14 @@ pub fn splice(file: &Path, text: &str) -> Result<String> {
             return Err(refuse(begin, "a table ends here that begins nowhere"));
         }
         if content.starts_with(BEGIN) {
-            let table = Marker::parse(content)
-                .and_then(|marker| marker.render(reports.get(marker.report)?));
+            let table = Marker::parse(content).and_then(|marker| {
+                if marker.name == other.0 {
+                    let path = reports.folder.join(marker.report);
+                    let grid = other.1(&path).map_err(|error| error.to_string())?;
+                    return marker.tables(grid);
+                }
+                marker.render(reports.get(marker.report)?)
+            });
             let table = table.map_err(|why| refuse(begin, &why))?;
             let marker = lines.find(|(_, line)| {
                 [BEGIN, END].iter().any(|marker| line.trim().starts_with(marker))
@@ -145,8 +154,6 @@ impl<'a> Marker<'a> {
     }
 
     fn render(&self, report: &Report) -> std::result::Result<String, String> {
-        let nothing =
-            || format!("{} has nothing of \"{}\" that the marker asks for", self.report, self.name);
         let (text, takes_rows) = match self.name {
             "summary" => (markdown::summary(report), false),
             "provenance" => (markdown::provenance(report), false),
@@ -160,16 +167,29 @@ impl<'a> Marker<'a> {
                         known.join(", ")
                     ));
                 };
-                let grids =
-                    (section.grids)(report).into_iter().filter_map(|grid| self.filtered(grid));
-                (grids.map(|grid| grid.markdown()).collect::<Vec<_>>().join("\n\n"), true)
+                return self.tables((section.grids)(report));
             }
         };
         if self.filter.is_some() && !takes_rows {
             return Err(format!("\"{}\" has no rows to choose from", self.name));
         }
-        let text = text.trim();
-        if text.is_empty() { Err(nothing()) } else { Ok(text.to_owned()) }
+        self.something(&text)
+    }
+
+    fn tables(&self, grids: impl IntoIterator<Item = Grid>) -> std::result::Result<String, String> {
+        let grids = grids.into_iter().filter_map(|grid| self.filtered(grid));
+        let text = grids.map(|grid| grid.markdown()).collect::<Vec<_>>().join("\n\n");
+        self.something(&text)
+    }
+
+    fn something(&self, text: &str) -> std::result::Result<String, String> {
+        if text.trim().is_empty() {
+            return Err(format!(
+                "{} has nothing of \"{}\" that the marker asks for",
+                self.report, self.name
+            ));
+        }
+        Ok(text.trim().to_owned())
     }
 
     /// The measurements as they are printed, with the adapter above them.

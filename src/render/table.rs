@@ -154,9 +154,7 @@ pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
             };
             let stream =
                 |direction: &str| find(Quantity::Stream, direction).map(ratio).unwrap_or_default();
-            let extra = |quantity| {
-                find(quantity, "forward").map(|ns| format!("{:.3}", ns.median)).unwrap_or_default()
-            };
+            let extra = |quantity| find(quantity, "forward").map(|ns| ns.median);
             let bound_by = size.iter().find_map(|ratio| ratio.bound_by).map(BoundBy::name);
             [
                 format!("{} {}", size[0].dtype, size_name(size[0].elements.unwrap_or_default())),
@@ -164,13 +162,18 @@ pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
                 stream("forward"),
                 stream("backward"),
                 stream(BOTH),
-                extra(Quantity::ExtraArithmetic),
-                extra(Quantity::ExtraTime),
+                extra(Quantity::ExtraArithmetic)
+                    .zip(extra(Quantity::ExtraTime))
+                    .map(|(arithmetic, time)| format!("{arithmetic:.2}, {time:.2}"))
+                    .unwrap_or_default(),
             ]
         });
     let pair = format!("{NUMERATOR}/{DENOMINATOR}");
-    let mut grid =
-        Grid::of([&pair, "bound", "forward", "backward", "both", "extra ns: arith.", "time"], rows);
+    let mut grid = Grid::of([&pair, "bound", "forward", "backward", "both", "extra ns"], rows);
+    if grid.rows().any(|row| !row[5].is_empty()) {
+        let note = "extra ns: an element, forward: arithmetic in registers, time streaming";
+        grid.notes.push(note.to_owned());
+    }
     for whole in ratios.iter().filter(|ratio| ratio.quantity == Quantity::Step) {
         let is_net = |ratio: &&Ratio| {
             ratio.quantity == Quantity::StepNet

@@ -1,4 +1,5 @@
-//! How far each kernel is from the reference, over inputs chosen to find it wrong rather than those that it is timed on.
+//! How far each kernel is from the reference, over inputs chosen to find it wrong rather than those
+//! that it is timed on.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,8 @@ pub struct Accuracy {
     pub inputs: u64,
     /// Elements outside of what the WGSL specification allows.
     pub violations: u64,
-    /// Largest error in units of the last place, of those results that no step may have flushed to 0.
+    /// Largest error in units of the last place, of those results that no step may have flushed to
+    /// 0.
     #[serde(default)]
     pub max_ulp: Option<f64>,
     /// x, or the saved tensor's element, of that error; null where it is no number.
@@ -27,14 +29,16 @@ pub struct Accuracy {
     /// Largest error as a share of what the specification allows.
     #[serde(default)]
     pub max_share_of_bound: Option<f64>,
-    /// A within 3 ULP everywhere, B within what a driver's plain exp explains, C within the bound; null if it is wrong.
+    /// A within 3 ULP everywhere, B within what a driver's plain exp explains, C within the bound;
+    /// null if it is wrong.
     #[serde(default)]
     pub tier: Option<char>,
     /// What the specification allows, in a line.
     pub bound: String,
     /// The inputs for which it defines a result, in words.
     pub domain: String,
-    /// Whether these are all finite inputs that the kernel can be given: a saved y is always from 0 to 1.
+    /// Whether these are all finite inputs that the kernel can be given: a saved y is always from 0
+    /// to 1.
     pub is_total: bool,
     /// The error by x, where that was looked at.
     #[serde(default)]

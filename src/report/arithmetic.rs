@@ -1,4 +1,5 @@
-//! One op on the chain: its samples at three numbers of steps, those of the fma chain beside it, and what follows from them.
+//! One op on the chain: its samples at three numbers of steps, those of the fma chain beside it,
+//! and what follows from them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,8 @@ pub struct Arithmetic {
     pub own: ChainSamples,
     /// The fma chain's samples in the same rounds.
     pub fma: ChainSamples,
-    /// For other readers: computed from the samples on writing and again on loading. Here, ask the methods.
+    /// For other readers: computed from the samples on writing and again on loading. Here, ask the
+    /// methods.
     #[serde(default)]
     pub(super) derived: Option<DerivedArithmetic>,
 }
@@ -65,7 +67,8 @@ pub struct ChainSamples {
     pub twice_ns: Vec<Option<f64>>,
     /// ns per dispatch of 4 k steps.
     pub fourfold_ns: Vec<Option<f64>>,
-    /// ns of the clock probe around the samples of 4 k steps; null where it gave none, empty without a probe.
+    /// ns of the clock probe around the samples of 4 k steps; null where it gave none, empty
+    /// without a probe.
     #[serde(default)]
     pub probe_ns: Vec<Option<f64>>,
 }
@@ -77,7 +80,8 @@ pub struct DerivedArithmetic {
     pub step_ps: Estimate,
     /// The same in steps of the fma chain: what the op costs at most, since pipes overlap.
     pub step_fmas: Estimate,
-    /// The same without the fma step: what the op costs at least. May be below 0 where it hides behind the fma.
+    /// The same without the fma step: what the op costs at least. May be below 0 where it hides
+    /// behind the fma.
     pub net_fmas: Estimate,
     /// The slope from 2 k to 4 k over that from k to 2 k: 1 where time grows with the steps.
     pub linearity: Estimate,
@@ -103,7 +107,8 @@ impl ChainSamples {
         self.probe_ns.extend(&device.probe_ns);
     }
 
-    /// By round, the time of a step of all elements in ns: the slope from k to 4 k. From k to 2 k the same noise would be a larger part of it.
+    /// By round, the time of a step of all elements in ns: the slope from k to 4 k. From k to 2 k
+    /// the same noise would be a larger part of it.
     pub fn steps_ns(&self) -> impl Iterator<Item = Option<f64>> + '_ {
         let steps = 3.0 * f64::from(self.steps);
         self.fourfold_ns
@@ -141,7 +146,8 @@ impl Arithmetic {
         self.dropped += dropped;
     }
 
-    /// The step of its own and that of the unit in ns over all elements, and how each grows, whatever its status: what gates judge.
+    /// The step of its own and that of the unit in ns over all elements, and how each grows,
+    /// whatever its status: what gates judge.
     pub fn slopes(&self) -> Option<[Slope; 2]> {
         let slope = |runs: &ChainSamples| {
             let [step_ns, linearity] =
@@ -151,7 +157,8 @@ impl Arithmetic {
         Some([slope(&self.own)?, slope(&self.fma)?])
     }
 
-    /// The median time of the probe around its longest runs, in ns: the inverse of the core's clock. None without one.
+    /// The median time of the probe around its longest runs, in ns: the inverse of the core's
+    /// clock. None without one.
     pub fn probe_median_ns(&self) -> Option<f64> {
         stats::median(self.own.probe_ns.iter().flatten().copied())
     }
@@ -182,21 +189,23 @@ impl Arithmetic {
         )
     }
 
-    /// Its step over that of another op of its group, taken within rounds: whole steps, fma and all. None unless both are ok.
+    /// Its step over that of another op of its group, taken within rounds: whole steps, fma and
+    /// all. None unless both are ok.
     pub fn over(&self, other: &Self) -> Option<Estimate> {
         let pairs = self.pairs_with(other)?;
         self.estimate(pairs.map(|(own, _, others)| Some(own? / others?)))
     }
 
-    /// By how many ps an element its step exceeds that of another op of its group, taken within rounds. None unless both are ok.
+    /// By how many ps an element its step exceeds that of another op of its group, taken within
+    /// rounds. None unless both are ok.
     pub fn less(&self, other: &Self) -> Option<Estimate> {
         let ps = 1e3 / as_f64(self.elements);
         let pairs = self.pairs_with(other)?;
         self.estimate(pairs.map(|(own, _, others)| Some((own? - others?) * ps)))
     }
 
-    /// The same without the fma in either; none unless the interval of the other's net cost excludes 0, since a quotient by what may be nothing
-    /// says nothing.
+    /// The same without the fma in either; none unless the interval of the other's net cost
+    /// excludes 0, since a quotient by what may be nothing says nothing.
     pub fn net_over(&self, other: &Self) -> Option<Estimate> {
         if other.derived()?.net_fmas.low <= 0.0 {
             return None;

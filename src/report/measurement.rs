@@ -55,13 +55,15 @@ pub struct Measurement {
     pub rounds_per_repeat: u32,
     /// ns per dispatch, by round; null where the round gave no sample.
     pub samples_ns: Vec<Option<f64>>,
-    /// ns of the clock probe around each sample, whose time is the inverse of the core clock; null without a probe.
+    /// ns of the clock probe around each sample, whose time is the inverse of the core clock; null
+    /// without a probe.
     #[serde(default)]
     pub probe_ns: Vec<Option<f64>>,
     /// Why samples are null.
     #[serde(default)]
     pub dropped: Dropped,
-    /// For other readers: computed from the samples on writing and again on loading. Here, ask the methods.
+    /// For other readers: computed from the samples on writing and again on loading. Here, ask the
+    /// methods.
     #[serde(default)]
     pub(super) derived: Option<Derived>,
 }
@@ -208,7 +210,8 @@ impl Measurement {
         self.over_rounds(self.samples_ns.iter().copied())
     }
 
-    /// Its time over that of another member of its group, taken within rounds; none unless both are ok.
+    /// Its time over that of another member of its group, taken within rounds; none unless both are
+    /// ok.
     pub fn over(&self, other: &Self) -> Option<Estimate> {
         if other.status != Status::Ok || other.rounds_per_repeat != self.rounds_per_repeat {
             return None;
@@ -217,7 +220,8 @@ impl Measurement {
         self.over_rounds(rounds.map(|(own, others)| Some((*own)? / (*others)?)))
     }
 
-    /// By how many ns its time exceeds that of another member of its group, taken within rounds; none unless both are ok.
+    /// By how many ns its time exceeds that of another member of its group, taken within rounds;
+    /// none unless both are ok.
     pub fn less(&self, other: &Self) -> Option<Estimate> {
         if other.status != Status::Ok || other.rounds_per_repeat != self.rounds_per_repeat {
             return None;
@@ -256,7 +260,8 @@ impl Measurement {
         Some(self.derived()?.bytes_per_second)
     }
 
-    /// Median time of one dispatch in ns; infinite where there is none, so that it is never the fastest.
+    /// Median time of one dispatch in ns; infinite where there is none, so that it is never the
+    /// fastest.
     pub fn median_ns(&self) -> f64 {
         self.time_ns().map_or(f64::INFINITY, |time| time.median)
     }
@@ -276,7 +281,8 @@ impl Measurement {
         format!("{}/{}/{}", self.direction, self.dtype, self.member())
     }
 
-    /// The median time of the probe around its samples, in ns: the inverse of the core's clock. None without one.
+    /// The median time of the probe around its samples, in ns: the inverse of the core's clock.
+    /// None without one.
     pub fn probe_median_ns(&self) -> Option<f64> {
         stats::median(self.probe_ns.iter().flatten().copied())
     }

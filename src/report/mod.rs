@@ -1,19 +1,20 @@
 //! The report: what ran where and what it found, as one JSON object, and what follows from it.
 //!
-//! The types here are the schema; their documentation is the schema's. Units stand at the end of a key, in base units. A number
-//! that does not exist is null; there is no NaN and no infinity.
+//! The types here are the schema; their documentation is the schema's. Units stand at the end of a
+//! key, in base units. A number that does not exist is null; there is no NaN and no infinity.
 
 mod accuracy;
 mod arithmetic;
-mod claim;
+pub mod check;
 mod fastest;
-mod file;
 mod measurement;
 pub mod provenance;
 mod ratio;
+pub mod read;
 mod reason;
 mod ridge;
 pub mod system;
+mod write;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -23,15 +24,14 @@ use serde::{Deserialize, Serialize};
 
 pub use accuracy::{Accuracy, AccuracyBin};
 pub use arithmetic::{Arithmetic, ChainSamples, DerivedArithmetic, Slope};
-pub use claim::{Axis, Claim, Figure, Outcome, Plot, Point, Scale, Series};
 pub use fastest::{Comparison, Fastest};
-pub use file::{Destination, expand};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;
 pub use measurement::{BoundBy, Derived, Dropped, Measurement, Status, Validation};
 pub use ratio::{BOTH, DENOMINATOR, NUMERATOR, Quantity, Ratio, chains};
 pub use reason::{ChainOf, Reason};
 pub use ridge::{DerivedRidge, Ridge, RidgeTime};
+pub use write::{Destination, expand};
 
 use crate::gpu::{AdapterFacts, Shape};
 use crate::measure::stats::Estimate;
@@ -41,8 +41,9 @@ use crate::report::system::System;
 /// What [`Report::schema`] is of every report.
 pub const SCHEMA: &str = "actbench.report";
 
-/// The version of the schema that this program writes: major and minor. A minor version adds keys and nothing else, not even a value
-/// of an enumeration, so that every program reads every minor version of its major version.
+/// The version of the schema that this program writes: major and minor. A minor version adds keys
+/// and nothing else, not even a value of an enumeration, so that every program reads every minor
+/// version of its major version.
 pub const SCHEMA_VERSION: &str = "2.0";
 
 /// One run on one adapter.
@@ -73,7 +74,8 @@ pub struct Report {
     /// The shapes that were tried.
     #[serde(default)]
     pub shapes: Vec<ShapeTrial>,
-    /// Every kernel at every size, those that were not measured included; the members of a group one after the other.
+    /// Every kernel at every size, those that were not measured included; the members of a group
+    /// one after the other.
     pub measurements: Vec<Measurement>,
     /// Every op on the chain.
     #[serde(default)]
@@ -84,9 +86,6 @@ pub struct Report {
     /// How far each kernel is from the reference, over inputs chosen to find it wrong.
     #[serde(default)]
     pub accuracy: Vec<Accuracy>,
-    /// What is said of ReLU and sigmoid, put to the test; part of the full profile and of `actbench claims`.
-    #[serde(default)]
-    pub claims: Vec<Claim>,
     /// Sigmoid against ReLU: computed from the above on writing and again on loading.
     #[serde(default)]
     pub ratios: Vec<Ratio>,
@@ -251,7 +250,8 @@ pub struct DispatchOverhead {
 pub struct MemoryScan {
     /// Bytes that a dispatch moves, from which on it is memory that bounds it.
     pub from_bytes: u64,
-    /// Whether the throughput stood still at larger sizes; false if the largest size that fits had to do.
+    /// Whether the throughput stood still at larger sizes; false if the largest size that fits had
+    /// to do.
     pub settled: bool,
     /// The copy by size.
     pub scan: Vec<MemoryPoint>,
@@ -285,7 +285,8 @@ pub struct ShapeTrial {
 }
 
 impl Report {
-    /// Computes what follows from the samples: the `derived` of every row, the ratios and the summary.
+    /// Computes what follows from the samples: the `derived` of every row, the ratios and the
+    /// summary.
     pub fn derive(&mut self) {
         for measurement in &mut self.measurements {
             measurement.derived = measurement.derived();
@@ -300,18 +301,24 @@ impl Report {
         self.fastest = fastest::fastest(self);
     }
 
-    /// Removes what identifies a person or a machine: the host's name, where the adapter sits, and folders in the arguments, of which whatever follows
-    /// the last slash or backslash stays. What the user chose to say stays as well: labels, the filter, file names.
+    /// Removes what identifies a person or a machine.
     pub fn anonymize(&mut self) {
-        self.system.host = None;
-        self.adapter.pci_bus_id = None;
-        for argument in &mut self.run.argv {
-            let (flag, value) = match argument.split_once('=') {
-                Some((flag, value)) if flag.starts_with('-') => (format!("{flag}="), value),
-                _ => (String::new(), argument.as_str()),
-            };
-            *argument = flag + value.rsplit(['/', '\\']).next().unwrap_or_default();
-        }
+        anonymize(&mut self.run, &mut self.system, &mut self.adapter);
+    }
+}
+
+/// Removes the host's name, where the adapter sits, and folders in the arguments, of which whatever
+/// follows the last slash or backslash stays. What the user chose to say stays as well: labels, the
+/// filter, file names.
+pub fn anonymize(run: &mut Run, system: &mut System, adapter: &mut AdapterFacts) {
+    system.host = None;
+    adapter.pci_bus_id = None;
+    for argument in &mut run.argv {
+        let (flag, value) = match argument.split_once('=') {
+            Some((flag, value)) if flag.starts_with('-') => (format!("{flag}="), value),
+            _ => (String::new(), argument.as_str()),
+        };
+        *argument = flag + value.rsplit(['/', '\\']).next().unwrap_or_default();
     }
 }
 

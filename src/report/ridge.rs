@@ -51,7 +51,8 @@ pub struct Ridge {
     pub dropped: Dropped,
     /// By k from 0 on, all timed together.
     pub points: Vec<RidgeTime>,
-    /// For other readers: computed from the samples on writing and again on loading. Here, ask the methods.
+    /// For other readers: computed from the samples on writing and again on loading. Here, ask the
+    /// methods.
     #[serde(default)]
     pub(super) derived: Option<DerivedRidge>,
 }

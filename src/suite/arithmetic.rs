@@ -367,7 +367,8 @@ mod tests {
     use crate::gpu::{Choice, Gpu};
     use crate::kernels::dtype::Dtype;
 
-    /// A device that works through its elements in waves of so many, each as long as the one before.
+    /// A device that works through its elements in waves of so many, each as long as the one
+    /// before.
     fn of_waves(wave: u64) -> impl Fn(u64) -> Result<f64> {
         move |elements| Ok(as_f64(elements.div_ceil(wave) * wave) / as_f64(elements))
     }
@@ -377,7 +378,8 @@ mod tests {
         // Waves that powers of two fill.
         assert_eq!(settled(MOST_ELEMENTS, of_waves(1 << 18)).expect("times"), 1 << 18);
         assert_eq!(settled(MOST_ELEMENTS, of_waves(1)).expect("times"), FEWEST_ELEMENTS);
-        // Three of them lack a little of 2^18: from 2^17 to 2^18 the time of an element stands still, a third too long.
+        // Three of them lack a little of 2^18: from 2^17 to 2^18 the time of an element stands
+        // still, a third too long.
         let uneven = of_waves((1 << 18) / 3 - 1);
         let plateau = [1 << 17, 1 << 18].map(|elements| uneven(elements).expect("a time"));
         assert!((plateau[1] / plateau[0] - 1.0).abs() < SETTLED && plateau[0] > 1.3, "{plateau:?}");

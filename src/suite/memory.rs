@@ -1,4 +1,5 @@
-//! Where launching ends to matter and memory begins to: dispatch overhead, and the size from which on memory bounds the copy.
+//! Where launching ends to matter and memory begins to: dispatch overhead, and the size from which
+//! on memory bounds the copy.
 
 use std::time::Instant;
 
@@ -50,7 +51,8 @@ fn workload(
     gpu.ensure_room(elements.saturating_mul(2 * Dtype::F32.element_bytes()))?;
     let layout = gpu.layout(elements, Dtype::F32.element_bytes());
     let tensors = [gpu.tensor("y", layout)?, gpu.tensor("x", layout)?];
-    // Repeated at distances that no memory compression sees; drawing all of them would take longer than the scan.
+    // Repeated at distances that no memory compression sees; drawing all of them would take longer
+    // than the scan.
     gpu.upload(&tensors[1], |first, bytes| {
         repeat(block, first * Dtype::F32.element_bytes(), bytes)
     })?;
@@ -67,7 +69,8 @@ fn random_block(seed: u64, bytes: usize) -> Vec<u8> {
     block
 }
 
-/// What a dispatch costs that does next to nothing: behind another one in a pass, and alone from submission to completion.
+/// What a dispatch costs that does next to nothing: behind another one in a pass, and alone from
+/// submission to completion.
 pub fn overhead(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<DispatchOverhead>> {
     let (workload, _tensors) =
         workload(gpu, NEXT_TO_NOTHING, Shape::default(), &random_block(seed, 64))?;
@@ -87,7 +90,8 @@ pub fn overhead(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<DispatchOver
     }))
 }
 
-/// The throughput of copy by size, of at most so many elements, and from how many bytes on it stands still.
+/// The throughput of copy by size, of at most so many elements, and from how many bytes on it
+/// stands still.
 pub fn scan(
     gpu: &Gpu,
     shape: Shape,
@@ -115,7 +119,8 @@ pub fn scan(
     Ok(bound_by(scan))
 }
 
-/// The smallest size from which on no doubling changes the throughput, judged from the largest down, since caches have plateaus too.
+/// The smallest size from which on no doubling changes the throughput, judged from the largest
+/// down, since caches have plateaus too.
 fn bound_by(scan: Vec<MemoryPoint>) -> Option<MemoryScan> {
     let unchanged = |pair: &[MemoryPoint]| {
         (pair[1].bytes_per_second / pair[0].bytes_per_second - 1.0).abs() < SETTLED

@@ -1,5 +1,6 @@
 //! What a run does, and in which order. [`run()`] reads as a table of contents: every kernel is
-//! checked on the data that it is timed on; then groups stream, ops run in chains, ridges join both.
+//! checked on the data that it is timed on; then groups stream, ops run in chains, ridges join
+//! both.
 
 mod accuracy;
 mod arithmetic;
@@ -17,6 +18,6 @@ mod tensors;
 
 pub use memory::{overhead, scan};
 pub use plan::{Group, Planned, default_kernels, groups};
-pub use run::{empty_report, run};
+pub use run::{run, run_of};
 pub use settings::{Settings, Watch};
 pub use tensors::SharedTensors;

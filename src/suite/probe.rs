@@ -1,6 +1,7 @@
 //! The probe of the core clock: a short chain of fma that runs before and behind every sample.
 //!
-//! It touches next to no memory and no special function, so that its time is the inverse of the clock, whatever the samples do.
+//! It touches next to no memory and no special function, so that its time is the inverse of the
+//! clock, whatever the samples do.
 
 use std::time::Duration;
 
@@ -33,8 +34,9 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Finds the steps for which it takes about a quarter of a millisecond, or more, if it takes more for its time to be that of its steps; or takes
-    /// those of an earlier device, so that times of both compare.
+    /// Finds the steps for which it takes about a quarter of a millisecond, or more, if it takes
+    /// more for its time to be that of its steps; or takes those of an earlier device, so that
+    /// times of both compare.
     pub fn new(gpu: &Gpu, seed: u64, found: Option<u32>) -> Result<Self> {
         let elements = if gpu.facts.is_software { ELEMENTS_ON_CPU } else { ELEMENTS };
         let runner = ChainRunner::new(gpu, Chain::FMA, elements, seed)?;
@@ -55,16 +57,15 @@ impl Probe {
         }
         Err(Error::Unsupported(match time {
             Some(_) => {
-                format!(
-                    "twice the steps take {growth:.2} times as long, so that its time is not that of its steps"
-                )
+                format!("twice the steps take {growth:.2}x the time, not about 2x")
             }
             None => format!("the clock gave no time for {steps} steps"),
         }))
     }
 }
 
-/// The fastest of a few passes, in ns: what disturbs a pass makes it longer. None if the clock gave no time.
+/// The fastest of a few passes, in ns: what disturbs a pass makes it longer. None if the clock gave
+/// no time.
 fn fastest(gpu: &Gpu, workload: &Workload) -> Result<Option<f64>> {
     // The first touches memory.
     let times = gpu.time(&[(workload, 1); 6])?;

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::gpu::dump::Dump;
 use crate::gpu::{Clock, Gpu, ShaderChecks, Shape};
 use crate::kernels::activation::Direction;
-use crate::measure::{Fixed, Stopwatch as _};
+use crate::measure::Fixed;
 use crate::report::provenance::Tool;
 use crate::report::system::System;
 use crate::report::{self, ClockKind, Measurement, Reason, Report, Run, RunStatus, Spent, Status};
@@ -330,7 +330,7 @@ impl<'a> Suite<'a> {
 }
 
 /// A report of every row that is planned, none of them reached.
-pub fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
+fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
     let (kind, period_ns) = match gpu.clock() {
         Clock::GpuTimestamps { period_ns } => (ClockKind::GpuTimestamps, Some(period_ns)),
         Clock::Wall => (ClockKind::Wall, None),
@@ -343,22 +343,7 @@ pub fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
         schema: report::SCHEMA.to_owned(),
         schema_version: report::SCHEMA_VERSION.to_owned(),
         tool: Tool::this(),
-        run: Run {
-            status: RunStatus::Interrupted,
-            reason: Some(Reason::Unknown),
-            notes: Vec::new(),
-            started_at: jiff::Timestamp::now(),
-            duration_s: 0.0,
-            argv: std::env::args().collect(),
-            profile: settings.profile,
-            seed: settings.seed,
-            labels: settings.labels.clone(),
-            filter: settings.filter.as_ref().map(|filter| filter.as_str().to_owned()),
-            max_time_s: settings.max_time.map(|time| time.as_secs_f64()),
-            shader_checks: settings.checks == ShaderChecks::Checked,
-            repeats: 0,
-            spent: Spent::default(),
-        },
+        run: run_of(settings),
         system: System::of_this_machine(),
         adapter: gpu.facts.clone(),
         clock: report::Clock { kind, period_ns, quantum_ns: None, probe_steps: None },
@@ -369,8 +354,27 @@ pub fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
         arithmetic: plan::arithmetic_rows(&plan.chains),
         ridges: plan.ridges.iter().map(|ridge| ridge.row()).collect(),
         accuracy: Vec::new(),
-        claims: Vec::new(),
         ratios: Vec::new(),
         fastest: Vec::new(),
+    }
+}
+
+/// What a run is asked for, before anything was done.
+pub fn run_of(settings: &Settings) -> Run {
+    Run {
+        status: RunStatus::Interrupted,
+        reason: Some(Reason::Unknown),
+        notes: Vec::new(),
+        started_at: jiff::Timestamp::now(),
+        duration_s: 0.0,
+        argv: std::env::args().collect(),
+        profile: settings.profile,
+        seed: settings.seed,
+        labels: settings.labels.clone(),
+        filter: settings.filter.as_ref().map(|filter| filter.as_str().to_owned()),
+        max_time_s: settings.max_time.map(|time| time.as_secs_f64()),
+        shader_checks: settings.checks == ShaderChecks::Checked,
+        repeats: 0,
+        spent: Spent::default(),
     }
 }

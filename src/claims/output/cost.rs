@@ -2,6 +2,7 @@
 
 use super::allowed::{self, Input};
 use super::{Pairs, groups, program};
+use crate::claims::report::Figure;
 use crate::claims::{Context, Group, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
@@ -11,7 +12,6 @@ use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::Inputs;
 use crate::kernels::kernel::{Kernel, Role};
 use crate::measure::stats::Estimate;
-use crate::report::Figure;
 
 /// What loss and gradient take, by way.
 pub(super) struct Cost {
@@ -95,7 +95,8 @@ pub(super) struct Layers {
 /// Elements that are compared before they are timed.
 pub(super) const CHECKED: usize = 1 << 14;
 
-/// What is there before a kernel runs: no loss is below 0 by more than rounding, and no gradient beyond 1.
+/// What is there before a kernel runs: no loss is below 0 by more than rounding, and no gradient
+/// beyond 1.
 pub(super) const UNWRITTEN: f32 = -1e30;
 
 impl Layers {

@@ -1,12 +1,78 @@
-//! A claim about activation functions, put to the test on this adapter: what was found, by which seeds, with which figures.
+//! A claim about activation functions, put to the test on this adapter: what was found, by which
+//! seeds, with which figures.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Status;
-use crate::measure::stats::Estimate;
+use std::path::Path;
 
-/// A claim and what its experiment found. Claims are about algorithms: they take no part in comparing or ranking adapters.
+use crate::error::{Error, Result};
+use crate::gpu::{AdapterFacts, Gpu};
+use crate::measure::stats::Estimate;
+use crate::report::provenance::Tool;
+use crate::report::system::System;
+use crate::report::{self, Run, Status, check, read};
+
+/// What [`Claims::schema`] is.
+pub const SCHEMA: &str = "actbench.claims";
+
+/// Claims that were put to the test on one adapter, as one JSON object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Claims {
+    /// actbench.claims.
+    #[schemars(extend("const" = SCHEMA))]
+    pub schema: String,
+    /// Major and minor version of the schema.
+    #[schemars(regex(pattern = r"^2\.[0-9]+$"))]
+    pub schema_version: String,
+    /// The program that tried.
+    pub tool: Tool,
+    /// What it was asked for, and how that went.
+    pub run: Run,
+    /// The machine around the adapter.
+    pub system: System,
+    /// The adapter that computed.
+    pub adapter: AdapterFacts,
+    /// Every claim, those that were not reached included.
+    pub claims: Vec<Claim>,
+}
+
+impl Claims {
+    /// Of an open device, before anything was tried.
+    pub fn new(gpu: &Gpu, run: Run, claims: Vec<Claim>) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            schema_version: report::SCHEMA_VERSION.to_owned(),
+            tool: Tool::this(),
+            run,
+            system: System::of_this_machine(),
+            adapter: gpu.facts.clone(),
+            claims,
+        }
+    }
+
+    /// Reads the file of claims, or standard input if the path is `-`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let json = read::bytes(path)?;
+        Self::from_json(&json).map_err(|why| Error::Usage(read::complaint(path, &why)))
+    }
+
+    /// The claims that JSON is, or what is wrong with it.
+    pub fn from_json(json: &[u8]) -> std::result::Result<Self, String> {
+        let claims: Self = read::parse(json, SCHEMA)?;
+        check::unique(claims.claims.iter().map(|claim| &claim.name))
+            .map_err(|what| format!("is a broken report: {what}"))?;
+        Ok(claims)
+    }
+}
+
+/// The JSON Schema of a file of claims.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Claims).to_value()
+}
+
+/// A claim and what its experiment found. Claims are about algorithms: they take no part in
+/// comparing or ranking adapters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Claim {
     /// Its name on the command line; unique in a report.
@@ -84,7 +150,8 @@ pub struct Figure {
     pub name: String,
     /// Its unit; empty for a plain number.
     pub unit: String,
-    /// The number, or its median over seeds or rounds; null if there is none, and then the note says why.
+    /// The number, or its median over seeds or rounds; null if there is none, and then the note
+    /// says why.
     #[serde(default)]
     pub value: Option<f64>,
     /// Lower end over seeds or rounds.
@@ -191,7 +258,8 @@ impl Figure {
         }
     }
 
-    /// A number with its interval; an end of it that is not finite is none, and the note says what it was.
+    /// A number with its interval; an end of it that is not finite is none, and the note says what
+    /// it was.
     pub fn estimated(name: impl Into<String>, unit: &str, estimate: Estimate) -> Self {
         let Estimate { median, low, high } = estimate;
         let figure = Self { low: finite(low), high: finite(high), ..Self::new(name, unit, median) };

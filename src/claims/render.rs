@@ -1,22 +1,27 @@
-//! Claims in text, pictures and tables: what was found of each, its figures, and the lines that are better seen than read.
+//! Claims in text, pictures and tables: what was found of each, its figures, and the lines that are
+//! better seen than read.
 
 use std::fmt::Write as _;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use maud::{Markup, html};
 
-use super::chart::{Axis, Chart, Line, LineChart, Look, Point, Scale};
-use super::section::{Picture, RELU, SIGMOID};
+use super::report::{Axis as ClaimAxis, Claim, Claims, Figure, Plot, Scale as ClaimScale};
+use crate::error::{Error, Result};
+use crate::render::chart::{Axis, Chart, Line, LineChart, Look, Point, Scale};
 use crate::render::grid::{Block, Grid};
+use crate::render::html::{page, pictures_of as figures, table_of};
 use crate::render::numbers::number;
+use crate::render::section::{Picture, RELU, SIGMOID};
 use crate::render::text::{COLUMNS, plain, wrapped};
-use crate::report::{Axis as ClaimAxis, Claim, Figure, Plot, Report, Scale as ClaimScale, Status};
+use crate::report::Status;
 
 /// What became of each claim, in a line; then the figures of each. For a terminal.
 pub fn text(claims: &[Claim]) -> String {
     let lines = claims
         .iter()
-        .map(|claim| [claim.name.clone(), outcome(claim).to_owned(), because(claim).to_owned()]);
-    let mut text = in_columns(Some(["claim", "here it", "because"]), lines);
+        .map(|claim| [claim.name.clone(), outcome(claim).to_owned(), evidence(claim).to_owned()]);
+    let mut text = in_columns(Some(["claim", "result", "evidence"]), lines);
     for claim in claims.iter().filter(|claim| !claim.figures.is_empty()) {
         let _ = write!(
             text,
@@ -32,7 +37,7 @@ pub fn text(claims: &[Claim]) -> String {
             let _ = write!(text, "\n{}", wrapped(&plain(&format!("- {note}"))));
         }
     }
-    text
+    text + "\n\n" + &NOT_TESTED.join("\n")
 }
 
 /// Three columns of words, of which the last goes on below itself.
@@ -58,9 +63,34 @@ fn in_columns(header: Option<[&str; 3]>, rows: impl Iterator<Item = [String; 3]>
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-/// The pictures of all claims, each named by its claim, and where one has several, by their number.
-pub fn pictures(report: &Report) -> Vec<Picture> {
-    report.claims.iter().flat_map(pictures_of).collect()
+/// Claims in a format: text, md, json or html.
+pub fn document(claims: &Claims, format: &str) -> Result<String> {
+    let document = match format {
+        "text" => text(&claims.claims),
+        "md" => grid(&claims.claims).map(|grid| grid.markdown()).unwrap_or_default(),
+        "json" => serde_json::to_string_pretty(claims).expect("string keys and finite numbers"),
+        "html" => html(claims),
+        other => return Err(Error::Usage(format!("claims have no format {other}"))),
+    };
+    Ok(document.trim_end().to_owned() + "\n")
+}
+
+/// A picture as an SVG file, by its claim's name, and its number where a claim has several.
+pub fn plot(claims: &Claims, name: &str) -> Result<String> {
+    let pictures: Vec<Picture> = claims.claims.iter().flat_map(pictures_of).collect();
+    let name = name.strip_prefix("claims/").unwrap_or(name);
+    match pictures.iter().find(|picture| picture.key == name) {
+        Some(picture) => Ok(picture.chart.file()),
+        None => {
+            let names: Vec<&str> = pictures.iter().map(|picture| &*picture.key).collect();
+            let there_are = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Err(Error::Usage(format!(
+                "it has no picture \"{}\"; there are: {}",
+                plain(name),
+                plain(&there_are)
+            )))
+        }
+    }
 }
 
 /// The pictures of one claim.
@@ -80,9 +110,62 @@ pub fn pictures_of(claim: &Claim) -> Vec<Picture> {
 pub fn grid(claims: &[Claim]) -> Option<Grid> {
     let rows = claims.iter().map(|claim| {
         let claimed = format!("{}: {}", claim.name, claim.statement);
-        [claimed, outcome(claim).to_owned(), because(claim).to_owned()]
+        [claimed, outcome(claim).to_owned(), evidence(claim).to_owned()]
     });
-    Grid::of(["claim", "here it", "because"], rows).with_words(2).filled()
+    let mut grid = Grid::of(["claim", "result", "evidence"], rows).with_words(2);
+    grid.notes = NOT_TESTED.map(str::to_owned).to_vec();
+    grid.filled()
+}
+
+/// What of the seed document no experiment tests.
+pub const NOT_TESTED: [&str; 2] = [
+    "not tested: that sparse activations reduce dependencies between neurons",
+    "not tested: that AlexNet, ResNet and the like use ReLU almost everywhere",
+];
+
+/// A page: the results first, then claim by claim what is said, what was found, what shows it.
+pub fn html(claims: &Claims) -> String {
+    let adapter = &claims.adapter;
+    let header = html! {
+        p.kind { "What is said of activation functions, put to the test" }
+        h1 { bdi { (plain(&adapter.name)) } }
+        @if adapter.is_software {
+            p.warning { strong { "Software adapter. " } "It computes on the CPU." }
+        }
+    };
+    let main = html! {
+        section #claims {
+            h2 { "Results" }
+            @if let Some(grid) = grid(&claims.claims) { (table_of(&grid)) }
+            @for claim in &claims.claims { (article(claim)) }
+        }
+    };
+    page(&format!("actbench claims: {}", adapter.name), &header, &main)
+}
+
+fn article(claim: &Claim) -> Markup {
+    html! {
+        article {
+            h3 { (plain(&claim.name)) ": " (outcome(claim)) }
+            p.statement { (plain(&claim.statement)) }
+            p { (plain(evidence(claim))) }
+            (figures(&pictures_of(claim)))
+            @let grids = grids_of(claim);
+            @if !grids.is_empty() {
+                details {
+                    summary { "The figures" }
+                    @for grid in &grids { (table_of(grid)) }
+                }
+            }
+            @if !claim.notes.is_empty() {
+                ul.notes { @for note in &claim.notes { li { (plain(note)) } } }
+            }
+            @if !claim.seeds.is_empty() {
+                @let seeds = claim.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+                p.facts { "Seeds: " (seeds) }
+            }
+        }
+    }
 }
 
 /// What became of a claim.
@@ -94,7 +177,7 @@ pub fn outcome(claim: &Claim) -> &'static str {
 }
 
 /// Why.
-pub fn because(claim: &Claim) -> &str {
+pub fn evidence(claim: &Claim) -> &str {
     claim
         .conclusion
         .as_ref()
@@ -167,7 +250,8 @@ fn chart(plot: &Plot) -> Chart {
     })
 }
 
-/// Looks for lines of these names, each its own: the first of ReLU and the first of sigmoid look as in all other pictures.
+/// Looks for lines of these names, each its own: the first of ReLU and the first of sigmoid look as
+/// in all other pictures.
 fn looks<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<usize> {
     let mut taken: Vec<usize> = Vec::new();
     for label in labels {
@@ -212,8 +296,8 @@ fn points(plot: &Plot) -> Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::report::Outcome;
     use crate::measure::stats::Estimate;
-    use crate::report::Outcome;
 
     fn claims() -> Vec<Claim> {
         let claim = Claim {

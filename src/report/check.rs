@@ -1,0 +1,157 @@
+//! What the types of a report can't say, and without which numbers would come out that mean
+//! nothing.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use super::{
+    Arithmetic, ChainSamples, DispatchOverhead, Measurement, Report, Ridge, Run, Spent, Status,
+};
+use crate::measure::stats::Estimate;
+
+/// What a time in ns can be: no dispatch takes a millionth of one, or thirty years.
+const TIMES_NS: RangeInclusive<f64> = 1e-6..=1e18;
+
+/// What a duration in seconds can be.
+const DURATIONS_S: RangeInclusive<f64> = 0.0..=1e9;
+
+/// What a throughput in bytes a second can be.
+const THROUGHPUTS: RangeInclusive<f64> = 1e-9..=1e24;
+
+/// Whether it is all right, or what is not.
+pub type Checked = Result<(), String>;
+
+/// What types can't say, and without which numbers would come out that mean nothing.
+pub fn report(report: &Report) -> Checked {
+    unique(report.measurements.iter().map(|row| &row.id))?;
+    unique(report.arithmetic.iter().map(|row| &row.id))?;
+    unique(report.ridges.iter().map(|row| &row.id))?;
+    unique(report.accuracy.iter().map(|row| &row.kernel))?;
+    report.measurements.iter().try_for_each(check_measurement)?;
+    report.arithmetic.iter().try_for_each(check_rate)?;
+    report.ridges.iter().try_for_each(check_ridge)?;
+    if let Some(DispatchOverhead { dispatch_ns, submit_to_complete_ns }) = &report.dispatch_overhead
+    {
+        check_estimate("dispatch overhead", dispatch_ns)?;
+        check_estimate("the time to completion", submit_to_complete_ns)?;
+    }
+    for trial in &report.shapes {
+        check_estimate(&trial.kernel, &trial.ns)?;
+    }
+    for point in report.memory_scan.iter().flat_map(|memory| &memory.scan) {
+        within("a throughput", point.bytes_per_second, &THROUGHPUTS)?;
+    }
+    let Run { duration_s, max_time_s, spent, .. } = &report.run;
+    let Spent { open_s, prepare_s, compile_s, inputs_s, validate_s, warm_up_s, measure_s } = *spent;
+    let parts =
+        [*duration_s, open_s, prepare_s, compile_s, inputs_s, validate_s, warm_up_s, measure_s];
+    for duration in parts.into_iter().chain(*max_time_s) {
+        within("a duration in seconds", duration, &DURATIONS_S)?;
+    }
+    for step in [report.clock.period_ns, report.clock.quantum_ns].into_iter().flatten() {
+        within("a step of the clock in ns", step, &TIMES_NS)?;
+    }
+    if report.clock.probe_steps == Some(0) {
+        return Err("its probe of the clock has no step".to_owned());
+    }
+    Ok(())
+}
+
+/// No id may be there twice.
+pub fn unique<'a>(ids: impl Iterator<Item = &'a String>) -> Checked {
+    let mut seen = HashSet::new();
+    for id in ids {
+        if !seen.insert(id) {
+            return Err(format!("{id} is in it twice"));
+        }
+    }
+    Ok(())
+}
+
+fn check_measurement(row: &Measurement) -> Checked {
+    let Measurement { id, elements, samples_ns, probe_ns, validation, .. } = row;
+    if *elements == 0 {
+        return Err(format!("{id} has no elements"));
+    }
+    check_times(id, samples_ns)?;
+    check_times(id, probe_ns)?;
+    if !probe_ns.is_empty() && probe_ns.len() != samples_ns.len() {
+        return Err(format!(
+            "{id} has {} samples, but {} probes",
+            samples_ns.len(),
+            probe_ns.len()
+        ));
+    }
+    let errors =
+        validation.iter().flat_map(|found| [found.max_ulp, found.max_share_of_bound]).flatten();
+    errors.into_iter().try_for_each(|error| within("an error", error, &(0.0..=f64::MAX)))
+}
+
+fn check_rate(row: &Arithmetic) -> Checked {
+    let id = &row.id;
+    let runs = [&row.own, &row.fma];
+    let samples =
+        runs.iter().flat_map(|runner| [&runner.once_ns, &runner.twice_ns, &runner.fourfold_ns]);
+    let mut lengths = HashSet::new();
+    for samples in samples {
+        check_times(id, samples)?;
+        lengths.insert(samples.len());
+    }
+    if lengths.len() > 1 {
+        return Err(format!("{id} has more samples of some steps than of others"));
+    }
+    for ChainSamples { probe_ns, once_ns, .. } in runs {
+        check_times(id, probe_ns)?;
+        if !probe_ns.is_empty() && probe_ns.len() != once_ns.len() {
+            return Err(format!(
+                "{id} has {} samples, but {} probes",
+                once_ns.len(),
+                probe_ns.len()
+            ));
+        }
+    }
+    if row.status == Status::Ok
+        && (row.elements == 0 || runs.iter().any(|runner| runner.steps == 0))
+    {
+        return Err(format!("{id} has times, but no steps or no elements"));
+    }
+    Ok(())
+}
+
+fn check_ridge(row: &Ridge) -> Checked {
+    let id = &row.id;
+    row.points.iter().try_for_each(|point| check_times(id, &point.samples_ns))?;
+    if row.points.windows(2).any(|pair| pair[0].samples_ns.len() != pair[1].samples_ns.len()) {
+        return Err(format!("{id} has more samples of some k than of others"));
+    }
+    if row.status == Status::Ok && row.elements == 0 {
+        return Err(format!("{id} has no elements"));
+    }
+    Ok(())
+}
+
+fn check_times(id: &str, samples_ns: &[Option<f64>]) -> Checked {
+    match samples_ns.iter().flatten().find(|ns| !TIMES_NS.contains(ns)) {
+        Some(ns) if *ns <= 0.0 => Err(format!("a time of {id} is not above 0")),
+        Some(ns) => Err(format!("a time of {id} is {ns:e} ns, which no dispatch takes")),
+        None => Ok(()),
+    }
+}
+
+fn check_estimate(what: &str, Estimate { median, low, high }: &Estimate) -> Checked {
+    [low, median, high]
+        .into_iter()
+        .try_for_each(|ns| within(&format!("a time of {what} in ns"), *ns, &TIMES_NS))?;
+    if low > median || median > high {
+        return Err(format!("the interval of {what} does not hold its median"));
+    }
+    Ok(())
+}
+
+fn within(what: &str, number: f64, range: &RangeInclusive<f64>) -> Checked {
+    if range.contains(&number) {
+        Ok(())
+    } else {
+        Err(format!("{what} is {number:e}, which can't be meant"))
+    }
+}
