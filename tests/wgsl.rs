@@ -111,7 +111,7 @@ fn bindings_are_the_tensors_that_the_kernel_names() {
             let stride = if role.is_mask() { 4 } else { 16 };
             match module.types[variable.ty].inner {
                 TypeInner::Array { stride: actual, .. } => {
-                    assert_eq!(actual, stride, "{path}: {role:?}")
+                    assert_eq!(actual, stride, "{path}: {role:?}");
                 }
                 ref other => panic!("{path}: {role:?} is {other:?}"),
             }
