@@ -155,7 +155,11 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         })?,
         TableFormat::Text => print(&table(&rows, presets::NOTHING))?,
         TableFormat::Md => {
-            print(&format!("{}\n\n{}", gpu.facts.summary(), table(&rows, presets::ASCII_MARKDOWN)))?
+            print(&format!(
+                "{}\n\n{}",
+                gpu.facts.summary(),
+                table(&rows, presets::ASCII_MARKDOWN)
+            ))?;
         }
     }
     let wrong: Vec<&Row> = rows.iter().filter(|row| row.outcome.is_wrong()).collect();
@@ -370,7 +374,7 @@ fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exi
                 }
             }
             Err(Error::Unsupported(reason)) => {
-                print(&format!("{}: unsupported: {reason}", kernel.path()))?
+                print(&format!("{}: unsupported: {reason}", kernel.path()))?;
             }
             Err(error) => return Err(error),
         }
