@@ -3,6 +3,7 @@
 //! [`FORMATS`] is the table of them; each is a function from a report to text. [`section`] says what the parts of a report are and how to read
 //! them, [`chart`] draws, [`splice`] keeps the tables of a README true.
 
+pub mod behaviour;
 pub mod chart;
 mod compared;
 pub mod comparison;
@@ -12,6 +13,7 @@ pub mod grid;
 pub mod html;
 mod markdown;
 pub mod numbers;
+pub mod ranking;
 pub mod reasons;
 pub mod section;
 pub mod splice;
