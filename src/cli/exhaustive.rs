@@ -23,7 +23,8 @@ const KEEP_EVERY: Duration = Duration::from_secs(10);
 struct PositionFile {
     schema: String,
     version: String,
-    /// A hash of the program, in which shaders, bounds and reference are: what was right by another one says nothing of this one.
+    /// A hash of the program, which has shaders, bounds and reference in it. What another program
+    /// found right says nothing of this one.
     program: String,
     adapter: String,
     seed: u64,
@@ -155,7 +156,7 @@ fn per_second(inputs: u64, since: Instant) -> u64 {
 }
 
 impl PositionFile {
-    /// Takes over the positions of an earlier run of the same kernels on the same adapter, if there is one.
+    /// Takes over the positions of an earlier run of the same kernels on the same adapter.
     fn resume_from(&mut self, path: &Path) -> Result<()> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
