@@ -1,31 +1,30 @@
-//! `actbench validate --exhaustive`: progress, Ctrl-C, and the file that keeps the position.
+//! `actbench validate --exhaustive`, and the file that keeps its position.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::Gpu;
 use actbench::kernels::kernel::Kernel;
 use actbench::validate::exhaustive::{self, Domain, Position};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
+use super::progress::{Progress, catch_interrupts, is_interrupted};
 use super::say;
 use super::validate::{Arguments, Row};
 
-/// How often the position is written while a sweep runs.
+/// How often the position is written, or a line where there is no bar.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// The file of an exhaustive run.
 #[derive(Serialize, Deserialize)]
-struct Progress {
+struct PositionFile {
     schema: String,
     version: String,
-    /// A hash of the program, in which shaders, bounds and reference are: what was right by another one says nothing of this one.
+    /// A hash of the program, which has shaders, bounds and reference in it. What another program
+    /// found right says nothing of this one.
     program: String,
     adapter: String,
     seed: u64,
@@ -38,7 +37,7 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
     let (able, unable): (Vec<Kernel>, Vec<Kernel>) =
         kernels.iter().partition(|kernel| gpu.supports(kernel).is_ok());
     let domains = exhaustive::domains(&able);
-    let mut progress = Progress {
+    let mut file = PositionFile {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         program: hash_of_program()?,
@@ -47,20 +46,16 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
         positions: domains.iter().map(Domain::start).collect(),
     };
     if let Some(path) = arguments.progress.as_deref() {
-        progress.resume_from(path)?;
+        file.resume_from(path)?;
         // Better now than after minutes; and then it is the path that is wrong.
-        progress.keep(path).map_err(|error| Error::Usage(error.to_string()))?;
+        file.keep(path).map_err(|error| Error::Usage(error.to_string()))?;
     }
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
-        .map_err(|error| Error::Machine(format!("Ctrl-C can't be caught: {error}")))?;
-
-    let outcome = sweep_all(gpu, &domains, &mut progress, arguments, &interrupted);
+    catch_interrupts()?;
+    let outcome = sweep_all(gpu, &domains, &mut file, arguments);
     if let Some(path) = arguments.progress.as_deref() {
-        progress.keep(path)?;
+        file.keep(path)?;
     }
-    let stopped = interrupted.load(Ordering::Relaxed);
+    let stopped = is_interrupted();
     if stopped {
         say("interrupted: the table is of the inputs that were done");
     }
@@ -76,7 +71,7 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
     outcome?;
 
     let mut rows = Vec::new();
-    for (domain, position) in domains.iter().zip(&progress.positions) {
+    for (domain, position) in domains.iter().zip(&file.positions) {
         for (kernel, found) in domain.kernels.iter().zip(&position.found) {
             // The ends of a part are not those of the whole.
             let extremes = (position.done == domain.inputs).then_some(found.extremes);
@@ -103,53 +98,41 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
 fn sweep_all(
     gpu: &Gpu,
     domains: &[Domain],
-    progress: &mut Progress,
+    file: &mut PositionFile,
     arguments: &Arguments,
-    interrupted: &AtomicBool,
 ) -> Result<()> {
     let total: u64 = domains.iter().map(|domain| domain.inputs * domain.kernels.len() as u64).sum();
-    let bar = ProgressBar::new(total).with_style(
-        ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}  {eta} left")
-            .expect("a fixed template"),
-    );
     let done = |positions: &[Position]| -> u64 {
         positions.iter().map(|position| position.done * position.found.len() as u64).sum()
     };
     let began = Instant::now();
-    let done_before = done(&progress.positions);
+    let done_before = done(&file.positions);
     let mut kept = Instant::now();
-    let mut reported = Instant::now();
-    bar.set_position(done_before);
-    bar.reset_eta();
+    let mut progress = Progress::new(done_before, KEEP_EVERY);
     for (index, domain) in domains.iter().enumerate() {
-        let mut position = progress.positions[index].clone();
-        let outcome = exhaustive::run(gpu, domain, progress.seed, &mut position, |position| {
-            progress.positions[index] = position.clone();
-            let done = done(&progress.positions);
+        let mut position = file.positions[index].clone();
+        let outcome = exhaustive::run(gpu, domain, file.seed, &mut position, |position| {
+            file.positions[index] = position.clone();
+            let done = done(&file.positions);
             let rate = per_second(done - done_before, began);
-            bar.set_message(format!("{} M inputs/s", rate / 1_000_000));
-            bar.set_position(done);
-            if bar.is_hidden() && reported.elapsed() >= KEEP_EVERY {
-                say(&format!("{done} of {total} inputs, {} M inputs/s", rate / 1_000_000));
-                reported = Instant::now();
-            }
+            progress.show(done, total, &format!("{} M inputs/s", rate / 1_000_000));
             if let Some(path) =
                 arguments.progress.as_deref().filter(|_| kept.elapsed() >= KEEP_EVERY)
             {
                 // A position that can't be written now may be later; the last attempt reports.
-                let _ = progress.keep(path);
+                let _ = file.keep(path);
                 kept = Instant::now();
             }
-            !interrupted.load(Ordering::Relaxed)
+            !is_interrupted()
         });
-        progress.positions[index] = position;
+        file.positions[index] = position;
         outcome?;
-        if interrupted.load(Ordering::Relaxed) {
+        if is_interrupted() {
             break;
         }
     }
-    bar.finish_and_clear();
-    let inputs = done(&progress.positions) - done_before;
+    drop(progress);
+    let inputs = done(&file.positions) - done_before;
     let seconds = began.elapsed().as_secs_f64();
     say(&format!(
         "{inputs} inputs in {seconds:.1} s: {} M inputs/s",
@@ -172,8 +155,8 @@ fn per_second(inputs: u64, since: Instant) -> u64 {
         .unwrap_or(u64::MAX)
 }
 
-impl Progress {
-    /// Takes over the positions of an earlier run of the same kernels on the same adapter, if there is one.
+impl PositionFile {
+    /// Takes over the positions of an earlier run of the same kernels on the same adapter.
     fn resume_from(&mut self, path: &Path) -> Result<()> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,

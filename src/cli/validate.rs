@@ -27,17 +27,30 @@ pub struct Arguments {
     /// Seed of the inputs.
     #[arg(long, default_value_t = DEFAULT_SEED)]
     pub seed: u64,
-    /// Every input there is: all f32 or f16 of each kernel's x, and every y for kernels that read y, with random dy.
+    /// Every input there is: all f32 or f16 of each kernel's x, and every y for kernels that read
+    /// y, with random dy.
     #[arg(long)]
     exhaustive: bool,
     /// Keep the position of an exhaustive run here, and go on from it if the file is there.
     #[arg(long, value_name = "FILE", requires = "exhaustive")]
     pub progress: Option<PathBuf>,
     /// One input alone, by the bits of x or of the saved tensor, such as 0xc2b00000.
-    #[arg(long, value_name = "BITS", value_parser = bits, allow_hyphen_values = true, conflicts_with = "exhaustive")]
+    #[arg(
+        long,
+        value_name = "BITS",
+        value_parser = bits,
+        allow_hyphen_values = true,
+        conflicts_with = "exhaustive"
+    )]
     input: Option<u32>,
     /// The bits of dy for that input; default: those of 1.
-    #[arg(long, value_name = "BITS", value_parser = bits, allow_hyphen_values = true, requires = "input")]
+    #[arg(
+        long,
+        value_name = "BITS",
+        value_parser = bits,
+        allow_hyphen_values = true,
+        requires = "input"
+    )]
     dy: Option<u32>,
     /// text, json or md.
     #[arg(long, value_enum, default_value = "text")]
@@ -155,7 +168,11 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         })?,
         TableFormat::Text => print(&table(&rows, presets::NOTHING))?,
         TableFormat::Md => {
-            print(&format!("{}\n\n{}", gpu.facts.summary(), table(&rows, presets::ASCII_MARKDOWN)))?
+            print(&format!(
+                "{}\n\n{}",
+                gpu.facts.summary(),
+                table(&rows, presets::ASCII_MARKDOWN)
+            ))?;
         }
     }
     let wrong: Vec<&Row> = rows.iter().filter(|row| row.outcome.is_wrong()).collect();
@@ -210,7 +227,8 @@ impl Row {
                     let (kernel, wrong, inputs) =
                         (&self.kernel, compared.violations, compared.inputs);
                     format!(
-                        "{kernel}: {wrong} wrong results over {inputs} inputs of seed {seed}. {sentence}\n  {reproduce}"
+                        "{kernel}: {wrong} wrong results over {inputs} inputs of seed {seed}. \
+                         {sentence}\n  {reproduce}"
                     )
                 }
                 None => format!("{} writes past the end of its result", self.kernel),
@@ -242,11 +260,13 @@ impl Compared {
         let Extreme { value: max_ulp, first_bits, .. } = accuracy.max_ulp;
         let first_violation = accuracy.first_violation.map(|violation| {
             let digits = kernel.dtype.element_size() * 2;
-            let dy = violation.dy_bits.map(|dy| format!(" --dy 0x{dy:0digits$x}")).unwrap_or_default();
+            let dy = violation.dy_bits.map(|dy| format!(" --dy 0x{dy:0digits$x}"));
+            let dy = dy.unwrap_or_default();
             Complaint {
                 sentence: violation.sentence(kernel),
                 reproduce: format!(
-                    "actbench validate --adapter '{adapter}' --filter '^{}$' --input 0x{:0digits$x}{dy}",
+                    "actbench validate --adapter '{adapter}' --filter '^{}$' \
+                     --input 0x{:0digits$x}{dy}",
                     kernel.path(),
                     violation.first_bits
                 ),
@@ -370,7 +390,7 @@ fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exi
                 }
             }
             Err(Error::Unsupported(reason)) => {
-                print(&format!("{}: unsupported: {reason}", kernel.path()))?
+                print(&format!("{}: unsupported: {reason}", kernel.path()))?;
             }
             Err(error) => return Err(error),
         }
