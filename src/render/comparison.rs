@@ -108,8 +108,7 @@ fn render(comparison: &Comparison, markup: Markup) -> String {
             let title = format!("{} against {}", other.new.file, comparison.base.file);
             parts.extend([format!("### {}", markup.line(&title)), counts(other)]);
         }
-        let sources = [("base", &comparison.base), ("new", &other.new)];
-        parts.push(markup.list(sources.map(|(name, report)| source(name, report))));
+        parts.push(markup.list([source("base", &comparison.base), source("new", &other.new)]));
         parts.push(differences(other, markup));
         parts.extend(tables.map(|grid| printed(&grid)));
         parts.extend(one_sided("Only in base", &other.only_base, markup));
