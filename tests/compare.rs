@@ -1,5 +1,5 @@
-//! Comparing and ranking reports: verdicts on reports made by hand, where what differs is known, and
-//! the verbs on files.
+//! Comparing and ranking reports: verdicts on reports made by hand, where what differs is known,
+//! and the verbs on files.
 
 mod fixture;
 mod page;
@@ -50,8 +50,8 @@ struct Made {
 
 const PLAIN: Made = Made { seed: 1, repeats: 3, sigmoid: 1.0, clock: 1.0 };
 
-/// Two directions of two sizes with copy, ReLU and sigmoid; chains of fma, ReLU and sigmoid. Repeats
-/// differ by 0.1 %, rounds by 0.4 %.
+/// Two directions of two sizes with copy, ReLU and sigmoid; chains of fma, ReLU and sigmoid.
+/// Repeats differ by 0.1 %, rounds by 0.4 %.
 fn made(made: Made) -> Report {
     let mut report = fixture::report();
     report.run.status = RunStatus::Complete;
@@ -464,7 +464,7 @@ fn no_text_or_file_name_is_more_than_text_in_markdown() {
             after.lines().next().unwrap_or_default()
         );
     }
-    // A row of a table has as many cells as its header, and no block begins anywhere else than here.
+    // A row of a table has as many cells as its header.
     let mut cells = None;
     for line in markdown.lines() {
         if line.starts_with('|') {

@@ -16,7 +16,7 @@ use crate::render::text::{self, csv_cell, plain, wrapped};
 const SHORT_HASH: usize = 12;
 
 /// What to do about a row that is ambiguous.
-const MORE: &str = "Measure more repeats (see that column)";
+const MORE: &str = "Column repeats says how many are enough";
 
 /// For people, in 100 columns unless ids are longer than usual.
 pub fn text(comparison: &Comparison) -> String {
