@@ -85,7 +85,7 @@ impl Markup {
     /// Lines of a list.
     fn list(self, items: impl IntoIterator<Item = String>) -> String {
         let item = |item: String| match self {
-            Self::Text => self.line(&format!("  {item}")),
+            Self::Text => self.line(&format!("- {item}")),
             Self::Markdown => format!("- {}", self.line(&item)),
         };
         items.into_iter().map(item).collect::<Vec<_>>().join("\n")
