@@ -278,7 +278,7 @@ fn reports_that_share_nothing_are_refused_with_both_names() {
         [Named { file: "base.json", report: &base }, Named { file: "new.json", report: &new }];
     match Comparison::new(&base, &[new], &Settings::default()) {
         Err(Error::Usage(text)) => {
-            assert!(text.starts_with("base.json and new.json share no row"), "{text}")
+            assert!(text.starts_with("base.json and new.json share no row"), "{text}");
         }
         other => panic!("{other:?}"),
     }
