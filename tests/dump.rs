@@ -43,7 +43,7 @@ fn count(instructions: &[&Instruction], op: Op) -> usize {
     instructions.iter().filter(|instruction| instruction.class.opcode == op).count()
 }
 
-/// The dtype class of each pointer that instructions make.
+/// The storage class of each pointer that instructions make.
 fn pointers(module: &Module) -> BTreeMap<u32, StorageClass> {
     let classes: BTreeMap<u32, StorageClass> = module
         .types_global_values
@@ -73,8 +73,8 @@ fn extended(instructions: &[&Instruction]) -> HashSet<GlslStd450Op> {
 fn every_module(mut look: impl FnMut(&Kernel, Translation, &Module)) {
     let mut seen = 0;
     for kernel in kernel::all() {
-        for variant in [Translation::Trusted, Translation::Checked, Translation::Clamped] {
-            look(&kernel, variant, &module(&kernel, variant));
+        for translation in [Translation::Trusted, Translation::Checked, Translation::Clamped] {
+            look(&kernel, translation, &module(&kernel, translation));
             seen += 1;
         }
     }
@@ -109,7 +109,7 @@ fn the_entry_point_is_main_and_the_workgroup_has_the_size_that_was_asked_for() {
 fn every_tensor_is_loaded_or_stored_at_one_place() {
     every_module(|kernel, variant, module| {
         let (body, pointers, path) = (body(module), pointers(module), kernel.path());
-        let in_dtype = |op: Op| {
+        let in_buffers = |op: Op| {
             let pointer = |own: &&&Instruction| {
                 own.class.opcode == op
                     && pointers[&own.operands[0].unwrap_id_ref()] == StorageClass::StorageBuffer
@@ -117,13 +117,13 @@ fn every_tensor_is_loaded_or_stored_at_one_place() {
             body.iter().filter(pointer).count()
         };
         let written = kernel.tensors().iter().filter(|role| role.is_written()).count();
-        assert_eq!(in_dtype(Op::Store), written, "{path} {variant:?}: stores");
-        assert_eq!(in_dtype(Op::Load), kernel.inputs().count(), "{path} {variant:?}: loads");
+        assert_eq!(in_buffers(Op::Store), written, "{path} {variant:?}: stores");
+        assert_eq!(in_buffers(Op::Load), kernel.inputs().count(), "{path} {variant:?}: loads");
     });
 }
 
 #[test]
-fn special_functions_are_those_that_the_form_is_named_after() {
+fn special_functions_are_those_that_the_variant_is_named_after() {
     every_module(|kernel, variant, module| {
         let special = [
             GlslStd450Op::Exp,

@@ -1,7 +1,9 @@
-//! What is compiled, in files: the WGSL of a kernel and the SPIR-V that wgpu's Vulkan backend makes of it, for tools that show the machine
-//! code of a driver, and for readers who want to know what was measured.
+//! What is compiled, in files: the WGSL of a kernel and the SPIR-V that wgpu's Vulkan backend makes
+//! of it, for tools that show the machine code of a driver, and for readers who want to know what
+//! was measured.
 //!
-//! Metal and DX12 get another translation of the same WGSL, so there the SPIR-V shows the same program, not what the driver got.
+//! Metal and DX12 get another translation of the same WGSL, so there the SPIR-V shows the same
+//! program, not what the driver got.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,8 +27,9 @@ const ENTRY_POINT: &str = "main";
 
 /// The SHA-256 of a shader's text, in hexadecimal: 64 digits.
 ///
-/// It stands for the program as it is written: every function, binding and default of an `override`, and comments too. It does not cover
-/// the shape (values given to overrides), run-time checks, or what naga and the driver make of the text; a report has those beside it.
+/// It stands for the program as it is written: every function, binding and default of an `override`,
+/// and comments too. It does not cover the shape (values given to overrides), run-time checks, or
+/// what naga and the driver make of the text; a report has those beside it.
 pub fn wgsl_sha256(wgsl: &str) -> String {
     let mut digits = String::with_capacity(64);
     for byte in Sha256::digest(wgsl) {
@@ -40,8 +43,8 @@ pub fn wgsl_sha256(wgsl: &str) -> String {
 pub enum Translation {
     /// Without wgpu's run-time checks.
     Trusted,
-    /// With them, where the driver has robustBufferAccess2: loops are bounded. wgpu leaves it to the driver that accesses stay within buffers, and
-    /// has it do so for trusted shaders too.
+    /// With them, where the driver has robustBufferAccess2: loops are bounded. wgpu leaves it to the
+    /// driver that accesses stay within buffers, and has it do so for trusted shaders too.
     Checked,
     /// With them, on other drivers: the index of every access to a buffer is clamped as well.
     Clamped,
@@ -56,7 +59,7 @@ impl Translation {
         }
     }
 
-    /// What tells files of different variants apart.
+    /// What tells files of different translations apart.
     fn suffix(self) -> &'static str {
         match self {
             Self::Trusted => "",
@@ -73,7 +76,8 @@ pub struct Dump {
 }
 
 impl Dump {
-    /// Makes the folder, and those above it, where it is not there yet. Files of the same names are replaced later on, others stay.
+    /// Makes the folder, and those above it, where it is not there yet. Files of the same names are
+    /// replaced later on, others stay.
     pub fn into(dir: impl Into<PathBuf>) -> Result<Self> {
         let dir = dir.into();
         let refused =
@@ -84,12 +88,14 @@ impl Dump {
         Ok(Self { dir })
     }
 
-    /// Writes a shader's text, and its SPIR-V as little-endian words, and returns [`wgsl_sha256`] of the text. `path` is the kernel's, such as
-    /// `forward/f32/sigmoid/two_sided`; `constants` are the values of overrides.
+    /// Writes a shader's text, and its SPIR-V as little-endian words, and returns [`wgsl_sha256`] of
+    /// the text. `constants` are the values of overrides.
     ///
-    /// The files are named after the path and, the SPIR-V, after the values of the constants and its [`Translation`]:
-    /// `forward-f32-sigmoid-two_sided.wgsl`, `forward-f32-sigmoid-two_sided-256x1.spv`, and where the shader is checked, both
-    /// `forward-f32-sigmoid-two_sided-256x1-checked.spv` and `forward-f32-sigmoid-two_sided-256x1-clamped.spv`, of which the driver gets one.
+    /// The files are named after the path and, the SPIR-V, after the values of the constants and its
+    /// [`Translation`]: `forward-f32-sigmoid-two_sided.wgsl` and
+    /// `forward-f32-sigmoid-two_sided-256x1.spv`. Of a checked shader there are
+    /// `forward-f32-sigmoid-two_sided-256x1-checked.spv` and the same with `clamped`, of which the
+    /// driver gets one.
     pub fn write(
         &self,
         path: &str,
@@ -99,10 +105,10 @@ impl Dump {
     ) -> Result<String> {
         let values: Vec<String> = constants.iter().map(|(_, value)| value.to_string()).collect();
         let (name, shape) = (file_name(path), file_name(&values.join("x")));
-        for variant in Translation::of(checks) {
-            let words = spirv(path, wgsl, constants, *variant)?;
+        for translation in Translation::of(checks) {
+            let words = spirv(path, wgsl, constants, *translation)?;
             let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
-            self.put(&format!("{name}-{shape}{}.spv", variant.suffix()), &bytes)?;
+            self.put(&format!("{name}-{shape}{}.spv", translation.suffix()), &bytes)?;
         }
         self.put(&format!("{name}.wgsl"), wgsl.as_bytes())?;
         Ok(wgsl_sha256(wgsl))
@@ -123,10 +129,12 @@ fn file_name(text: &str) -> String {
         .collect()
 }
 
-/// The SPIR-V that wgpu's Vulkan backend hands to the driver for a compute shader whose entry point is `main`: the same compiler with the
-/// same options (wgpu-hal 30, `vulkan/adapter.rs` and `vulkan/device.rs`). `constants` are the values of overrides.
+/// The SPIR-V that wgpu's Vulkan backend hands to the driver for a compute shader whose entry point
+/// is `main`: the same compiler with the same options (wgpu-hal 30, `vulkan/adapter.rs` and
+/// `vulkan/device.rs`). `constants` are the values of overrides.
 ///
-/// What wgpu takes from the driver and does not tell is a matter of the [`Translation`], or taken to be as on desktop drivers of today. It differs
+/// What wgpu takes from the driver and does not tell is a matter of the [`Translation`], or taken to
+/// be as on desktop drivers of today. It differs
 /// - before Vulkan 1.3: an older version of SPIR-V;
 /// - with storageInputOutput16: a declared capability more in shaders that compute in f16;
 /// - with `WGPU_DEBUG=1`: names and the source text in the module.
@@ -134,12 +142,12 @@ pub fn spirv(
     path: &str,
     wgsl: &str,
     constants: &[(&str, f64)],
-    variant: Translation,
+    translation: Translation,
 ) -> Result<Vec<u32>> {
     let refused = |message: String| Error::Compile { kernel: path.to_owned(), message };
     let module =
         naga::front::wgsl::parse_str(wgsl).map_err(|error| refused(error.emit_to_string(wgsl)))?;
-    // All that a kernel may need. Whether an adapter has it is the device's matter and leaves no trace in the SPIR-V.
+    // All that a kernel may need. Whether an adapter has it leaves no trace in the SPIR-V.
     let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
@@ -154,23 +162,24 @@ pub fn spirv(
     naga::back::spv::write_vec(
         &specialised,
         &specialised_info,
-        &options(&module, variant),
+        &options(&module, translation),
         Some(&pipeline),
     )
     .map_err(|error| refused(error.to_string()))
 }
 
 /// What wgpu-hal sets for such a shader. The rest of the options concerns images, ray tracing and meshes.
-fn options(module: &naga::Module, variant: Translation) -> Options<'static> {
+fn options(module: &naga::Module, translation: Translation) -> Options<'static> {
     let (unchecked, restricted) = (BoundsCheckPolicy::Unchecked, BoundsCheckPolicy::Restrict);
-    let (checked, clamped) = (variant != Translation::Trusted, variant == Translation::Clamped);
+    let (checked, clamped) =
+        (translation != Translation::Trusted, translation == Translation::Clamped);
     let bounds_check_policies = BoundsCheckPolicies {
         index: if checked { restricted } else { unchecked },
         buffer: if clamped { restricted } else { unchecked },
         image_load: unchecked,
         binding_array: unchecked,
     };
-    // wgpu numbers the bindings of a group from 0 without ratios, as shaders here do.
+    // wgpu numbers the bindings of a group from 0 without gaps, as shaders here do.
     let same = |binding: naga::ResourceBinding| {
         let info = BindingInfo {
             descriptor_set: binding.group,
