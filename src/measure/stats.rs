@@ -25,11 +25,6 @@ impl Estimate {
         Self { median: self.median * factor, low: low * factor, high: high * factor }
     }
 
-    /// So much more.
-    pub fn plus(self, number: f64) -> Self {
-        Self { median: self.median + number, low: self.low + number, high: self.high + number }
-    }
-
     /// How much of an amount comes to each unit of it: bytes over ns are GB/s. Positive times alone.
     pub fn rate_of(self, amount: f64) -> Self {
         Self { median: amount / self.median, low: amount / self.high, high: amount / self.low }
