@@ -68,7 +68,7 @@ static BASE: LazyLock<Report> =
 /// A number of cases that continuous integration has time for, unless `PROPTEST_CASES` says another.
 fn config() -> Config {
     let cases =
-        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000);
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500);
     Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() }
 }
 
