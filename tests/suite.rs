@@ -129,7 +129,7 @@ fn measured(report: &Report) -> usize {
     report.measurements.iter().filter(|row| !row.samples_ns.is_empty()).count()
 }
 
-/// On how many devices each row was measured, in a report in which each was on some.
+/// In how many repeats each row was measured, in a report in which each was in some.
 fn repeats_by_row(report: &Report) -> Vec<usize> {
     report
         .measurements
