@@ -201,12 +201,12 @@ fn functions(module: &Module) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_shader_file_is_part_of_some_kernel_or_ladder() {
+fn every_shader_file_is_part_of_some_kernel_or_chain() {
     let texts: Vec<String> =
         kernel::all().map(|kernel| kernel.wgsl()).chain([Chain::FMA.wgsl()]).collect();
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut files = 0;
-    for folder in ["dtype", "activations", "drivers"] {
+    for folder in ["dtypes", "activations", "drivers"] {
         for entry in fs::read_dir(shaders.join(folder)).expect("a folder of shaders") {
             let path = entry.expect("a file").path();
             let text = fs::read_to_string(&path).expect("a text");
