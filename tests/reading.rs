@@ -64,10 +64,11 @@ static CLAIMS: LazyLock<Value> = LazyLock::new(|| {
 static BASE: LazyLock<Report> =
     LazyLock::new(|| Report::from_json(WHOLE.to_string().as_bytes()).expect("a report"));
 
-/// A number of cases that continuous integration has time for, unless `PROPTEST_CASES` says another.
+/// A number of cases that continuous integration has time for, unless `PROPTEST_CASES` says
+/// another.
 fn config() -> Config {
     let cases =
-        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000);
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500);
     Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() }
 }
 
@@ -208,7 +209,8 @@ fn apply(json: &mut Value, Damage { place, change }: &Damage) {
     }
 }
 
-/// Reads, and does with what was read whatever can be done with a report: every export, comparing in both directions, ranking.
+/// Reads, and does with what was read whatever can be done with a report: every export, comparing
+/// in both directions, ranking.
 fn survives(json: &[u8]) {
     let report = match Report::from_json(json) {
         Ok(report) => report,
@@ -489,7 +491,8 @@ fn a_complaint_is_one_short_line_whatever_it_quotes() {
     }
 }
 
-/// Beyond 2^53 not every integer is a double: what other readers make of one is theirs, here it stays.
+/// Beyond 2^53 not every integer is a double: what other readers make of one is theirs, here it
+/// stays.
 #[test]
 fn large_integers_come_back_as_they_were() {
     let mut json = WHOLE.clone();
