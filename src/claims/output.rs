@@ -56,28 +56,24 @@ struct Way {
 }
 
 const WAYS: [Way; 6] = [
-    Way { name: "fused", told: "fused", exhaustive: true, allowed: allowed::fused },
-    Way {
-        name: "fused_log",
-        told: "fused, built-in log",
-        exhaustive: false,
-        allowed: allowed::fused_log,
-    },
-    Way { name: "apart", told: "sigmoid, log", exhaustive: false, allowed: allowed::apart },
-    Way {
-        name: "textbook",
-        told: "sigmoid, both logs",
-        exhaustive: false,
-        allowed: allowed::textbook,
-    },
-    Way {
-        name: "clamped",
-        told: "sigmoid, clamped log",
-        exhaustive: false,
-        allowed: allowed::clamped,
-    },
-    Way { name: "relu", told: "ReLU, log", exhaustive: false, allowed: allowed::relu },
+    Way::new("fused", "fused", true, allowed::fused),
+    Way::new("fused_log", "fused, built-in log", false, allowed::fused_log),
+    Way::new("apart", "sigmoid, log", false, allowed::apart),
+    Way::new("textbook", "sigmoid, both logs", false, allowed::textbook),
+    Way::new("clamped", "sigmoid, clamped log", false, allowed::clamped),
+    Way::new("relu", "ReLU, log", false, allowed::relu),
 ];
+
+impl Way {
+    const fn new(
+        name: &'static str,
+        told: &'static str,
+        exhaustive: bool,
+        allowed: fn(&Input) -> [Allowed; 2],
+    ) -> Self {
+        Self { name, told, exhaustive, allowed }
+    }
+}
 
 /// The fields of what a way gives: loss and gradient.
 const FIELDS: [&str; 2] = ["loss", "dx"];

@@ -7,7 +7,7 @@ use rand_distr::StandardNormal;
 use super::{Cell, wgsl};
 use crate::claims::report::Figure;
 use crate::claims::shallow::Function;
-use crate::claims::{Context, Group, check, count};
+use crate::claims::{Context, Group, as_f64, check, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
 use crate::measure::stats::Estimate;
@@ -194,9 +194,7 @@ impl Cost {
         {
             let cell = self.cell.name();
             for (gate, ns) in Function::BOTH.into_iter().zip(pass.ns) {
-                #[expect(clippy::cast_precision_loss, reason = "2^22 at most")]
-                let bytes_in_all = bytes * self.units as f64;
-                let rate = ns.rate_of(bytes_in_all);
+                let rate = ns.rate_of(bytes * as_f64(self.units));
                 figures.push(
                     Figure::estimated(
                         format!("{cell} {name}, {}: throughput", gate.name()),

@@ -3,7 +3,7 @@
 use super::allowed::{self, Input};
 use super::{Pairs, groups, program};
 use crate::claims::report::Figure;
-use crate::claims::{Context, Group, count};
+use crate::claims::{Context, Group, as_f64, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
 use crate::kernels::activation::{Activation, Direction};
@@ -50,8 +50,7 @@ impl Cost {
 impl Cost {
     pub(super) fn figures(&self) -> Vec<Figure> {
         let n = self.elements;
-        #[expect(clippy::cast_precision_loss, reason = "2^24 at most")]
-        let elements = n as f64;
+        let elements = as_f64(n);
         let each = |name: &str, time: Estimate, bytes: f64| {
             [
                 Figure::estimated(
