@@ -1,14 +1,12 @@
-//! `actbench claims` as a person meets it, and claims in the report of a full run.
+//! `actbench claims` as a person meets it, its file and its schema.
 
 mod common;
 
+use std::path::Path;
 use std::process::{Command, Output};
 
+use actbench::claims::report::{Claims, json_schema};
 use actbench::claims::{CLAIMS, Experiment};
-use actbench::error::{Error, Result};
-use actbench::gpu::{Choice, Gpu};
-use actbench::report::{Profile, Report, RunStatus, Status, json_schema};
-use actbench::suite::{self, Settings, Watch};
 use serde_json::Value;
 
 /// `actbench claims` on the adapter of the tests, with arguments that are split at spaces.
@@ -72,10 +70,8 @@ fn a_claim_is_a_report_that_repeats_and_says_what_it_does_on_stderr() {
     assert_eq!(json["run"]["status"], "complete");
     assert_eq!(json["run"]["seed"], 7);
     let claim = &json["claims"][0];
-    assert_eq!(
-        (&claim["name"], &claim["status"], &claim["outcome"]),
-        (&"gradients".into(), &"ok".into(), &"holds".into())
-    );
+    assert_eq!((&claim["name"], &claim["status"]), (&"gradients".into(), &"ok".into()));
+    assert!(claim["outcome"].is_string() && claim["conclusion"].is_string(), "{claim}");
     assert_eq!(claim["seeds"], serde_json::json!([7, 8, 9, 10, 11]));
     assert!(claim["figures"].as_array().is_some_and(|figures| figures.len() > 4));
     assert!(claim["plots"][0]["series"].as_array().is_some_and(|series| series.len() == 5));
@@ -84,7 +80,7 @@ fn a_claim_is_a_report_that_repeats_and_says_what_it_does_on_stderr() {
     let path = folder.path().join("claims.json");
     let again = claims(&format!("gradients --seed 7 --format json --output {}", path.display()));
     assert!(again.status.success() && again.stdout.is_empty(), "{}", text(&again.stderr));
-    assert_eq!(Report::read(&path).expect("a report").claims.len(), 1);
+    assert_eq!(Claims::read(&path).expect("claims").claims.len(), 1);
     let read: Value =
         serde_json::from_slice(&std::fs::read(&path).expect("written")).expect("JSON");
     assert_eq!(told(&read), told(&json));
@@ -109,7 +105,7 @@ fn what_is_named_twice_is_tried_once_and_names_nobody_where_asked() {
         format!("gradients gradients --format json --anonymize --output {}", path.display());
     let output = claims(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let report = Report::read(&path).expect("a report");
+    let report = Claims::read(&path).expect("claims");
     assert_eq!(report.claims.len(), 1);
     assert_eq!((report.system.host, report.adapter.pci_bus_id), (None, None));
     assert_eq!(report.run.argv.last().map(String::as_str), Some("anonymous.json"));
@@ -126,52 +122,59 @@ fn what_is_named_twice_is_tried_once_and_names_nobody_where_asked() {
     );
 }
 
-/// Who ends a run before its first step.
-struct Ender {
-    of: usize,
-    kept: Option<Report>,
-}
-
-impl Watch for Ender {
-    fn step(&mut self, _: &str, _: usize, of: usize) -> bool {
-        self.of = of;
-        false
-    }
-
-    fn keep(&mut self, report: &Report, _: bool) -> Result<()> {
-        self.kept = Some(report.clone());
-        Ok(())
-    }
-}
-
-fn ended_at_once(settings: &Settings) -> (Report, usize) {
-    common::gpu();
-    let mut open = || Gpu::open(&Choice::from_environment(Choice::PreferSoftware));
-    let mut ender = Ender { of: 0, kept: None };
-    let (report, error): (Report, Option<Error>) =
-        suite::run(&mut open, settings, None, &mut ender).expect("a device");
-    assert!(error.is_none() && report.run.status == RunStatus::Interrupted);
-    assert_eq!(ender.kept.as_ref(), Some(&report));
-    (report, ender.of)
+/// `actbench report` of a file of claims in a format.
+fn reported(path: &Path, format: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_actbench"));
+    command.arg("report").arg(path).args(["--format", format]).output().expect("actbench starts")
 }
 
 #[test]
-fn a_full_run_plans_every_claim_and_says_which_it_did_not_floor() {
-    let full = Settings::of(Profile::Full);
-    let (report, steps) = ended_at_once(&full);
-    let pending: Vec<&str> = report.claims.iter().map(|claim| &*claim.name).collect();
-    assert_eq!(pending, CLAIMS.iter().map(|claim| claim.name).collect::<Vec<_>>());
-    for claim in &report.claims {
-        assert_eq!(
-            (claim.status, claim.reason.as_deref()),
-            (Status::Skipped, Some("not reached: interrupted"))
-        );
+fn a_file_of_claims_is_shown_in_every_format_with_what_was_not_tested() {
+    let path = Path::new("reports/claims/lavapipe.json");
+    let claims = Claims::read(path).expect("claims");
+    for format in ["text", "md", "html"] {
+        let output = reported(path, format);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let shown = text(&output.stdout);
+        for claim in &claims.claims {
+            assert!(shown.contains(&claim.name), "{format}: {} is missing", claim.name);
+        }
+        for part in ["not tested", "dependencies between neurons", "AlexNet"] {
+            assert!(shown.contains(part), "{format}: {part} is missing");
+        }
     }
-    // A filter is over kernels, and leaves claims out.
-    let filtered = Settings { filter: Some(regex::Regex::new("").expect("a pattern")), ..full };
-    let (report, fewer) = ended_at_once(&filtered);
-    assert_eq!((report.claims.len(), fewer + CLAIMS.len()), (0, steps));
-    assert_eq!(ended_at_once(&Settings::of(Profile::Standard)).0.claims.len(), 0);
+    let json = reported(path, "json");
+    assert_eq!(Claims::from_json(&json.stdout), Ok(claims));
+    let csv = reported(path, "csv");
+    assert_eq!(csv.status.code(), Some(2));
+    assert!(text(&csv.stderr).contains("claims have no format csv"), "{}", text(&csv.stderr));
+}
+
+#[test]
+fn what_is_no_file_of_claims_is_refused() {
+    let whole = std::fs::read_to_string("reports/claims/lavapipe.json").expect("kept");
+    let mut json: Value = serde_json::from_str(&whole).expect("JSON");
+    json["schema_version"] = "1.0".into();
+    let error = Claims::from_json(json.to_string().as_bytes()).expect_err("too old");
+    assert!(error.contains("1.0"), "{error}");
+    json["schema_version"] = "2.0".into();
+    let first = json["claims"][0].clone();
+    json["claims"].as_array_mut().expect("claims").push(first);
+    let error = Claims::from_json(json.to_string().as_bytes()).expect_err("one twice");
+    assert!(error.contains("broken"), "{error}");
+}
+
+/// Where the schema is published. `ACTBENCH_RENEW_SCHEMA` in the environment renews it.
+const SCHEMA_FILE: &str = "schema/claims-2.schema.json";
+
+#[test]
+fn the_published_schema_is_that_of_the_types() {
+    let own = serde_json::to_string_pretty(&json_schema()).expect("string keys") + "\n";
+    if std::env::var_os("ACTBENCH_RENEW_SCHEMA").is_some() {
+        std::fs::write(SCHEMA_FILE, &own).expect("it is written");
+    }
+    let published = std::fs::read_to_string(SCHEMA_FILE).expect("it is published");
+    assert_eq!(published, own, "set ACTBENCH_RENEW_SCHEMA to renew it");
 }
 
 #[test]

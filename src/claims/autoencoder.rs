@@ -5,9 +5,9 @@
 use super::net::normal;
 use super::shallow::{
     self, Function, Sizes, TUNING_SEEDS, Training, arrived_at, bars_and_stripes, best_rate,
-    error_of_mean, figure_of_steps,
+    error_of_mean, figure_of_errors, figure_of_steps,
 };
-use super::{Context, Experiment, Findings, check, over_seeds, told_over_seeds, told_rate};
+use super::{Context, Experiment, Findings, as_f64, check, over_seeds, told_over_seeds, told_rate};
 use crate::claims::report::{Figure, Outcome};
 use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks};
@@ -40,8 +40,7 @@ fn weight_count(sizes: Sizes) -> usize {
 /// The standard deviation of weights into a layer of a function: Glorot and Bengio's for sigmoid,
 /// He's for ReLU.
 fn deviation(function: Function, sizes: Sizes) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "tens of units")]
-    let [visible, hidden] = [sizes.visible as f64, sizes.hidden as f64];
+    let [visible, hidden] = [sizes.visible, sizes.hidden].map(as_f64);
     match function {
         Function::Sigmoid => (2.0 / (visible + hidden)).sqrt(),
         Function::Relu => (2.0 / visible).sqrt(),
@@ -79,10 +78,8 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let is_reasonable = |error: f64| error < REASONABLE * baseline;
     let mut figures = vec![Figure::new("mean picture: mean squared error", "", baseline)];
     figures.extend(trained.iter().flat_map(|trained| trained.figures(REASONABLE * baseline)));
-    figures.push(match over_seeds(&sigmoid.over(relu)) {
-        Some(ratio) => Figure::estimated("error of sigmoid : error of ReLU", "x", ratio),
-        None => Figure::none("error of sigmoid : error of ReLU", "x", "nothing was trained"),
-    });
+    let ratio = over_seeds(&sigmoid.over(relu)).expect("seeds");
+    figures.push(Figure::estimated("error of sigmoid : error of ReLU", "x", ratio));
     let arrived: Vec<bool> = sigmoid.arrived().map(is_reasonable).collect();
     Ok(Findings {
         outcome: Outcome::of(arrived.iter().copied()),
@@ -155,26 +152,12 @@ impl Trained {
         self.arrived().map(error).zip(other.arrived().map(error)).map(ratio).collect()
     }
 
-    fn figures(&self, reasonable: f64) -> Vec<Figure> {
-        let name = self.hidden.name();
-        let arrived: Vec<f64> = self.arrived().collect();
-        let failed = arrived.iter().filter(|error| !error.is_finite()).count();
-        let error = match over_seeds(&arrived) {
-            Some(error) => Figure::estimated(format!("{name}: mean squared error"), "", error)
-                .noted(format!(
-                    "{}; {failed} of {} not finite",
-                    told_rate(self.rate, &RATES),
-                    arrived.len()
-                )),
-            None => Figure::none(format!("{name}: mean squared error"), "", "no net was trained"),
-        };
-        vec![
-            error,
-            figure_of_steps(
-                format!("{name}: steps to a reasonable error"),
-                &self.courses,
-                reasonable,
-            ),
+    fn figures(&self, reasonable: f64) -> [Figure; 2] {
+        let of = |what: &str| format!("{}: {what}", self.hidden.name());
+        let rate = told_rate(self.rate, &RATES);
+        [
+            figure_of_errors(of("mean squared error"), &self.courses, &rate),
+            figure_of_steps(of("steps to a reasonable error"), &self.courses, reasonable),
         ]
     }
 }
@@ -247,10 +230,10 @@ fn train_in_f64(training: &Training) -> (Vec<f64>, Vec<f64>) {
                 }
                 (0..visible).for_each(|v| gradient[2 * matrix + hidden + v] += dy[v]);
             }
-            #[expect(clippy::cast_precision_loss, reason = "tens")]
-            let (batch, pixels) = (batch as f64, (batch * visible) as f64);
-            errors.push(squares / pixels);
-            w.iter_mut().zip(&gradient).for_each(|(w, gradient)| *w -= rate / batch * gradient);
+            errors.push(squares / as_f64(batch * visible));
+            w.iter_mut()
+                .zip(&gradient)
+                .for_each(|(w, gradient)| *w -= rate / as_f64(batch) * gradient);
         }
         all_weights.extend(w);
     }
@@ -311,9 +294,7 @@ mod tests {
                     loss -= if x[v] == 1.0 { y.ln() } else { (1.0 - y).ln() };
                 }
             }
-            #[expect(clippy::cast_precision_loss, reason = "a few")]
-            let batch = batch as f64;
-            loss / batch
+            loss / as_f64(batch)
         };
         for hidden in Function::BOTH {
             let rate = 0.5;

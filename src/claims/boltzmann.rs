@@ -9,11 +9,11 @@ use super::random::{self, random, uniform_of};
 use super::range::percent;
 use super::shallow::{
     self, Function, Sizes, TUNING_SEEDS, Training, arrived_at, bars_and_stripes, best_rate,
-    error_of_mean, figure_of_steps,
+    error_of_mean, figure_of_errors, figure_of_steps,
 };
 use super::{
-    Context, Experiment, Findings, check, count, over_seeds, over_seeds_of_merit, told_over_seeds,
-    told_rate,
+    Context, Experiment, Findings, as_f64, check, count, over_seeds, over_seeds_of_merit,
+    told_over_seeds, told_rate,
 };
 use crate::claims::report::{Figure, Outcome};
 use crate::error::{Error, Result};
@@ -157,9 +157,7 @@ fn conclusion(
         log_likelihood_by_chance(),
         best_log_likelihood(pictures),
         working(relu),
-        told_over_seeds(
-            &relu.run.none_at_end.iter().map(|share| 100.0 * share).collect::<Vec<_>>()
-        ),
+        told_over_seeds(&relu.percent_at_end()),
         told_over_seeds(&relu.arrived()),
         told_rate(relu.rate, &RATES),
         match relu.failed() {
@@ -214,47 +212,35 @@ impl Trained {
     }
 
     fn figures(&self, works: f64) -> Vec<Figure> {
-        let name = self.unit.name();
-        let arrived = self.arrived();
-        let error = match over_seeds(&arrived) {
-            Some(error) => Figure::estimated(format!("{name}: reconstruction error"), "", error)
-                .noted(format!(
-                    "{}; {} of {} not finite",
-                    told_rate(self.rate, &RATES),
-                    self.failed(),
-                    arrived.len()
-                )),
-            None => Figure::none(format!("{name}: reconstruction error"), "", "none was trained"),
-        };
-        let of_all = self.run.probabilities;
+        let Run { errors, above_1, nan, probabilities, .. } = &self.run;
+        let of = |what: &str| format!("{}: {what}", self.unit.name());
         let share = |what: &str, counts: &[u64]| {
             let count = counts.iter().sum();
-            Figure::new(format!("{name}: probabilities {what}"), "%", percent(count, of_all))
-                .noted(format!("{count} of {of_all}"))
+            Figure::new(of(&format!("probabilities {what}")), "%", percent(count, *probabilities))
+                .noted(format!("{count} of {probabilities}"))
         };
-        let steps = figure_of_steps(
-            format!("{name}: steps until the error is low enough"),
-            &self.run.errors,
-            works,
-        );
-        let name_at_end = format!("{name}: probabilities that are none at the end");
-        let shares: Vec<f64> = self.run.none_at_end.iter().map(|share| 100.0 * share).collect();
-        let at_end = over_seeds(&shares).map(|share| Figure::estimated(name_at_end, "%", share));
-        let all =
-            [share("above 1", &self.run.above_1), share("that are no numbers", &self.run.nan)];
-        [error, steps].into_iter().chain(all).chain(at_end).collect()
+        let at_end = over_seeds(&self.percent_at_end()).expect("seeds");
+        vec![
+            figure_of_errors(of("reconstruction error"), errors, &told_rate(self.rate, &RATES)),
+            figure_of_steps(of("steps until the error is low enough"), errors, works),
+            share("above 1", above_1),
+            share("that are no numbers", nan),
+            Figure::estimated(of("probabilities that are none at the end"), "%", at_end),
+        ]
+    }
+
+    fn percent_at_end(&self) -> Vec<f64> {
+        self.run.none_at_end.iter().map(|share| 100.0 * share).collect()
     }
 }
 
-fn figures_of_likelihood(likelihoods: &[f64], pictures: usize) -> Vec<Figure> {
-    let name = "sigmoid: log-likelihood of a picture";
-    let measured = match over_seeds_of_merit(likelihoods) {
-        Some(likelihood) => Figure::estimated(name, "nat", likelihood).noted("exact"),
-        None => Figure::none(name, "nat", "none was trained"),
-    };
-    let best = Figure::new("the most it can be", "nat", best_log_likelihood(pictures));
-    let chance = Figure::new("that of pixels by chance", "nat", log_likelihood_by_chance());
-    vec![measured, best, chance]
+fn figures_of_likelihood(likelihoods: &[f64], pictures: usize) -> [Figure; 3] {
+    let measured = over_seeds_of_merit(likelihoods).expect("seeds");
+    [
+        Figure::estimated("sigmoid: log-likelihood of a picture", "nat", measured).noted("exact"),
+        Figure::new("the most it can be", "nat", best_log_likelihood(pictures)),
+        Figure::new("that of pixels by chance", "nat", log_likelihood_by_chance()),
+    ]
 }
 
 /// Of a machine that gives every picture there is the same probability.
@@ -264,9 +250,7 @@ fn log_likelihood_by_chance() -> f64 {
 
 /// Of a machine that gives all probability to these pictures alike, and none to others.
 fn best_log_likelihood(pictures: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "tens")]
-    let pictures = pictures as f64;
-    -pictures.ln()
+    -as_f64(pictures).ln()
 }
 
 /// The rate with the largest likelihood over the tuning seeds; machines are by seed and rate.
@@ -299,9 +283,8 @@ fn mean_log_likelihood(sizes: Sizes, weights: &[f32], pictures: &[Vec<f32>]) -> 
         (0..1_u32 << visible).map(|picture| log_of(&|v| picture >> v & 1 == 1)).collect();
     let largest = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let log_of_sum = largest + all.iter().map(|log| (log - largest).exp()).sum::<f64>().ln();
-    #[expect(clippy::cast_precision_loss, reason = "tens")]
-    let count = pictures.len() as f64;
-    pictures.iter().map(|picture| log_of(&|v| picture[v] == 1.0) - log_of_sum).sum::<f64>() / count
+    let logs = pictures.iter().map(|picture| log_of(&|v| picture[v] == 1.0) - log_of_sum);
+    logs.sum::<f64>() / as_f64(pictures.len())
 }
 
 /// Machines to be trained.
@@ -352,9 +335,7 @@ fn train(training: &Training, gpu: &Gpu, wgsl: &str, checks: ShaderChecks) -> Re
     let none_at_end = |steps: &[u32]| {
         let none: u32 =
             steps.rchunks_exact(FOUND_WORDS).take(at_end).map(|found| found[1] + found[2]).sum();
-        #[expect(clippy::cast_precision_loss, reason = "millions")]
-        let of = (at_end * probability_count(training.sizes)) as f64;
-        f64::from(none) / of
+        f64::from(none) / as_f64(at_end * probability_count(training.sizes))
     };
     let errors = |steps: &[u32]| {
         steps.iter().step_by(FOUND_WORDS).map(|bits| f32::from_bits(*bits)).collect()
@@ -431,10 +412,8 @@ fn train_one_in_f64(training: &Training, machine: usize, expected: &mut Expected
             }
             (0..visible).for_each(|at| gradient[matrix + hidden + at] += v0[at] - v1[at]);
         }
-        #[expect(clippy::cast_precision_loss, reason = "tens")]
-        let (batch, pixels) = (batch as f64, (batch * visible) as f64);
-        expected.errors.push(squares / pixels);
-        w.iter_mut().zip(&gradient).for_each(|(w, gradient)| *w += rate / batch * gradient);
+        expected.errors.push(squares / as_f64(batch * visible));
+        w.iter_mut().zip(&gradient).for_each(|(w, gradient)| *w += rate / as_f64(batch) * gradient);
     }
     expected.above_1.push(above_1);
     expected.weights.extend(w);

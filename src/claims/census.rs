@@ -82,19 +82,10 @@ pub struct Tally {
 
 /// Where the results of f32 are checked one by one: around 0, the smallest normal number, 1, where
 /// sigmoid rounds to 1 and to 0, where exp leaves the range, and at the largest.
-const CHECKED: [f32; 12] = [
-    0.0,
-    1.175_494_4e-38,
-    1e-20,
-    1e-7,
-    2.4e-4,
-    1.0,
-    16.635_53,
-    17.328_68,
-    87.336_55,
-    88.722_84,
-    103.972,
-    f32::MAX,
+const CHECKED: [[f32; 4]; 3] = [
+    [0.0, 1.175_494_4e-38, 1e-20, 1e-7],
+    [2.4e-4, 1.0, 16.635_53, 17.328_68],
+    [87.336_55, 88.722_84, 103.972, f32::MAX],
 ];
 
 /// Results that are checked at each of these places.
@@ -137,12 +128,8 @@ impl<'gpu> Census<'gpu> {
             let blocks = at_once.min(span.blocks - first);
             let params =
                 [span.pattern(first), span.stride, span.length, blocks, self.threshold.to_bits()];
-            let step = self.gpu.step(
-                &self.program,
-                &[&buffer],
-                &params,
-                [blocks.div_ceil(WORKGROUP), 1, 1],
-            )?;
+            let workgroups = [blocks.div_ceil(WORKGROUP), 1, 1];
+            let step = self.gpu.step(&self.program, &[&buffer], &params, workgroups)?;
             self.gpu.run_sequence(&Sequence::new(self.program.path.clone(), vec![step]), 1)?;
             let words: Vec<u32> = self.gpu.load(&buffer)?;
             let words = words.chunks_exact(BLOCK_WORDS).take(blocks as usize);
@@ -196,12 +183,8 @@ impl<'gpu> Census<'gpu> {
                         .min(f32::MAX.to_bits() + 1 - CHECKED_RUN)
                 };
                 let signs = |pattern: u32| [pattern, pattern | 1 << 31];
-                CHECKED
-                    .into_iter()
-                    .map(around)
-                    .flat_map(signs)
-                    .map(|first| (first, CHECKED_RUN))
-                    .collect()
+                let firsts = CHECKED.into_iter().flatten().map(around).flat_map(signs);
+                firsts.map(|first| (first, CHECKED_RUN)).collect()
             }
             Dtype::F16 | Dtype::F16Native => vec![(0, 0x7c00), (0x8000, 0x7c00)],
         }

@@ -8,7 +8,10 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::net::{self, Design, Init, Net, Texts, Training};
-use super::{Context, Experiment, Findings, Group, over_seeds, over_seeds_of_merit, told_rate};
+use super::{
+    Context, Experiment, Findings, Group, as_f64, over_seeds, over_seeds_of_merit, to_f32,
+    told_rate,
+};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Gpu, Sequence};
@@ -68,8 +71,9 @@ struct Trial {
     setting: Setting,
     /// By seed, the loss before each step.
     losses: Vec<Vec<f64>>,
-    /// By seed, the share of held-out points that the net gets right after the last step.
-    held_out: Vec<f64>,
+    /// By seed, the share of points that the net gets right after the last step: of those that it
+    /// was trained on, and of held-out ones.
+    right: [Vec<f64>; 2],
 }
 
 /// What came of an activation at a depth, with the setting that was best on other seeds.
@@ -132,10 +136,7 @@ fn spirals(samples: u32, seed: u64) -> (Vec<f32>, Vec<f32>) {
         let arm = sample % 2;
         let along: f64 = random.random_range(0.1..1.0);
         let angle = TAU * (TURNS * along + f64::from(arm) / 2.0);
-        #[expect(clippy::cast_possible_truncation, reason = "rounded to f32, which is meant")]
-        points.extend(
-            [1.6 * along * angle.cos(), 1.6 * along * angle.sin()].map(|place| place as f32),
-        );
+        points.extend([angle.cos(), angle.sin()].map(|place| to_f32(1.6 * along * place)));
         labels.push(f32::from(arm == 1));
     }
     (points, labels)
@@ -199,23 +200,23 @@ fn train(
         .into_iter()
         .map(|losses| losses.into_iter().map(f64::from).collect())
         .collect();
-    let held_out = held_out(gpu, &net, &repeated, size)?;
-    let of_each = losses.chunks_exact(seeds.len()).zip(held_out.chunks_exact(seeds.len()));
-    let trial = |(setting, (losses, held_out)): (&Setting, (&[Vec<f64>], &[f64]))| Trial {
-        setting: *setting,
-        losses: losses.to_vec(),
-        held_out: held_out.to_vec(),
+    let others: Vec<u64> = repeated.iter().map(|seed| seed.wrapping_add(HELD_OUT)).collect();
+    let right =
+        [shares_right(gpu, &net, &repeated, size)?, shares_right(gpu, &net, &others, size)?];
+    let trial = |(index, setting): (usize, &Setting)| {
+        let nets = index * seeds.len()..(index + 1) * seeds.len();
+        let right = [0, 1].map(|which: usize| right[which][nets.clone()].to_vec());
+        Trial { setting: *setting, losses: losses[nets].to_vec(), right }
     };
-    Ok(settings.iter().zip(of_each).map(trial).collect())
+    Ok(settings.iter().enumerate().map(trial).collect())
 }
 
-/// By net, the share of points right that it was not trained on, of the same spirals.
-fn held_out(gpu: &Gpu, net: &Net<'_>, seeds: &[u64], size: Size) -> Result<Vec<f64>> {
-    let data: Vec<_> =
-        seeds.iter().map(|seed| spirals(size.samples, seed.wrapping_add(HELD_OUT))).collect();
+/// By net, the share right of the points that a seed gives it.
+fn shares_right(gpu: &Gpu, net: &Net<'_>, seeds: &[u64], size: Size) -> Result<Vec<f64>> {
+    let data: Vec<_> = seeds.iter().map(|seed| spirals(size.samples, *seed)).collect();
     let points: Vec<f32> = data.iter().flat_map(|(points, _)| points).copied().collect();
     gpu.store(&net.y[0], &points)?;
-    gpu.run_sequence(&Sequence::new("held-out points", net.forward()?), 1)?;
+    gpu.run_sequence(&Sequence::new("points", net.forward()?), 1)?;
     let logits: Vec<f32> = gpu.load(net.y.last().expect("logits"))?;
     let of_net =
         |((_, labels), logits): (&(Vec<f32>, Vec<f32>), &[f32])| share_right(labels, logits);
@@ -227,9 +228,7 @@ fn share_right(labels: &[f32], logits: &[f32]) -> f64 {
     let is_right =
         |(label, logit): &(&f32, &f32)| !logit.is_nan() && (**logit > 0.0) == (**label == 1.0);
     let right = labels.iter().zip(logits).filter(is_right).count();
-    #[expect(clippy::cast_precision_loss, reason = "hundreds of points")]
-    let share = right as f64 / labels.len() as f64;
-    share
+    as_f64(right) / as_f64(labels.len())
 }
 
 /// The time of a training step of one net with each activation, in the same rounds.
@@ -261,9 +260,7 @@ fn times(
 fn steps_to_target(trial: &Trial) -> Vec<f64> {
     let arrival = |losses: &Vec<f64>| {
         let below = losses.iter().rev().take_while(|loss| **loss <= TARGET).count();
-        #[expect(clippy::cast_precision_loss, reason = "thousands of steps")]
-        let step = (losses.len() - below) as f64;
-        if below > 0 { step } else { f64::INFINITY }
+        if below > 0 { as_f64(losses.len() - below) } else { f64::INFINITY }
     };
     trial.losses.iter().map(arrival).collect()
 }
@@ -321,9 +318,10 @@ impl Trained {
             <= SIGNIFICANCE
     }
 
-    /// Percent of held-out points that are right.
-    fn accuracy(&self) -> Estimate {
-        over_seeds_of_merit(&self.trial.held_out).expect("seeds").times(100.0)
+    /// Percent of points that are right: of those that it was trained on, and of held-out ones.
+    fn accuracy(&self) -> [Estimate; 2] {
+        let percent = |right| over_seeds_of_merit(right).expect("seeds").times(100.0);
+        self.trial.right.each_ref().map(|right| percent(right))
     }
 
     fn told(&self) -> String {
@@ -380,7 +378,7 @@ fn findings(seeds: Vec<u64>, trained: &[Trained], size: Size) -> Findings {
 /// Which is right more often on held-out points, if the seeds tell.
 fn held_out_told(sigmoid: &Trained, relu: &Trained) -> String {
     let wrong = |trained: &Trained| -> Vec<f64> {
-        trained.trial.held_out.iter().map(|right| 1.0 - right).collect()
+        trained.trial.right[1].iter().map(|right| 1.0 - right).collect()
     };
     let is_better =
         |a: &Trained, b: &Trained| stats::p_of_ranks(&wrong(a), &wrong(b)) <= SIGNIFICANCE;
@@ -389,7 +387,7 @@ fn held_out_told(sigmoid: &Trained, relu: &Trained) -> String {
         (_, true) => "sigmoid is better",
         _ => "no difference beyond the seeds' spread",
     };
-    let [relu, sigmoid] = [relu, sigmoid].map(|trained| number(trained.accuracy().median));
+    let [relu, sigmoid] = [relu, sigmoid].map(|trained| number(trained.accuracy()[1].median));
     format!("held-out points right: relu {relu} %, sigmoid {sigmoid} %, {which}")
 }
 
@@ -405,19 +403,17 @@ fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
     }
     let arrived = f64::from(u32::try_from(arrived).expect("a handful"));
     let count = Figure::new(of("seeds that arrive"), &format!("of {SEEDS}"), arrived).noted(note);
-    let estimated = |what: &str, unit: &str, estimate: Option<Estimate>| {
-        let missing =
-            || Figure::none(of(what), unit, format!("no seed arrives within {} steps", size.steps));
-        estimate.map_or_else(missing, |estimate| Figure::estimated(of(what), unit, estimate))
-    };
+    let missing = format!("no seed arrives within {} steps", size.steps);
     let us = trained.ns_per_step.times(1e-3);
+    let [on_own, on_others] = trained.accuracy();
     vec![
         count,
-        estimated("steps", "", trained.steps()),
-        estimated("seconds", "s", trained.seconds()),
+        Figure::or_none(of("steps"), "", trained.steps(), &*missing),
+        Figure::or_none(of("seconds"), "s", trained.seconds(), &*missing),
         Figure::estimated(of("a step of one net"), "us", us),
         Figure::estimated(of("loss after the last step"), "", trained.trial.last()),
-        Figure::estimated(of("held-out points right"), "%", trained.accuracy()),
+        Figure::estimated(of("points of the training right"), "%", on_own),
+        Figure::estimated(of("held-out points right"), "%", on_others),
     ]
 }
 
@@ -426,8 +422,7 @@ fn plot(sigmoid: &Trained, relu: &Trained, size: Size) -> Plot {
     let series = |trained: &Trained| {
         let point = |step: usize| {
             let losses: Vec<f64> = trained.trial.losses.iter().map(|losses| losses[step]).collect();
-            #[expect(clippy::cast_precision_loss, reason = "thousands of steps")]
-            Point::estimated(step as f64, over_seeds(&losses))
+            Point::estimated(as_f64(step), over_seeds(&losses))
         };
         Series {
             label: format!("{}, {}", trained.activation, trained.trial.setting.told()),
@@ -462,7 +457,7 @@ mod tests {
         Trial {
             setting: Setting { init: Init::He, rate },
             losses: arrivals.iter().map(losses).collect(),
-            held_out: vec![0.5; arrivals.len()],
+            right: [vec![0.75; arrivals.len()], vec![0.5; arrivals.len()]],
         }
     }
 
@@ -603,7 +598,10 @@ mod tests {
             activation,
             depth: 2,
             is_tuned: true,
-            trial: Trial { held_out: held_out.to_vec(), ..trial(1.0, &[10; SEEDS]) },
+            trial: Trial {
+                right: [vec![1.0; SEEDS], held_out.to_vec()],
+                ..trial(1.0, &[10; SEEDS])
+            },
             ns_per_step: Estimate { median: 1.0, low: 1.0, high: 1.0 },
         };
         let high = [0.99, 0.98, 0.97, 0.96, 0.95];

@@ -219,27 +219,21 @@ fn from_rounded_y(case: &Case) -> Allowed {
 
 fn figures(found: &Found, dtype: Dtype, is_relu: bool) -> Vec<Figure> {
     let Found { path, all, largest_at, ends } = found;
+    let share = |what: &str, part: u64| {
+        Figure::new(format!("{path}: {what}"), "%", percent(part, all.inputs))
+    };
     if is_relu {
         let other = all.inputs - all.zeros - all.ones;
         return vec![
-            Figure::new(
-                format!("{path}: inputs whose derivative is 1"),
-                "%",
-                percent(all.ones, all.inputs),
-            ),
-            Figure::new(
-                format!("{path}: inputs whose derivative is neither 1 nor 0"),
-                "%",
-                percent(other, all.inputs),
-            ),
+            share("inputs whose derivative is 1", all.ones),
+            share("inputs whose derivative is neither 1 nor 0", other),
         ];
     }
     let at = largest_at.map(|x| format!("first at {x:.3e}")).unwrap_or_default();
     let mut figures = vec![
         Figure::new(format!("{path}: largest"), "", all.highest)
             .noted(format!("{:.9}, {at}", all.highest)),
-        Figure::new(format!("{path}: inputs above 0.25"), "%", percent(all.above, all.inputs))
-            .noted(format!("{} of {}", all.above, all.inputs)),
+        share("inputs above 0.25", all.above).noted(format!("{} of {}", all.above, all.inputs)),
     ];
     for ((end, side), sign) in ends.iter().flatten().zip(SIDES).zip([1.0, -1.0]) {
         for (k, x) in end.under.iter().filter(|(k, _)| dtype == Dtype::F32 && TOLD.contains(k)) {

@@ -8,7 +8,7 @@ mod recurrent;
 use self::pointwise::Cost;
 use self::recurrent::Fate;
 use super::shallow::Function;
-use super::{Context, Experiment, Findings};
+use super::{Context, Experiment, Findings, as_f64};
 use crate::claims::report::{Axis, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::kernels::dtype::Dtype;
@@ -279,11 +279,7 @@ fn plot(cell: Cell, fates: &[Fate]) -> Plot {
     let line = |fate: &Fate| Series {
         label: format!("{} gates, scale {}", fate.gate.name(), fate.scale),
         points: (fate.course.iter().enumerate().step_by(10))
-            .map(|(step, size)| {
-                #[expect(clippy::cast_precision_loss, reason = "a thousand steps")]
-                let step = (step + 1) as f64;
-                Point::estimated(step, Some(*size))
-            })
+            .map(|(step, size)| Point::estimated(as_f64(step + 1), Some(*size)))
             .collect(),
     };
     Plot {

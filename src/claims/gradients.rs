@@ -6,7 +6,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use super::check::norm;
 use super::net::{self, Design, Init, Net, Texts, Twin};
-use super::{Context, Experiment, Findings, over_seeds};
+use super::{Context, Experiment, Findings, as_f64, over_seeds};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::{Error, Result};
 use crate::gpu::Sequence;
@@ -257,10 +257,8 @@ fn plot(cases: &[Case], deepest: usize, width: u32) -> Plot {
         let point = |layer: usize| {
             let shares: Vec<f64> =
                 case.norms.iter().map(|norms| norms[layer] / norms[deepest - 1]).collect();
-            #[expect(clippy::cast_precision_loss, reason = "dozens of layers")]
-            let x = (layer + 1) as f64;
             // A logarithmic axis has no zero.
-            Point::estimated(x, over_seeds(&shares).filter(|share| share.low > 0.0))
+            Point::estimated(as_f64(layer + 1), over_seeds(&shares).filter(|share| share.low > 0.0))
         };
         Series {
             label: format!("{}, {}", case.activation, case.init.name()),

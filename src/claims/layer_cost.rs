@@ -32,6 +32,9 @@ const CHECKED_BATCH: u32 = 37;
 /// error, a quarter at most.
 const ALLOWED: f64 = 20.0 * f32::EPSILON as f64;
 
+/// How x and W lie.
+const LAYOUTS: [Layout; 2] = [Layout::Plain, Layout::Transposed];
+
 /// How an activation is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -103,25 +106,14 @@ impl Programs {
     fn compile(gpu: &Gpu) -> Result<Self> {
         let named = |name: &str| Activation::named(name).expect("in the table");
         let layer = |name: &str| {
-            let wgsl = net::layer(named(name));
-            Matmul::of(
-                gpu,
-                Layout::Plain,
-                Layout::Transposed,
-                &format!("a layer with {name}"),
-                &wgsl,
-                ShaderChecks::Trusted,
-            )
+            let (told, wgsl) = (format!("a layer with {name}"), net::layer(named(name)));
+            Matmul::new(gpu, LAYOUTS, &told, &wgsl, ShaderChecks::Trusted)
         };
         let elementwise = |name: &str| {
             let kernel = Kernel::default_variant(named(name), Direction::Forward, Dtype::F32)
                 .expect("a variant");
-            gpu.program(
-                &kernel.path(),
-                &kernel.wgsl(),
-                &Shape::default().constants(1),
-                ShaderChecks::Trusted,
-            )
+            let constants = Shape::default().constants(1);
+            gpu.program(&kernel.path(), &kernel.wgsl(), &constants, ShaderChecks::Trusted)
         };
         Ok(Self {
             layers: [layer("copy")?, layer("relu")?, layer("sigmoid")?],
@@ -167,7 +159,7 @@ impl Programs {
         let sizes = layer.sizes();
         let [x, w, bias] = [in_f64(&layer.x)?, in_f64(&layer.w)?, in_f64(&layer.bias)?];
         let sums = |x: &[f64], w: &[f64], bias: &[f64]| {
-            let mut z = matmul::product(sizes, [Layout::Plain, Layout::Transposed], x, w);
+            let mut z = matmul::product(sizes, LAYOUTS, x, w);
             z.iter_mut().zip(bias.iter().cycle()).for_each(|(z, bias)| *z += bias);
             z
         };
@@ -295,32 +287,19 @@ fn findings(seed: u64, costs: &[Cost]) -> Findings {
     };
     let mut figures = Vec::new();
     for cost in costs {
-        let of = |what: &str| format!("{} units: {what}", cost.width);
-        figures.push(Figure::estimated(
-            of("a layer without activation"),
-            "us",
-            cost.ns.times(1e-3),
-        ));
-        figures.push(Figure::estimated(
-            of("a layer without activation: throughput"),
-            "GFLOP/s",
-            cost.gflops,
-        ));
-        figures.push(Figure::estimated(of("relu alone"), "us", cost.alone_ns.times(1e-3)));
+        let mut figure = |what: &str, unit: &str, estimate: Estimate| {
+            let name = format!("{} units: {what}", cost.width);
+            figures.push(Figure::estimated(name, unit, estimate));
+        };
+        figure("a layer without activation", "us", cost.ns.times(1e-3));
+        figure("a layer without activation: throughput", "GFLOP/s", cost.gflops);
+        figure("relu alone", "us", cost.alone_ns.times(1e-3));
         for (way, ratio) in WAYS.iter().zip(cost.ratios) {
-            figures.push(Figure::estimated(of(&format!("sigmoid : relu, {way}")), "", ratio));
+            figure(&format!("sigmoid : relu, {way}"), "", ratio);
         }
-        for (index, name) in ["relu", "sigmoid"].into_iter().enumerate() {
-            figures.push(Figure::estimated(
-                of(&format!("share of {name} in a fused layer")),
-                "%",
-                cost.shares[index].times(100.0),
-            ));
-            figures.push(Figure::estimated(
-                of(&format!("{name} apart : fused")),
-                "",
-                cost.apart[index],
-            ));
+        for ((name, share), apart) in ["relu", "sigmoid"].iter().zip(cost.shares).zip(cost.apart) {
+            figure(&format!("share of {name} in a fused layer"), "%", share.times(100.0));
+            figure(&format!("{name} apart : fused"), "", apart);
         }
     }
     let line = |label: &str, of: &dyn Fn(&Cost) -> Estimate| Series {
@@ -412,9 +391,8 @@ mod tests {
             let planted = own.replacen(find, replace, 1);
             assert_ne!(planted, own, "{find} is not there");
             let mut programs = Programs::compile(&gpu).expect("it compiles");
-            programs.layers[0] =
-                Matmul::planted(&gpu, Layout::Plain, Layout::Transposed, "planted", &planted)
-                    .expect("it compiles");
+            programs.layers[0] = Matmul::new(&gpu, LAYOUTS, find, &planted, ShaderChecks::Checked)
+                .expect("it compiles");
             let error = programs.validate(&gpu).err();
             assert!(matches!(error, Some(Error::Mismatch(_))), "{find}: {error:?}");
         }

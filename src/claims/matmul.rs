@@ -53,25 +53,11 @@ impl Sizes {
     }
 }
 
-/// What happens to a sum before it is stored: text that defines `finish(sum: vec4<f32>, at:
-/// vec4<u32>, columns: vec4<u32>, matrix: u32) -> vec4<f32>` for four neighbours of a row, `at`
-/// being their places in C, and declares what else it reads from binding 4 on. `params` and C
-/// itself, `c`, are in reach.
-#[derive(Clone, Copy, Debug)]
-pub struct Epilogue<'a> {
-    /// What it is called in messages.
-    pub name: &'a str,
-    /// The text.
-    pub wgsl: &'a str,
-}
-
-impl Epilogue<'static> {
-    /// The sum itself.
-    pub const NONE: Self = Self {
-        name: "none",
-        wgsl: "fn finish(sum: vec4<f32>, at: vec4<u32>, columns: vec4<u32>, matrix: u32) -> vec4<f32> { return sum; }",
-    };
-}
+/// What happens to a sum before it is stored: nothing. An epilogue defines this function for four
+/// neighbours of a row, `at` being their places in C, and declares what else it reads from binding
+/// 4 on. `params` and C itself, `c`, are in reach.
+pub const PLAIN: &str = "fn finish(sum: vec4<f32>, at: vec4<u32>, columns: vec4<u32>, matrix: u32) \
+    -> vec4<f32> { return sum; }";
 
 /// A compiled product.
 pub struct Matmul {
@@ -82,25 +68,15 @@ pub struct Matmul {
 }
 
 /// The text of a product with an epilogue.
-pub fn wgsl(epilogue: Epilogue<'_>) -> String {
-    [epilogue.wgsl, include_str!("../../shaders/claims/matmul.wgsl")].join("\n")
+pub fn wgsl(epilogue: &str) -> String {
+    [epilogue, include_str!("../../shaders/claims/matmul.wgsl")].join("\n")
 }
 
 impl Matmul {
     /// Compiles a product of operands that lie so.
-    pub fn new(gpu: &Gpu, a: Layout, b: Layout, epilogue: Epilogue<'_>) -> Result<Self> {
-        Self::of(gpu, a, b, epilogue.name, &wgsl(epilogue), ShaderChecks::Trusted)
-    }
-
-    /// [`Self::new`] of a text that stands in for its own, checked: how tests plant faults.
-    pub fn planted(gpu: &Gpu, a: Layout, b: Layout, name: &str, wgsl: &str) -> Result<Self> {
-        Self::of(gpu, a, b, name, wgsl, ShaderChecks::Checked)
-    }
-
-    pub(super) fn of(
+    pub fn new(
         gpu: &Gpu,
-        a: Layout,
-        b: Layout,
+        [a, b]: [Layout; 2],
         name: &str,
         wgsl: &str,
         checks: ShaderChecks,
@@ -213,6 +189,11 @@ mod tests {
         values.iter().map(|value| f64::from(value.abs())).collect()
     }
 
+    fn own(gpu: &Gpu, layouts: [Layout; 2]) -> Matmul {
+        Matmul::new(gpu, layouts, "plain", &wgsl(PLAIN), ShaderChecks::Trusted)
+            .expect("it compiles")
+    }
+
     /// The product of random matrices on the adapter, compared with f64.
     fn compared(gpu: &Gpu, product: &Matmul, sizes: Sizes) -> Result<()> {
         let [na, nb, nc] = sizes.elements();
@@ -262,7 +243,7 @@ mod tests {
         let gpu = gpu();
         for a in LAYOUTS {
             for b in LAYOUTS {
-                let product = Matmul::new(&gpu, a, b, Epilogue::NONE).expect("it compiles");
+                let product = own(&gpu, [a, b]);
                 for (matrices, rows, columns, terms) in [
                     (1, 1, 1, 1),
                     (3, 5, 7, 11),
@@ -282,7 +263,7 @@ mod tests {
     #[test]
     fn a_product_that_is_wrong_is_found() {
         let gpu = gpu();
-        let whole = wgsl(Epilogue::NONE);
+        let whole = wgsl(PLAIN);
         for (find, replace) in [
             ("sum3 += rows.w * columns;", "sum3 += rows.z * columns;"),
             ("first_term += GROUP", "first_term += GROUP + 1u"),
@@ -296,8 +277,9 @@ mod tests {
         ] {
             let planted = whole.replacen(find, replace, 1);
             assert_ne!(planted, whole, "{find} is not there");
-            let product = Matmul::planted(&gpu, Layout::Plain, Layout::Plain, "planted", &planted)
-                .expect("it compiles");
+            let product =
+                Matmul::new(&gpu, [Layout::Plain; 2], find, &planted, ShaderChecks::Checked)
+                    .expect("it compiles");
             let sizes = Sizes { matrices: 2, rows: 37, columns: 45, terms: 50 };
             let error = compared(&gpu, &product, sizes).err();
             assert!(matches!(error, Some(Error::Mismatch(_))), "{find}: {error:?}");
@@ -307,19 +289,18 @@ mod tests {
     #[test]
     fn an_epilogue_sees_the_places_of_its_elements() {
         let gpu = gpu();
-        let epilogue = Epilogue {
-            name: "with a bias",
-            wgsl: "
+        let epilogue = "
                 @group(0) @binding(4) var<storage, read> bias: array<f32>;
                 fn finish(sum: vec4<f32>, at: vec4<u32>, columns: vec4<u32>, matrix: u32) -> vec4<f32> {
                     let first = matrix * params.columns;
                     let added = vec4<f32>(bias[first + columns.x], bias[first + columns.y], bias[first + columns.z], bias[first + columns.w]);
                     return sum + added + vec4<f32>(at) * 1000.0;
-                }",
-        };
+                }";
         let sizes = Sizes { matrices: 2, rows: 3, columns: 6, terms: 1 };
+        let name = "with a bias";
         let product =
-            Matmul::new(&gpu, Layout::Plain, Layout::Plain, epilogue).expect("it compiles");
+            Matmul::new(&gpu, [Layout::Plain; 2], name, &wgsl(epilogue), ShaderChecks::Trusted)
+                .expect("it compiles");
         let [na, nb, nc] = sizes.elements();
         let zeros = |count| gpu.buffer("zeros", count).expect("room");
         let bias: Vec<f32> = (0..12u8).map(f32::from).collect();
@@ -338,8 +319,7 @@ mod tests {
     fn the_same_product_has_the_same_bits() {
         let gpu = gpu();
         let sizes = Sizes { matrices: 1, rows: 100, columns: 100, terms: 300 };
-        let product = Matmul::new(&gpu, Layout::Plain, Layout::Transposed, Epilogue::NONE)
-            .expect("it compiles");
+        let product = own(&gpu, [Layout::Plain, Layout::Transposed]);
         let [na, nb, nc] = sizes.elements();
         let a = gpu.buffer_of("a", &uniform(na, 1)).expect("room");
         let b = gpu.buffer_of("b", &uniform(nb, 2)).expect("room");

@@ -172,27 +172,23 @@ impl Experiment {
         let outcome = (self.run)(context);
         let claim = Claim { duration_s: began.elapsed().as_secs_f64(), ..self.pending() };
         match outcome {
-            Ok(Findings { outcome, conclusion, seeds, figures, plots, notes }) => {
-                let (outcome, conclusion) = (Some(outcome), Some(conclusion));
-                (
-                    Claim {
-                        status: Status::Ok,
-                        outcome,
-                        conclusion,
-                        seeds,
-                        figures,
-                        plots,
-                        notes,
-                        ..claim
-                    },
-                    None,
-                )
+            Ok(found) => {
+                let claim = Claim {
+                    status: Status::Ok,
+                    outcome: Some(found.outcome),
+                    conclusion: Some(found.conclusion),
+                    seeds: found.seeds,
+                    figures: found.figures,
+                    plots: found.plots,
+                    notes: found.notes,
+                    ..claim
+                };
+                (claim, None)
             }
             Err(error) => {
-                let status = if matches!(error, Error::Unsupported(_)) {
-                    Status::Unsupported
-                } else {
-                    Status::Failed
+                let status = match error {
+                    Error::Unsupported(_) => Status::Unsupported,
+                    _ => Status::Failed,
                 };
                 let claim = Claim { status, reason: Some(error.to_string()), ..claim };
                 (claim, Some(error).filter(|error| matches!(error, Error::Machine(_))))
@@ -235,10 +231,13 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).expect("what fits a buffer is counted in u32")
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding to the nearest f32 is what is wanted"
-)]
+/// A count as a number: no count here comes near 2^53.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+fn as_f64(count: usize) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounded to the nearest f32")]
 fn to_f32(value: f64) -> f32 {
     value as f32
 }

@@ -13,6 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
 use super::matmul::{self, Layout, Matmul, Sizes};
+use super::to_f32;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
 use crate::kernels::activation::{Activation, Direction};
@@ -127,8 +128,7 @@ impl Design {
 
 /// So many normal numbers.
 pub fn normal(random: &mut Xoshiro256PlusPlus, count: usize, deviation: f64) -> Vec<f32> {
-    #[expect(clippy::cast_possible_truncation, reason = "rounded to f32, which is meant")]
-    let draw = |_| (random.sample::<f64, _>(StandardNormal) * deviation) as f32;
+    let draw = |_| to_f32(random.sample::<f64, _>(StandardNormal) * deviation);
     (0..count).map(draw).collect()
 }
 
@@ -159,13 +159,13 @@ impl Texts {
         Self {
             forward: layer(activation),
             logits: layer(Activation::named("copy").expect("in the table")),
-            backward: product(&activation_text(
+            backward: with_activation(
                 activation,
                 Direction::Backward,
                 include_str!("../../shaders/claims/layer_backward.wgsl"),
-            )),
-            gradient: matmul::wgsl(matmul::Epilogue::NONE),
-            descent: product(include_str!("../../shaders/claims/descent.wgsl")),
+            ),
+            gradient: matmul::wgsl(matmul::PLAIN),
+            descent: matmul::wgsl(include_str!("../../shaders/claims/descent.wgsl")),
             bias_descent: include_str!("../../shaders/claims/bias_descent.wgsl").to_owned(),
             loss: include_str!("../../shaders/claims/loss.wgsl").to_owned(),
             checks: ShaderChecks::Trusted,
@@ -175,30 +175,18 @@ impl Texts {
 
 /// The product of a layer with its bias and its activation in the epilogue.
 pub fn layer(activation: &'static Activation) -> String {
-    product(&activation_text(
-        activation,
-        Direction::Forward,
-        include_str!("../../shaders/claims/layer.wgsl"),
-    ))
+    let epilogue = include_str!("../../shaders/claims/layer.wgsl");
+    with_activation(activation, Direction::Forward, epilogue)
 }
 
-fn product(epilogue: &str) -> String {
-    matmul::wgsl(matmul::Epilogue { name: "", wgsl: epilogue })
-}
-
-/// The default variant of an activation as `forward` or `backward`, in front of an epilogue.
-fn activation_text(
+/// A product with the default variant of an activation as `forward` or `backward` in its epilogue.
+fn with_activation(
     activation: &'static Activation,
     direction: Direction,
     epilogue: &str,
 ) -> String {
-    [
-        "alias T = vec4<f32>;",
-        activation.wgsl,
-        &call(activation, direction, direction.name()),
-        epilogue,
-    ]
-    .join("\n")
+    let call = call(activation, direction, direction.name());
+    matmul::wgsl(&["alias T = vec4<f32>;", activation.wgsl, &call, epilogue].join("\n"))
 }
 
 /// A function of that name that is the default variant of an activation.
@@ -231,21 +219,18 @@ impl Programs {
     fn compile(gpu: &Gpu, activation: &Activation, texts: &Texts) -> Result<Self> {
         use Layout::{Plain, Transposed};
         let name = |what: &str| format!("{what} of a net with {}", activation.name);
-        let product =
-            |a, b, what: &str, wgsl: &str| Matmul::of(gpu, a, b, &name(what), wgsl, texts.checks);
+        let product = |a, b, what: &str, wgsl: &str| {
+            Matmul::new(gpu, [a, b], &name(what), wgsl, texts.checks)
+        };
+        let program = |what: &str, wgsl: &str| gpu.program(&name(what), wgsl, &[], texts.checks);
         Ok(Self {
             forward: product(Plain, Transposed, "a layer", &texts.forward)?,
             logits: product(Plain, Transposed, "the logits", &texts.logits)?,
             backward: product(Plain, Plain, "a layer's backward pass", &texts.backward)?,
             gradient: product(Transposed, Plain, "a gradient", &texts.gradient)?,
             descent: product(Transposed, Plain, "a step", &texts.descent)?,
-            bias_descent: gpu.program(
-                &name("a step of biases"),
-                &texts.bias_descent,
-                &[],
-                texts.checks,
-            )?,
-            loss: gpu.program(&name("the loss"), &texts.loss, &[], texts.checks)?,
+            bias_descent: program("a step of biases", &texts.bias_descent)?,
+            loss: program("the loss", &texts.loss)?,
         })
     }
 }

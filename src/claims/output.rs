@@ -56,28 +56,24 @@ struct Way {
 }
 
 const WAYS: [Way; 6] = [
-    Way { name: "fused", told: "fused", exhaustive: true, allowed: allowed::fused },
-    Way {
-        name: "fused_log",
-        told: "fused, built-in log",
-        exhaustive: false,
-        allowed: allowed::fused_log,
-    },
-    Way { name: "apart", told: "sigmoid, log", exhaustive: false, allowed: allowed::apart },
-    Way {
-        name: "textbook",
-        told: "sigmoid, both logs",
-        exhaustive: false,
-        allowed: allowed::textbook,
-    },
-    Way {
-        name: "clamped",
-        told: "sigmoid, clamped log",
-        exhaustive: false,
-        allowed: allowed::clamped,
-    },
-    Way { name: "relu", told: "ReLU, log", exhaustive: false, allowed: allowed::relu },
+    Way::new("fused", "fused", true, allowed::fused),
+    Way::new("fused_log", "fused, built-in log", false, allowed::fused_log),
+    Way::new("apart", "sigmoid, log", false, allowed::apart),
+    Way::new("textbook", "sigmoid, both logs", false, allowed::textbook),
+    Way::new("clamped", "sigmoid, clamped log", false, allowed::clamped),
+    Way::new("relu", "ReLU, log", false, allowed::relu),
 ];
+
+impl Way {
+    const fn new(
+        name: &'static str,
+        told: &'static str,
+        exhaustive: bool,
+        allowed: fn(&Input) -> [Allowed; 2],
+    ) -> Self {
+        Self { name, told, exhaustive, allowed }
+    }
+}
 
 /// The fields of what a way gives: loss and gradient.
 const FIELDS: [&str; 2] = ["loss", "dx"];
@@ -184,11 +180,10 @@ impl Failures {
             found.dead += gradient[usize::from(label)].zeros;
         }
         if way.name == "relu" {
-            let outputs =
-                census(context, "fn counted(x: T) -> T { return relu_plain(x); }\n", 1.0)?;
-            let outputs = halves(context, &outputs)?;
-            found.outside =
-                Some(outputs.iter().map(|half| half.zeros + half.ones + half.above).sum());
+            let counted = "fn counted(x: T) -> T { return relu_plain(x); }\n";
+            let outputs = halves(context, &census(context, counted, 1.0)?)?;
+            let outside = outputs.iter().map(|half| half.zeros + half.ones + half.above);
+            found.outside = Some(outside.sum());
         }
         Ok(found)
     }
@@ -198,21 +193,16 @@ impl Failures {
         let share = |name: &str, part: u64| {
             Figure::new(format!("{told}: {name}"), "%", percent(part, self.cases))
         };
-        let outside = self.outside.map(|outside| {
-            Figure::new(
-                format!("{told}: outputs outside (0, 1)"),
-                "%",
-                percent(outside, self.logits),
-            )
-        });
-        [
+        let mut figures = vec![
             share("losses not finite", self.loss),
             share("gradients not finite", self.gradient),
             share("wrong outputs, gradient 0", self.dead),
-        ]
-        .into_iter()
-        .chain(outside)
-        .collect()
+        ];
+        if let Some(outside) = self.outside {
+            let name = format!("{told}: outputs outside (0, 1)");
+            figures.push(Figure::new(name, "%", percent(outside, self.logits)));
+        }
+        figures
     }
 }
 
@@ -294,12 +284,13 @@ impl Errors {
     fn figures(&self, way: &Way) -> Vec<Figure> {
         let told = way.told;
         let of = |what: &str, worst: &Worst| {
-            let at = |at: At| format!("largest at {}", number(at.x));
+            let largest = |name: String, unit, At { value, x }| {
+                Figure::new(name, unit, value).noted(format!("largest at {}", number(x)))
+            };
             let name = |which: &str| format!("{told}: {what}, {which}");
             [
-                Figure::new(name("error"), "ULP", worst.ulps.value).noted(at(worst.ulps)),
-                Figure::new(name("absolute error"), "", worst.absolute.value)
-                    .noted(at(worst.absolute)),
+                largest(name("error"), "ULP", worst.ulps),
+                largest(name("absolute error"), "", worst.absolute),
                 Figure::new(name("no right digit"), "%", percent(worst.lost, worst.compared)),
             ]
         };
@@ -328,12 +319,8 @@ impl Pairs {
 
     fn step(&self, gpu: &Gpu, program: &Program) -> Result<Step> {
         let words = self.first.words / 4;
-        gpu.step(
-            program,
-            &[&self.loss, &self.gradient, &self.first, &self.label],
-            &[count(words)],
-            groups(words),
-        )
+        let buffers = [&self.loss, &self.gradient, &self.first, &self.label];
+        gpu.step(program, &buffers, &[count(words)], groups(words))
     }
 }
 

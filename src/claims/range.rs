@@ -133,37 +133,42 @@ fn ends(
 
 fn figures_of_sigmoid(ends: &Ends) -> Vec<Figure> {
     let Ends { path, all, zero_at, one_at } = ends;
-    let place = |name: String, at: Option<f64>| match at {
-        Some(at) => Figure::new(name, "", at),
-        None => Figure::none(name, "", "no finite x does"),
+    let place = |what: &str, at: Option<f64>| {
+        let name = format!("{path}: {what}");
+        match at {
+            Some(at) => Figure::new(name, "", at),
+            None => Figure::none(name, "", "no finite x does"),
+        }
     };
     let outside = all.above + all.negative + all.not_finite();
     vec![
-        place(format!("{path}: largest x that gives 0"), *zero_at),
-        place(format!("{path}: smallest x that gives 1"), *one_at),
-        Figure::new(
-            format!("{path}: inputs that give 0 or 1"),
-            "%",
-            percent(all.zeros + all.ones, all.inputs),
-        ),
-        Figure::new(format!("{path}: inputs that give what is not in [0, 1]"), "", count(outside))
-            .noted(format!("of {} finite inputs", all.inputs)),
+        place("largest x that gives 0", *zero_at),
+        place("smallest x that gives 1", *one_at),
+        ends.share("inputs that give 0 or 1", all.zeros + all.ones),
+        ends.count("inputs that give what is not in [0, 1]", outside),
     ]
 }
 
 fn figures_of_relu(ends: &Ends) -> Vec<Figure> {
     let Ends { path, all, .. } = ends;
+    let outside = all.negative + all.not_finite();
     vec![
         Figure::new(format!("{path}: smallest result"), "", all.lowest),
         Figure::new(format!("{path}: largest result"), "", all.highest),
-        Figure::new(format!("{path}: inputs that give 0"), "%", percent(all.zeros, all.inputs)),
-        Figure::new(
-            format!("{path}: inputs that give what is not in [0, infinity)"),
-            "",
-            count(all.negative + all.not_finite()),
-        )
-        .noted(format!("of {} finite inputs", all.inputs)),
+        ends.share("inputs that give 0", all.zeros),
+        ends.count("inputs that give what is not in [0, infinity)", outside),
     ]
+}
+
+impl Ends {
+    fn share(&self, what: &str, part: u64) -> Figure {
+        Figure::new(format!("{}: {what}", self.path), "%", percent(part, self.all.inputs))
+    }
+
+    fn count(&self, what: &str, inputs: u64) -> Figure {
+        Figure::new(format!("{}: {what}", self.path), "", count(inputs))
+            .noted(format!("of {} finite inputs", self.all.inputs))
+    }
 }
 
 fn conclusion(of_default: &[(Dtype, Ends)], sigmoid_is_within: bool, relu_holds: bool) -> String {

@@ -273,6 +273,19 @@ impl Figure {
         }
     }
 
+    /// A number with its interval, or why there is none.
+    pub fn or_none(
+        name: impl Into<String>,
+        unit: &str,
+        estimate: Option<Estimate>,
+        why: impl Into<String>,
+    ) -> Self {
+        match estimate {
+            Some(estimate) => Self::estimated(name, unit, estimate),
+            None => Self::none(name, unit, why),
+        }
+    }
+
     /// With a note, behind the one that is there.
     pub fn noted(self, note: impl Into<String>) -> Self {
         let note = note.into();

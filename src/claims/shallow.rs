@@ -5,7 +5,7 @@
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-use super::{Context, count, net, over_seeds};
+use super::{Context, as_f64, count, net, over_seeds};
 use crate::claims::report::{Axis, Figure, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence};
@@ -216,8 +216,7 @@ pub fn bars_and_stripes(side: u32) -> Vec<Vec<f32>> {
 
 /// The mean squared error of the mean picture: what is reached without a hidden unit.
 pub fn error_of_mean(pictures: &[Vec<f32>]) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "hundreds")]
-    let (count, pixels) = (pictures.len() as f64, pictures[0].len() as f64);
+    let [count, pixels] = [pictures.len(), pictures[0].len()].map(as_f64);
     let variance = |pixel: usize| {
         let mean = pictures.iter().map(|picture| f64::from(picture[pixel])).sum::<f64>() / count;
         mean * (1.0 - mean)
@@ -233,21 +232,23 @@ pub fn picks(seed: u64, examples: usize, pictures: usize) -> Vec<u32> {
     (0..examples).map(|_| random.random_range(0..most)).collect()
 }
 
+fn mean(errors: &[f32]) -> f64 {
+    errors.iter().map(|error| f64::from(*error)).sum::<f64>() / as_f64(errors.len())
+}
+
 /// The error that a training arrived at: the mean over its last tenth. NaN or infinite if that is.
 pub fn arrived_at(course: &[f32]) -> f64 {
     let tail = &course[course.len() - (course.len() / 10).max(1)..];
-    #[expect(clippy::cast_precision_loss, reason = "hundreds")]
-    let count = tail.len() as f64;
-    tail.iter().map(|error| f64::from(*error)).sum::<f64>() / count
+    mean(tail)
 }
 
 /// Steps until the mean error of the last ten is below a level; none if it never is.
 pub fn steps_to(course: &[f32], level: f64) -> Option<f64> {
     const WINDOW: usize = 10;
-    let mean = |errors: &[f32]| errors.iter().map(|error| f64::from(*error)).sum::<f64>() / 10.0;
-    #[expect(clippy::cast_precision_loss, reason = "thousands")]
-    let steps = |first: usize| (first + WINDOW) as f64;
-    course.windows(WINDOW).position(|errors| mean(errors) < level).map(steps)
+    course
+        .windows(WINDOW)
+        .position(|errors| mean(errors) < level)
+        .map(|first| as_f64(first + WINDOW))
 }
 
 /// A figure of [`steps_to`] over courses.
@@ -258,6 +259,14 @@ pub fn figure_of_steps(name: String, courses: &[Vec<f32>], level: f64) -> Figure
         Some(of_those) => Figure::estimated(name, "", of_those).noted(arrived),
         None => Figure::none(name, "", arrived),
     }
+}
+
+/// A figure of the errors that courses arrived at.
+pub fn figure_of_errors(name: String, courses: &[Vec<f32>], rate: &str) -> Figure {
+    let arrived: Vec<f64> = courses.iter().map(|course| arrived_at(course)).collect();
+    let failed = arrived.iter().filter(|error| !error.is_finite()).count();
+    Figure::estimated(name, "", over_seeds(&arrived).expect("seeds"))
+        .noted(format!("{rate}; {failed} of {} not finite", arrived.len()))
 }
 
 /// The rate whose trainings arrived at the smallest error, by the mean over the tuning seeds; a
@@ -276,19 +285,11 @@ pub fn best_rate(courses: &[Vec<f32>], rates: &[f32]) -> f32 {
 pub fn by_part(courses: &[Vec<f32>], parts: usize) -> Vec<(f64, Option<Estimate>)> {
     let steps = courses.iter().map(Vec::len).min().unwrap_or(0);
     let length = (steps / parts).max(1);
-    let mean = |course: &Vec<f32>, first: usize| {
-        #[expect(clippy::cast_precision_loss, reason = "thousands")]
-        let length_as_f64 = length as f64;
-        course[first..first + length].iter().map(|error| f64::from(*error)).sum::<f64>()
-            / length_as_f64
-    };
     (0..steps / length)
         .map(|part| {
             let first = part * length;
-            #[expect(clippy::cast_precision_loss, reason = "thousands")]
-            let middle = (first + length.div_ceil(2)) as f64;
-            let means: Vec<f64> = courses.iter().map(|course| mean(course, first)).collect();
-            (middle, over_seeds(&means))
+            let means = courses.iter().map(|course| mean(&course[first..first + length]));
+            (as_f64(first + length.div_ceil(2)), over_seeds(&means.collect::<Vec<_>>()))
         })
         .collect()
 }

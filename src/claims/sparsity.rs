@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::matmul::{self, Layout, Sizes};
 use super::net::{self, Design, Init, Net, Texts};
-use super::{Context, Experiment, Findings, Group, check, over_seeds};
+use super::{Context, Experiment, Findings, Group, as_f64, check, over_seeds};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Shape};
@@ -84,10 +84,7 @@ fn zeros_by_layer(
     context.gpu.store(&net.y[0], &seeds.iter().flat_map(draw).collect::<Vec<f32>>())?;
     context.gpu.run_sequence(&Sequence::new("zeros by layer", net.forward()?), 1)?;
     let share = |activations: &[f32]| {
-        #[expect(clippy::cast_precision_loss, reason = "a layer")]
-        let share =
-            activations.iter().filter(|y| **y == 0.0).count() as f64 / activations.len() as f64;
-        share
+        as_f64(activations.iter().filter(|y| **y == 0.0).count()) / as_f64(activations.len())
     };
     (1..=DEPTH)
         .map(|layer| {
@@ -333,9 +330,9 @@ fn findings(
     width: u32,
 ) -> Findings {
     // Of a seed, the mean of its layers, which are equally wide.
-    #[expect(clippy::cast_precision_loss, reason = "a few")]
-    let of_seed =
-        |seed: usize| zeros.iter().map(|of_layer| of_layer[seed]).sum::<f64>() / zeros.len() as f64;
+    let of_seed = |seed: usize| {
+        zeros.iter().map(|of_layer| of_layer[seed]).sum::<f64>() / as_f64(zeros.len())
+    };
     let all = over_seeds(&(0..zeros[0].len()).map(of_seed).collect::<Vec<_>>()).expect("seeds");
     // The share nearest to what ReLU made.
     let distance = |percent: u32| (f64::from(percent) / 100.0 - all.median).abs();
@@ -378,33 +375,21 @@ fn findings(
         let share = over_seeds(shares).expect("seeds").times(100.0);
         figures.push(Figure::estimated(format!("zeros in layer {layer} of {DEPTH}"), "%", share));
     }
-    for (name, Speeds { dense_ns, skipping: speeds }) in names.into_iter().zip(products) {
-        figures.push(Figure::estimated(format!("{name}, dense"), "us", dense_ns.times(1e-3)));
-        let bytes_of_w = 4.0 * f64::from(size) * f64::from(size);
-        figures.push(
-            Figure::estimated(
-                format!("{name}, dense: throughput"),
-                "GB/s",
-                dense_ns.rate_of(bytes_of_w),
-            )
-            .noted("W alone"),
-        );
-        for (percent, speed) in SPARSITIES.into_iter().zip(speeds) {
-            figures.push(Figure::estimated(
-                format!("{name}, {percent} % zeros: speed of skipping"),
-                "x dense",
-                *speed,
-            ));
+    for (name, Speeds { dense_ns, skipping }) in names.into_iter().zip(products) {
+        let mut figure = |figure: Figure| {
+            figures.push(Figure { name: format!("{name}{}", figure.name), ..figure });
+        };
+        figure(Figure::estimated(", dense", "us", dense_ns.times(1e-3)));
+        let throughput = dense_ns.rate_of(4.0 * f64::from(size) * f64::from(size));
+        figure(Figure::estimated(", dense: throughput", "GB/s", throughput).noted("W alone"));
+        for (percent, speed) in SPARSITIES.into_iter().zip(skipping) {
+            let told = format!(", {percent} % zeros: speed of skipping");
+            figure(Figure::estimated(told, "x dense", *speed));
         }
-        figures.push(match break_even(speeds) {
-            Some(percent) => {
-                Figure::new(format!("{name}: skipping is faster from"), "% zeros", percent.into())
-            }
-            None => Figure::none(
-                format!("{name}: skipping is faster from"),
-                "% zeros",
-                "at no share that was tried",
-            ),
+        let (told, unit) = (": skipping is faster from", "% zeros");
+        figure(match break_even(skipping) {
+            Some(percent) => Figure::new(told, unit, percent.into()),
+            None => Figure::none(told, unit, "at no share that was tried"),
         });
     }
     let mask = format!(

@@ -7,7 +7,7 @@ use rand_distr::StandardNormal;
 use super::{Cell, wgsl};
 use crate::claims::report::Figure;
 use crate::claims::shallow::Function;
-use crate::claims::{Context, Group, check, count};
+use crate::claims::{Context, Group, as_f64, check, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
 use crate::measure::stats::Estimate;
@@ -83,12 +83,8 @@ impl Tensors {
                 format!("{}/{}/{}", cell.name(), gate.name(), ["forward", "backward"][index]);
             let wgsl = [&glue, cells, cell.drivers()[index]].join("\n");
             let program = gpu.program(&path, &wgsl, &[], checks)?;
-            let step = gpu.step(
-                &program,
-                buffers,
-                &[count(words)],
-                [count(words.div_ceil(WORKGROUP)), 1, 1],
-            )?;
+            let workgroups = [count(words.div_ceil(WORKGROUP)), 1, 1];
+            let step = gpu.step(&program, buffers, &[count(words)], workgroups)?;
             Ok(Sequence::new(path, vec![step]))
         };
         let backward: [&Buffer; 6] = match cell {
@@ -131,14 +127,9 @@ impl Tensors {
                 expected.push(*value);
                 bounds.push(forward);
             }
-            actual.extend([
-                h[unit],
-                da[unit],
-                da[n + unit],
-                da[2 * n + unit],
-                da[3 * n + unit],
-                before_gradient[unit],
-            ]);
+            actual.push(h[unit]);
+            actual.extend([0, 1, 2, 3].map(|plane| da[plane * n + unit]));
+            actual.push(before_gradient[unit]);
             expected.extend([own_h].into_iter().chain(own_da).chain([own_before]));
             bounds.extend([forward].into_iter().chain([backward; 5]));
         }
@@ -194,23 +185,13 @@ impl Cost {
         {
             let cell = self.cell.name();
             for (gate, ns) in Function::BOTH.into_iter().zip(pass.ns) {
-                #[expect(clippy::cast_precision_loss, reason = "2^22 at most")]
-                let bytes_in_all = bytes * self.units as f64;
-                let rate = ns.rate_of(bytes_in_all);
-                figures.push(
-                    Figure::estimated(
-                        format!("{cell} {name}, {}: throughput", gate.name()),
-                        "GB/s",
-                        rate,
-                    )
-                    .noted(format!("{bytes} bytes a unit")),
-                );
+                let rate = ns.rate_of(bytes * as_f64(self.units));
+                let name = format!("{cell} {name}, {}: throughput", gate.name());
+                let note = format!("{bytes} bytes a unit");
+                figures.push(Figure::estimated(name, "GB/s", rate).noted(note));
             }
-            figures.push(Figure::estimated(
-                format!("{cell} {name}: time of sigmoid : ReLU"),
-                "x",
-                pass.ratio,
-            ));
+            let name = format!("{cell} {name}: time of sigmoid : ReLU");
+            figures.push(Figure::estimated(name, "x", pass.ratio));
         }
         figures
     }

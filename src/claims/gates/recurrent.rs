@@ -8,7 +8,7 @@ use rand_distr::StandardNormal;
 use super::{Cell, SCALES, STEPS, WIDTH, wgsl};
 use crate::claims::report::Figure;
 use crate::claims::shallow::Function;
-use crate::claims::{check, count, over_seeds, to_f32};
+use crate::claims::{as_f64, check, count, over_seeds, to_f32};
 use crate::error::Result;
 use crate::gpu::{Gpu, Sequence, ShaderChecks};
 use crate::measure::stats::Estimate;
@@ -61,9 +61,8 @@ impl Fate {
         let finite = |course: &Vec<f64>| {
             course.iter().copied().take_while(|size| size.is_finite()).fold(0.0, f64::max)
         };
-        #[expect(clippy::cast_precision_loss, reason = "a thousand steps")]
         let left = |course: &Vec<f64>| {
-            course.iter().position(|size| !size.is_finite()).map(|step| (step + 1) as f64)
+            course.iter().position(|size| !size.is_finite()).map(|step| as_f64(step + 1))
         };
         // What has left does not come back.
         let size_at = |course: &Vec<f64>, step: usize| {
@@ -121,8 +120,7 @@ pub(super) struct Nets {
 impl Nets {
     pub(super) fn new(seeds: &[u64], scales: &[f64], width: usize, steps: usize) -> Self {
         let (mut weights, mut drives) = (Vec::new(), Vec::new());
-        #[expect(clippy::cast_precision_loss, reason = "a few units")]
-        let root = (width as f64).sqrt();
+        let root = as_f64(width).sqrt();
         for seed in seeds {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
             let mut normal = |count: usize| -> Vec<f64> {

@@ -4,7 +4,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::{Design, Init, Net, Texts, Training, normal};
-use crate::claims::{check, matmul};
+use crate::claims::{as_f64, check, matmul};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Sequence};
 use crate::kernels::activation::{Activation, Direction, Pass};
@@ -105,8 +105,7 @@ impl Twin {
             z.max(0.0) - z * f64::from(*label) + (-z.abs()).exp().ln_1p()
         };
         let each: Vec<f64> = logits.iter().zip(labels).map(loss).collect();
-        #[expect(clippy::cast_precision_loss, reason = "a batch")]
-        let size = batch as f64;
+        let size = as_f64(batch);
         let losses = each.chunks_exact(batch).map(|net| net.iter().sum::<f64>() / size).collect();
         let slope = |(z, label): (&f64, &f32)| {
             (crate::kernels::reference::sigmoid(*z) - f64::from(*label)) / size

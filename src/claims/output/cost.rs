@@ -3,7 +3,7 @@
 use super::allowed::{self, Input};
 use super::{Pairs, groups, program};
 use crate::claims::report::Figure;
-use crate::claims::{Context, Group, count};
+use crate::claims::{Context, Group, as_f64, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
 use crate::kernels::activation::{Activation, Direction};
@@ -50,21 +50,13 @@ impl Cost {
 impl Cost {
     pub(super) fn figures(&self) -> Vec<Figure> {
         let n = self.elements;
-        #[expect(clippy::cast_precision_loss, reason = "2^24 at most")]
-        let elements = n as f64;
+        let elements = as_f64(n);
         let each = |name: &str, time: Estimate, bytes: f64| {
+            let (of_one, rate) = (time.times(1.0 / elements), time.rate_of(bytes * elements));
             [
-                Figure::estimated(
-                    format!("{name}: time"),
-                    "ns/element",
-                    time.times(1.0 / elements),
-                ),
-                Figure::estimated(
-                    format!("{name}: throughput"),
-                    "GB/s",
-                    time.rate_of(bytes * elements),
-                )
-                .noted(format!("{bytes} bytes an element, {n} elements")),
+                Figure::estimated(format!("{name}: time"), "ns/element", of_one),
+                Figure::estimated(format!("{name}: throughput"), "GB/s", rate)
+                    .noted(format!("{bytes} bytes an element, {n} elements")),
             ]
         };
         // Logit, label, loss, gradient; apart, y is written and read twice and dy once besides.
@@ -106,10 +98,7 @@ impl Layers {
         let normal = |role: Role| {
             let mut bytes = vec![0; 4 * elements];
             Inputs::normal(context.seed).fill(sigmoid, role, Dtype::F32, 0, &mut bytes);
-            bytes
-                .chunks_exact(4)
-                .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
-                .collect::<Vec<_>>()
+            bytemuck::pod_collect_to_vec::<u8, f32>(&bytes)
         };
         let logits: Vec<f32> = normal(Role::X).into_iter().map(|x| 2.0 * x).collect();
         let labels: Vec<f32> =
@@ -144,16 +133,12 @@ impl Layers {
             gpu.step(&program, &buffers[..bound], &[count(words)], groups(words))
         };
         let cross_entropy = program(gpu, "cross_entropy")?;
+        let middle = [loss, &self.dy, &self.y, label];
         Ok(Sequence::new(
             "sigmoid, cross-entropy and the gradient of sigmoid",
             vec![
                 kernel(Direction::Forward, [&self.y, first, first], 2)?,
-                gpu.step(
-                    &cross_entropy,
-                    &[loss, &self.dy, &self.y, label],
-                    &[count(words)],
-                    groups(words),
-                )?,
+                gpu.step(&cross_entropy, &middle, &[count(words)], groups(words))?,
                 kernel(Direction::Backward, [gradient, &self.y, &self.dy], 3)?,
             ],
         ))
@@ -175,10 +160,8 @@ impl Layers {
         let is_unwritten =
             |(loss, gradient): (&f32, &f32)| *loss == UNWRITTEN || *gradient == UNWRITTEN;
         if let Some(index) = loss.iter().zip(&gradient).position(is_unwritten) {
-            return Err(Error::Mismatch(format!(
-                "{}: element {index} was not computed",
-                sequence.path
-            )));
+            let path = &sequence.path;
+            return Err(Error::Mismatch(format!("{path}: element {index} was not computed")));
         }
         for index in 0..CHECKED.min(loss.len()) {
             let (x, label) = (self.logits[index], self.labels[index]);
