@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Dot, Line, LineChart, Look, Which};
+use super::chart::{Chart, Line, Look, Which};
 use super::html::{page, pictures_of, table_of};
 use super::section::{Picture, SECTIONS, Section};
 use crate::compare::{Comparison, Named, Other, Row, Source, Verdict};
@@ -126,55 +126,33 @@ fn combined(section: &Section, named: &[Named<'_>]) -> Vec<Picture> {
     pictures
 }
 
-/// A picture of one report as those that others join: a picture for each measured line, which then has the report's name and colour.
+/// A picture of one report as those that others join, with the report's colour: rows with its name,
+/// or a picture for each measured line, which then has its name.
 fn of_report(
     section: &Section,
     picture: Picture,
     file: &str,
     series: usize,
 ) -> Vec<(String, Chart)> {
-    let Picture { key, chart } = picture;
-    match chart {
-        Chart::Lines(chart) => {
-            let LineChart { title, x, y, lines, levels, .. } = chart;
-            // What a level of the time axis says is one report's; what one of a ratio says is everyone's.
-            let levels: Vec<_> = levels
-                .into_iter()
-                .filter(|level| level.axis == Which::Y && section.name == "ratios")
-                .collect();
-            let measured = lines.into_iter().filter(|line| line.look != Look::Computed);
-            let chart = |line: Line| {
-                let key = format!("{key}/{}", line.label);
-                let title = format!("{title}: {}", line.label);
-                let line = Line {
-                    label: file.to_owned(),
-                    series,
-                    look: Look::Measured,
-                    points: line.points,
-                };
-                let (x, y, levels) = (x.clone(), y.clone(), levels.clone());
-                (
-                    key,
-                    Chart::Lines(LineChart {
-                        title,
-                        x,
-                        y,
-                        lines: vec![line],
-                        levels,
-                        zones: Vec::new(),
-                    }),
-                )
-            };
-            measured.map(chart).collect()
+    let Picture { key, mut chart } = picture;
+    chart.zones.clear();
+    if chart.y.is_none() {
+        for row in &mut chart.lines {
+            row.series = series;
+            row.label = format!("{}{BETWEEN}{file}", row.label);
         }
-        Chart::Dots(mut chart) => {
-            for dot in &mut chart.rows {
-                dot.series = series;
-                dot.label = format!("{}{BETWEEN}{file}", dot.label);
-            }
-            vec![(key, Chart::Dots(chart))]
-        }
+        return vec![(key, chart)];
     }
+    // A time is one report's level; a ratio is everyone's.
+    chart.levels.retain(|level| level.axis == Which::Y && section.name == "ratios");
+    let lines = std::mem::take(&mut chart.lines).into_iter();
+    let of_line = |line: Line| {
+        let key = format!("{key}/{}", line.label);
+        let title = format!("{}: {}", chart.title, line.label);
+        let line = Line { label: file.to_owned(), series, look: Look::Measured, ..line };
+        (key, Chart { title, lines: vec![line], ..chart.clone() })
+    };
+    lines.filter(|line| line.look != Look::Computed).map(of_line).collect()
 }
 
 /// What stands between the name of a row and that of its report.
@@ -182,17 +160,13 @@ const BETWEEN: &str = ", ";
 
 /// Adds what another report has to a picture; rows of the same name stand together.
 fn join(known: &mut Chart, more: Chart) {
-    match (known, more) {
-        (Chart::Lines(known), Chart::Lines(more)) => known.lines.extend(more.lines),
-        (Chart::Dots(known), Chart::Dots(more)) => {
-            let name = |dot: &Dot| dot.label.split(BETWEEN).next().unwrap_or_default().to_owned();
-            for dot in more.rows {
-                let last = known.rows.iter().rposition(|other| name(other) == name(&dot));
-                known.rows.insert(last.map_or(known.rows.len(), |last| last + 1), dot);
-            }
-        }
-        (Chart::Lines(_), Chart::Dots(_)) | (Chart::Dots(_), Chart::Lines(_)) => {
-            unreachable!("a section draws a key in one way")
-        }
+    if known.y.is_some() {
+        known.lines.extend(more.lines);
+        return;
+    }
+    let name = |row: &Line| row.label.split(BETWEEN).next().unwrap_or_default().to_owned();
+    for row in more.lines {
+        let last = known.lines.iter().rposition(|other| name(other) == name(&row));
+        known.lines.insert(last.map_or(known.lines.len(), |last| last + 1), row);
     }
 }
