@@ -1,39 +1,72 @@
-//! Writes down which program this is, for reports: see src/provenance.rs.
+//! Tells the program which sources and compiler it comes from: see src/report/provenance.rs.
+//!
+//! No kept crate does this right. vergen-gitcl misses commits in linked work trees and on packed
+//! branches, calls an edited README dirty, and takes the commit of whatever repository a package
+//! lies in; built and shadow-rs do not watch git at all. Each brings ten to twenty crates.
 
-#[path = "build/provenance.rs"]
-mod provenance;
-
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
+/// What goes into the program.
+const SOURCES: &str = "src shaders benches build.rs Cargo.toml Cargo.lock";
+
 fn main() {
-    let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
-    let variable = |name: &str| env::var(name).expect("cargo sets it");
-    let revision = provenance::Revision::of(&package);
-    let rustc = Command::new(variable("RUSTC"))
-        .arg("--version")
-        .output()
-        .expect("rustc was there a moment ago");
-    let lock = fs::read_to_string(package.join("Cargo.lock")).unwrap_or_default();
+    let cargo = |name: &str| env::var(name).expect("cargo sets it");
+    let rustc = Command::new(cargo("RUSTC")).arg("--version").output().expect("rustc starts");
+    let lock = fs::read_to_string("Cargo.lock").unwrap_or_default();
+    let mut wgpu = lock.lines().skip_while(|line| *line != "name = \"wgpu\"");
+    let wgpu = wgpu.nth(1).and_then(|line| line.split('"').nth(1));
+    let (commit, dirty) = revision().unzip();
     let found = [
-        (
-            "GIT_REVISION",
-            revision.as_ref().map_or_else(String::new, |revision| revision.commit.clone()),
-        ),
-        (
-            "GIT_DIRTY",
-            revision.as_ref().map_or_else(String::new, |revision| revision.dirty.to_string()),
-        ),
-        ("TARGET", variable("TARGET")),
-        ("OPT_LEVEL", variable("OPT_LEVEL")),
+        ("GIT_REVISION", commit.unwrap_or_default()),
+        ("GIT_DIRTY", dirty.map(|dirty| dirty.to_string()).unwrap_or_default()),
+        ("TARGET", cargo("TARGET")),
+        ("OPT_LEVEL", cargo("OPT_LEVEL")),
         ("RUSTC", String::from_utf8_lossy(&rustc.stdout).trim().to_owned()),
-        ("WGPU_VERSION", provenance::locked_version(&lock, "wgpu").unwrap_or_default().to_owned()),
+        ("WGPU_VERSION", wgpu.unwrap_or_default().to_owned()),
     ];
     for (name, value) in found {
         println!("cargo:rustc-env=ACTBENCH_{name}={value}");
     }
-    for path in provenance::watched(&package) {
-        println!("cargo:rerun-if-changed={}", path.display());
+    // A work tree's own log grows with every commit, checkout and reset. Where there is none, its
+    // references change.
+    let in_git = |names: &str| git(&format!("rev-parse {names}")).unwrap_or_default();
+    let mut watched = in_git("--git-path logs/HEAD");
+    if !Path::new(&watched).exists() {
+        watched = in_git("--git-path HEAD --git-path refs --git-path packed-refs");
     }
+    let watched = watched.lines().chain(SOURCES.split(' ')).chain([".cargo_vcs_info.json"]);
+    // Cargo would build every time for a file that does not exist.
+    for path in watched.filter(|path| Path::new(path).exists()) {
+        println!("cargo:rerun-if-changed={path}");
+    }
+}
+
+/// The commit, and whether what goes into the program differs from it. None without git.
+fn revision() -> Option<(String, bool)> {
+    // What `cargo package` wrote down.
+    if let Ok(text) = fs::read_to_string(".cargo_vcs_info.json") {
+        let commit = text.split('"').skip_while(|word| *word != "sha1").nth(2)?;
+        return Some((commit.to_owned(), text.contains("\"dirty\": true")));
+    }
+    // Unpacked inside somebody else's repository, the folder is below its top or not tracked by it.
+    if git("ls-files --full-name Cargo.toml")? != "Cargo.toml" {
+        return None;
+    }
+    let dirty = !git(&format!("status --porcelain -- {SOURCES}"))?.is_empty();
+    Some((git("rev-parse --verify HEAD")?, dirty))
+}
+
+fn git(arguments: &str) -> Option<String> {
+    // `status` would rewrite the index. A hook that builds has the variables set for its own ends.
+    let output = Command::new("git")
+        .arg("--no-optional-locks")
+        .args(arguments.split(' '))
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_INDEX_FILE")
+        .env_remove("GIT_WORK_TREE")
+        .output();
+    let output = output.ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim_end().to_owned())
 }

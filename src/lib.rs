@@ -15,7 +15,6 @@
 
 pub mod claims;
 pub mod compare;
-pub mod doctor;
 pub mod error;
 pub mod gpu;
 pub mod kernels;

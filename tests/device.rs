@@ -1,5 +1,5 @@
-//! What the device layer promises: a lost device is an error and no hang, timing returns one time a pass, and a tensor that fits nowhere
-//! is refused. No test asserts how long anything takes.
+//! What the device layer promises: a lost device is an error and no hang, timing returns one time a
+//! pass, and a tensor that fits nowhere is refused. No test asserts how long anything takes.
 
 mod common;
 
@@ -8,14 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use actbench::error::{Error, Exit, Result};
-use actbench::gpu::{
-    Choice, Gpu, Layout, Reject, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload,
-};
+use actbench::gpu::{Choice, Gpu, Layout, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload};
 use actbench::kernels::activation::{Activation, Direction};
 use actbench::kernels::dtype::Dtype;
 use actbench::kernels::inputs::Inputs;
 use actbench::kernels::kernel::Kernel;
-use actbench::measure::{self, Plan};
+use actbench::measure::{self, Plan, Time};
 use actbench::validate::Trial;
 use common::gpu;
 
@@ -198,13 +196,9 @@ fn validation_ends_when_the_device_is_lost() {
     fails_on_a_lost_device(|gpu, _, _| Trial::new(gpu, relu(), Inputs::normal(1), 5000).run(gpu));
 }
 
-/// Times so many passes, the same workload in each, and expects a time for each: a number above 0, or why there is none.
-fn times(
-    gpu: &Gpu,
-    workload: &Workload,
-    passes: usize,
-    dispatches: u32,
-) -> Vec<std::result::Result<f64, Reject>> {
+/// Times so many passes, the same workload in each, and expects a time for each: a number above 0,
+/// or why there is none.
+fn times(gpu: &Gpu, workload: &Workload, passes: usize, dispatches: u32) -> Vec<Time> {
     let times = gpu.time(&vec![(workload, dispatches); passes]).expect("the device works");
     assert_eq!(times.len(), passes);
     for time in times.iter().flatten() {

@@ -1,6 +1,6 @@
-// Conversions between f16 and f32 as they stand in f16.wgsl, over tensors of bits.
+// Conversions between f16 and f32 as in dtypes/f16.wgsl, over tensors of bits.
 
-// f32 from the f16 in the low half of each element; by turns through the lower and the upper half of the pair.
+// f32 from the f16 in the low half of each element, taken by turns as lower and upper half of a pair.
 fn unpacked(x: T) -> T {
     return bitcast<T>(vec4<f32>(
         unpack2x16float(x.x).x,
@@ -10,7 +10,7 @@ fn unpacked(x: T) -> T {
     ));
 }
 
-// Two neighbours, lower half first, in the place of the first of them.
+// Two neighbours, the first in the lower half, at the place of the first.
 fn packed(x: T) -> T {
     let values = bitcast<vec4<f32>>(x);
     return T(pack2x16float(values.xy), 0u, pack2x16float(values.zw), 0u);

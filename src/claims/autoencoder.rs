@@ -1,15 +1,13 @@
-//! A shallow autoencoder: where there is no depth for gradients to vanish in, sigmoid is said to work reasonably. The same net with either as its hidden
-//! layer is trained by plain SGD on bars and stripes.
+//! A shallow autoencoder: where there is no depth for gradients to vanish in, sigmoid is said to
+//! work reasonably. The same net with either as its hidden layer is trained by plain SGD on bars
+//! and stripes.
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
-use rand_distr::StandardNormal;
-
+use super::net::normal;
 use super::shallow::{
-    self, Function, Sizes, TUNING_SEEDS, arrived_at, bars_and_stripes, best_rate, error_of_mean,
-    figure_of_steps, picks,
+    self, Function, Sizes, TUNING_SEEDS, Training, arrived_at, bars_and_stripes, best_rate,
+    error_of_mean, figure_of_steps,
 };
-use super::{Context, Experiment, Findings, check, over_seeds, to_f32, told_over_seeds, told_rate};
+use super::{Context, Experiment, Findings, check, over_seeds, told_over_seeds, told_rate};
 use crate::claims::report::{Figure, Outcome};
 use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks};
@@ -39,7 +37,8 @@ fn weight_count(sizes: Sizes) -> usize {
     2 * sizes.visible * sizes.hidden + sizes.hidden + sizes.visible
 }
 
-/// The standard deviation of weights into a layer of a function: Glorot and Bengio's for sigmoid, He's for ReLU.
+/// The standard deviation of weights into a layer of a function: Glorot and Bengio's for sigmoid,
+/// He's for ReLU.
 fn deviation(function: Function, sizes: Sizes) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "tens of units")]
     let [visible, hidden] = [sizes.visible as f64, sizes.hidden as f64];
@@ -67,16 +66,14 @@ fn run(context: &Context<'_>) -> Result<Findings> {
             seeds.len()
         ));
         check(context.gpu, hidden, &wgsl(hidden, CHECKED), ShaderChecks::Trusted)?;
-        let train = |seeds: &[u64], rates: &[f32]| {
-            let training = Training::new(hidden, SIZES, &pictures, seeds, rates, steps);
-            let (errors, _) =
-                training.run(context.gpu, &wgsl(hidden, SIZES), ShaderChecks::Trusted)?;
-            Ok::<_, crate::error::Error>(
-                errors.chunks_exact(steps).map(<[f32]>::to_vec).collect::<Vec<_>>(),
-            )
+        let courses = |seeds: &[u64], rates: &[f32]| -> Result<Vec<Vec<f32>>> {
+            let training = training(hidden, SIZES, &pictures, seeds, rates, steps);
+            let text = wgsl(hidden, SIZES);
+            let (errors, _) = train(&training, context.gpu, &text, ShaderChecks::Trusted)?;
+            Ok(errors.chunks_exact(steps).map(<[f32]>::to_vec).collect())
         };
-        let rate = best_rate(&train(&tuning, &RATES)?, &RATES);
-        trained.push(Trained { hidden, rate, courses: train(&seeds, &[rate])? });
+        let rate = best_rate(&courses(&tuning, &RATES)?, &RATES);
+        trained.push(Trained { hidden, rate, courses: courses(&seeds, &[rate])? });
     }
     let [sigmoid, relu] = [&trained[0], &trained[1]];
     let is_reasonable = |error: f64| error < REASONABLE * baseline;
@@ -150,7 +147,8 @@ impl Trained {
         (format!("hidden layer of {}", self.hidden.name()), &self.courses)
     }
 
-    /// By seed, this error over the other's. That of a net that diverged is infinite, and where both did, neither is better.
+    /// By seed, this error over the other's. That of a net that diverged is infinite, and where
+    /// both did, neither is better.
     fn over(&self, other: &Self) -> Vec<f64> {
         let error = |arrived: f64| if arrived.is_nan() { f64::INFINITY } else { arrived };
         let ratio = |(own, other): (f64, f64)| if own == other { 1.0 } else { own / other };
@@ -181,132 +179,82 @@ impl Trained {
     }
 }
 
-/// Nets to be trained: of each seed one of each rate.
-struct Training {
+/// Nets to be trained.
+fn training(
     hidden: Function,
     sizes: Sizes,
+    pictures: &[Vec<f32>],
+    seeds: &[u64],
+    rates: &[f32],
     steps: usize,
-    seeds: usize,
-    rates: Vec<f32>,
-    /// By net.
-    weights: Vec<f32>,
-    patterns: Vec<f32>,
-    picks: Vec<u32>,
+) -> Training {
+    Training::new((hidden, sizes), pictures, seeds, rates, steps, |random| {
+        let matrix = sizes.visible * sizes.hidden;
+        let mut of_net = normal(random, matrix, deviation(hidden, sizes));
+        of_net.extend(normal(random, matrix, deviation(Function::Sigmoid, sizes)));
+        of_net.resize(weight_count(sizes), 0.0);
+        of_net
+    })
 }
 
-impl Training {
-    fn new(
-        hidden: Function,
-        sizes: Sizes,
-        pictures: &[Vec<f32>],
-        seeds: &[u64],
-        rates: &[f32],
-        steps: usize,
-    ) -> Self {
-        let mut weights = Vec::new();
-        for seed in seeds {
-            let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
-            let mut normal = |deviation: f64| -> Vec<f32> {
-                let weight = || deviation * random.sample::<f64, _>(StandardNormal);
-                std::iter::repeat_with(weight)
-                    .take(sizes.visible * sizes.hidden)
-                    .map(to_f32)
-                    .collect()
-            };
-            let mut of_net = normal(deviation(hidden, sizes));
-            of_net.extend(normal(deviation(Function::Sigmoid, sizes)));
-            of_net.resize(weight_count(sizes), 0.0);
-            weights.extend(of_net.repeat(rates.len()));
-        }
-        Self {
-            hidden,
-            sizes,
-            steps,
-            seeds: seeds.len(),
-            rates: rates.to_vec(),
-            weights,
-            patterns: pictures.concat(),
-            picks: seeds
-                .iter()
-                .flat_map(|seed| picks(*seed, steps * sizes.batch, pictures.len()))
-                .collect(),
-        }
-    }
+/// Trains all nets on the device: errors by net and step, and the weights at the end.
+fn train(
+    training: &Training,
+    gpu: &Gpu,
+    wgsl: &str,
+    checks: ShaderChecks,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let path = format!("autoencoder/{}", training.function.name());
+    let program = gpu.program(&path, wgsl, &[], checks)?;
+    let (errors, weights) = training.run(gpu, &program, 1, &[])?;
+    Ok((gpu.load(&errors)?, weights))
+}
 
-    fn nets(&self) -> usize {
-        self.seeds * self.rates.len()
-    }
-
-    /// Trains all nets on the device: errors by net and step, and the weights at the end.
-    fn run(&self, gpu: &Gpu, wgsl: &str, checks: ShaderChecks) -> Result<(Vec<f32>, Vec<f32>)> {
-        let path = format!("autoencoder/{}", self.hidden.name());
-        let program = gpu.program(&path, wgsl, &[], checks)?;
-        let weights = gpu.buffer_of("weights", &self.weights)?;
-        let errors = gpu.buffer("errors", self.nets() * self.steps)?;
-        let rates = gpu.buffer_of("rates", &self.rates.repeat(self.seeds))?;
-        let (patterns, picks) =
-            (gpu.buffer_of("patterns", &self.patterns)?, gpu.buffer_of("picks", &self.picks)?);
-        let buffers = [&weights, &errors, &rates, &patterns, &picks];
-        shallow::train(gpu, &program, &buffers, self.steps, [self.nets(), self.rates.len()])?;
-        Ok((gpu.load(&errors)?, gpu.load(&weights)?))
-    }
-
-    /// The same in f64.
-    fn run_in_f64(&self) -> (Vec<f64>, Vec<f64>) {
-        let Sizes { visible, hidden, batch } = self.sizes;
-        let matrix = visible * hidden;
-        let (mut errors, mut all_weights) = (Vec::new(), Vec::new());
-        for net in 0..self.nets() {
-            let of_net =
-                &self.weights[net * weight_count(self.sizes)..][..weight_count(self.sizes)];
-            let mut w: Vec<f64> = of_net.iter().map(|weight| f64::from(*weight)).collect();
-            let rate = f64::from(self.rates[net % self.rates.len()]);
-            for step in 0..self.steps {
-                let mut gradient = vec![0.0; w.len()];
-                let mut squares = 0.0;
-                for example in 0..batch {
-                    let picked = self.picks
-                        [(net / self.rates.len() * self.steps + step) * batch + example]
-                        as usize;
-                    let x: Vec<f64> = self.patterns[picked * visible..][..visible]
-                        .iter()
-                        .map(|x| f64::from(*x))
-                        .collect();
-                    let into = |unit: usize| {
-                        (0..visible).map(|v| x[v] * w[v * hidden + unit]).sum::<f64>()
-                    };
-                    let h: Vec<f64> = (0..hidden)
-                        .map(|unit| self.hidden.forward(w[2 * matrix + unit] + into(unit)))
-                        .collect();
-                    let out = |v: usize| {
-                        (0..hidden).map(|unit| h[unit] * w[matrix + v * hidden + unit]).sum::<f64>()
-                    };
-                    let dy: Vec<f64> = (0..visible)
-                        .map(|v| reference::sigmoid(w[2 * matrix + hidden + v] + out(v)) - x[v])
-                        .collect();
-                    squares += dy.iter().map(|difference| difference * difference).sum::<f64>();
-                    for unit in 0..hidden {
-                        let back = (0..visible)
-                            .map(|v| dy[v] * w[matrix + v * hidden + unit])
-                            .sum::<f64>();
-                        let dh = self.hidden.backward(h[unit], back);
-                        gradient[2 * matrix + unit] += dh;
-                        for v in 0..visible {
-                            gradient[v * hidden + unit] += x[v] * dh;
-                            gradient[matrix + v * hidden + unit] += dy[v] * h[unit];
-                        }
+/// The same in f64.
+fn train_in_f64(training: &Training) -> (Vec<f64>, Vec<f64>) {
+    let Sizes { visible, hidden, batch } = training.sizes;
+    let function = training.function;
+    let matrix = visible * hidden;
+    let (mut errors, mut all_weights) = (Vec::new(), Vec::new());
+    for net in 0..training.models() {
+        let (rate, mut w) = training.start(net);
+        for step in 0..training.steps {
+            let mut gradient = vec![0.0; w.len()];
+            let mut squares = 0.0;
+            for example in 0..batch {
+                let x = training.example(net, step, example);
+                let into =
+                    |unit: usize| (0..visible).map(|v| x[v] * w[v * hidden + unit]).sum::<f64>();
+                let h: Vec<f64> = (0..hidden)
+                    .map(|unit| function.forward(w[2 * matrix + unit] + into(unit)))
+                    .collect();
+                let out = |v: usize| {
+                    (0..hidden).map(|unit| h[unit] * w[matrix + v * hidden + unit]).sum::<f64>()
+                };
+                let dy: Vec<f64> = (0..visible)
+                    .map(|v| reference::sigmoid(w[2 * matrix + hidden + v] + out(v)) - x[v])
+                    .collect();
+                squares += dy.iter().map(|difference| difference * difference).sum::<f64>();
+                for unit in 0..hidden {
+                    let back =
+                        (0..visible).map(|v| dy[v] * w[matrix + v * hidden + unit]).sum::<f64>();
+                    let dh = function.backward(h[unit], back);
+                    gradient[2 * matrix + unit] += dh;
+                    for v in 0..visible {
+                        gradient[v * hidden + unit] += x[v] * dh;
+                        gradient[matrix + v * hidden + unit] += dy[v] * h[unit];
                     }
-                    (0..visible).for_each(|v| gradient[2 * matrix + hidden + v] += dy[v]);
                 }
-                #[expect(clippy::cast_precision_loss, reason = "tens")]
-                let (batch, pixels) = (batch as f64, (batch * visible) as f64);
-                errors.push(squares / pixels);
-                w.iter_mut().zip(&gradient).for_each(|(w, gradient)| *w -= rate / batch * gradient);
+                (0..visible).for_each(|v| gradient[2 * matrix + hidden + v] += dy[v]);
             }
-            all_weights.extend(w);
+            #[expect(clippy::cast_precision_loss, reason = "tens")]
+            let (batch, pixels) = (batch as f64, (batch * visible) as f64);
+            errors.push(squares / pixels);
+            w.iter_mut().zip(&gradient).for_each(|(w, gradient)| *w -= rate / batch * gradient);
         }
-        (errors, all_weights)
+        all_weights.extend(w);
     }
+    (errors, all_weights)
 }
 
 /// More work than a workgroup has lanes, and no multiple of them.
@@ -314,9 +262,9 @@ const CHECKED: Sizes = Sizes { visible: 16, hidden: 12, batch: 17 };
 
 /// Compares a few steps of a few small nets with f64.
 fn check(gpu: &Gpu, hidden: Function, wgsl: &str, checks: ShaderChecks) -> Result<()> {
-    let training = Training::new(hidden, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.125, 0.5], 5);
-    let (errors, weights) = training.run(gpu, wgsl, checks)?;
-    let (expected_errors, expected_weights) = training.run_in_f64();
+    let training = training(hidden, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.125, 0.5], 5);
+    let (errors, weights) = train(&training, gpu, wgsl, checks)?;
+    let (expected_errors, expected_weights) = train_in_f64(&training);
     let what = |of: &str| format!("{of} of autoencoders with a hidden layer of {}", hidden.name());
     // Sums of a few dozen terms of size 1 in each of five steps.
     check::within(&what("errors"), &errors, &expected_errors, |_| 2e-5)?;
@@ -337,7 +285,8 @@ mod tests {
 
     #[test]
     fn gradients_are_slopes_of_the_loss() {
-        // One step with a small rate moves each weight by the slope of the mean cross-entropy in it.
+        // One step with a small rate moves each weight by the slope of the mean cross-entropy in
+        // it.
         let loss = |training: &Training, w: &[f64]| {
             let Sizes { visible, hidden, batch } = training.sizes;
             let matrix = visible * hidden;
@@ -351,7 +300,7 @@ mod tests {
                 let h: Vec<f64> = (0..hidden)
                     .map(|unit| {
                         let sum = (0..visible).map(|v| x[v] * w[v * hidden + unit]).sum::<f64>();
-                        training.hidden.forward(w[2 * matrix + unit] + sum)
+                        training.function.forward(w[2 * matrix + unit] + sum)
                     })
                     .collect();
                 for v in 0..visible {
@@ -368,14 +317,13 @@ mod tests {
         };
         for hidden in Function::BOTH {
             let rate = 0.5;
-            let mut training =
-                Training::new(hidden, CHECKED, &bars_and_stripes(4), &[3], &[rate], 1);
+            let mut training = training(hidden, CHECKED, &bars_and_stripes(4), &[3], &[rate], 1);
             // Biases that keep ReLU's input from being 0, where it has no slope.
             let biases = 2 * CHECKED.visible * CHECKED.hidden;
             training.weights[biases..].fill(0.1);
             let before: Vec<f64> =
                 training.weights.iter().map(|weight| f64::from(*weight)).collect();
-            let (_, after) = training.run_in_f64();
+            let (_, after) = train_in_f64(&training);
             for index in (0..before.len()).step_by(7) {
                 let moved = |by: f64| {
                     let mut w = before.clone();
@@ -452,25 +400,20 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_bits_in_one_dispatch_or_in_several() {
         let gpu = gpu();
-        let train = |steps: usize| {
-            let training = Training::new(
-                Function::Relu,
-                CHECKED,
-                &bars_and_stripes(4),
-                &[3, 4],
-                &[0.25],
-                steps,
-            );
-            let (errors, _) = training
-                .run(&gpu, &wgsl(Function::Relu, CHECKED), ShaderChecks::Trusted)
-                .expect("it runs");
+        let bits = |steps: usize| {
+            let training =
+                training(Function::Relu, CHECKED, &bars_and_stripes(4), &[3, 4], &[0.25], steps);
+            let text = wgsl(Function::Relu, CHECKED);
+            let (errors, _) =
+                train(&training, &gpu, &text, ShaderChecks::Trusted).expect("it runs");
             errors.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         let steps = shallow::STEPS_AT_ONCE + 30;
-        let twice = train(steps);
-        assert_eq!(twice, train(steps));
-        // Trained for less, it is the same up to there: the order of examples is that of the seed alone.
-        let less = train(50);
+        let twice = bits(steps);
+        assert_eq!(twice, bits(steps));
+        // Trained for less, it is the same up to there: the order of examples is that of the seed
+        // alone.
+        let less = bits(50);
         assert_eq!(twice[..50], less[..50]);
     }
 

@@ -1,15 +1,15 @@
-//! A restricted Boltzmann machine: its units are on with a probability, which sigmoid gives. Trained by one step of contrastive divergence on bars and
-//! stripes; and what becomes of it when ReLU takes that place.
+//! A restricted Boltzmann machine: its units are on with a probability, which sigmoid gives.
+//! Trained by one step of contrastive divergence on bars and stripes; and what becomes of it when
+//! ReLU takes that place.
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_distr::StandardNormal;
 
 use super::random::{self, random, uniform_of};
 use super::range::percent;
 use super::shallow::{
-    self, Function, Sizes, TUNING_SEEDS, arrived_at, bars_and_stripes, best_rate, error_of_mean,
-    figure_of_steps, picks,
+    self, Function, Sizes, TUNING_SEEDS, Training, arrived_at, bars_and_stripes, best_rate,
+    error_of_mean, figure_of_steps,
 };
 use super::{
     Context, Experiment, Findings, check, count, over_seeds, over_seeds_of_merit, told_over_seeds,
@@ -39,7 +39,8 @@ const RATES: [f32; 7] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
 /// It works if its error ends below so much of that of the mean picture ...
 const WORKS: f64 = 0.5;
 
-/// ... and if, in the last tenth of its steps, no more than this share of what it takes for probabilities is above 1 or no number.
+/// ... and if, in the last tenth of its steps, no more than this share of what it takes for
+/// probabilities is above 1 or no number.
 const NO_PROBABILITIES: f64 = 0.01;
 
 /// Weights and biases of a machine.
@@ -79,19 +80,16 @@ fn run(context: &Context<'_>) -> Result<Findings> {
             seeds.len()
         ));
         check(context.gpu, unit, &wgsl(unit, CHECKED), ShaderChecks::Trusted)?;
-        let train = |seeds: &[u64], rates: &[f32]| {
-            Training::new(unit, SIZES, &pictures, seeds, rates, steps).run(
-                context.gpu,
-                &wgsl(unit, SIZES),
-                ShaderChecks::Trusted,
-            )
+        let run = |seeds: &[u64], rates: &[f32]| {
+            let training = training(unit, SIZES, &pictures, seeds, rates, steps);
+            train(&training, context.gpu, &wgsl(unit, SIZES), ShaderChecks::Trusted)
         };
-        let tried = train(&tuning, &RATES)?;
+        let tried = run(&tuning, &RATES)?;
         let rate = match unit {
             Function::Sigmoid => likeliest_rate(&tried.weights, &pictures),
             Function::Relu => best_rate(&tried.errors, &RATES),
         };
-        trained.push(Trained { unit, rate, run: train(&seeds, &[rate])? });
+        trained.push(Trained { unit, rate, run: run(&seeds, &[rate])? });
     }
     let [sigmoid, relu] = [&trained[0], &trained[1]];
     (context.progress)("the likelihood of all pictures");
@@ -281,8 +279,9 @@ fn likeliest_rate(machines: &[Vec<f32>], pictures: &[Vec<f32>]) -> f32 {
     finite.max_by(|a, b| of_rate(*a).total_cmp(&of_rate(*b))).map_or(RATES[0], |rate| RATES[rate])
 }
 
-/// The mean log-likelihood of pictures, exactly: a picture's unnormalised probability is exp(c v) times the product of 1 + exp(b + v W) over hidden
-/// units, and the sum of it is taken over every picture there is.
+/// The mean log-likelihood of pictures, exactly: a picture's unnormalised probability is exp(c v)
+/// times the product of 1 + exp(b + v W) over hidden units, and the sum of it is taken over every
+/// picture there is.
 fn mean_log_likelihood(sizes: Sizes, weights: &[f32], pictures: &[Vec<f32>]) -> f64 {
     let Sizes { visible, hidden, .. } = sizes;
     let w: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
@@ -305,202 +304,146 @@ fn mean_log_likelihood(sizes: Sizes, weights: &[f32], pictures: &[Vec<f32>]) -> 
     pictures.iter().map(|picture| log_of(&|v| picture[v] == 1.0) - log_of_sum).sum::<f64>() / count
 }
 
-/// Machines to be trained: of each seed one of each rate.
-struct Training {
+/// Machines to be trained.
+fn training(
     unit: Function,
     sizes: Sizes,
+    pictures: &[Vec<f32>],
+    seeds: &[u64],
+    rates: &[f32],
     steps: usize,
-    rates: Vec<f32>,
-    seeds: Vec<u64>,
-    /// By machine.
-    weights: Vec<f32>,
-    patterns: Vec<f32>,
-    picks: Vec<u32>,
+) -> Training {
+    Training::new((unit, sizes), pictures, seeds, rates, steps, |random| {
+        // Hinton's practical guide (2010), section 8: normal, 0.01.
+        let weight = || 0.01 * random.sample::<f32, _>(StandardNormal);
+        let mut of_machine: Vec<f32> =
+            std::iter::repeat_with(weight).take(sizes.visible * sizes.hidden).collect();
+        of_machine.resize(weight_count(sizes), bias(unit));
+        of_machine
+    })
 }
 
 /// Words of what a step found, as in the shader.
 const FOUND_WORDS: usize = 4;
 
-impl Training {
-    fn new(
-        unit: Function,
-        sizes: Sizes,
-        pictures: &[Vec<f32>],
-        seeds: &[u64],
-        rates: &[f32],
-        steps: usize,
-    ) -> Self {
-        let mut weights = Vec::new();
-        for seed in seeds {
-            let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
-            // Hinton's practical guide (2010), section 8: normal, 0.01.
-            let weight = || 0.01 * random.sample::<f32, _>(StandardNormal);
-            let mut of_machine: Vec<f32> =
-                std::iter::repeat_with(weight).take(sizes.visible * sizes.hidden).collect();
-            of_machine.resize(weight_count(sizes), bias(unit));
-            weights.extend(of_machine.repeat(rates.len()));
-        }
-        Self {
-            unit,
-            sizes,
-            steps,
-            rates: rates.to_vec(),
-            seeds: seeds.to_vec(),
-            weights,
-            patterns: pictures.concat(),
-            picks: seeds
-                .iter()
-                .flat_map(|seed| picks(*seed, steps * sizes.batch, pictures.len()))
-                .collect(),
-        }
-    }
+/// The key of a seed's random numbers.
+fn key(seed: u64) -> [u32; 2] {
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+    let halves = [seed as u32, (seed >> 32) as u32];
+    halves
+}
 
-    fn machines(&self) -> usize {
-        self.seeds.len() * self.rates.len()
-    }
+/// Trains all machines on the device.
+fn train(training: &Training, gpu: &Gpu, wgsl: &str, checks: ShaderChecks) -> Result<Run> {
+    let path = format!("boltzmann/{}", training.function.name());
+    let program = gpu.program(&path, wgsl, &[], checks)?;
+    let keys: Vec<u32> = training.seeds.iter().flat_map(|seed| key(*seed)).collect();
+    let keys = gpu.buffer_of("keys", &keys)?;
+    let (found, weights) = training.run(gpu, &program, FOUND_WORDS, &[&keys])?;
+    let found: Vec<u32> = gpu.load(&found)?;
+    let of_machines = || found.chunks_exact(training.steps * FOUND_WORDS);
+    let counts = |word: usize| {
+        let sum = |steps: &[u32]| {
+            steps.iter().skip(word).step_by(FOUND_WORDS).map(|count| u64::from(*count)).sum()
+        };
+        of_machines().map(sum).collect::<Vec<u64>>()
+    };
+    let at_end = (training.steps / 10).max(1);
+    let none_at_end = |steps: &[u32]| {
+        let none: u32 =
+            steps.rchunks_exact(FOUND_WORDS).take(at_end).map(|found| found[1] + found[2]).sum();
+        #[expect(clippy::cast_precision_loss, reason = "millions")]
+        let of = (at_end * probability_count(training.sizes)) as f64;
+        f64::from(none) / of
+    };
+    let errors = |steps: &[u32]| {
+        steps.iter().step_by(FOUND_WORDS).map(|bits| f32::from_bits(*bits)).collect()
+    };
+    Ok(Run {
+        errors: of_machines().map(errors).collect(),
+        above_1: counts(1),
+        nan: counts(2),
+        none_at_end: of_machines().map(none_at_end).collect(),
+        probabilities: (training.models() * training.steps * probability_count(training.sizes))
+            as u64,
+        weights: weights.chunks_exact(weight_count(training.sizes)).map(<[f32]>::to_vec).collect(),
+    })
+}
 
-    /// The key of a seed's random numbers.
-    fn key(seed: u64) -> [u32; 2] {
-        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-        let halves = [seed as u32, (seed >> 32) as u32];
-        halves
+/// The same in f64, with the same random numbers.
+fn train_in_f64(training: &Training) -> Expected {
+    let mut expected = Expected {
+        errors: Vec::new(),
+        weights: Vec::new(),
+        above_1: Vec::new(),
+        margin: f64::INFINITY,
+    };
+    for machine in 0..training.models() {
+        train_one_in_f64(training, machine, &mut expected);
     }
+    expected
+}
 
-    /// Trains all machines on the device.
-    fn run(&self, gpu: &Gpu, wgsl: &str, checks: ShaderChecks) -> Result<Run> {
-        let path = format!("boltzmann/{}", self.unit.name());
-        let program = gpu.program(&path, wgsl, &[], checks)?;
-        let keys: Vec<u32> = self.seeds.iter().flat_map(|seed| Self::key(*seed)).collect();
-        let weights = gpu.buffer_of("weights", &self.weights)?;
-        let found = gpu.buffer("found", self.machines() * self.steps * FOUND_WORDS)?;
-        let rates = gpu.buffer_of("rates", &self.rates.repeat(self.seeds.len()))?;
-        let keys = gpu.buffer_of("keys", &keys)?;
-        let (patterns, picks) =
-            (gpu.buffer_of("patterns", &self.patterns)?, gpu.buffer_of("picks", &self.picks)?);
-        let buffers = [&weights, &found, &rates, &keys, &patterns, &picks];
-        shallow::train(gpu, &program, &buffers, self.steps, [self.machines(), self.rates.len()])?;
-        let found: Vec<u32> = gpu.load(&found)?;
-        let of_machines = || found.chunks_exact(self.steps * FOUND_WORDS);
-        let counts = |word: usize| {
-            let sum = |steps: &[u32]| {
-                steps.iter().skip(word).step_by(FOUND_WORDS).map(|count| u64::from(*count)).sum()
+fn train_one_in_f64(training: &Training, machine: usize, expected: &mut Expected) {
+    let Sizes { visible, hidden, batch } = training.sizes;
+    let matrix = visible * hidden;
+    let key = key(training.seeds[training.seed(machine)]);
+    let (rate, mut w) = training.start(machine);
+    let mut above_1 = 0;
+    for step in 0..training.steps {
+        let mut gradient = vec![0.0; w.len()];
+        let mut squares = 0.0;
+        for example in 0..batch {
+            let v0 = training.example(machine, step, example);
+            let hidden_of = |v: &[f64]| -> Vec<f64> {
+                let input =
+                    |unit: usize| (0..visible).map(|at| v[at] * w[at * hidden + unit]).sum::<f64>();
+                (0..hidden)
+                    .map(|unit| training.function.forward(w[matrix + unit] + input(unit)))
+                    .collect()
             };
-            of_machines().map(sum).collect::<Vec<u64>>()
-        };
-        let at_end = (self.steps / 10).max(1);
-        let none_at_end = |steps: &[u32]| {
-            let none: u32 = steps
-                .rchunks_exact(FOUND_WORDS)
-                .take(at_end)
-                .map(|found| found[1] + found[2])
-                .sum();
-            #[expect(clippy::cast_precision_loss, reason = "millions")]
-            let of = (at_end * probability_count(self.sizes)) as f64;
-            f64::from(none) / of
-        };
-        let errors = |steps: &[u32]| {
-            steps.iter().step_by(FOUND_WORDS).map(|bits| f32::from_bits(*bits)).collect()
-        };
-        Ok(Run {
-            errors: of_machines().map(errors).collect(),
-            above_1: counts(1),
-            nan: counts(2),
-            none_at_end: of_machines().map(none_at_end).collect(),
-            probabilities: (self.machines() * self.steps * probability_count(self.sizes)) as u64,
-            weights: gpu
-                .load::<f32>(&weights)?
-                .chunks_exact(weight_count(self.sizes))
-                .map(<[f32]>::to_vec)
-                .collect(),
-        })
-    }
-
-    /// The same in f64, with the same random numbers.
-    fn run_in_f64(&self) -> Expected {
-        let mut expected = Expected {
-            errors: Vec::new(),
-            weights: Vec::new(),
-            above_1: Vec::new(),
-            margin: f64::INFINITY,
-        };
-        for machine in 0..self.machines() {
-            self.train_in_f64(machine, &mut expected);
-        }
-        expected
-    }
-
-    fn train_in_f64(&self, machine: usize, expected: &mut Expected) {
-        let Sizes { visible, hidden, batch } = self.sizes;
-        let matrix = visible * hidden;
-        let seed = machine / self.rates.len();
-        let key = Self::key(self.seeds[seed]);
-        let rate = f64::from(self.rates[machine % self.rates.len()]);
-        let of_machine =
-            &self.weights[machine * weight_count(self.sizes)..][..weight_count(self.sizes)];
-        let mut w: Vec<f64> = of_machine.iter().map(|weight| f64::from(*weight)).collect();
-        let mut above_1 = 0;
-        for step in 0..self.steps {
-            let mut gradient = vec![0.0; w.len()];
-            let mut squares = 0.0;
-            for example in 0..batch {
-                let picked = self.picks[(seed * self.steps + step) * batch + example] as usize;
-                let v0: Vec<f64> = self.patterns[picked * visible..][..visible]
-                    .iter()
-                    .map(|x| f64::from(*x))
-                    .collect();
-                let hidden_of = |v: &[f64]| -> Vec<f64> {
-                    let input = |unit: usize| {
-                        (0..visible).map(|at| v[at] * w[at * hidden + unit]).sum::<f64>()
-                    };
-                    (0..hidden)
-                        .map(|unit| self.unit.forward(w[matrix + unit] + input(unit)))
-                        .collect()
+            let mut sample = |p: &[f64], stream: u32| -> Vec<f64> {
+                let units = p.len();
+                let is_on = |(unit, p): (usize, &f64)| {
+                    let word = (example * units + unit) / 4;
+                    let uniform = f64::from(uniform(word, unit % 4, step, stream, key));
+                    expected.margin = expected.margin.min((uniform - p).abs());
+                    if uniform < *p { 1.0 } else { 0.0 }
                 };
-                let mut sample = |p: &[f64], stream: u32| -> Vec<f64> {
-                    let units = p.len();
-                    let is_on = |(unit, p): (usize, &f64)| {
-                        let word = (example * units + unit) / 4;
-                        let uniform = f64::from(Self::uniform(word, unit % 4, step, stream, key));
-                        expected.margin = expected.margin.min((uniform - p).abs());
-                        if uniform < *p { 1.0 } else { 0.0 }
-                    };
-                    p.iter().enumerate().map(is_on).collect()
-                };
-                let p0 = hidden_of(&v0);
-                let on = sample(&p0, 0);
-                let input = |at: usize| {
-                    (0..hidden).map(|unit| on[unit] * w[at * hidden + unit]).sum::<f64>()
-                };
-                let pv: Vec<f64> = (0..visible)
-                    .map(|at| self.unit.forward(w[matrix + hidden + at] + input(at)))
-                    .collect();
-                let v1 = sample(&pv, 1);
-                let p1 = hidden_of(&v1);
-                above_1 +=
-                    [&p0, &pv, &p1].into_iter().flatten().filter(|p| **p > 1.0).count() as u64;
-                squares += v0.iter().zip(&pv).map(|(v, p)| (v - p).powi(2)).sum::<f64>();
-                for unit in 0..hidden {
-                    gradient[matrix + unit] += p0[unit] - p1[unit];
-                    (0..visible).for_each(|at| {
-                        gradient[at * hidden + unit] += v0[at] * p0[unit] - v1[at] * p1[unit]
-                    });
-                }
-                (0..visible).for_each(|at| gradient[matrix + hidden + at] += v0[at] - v1[at]);
+                p.iter().enumerate().map(is_on).collect()
+            };
+            let p0 = hidden_of(&v0);
+            let on = sample(&p0, 0);
+            let input =
+                |at: usize| (0..hidden).map(|unit| on[unit] * w[at * hidden + unit]).sum::<f64>();
+            let pv: Vec<f64> = (0..visible)
+                .map(|at| training.function.forward(w[matrix + hidden + at] + input(at)))
+                .collect();
+            let v1 = sample(&pv, 1);
+            let p1 = hidden_of(&v1);
+            above_1 += [&p0, &pv, &p1].into_iter().flatten().filter(|p| **p > 1.0).count() as u64;
+            squares += v0.iter().zip(&pv).map(|(v, p)| (v - p).powi(2)).sum::<f64>();
+            for unit in 0..hidden {
+                gradient[matrix + unit] += p0[unit] - p1[unit];
+                (0..visible).for_each(|at| {
+                    gradient[at * hidden + unit] += v0[at] * p0[unit] - v1[at] * p1[unit]
+                });
             }
-            #[expect(clippy::cast_precision_loss, reason = "tens")]
-            let (batch, pixels) = (batch as f64, (batch * visible) as f64);
-            expected.errors.push(squares / pixels);
-            w.iter_mut().zip(&gradient).for_each(|(w, gradient)| *w += rate / batch * gradient);
+            (0..visible).for_each(|at| gradient[matrix + hidden + at] += v0[at] - v1[at]);
         }
-        expected.above_1.push(above_1);
-        expected.weights.extend(w);
+        #[expect(clippy::cast_precision_loss, reason = "tens")]
+        let (batch, pixels) = (batch as f64, (batch * visible) as f64);
+        expected.errors.push(squares / pixels);
+        w.iter_mut().zip(&gradient).for_each(|(w, gradient)| *w += rate / batch * gradient);
     }
+    expected.above_1.push(above_1);
+    expected.weights.extend(w);
+}
 
-    /// The uniform number of one of the four units of a word.
-    fn uniform(word: usize, unit: usize, step: usize, stream: u32, key: [u32; 2]) -> f32 {
-        let counter = 4 * count(word) + 2 * stream + count(unit / 2);
-        uniform_of(random([counter, count(step)], key)[unit % 2])
-    }
+/// The uniform number of one of the four units of a word.
+fn uniform(word: usize, unit: usize, step: usize, stream: u32, key: [u32; 2]) -> f32 {
+    let counter = 4 * count(word) + 2 * stream + count(unit / 2);
+    uniform_of(random([counter, count(step)], key)[unit % 2])
 }
 
 /// What a training has to give.
@@ -508,7 +451,8 @@ struct Expected {
     errors: Vec<f64>,
     weights: Vec<f64>,
     above_1: Vec<u64>,
-    /// The least distance of a probability from the random number that it was compared with: a probability that is farther off samples otherwise.
+    /// The least distance of a probability from the random number that it was compared with: a
+    /// probability that is farther off samples otherwise.
     margin: f64,
 }
 
@@ -520,9 +464,9 @@ const CHECKED_OFF: f64 = 1e-5;
 
 /// Compares a few steps of a few small machines with f64, sample by sample.
 fn check(gpu: &Gpu, unit: Function, wgsl: &str, checks: ShaderChecks) -> Result<()> {
-    let training = Training::new(unit, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.25, 1.0], 4);
-    let run = training.run(gpu, wgsl, checks)?;
-    let expected = training.run_in_f64();
+    let training = training(unit, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.25, 1.0], 4);
+    let run = train(&training, gpu, wgsl, checks)?;
+    let expected = train_in_f64(&training);
     let what = |of: &str| format!("{of} of Boltzmann machines with units of {}", unit.name());
     check::within(&what("errors"), &run.errors.concat(), &expected.errors, |_| CHECKED_OFF)?;
     check::within(&what("weights"), &run.weights.concat(), &expected.weights, |_| CHECKED_OFF)?;
@@ -558,9 +502,9 @@ mod tests {
     #[test]
     fn no_sample_of_the_check_hangs_on_a_rounding() {
         for unit in Function::BOTH {
-            let expected =
-                Training::new(unit, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.25, 1.0], 4)
-                    .run_in_f64();
+            let pictures = bars_and_stripes(4);
+            let training = training(unit, CHECKED, &pictures, &[1, 2], &[0.25, 1.0], 4);
+            let expected = train_in_f64(&training);
             assert!(expected.margin > CHECKED_OFF, "{unit:?}: {:e}", expected.margin);
             // Both are seen: probabilities above 1 and below.
             assert_eq!(expected.above_1.iter().sum::<u64>() > 0, unit == Function::Relu);
@@ -697,8 +641,8 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_bits() {
         let gpu = gpu();
-        let train = |seed: u64| {
-            let training = Training::new(
+        let bits = |seed: u64| {
+            let training = training(
                 Function::Sigmoid,
                 CHECKED,
                 &bars_and_stripes(4),
@@ -706,13 +650,12 @@ mod tests {
                 &[0.1],
                 shallow::STEPS_AT_ONCE + 30,
             );
-            let run = training
-                .run(&gpu, &wgsl(Function::Sigmoid, CHECKED), ShaderChecks::Trusted)
-                .expect("it runs");
+            let text = wgsl(Function::Sigmoid, CHECKED);
+            let run = train(&training, &gpu, &text, ShaderChecks::Trusted).expect("it runs");
             run.errors.concat().into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
-        assert_eq!(train(3), train(3));
-        assert_ne!(train(3), train(4));
+        assert_eq!(bits(3), bits(3));
+        assert_ne!(bits(3), bits(4));
     }
 
     #[test]

@@ -1,7 +1,10 @@
-//! What a function of one operand gives over every bit pattern there is, counted on the device: see shaders/claims/census.wgsl.
+//! What a function of one operand gives over every bit pattern there is, counted on the device: see
+//! shaders/claims/census.wgsl.
 //!
-//! A sweep ([`crate::validate::exhaustive`]) brings every result to the CPU and compares it; a census brings back what it counted, so that every f32 takes seconds
-//! even on a CPU. What is looked for (where results reach a level, first or last) is found by taking the census again in ever smaller blocks.
+//! A sweep ([`crate::validate::exhaustive`]) brings every result to the CPU and compares it; a
+//! census brings back what it counted, so that every f32 takes seconds even on a CPU. What is
+//! looked for (where results reach a level, first or last) is found by taking the census again in
+//! ever smaller blocks.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Program, Sequence, ShaderChecks};
@@ -77,8 +80,8 @@ pub struct Tally {
     pub nan: u64,
 }
 
-/// Where the results of f32 are checked one by one: around 0, the smallest normal number, 1, where sigmoid rounds to 1 and to 0, where exp leaves the range,
-/// and at the largest.
+/// Where the results of f32 are checked one by one: around 0, the smallest normal number, 1, where
+/// sigmoid rounds to 1 and to 0, where exp leaves the range, and at the largest.
 const CHECKED: [f32; 12] = [
     0.0,
     1.175_494_4e-38,
@@ -107,10 +110,8 @@ pub enum Which {
 }
 
 impl<'gpu> Census<'gpu> {
-    /// Compiles `function`, which `definitions` defines for the T of a dtype, beside a threshold to count from.
-    ///
-    /// # Errors
-    /// If the adapter lacks a feature, or the shader does not compile.
+    /// Compiles `function`, which `definitions` defines for the T of a dtype, beside a threshold to
+    /// count from.
     pub fn new(
         gpu: &'gpu Gpu,
         dtype: Dtype,
@@ -126,9 +127,6 @@ impl<'gpu> Census<'gpu> {
     }
 
     /// Counts each block.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn blocks(&self, span: InputRange) -> Result<Vec<Tally>> {
         let mut tallies = Vec::new();
         let at_once = u32::try_from(MOST_ELEMENTS / u64::from(span.length))
@@ -153,11 +151,9 @@ impl<'gpu> Census<'gpu> {
         Ok(tallies)
     }
 
-    /// Whether results, one by one at places where something happens (of f16, everywhere), are `allowed` for their operand and its bits, and whether the
-    /// same results are counted as they are.
-    ///
-    /// # Errors
-    /// [`Error::Mismatch`] if not; or if the device fails.
+    /// Whether results, one by one at places where something happens (of f16, everywhere), are
+    /// `allowed` for their operand and its bits, and whether the same results are counted as they
+    /// are.
     pub fn check(&self, allowed: impl Fn(f64, u32) -> Allowed) -> Result<()> {
         for (first, count) in self.checked() {
             let results = self.results(first, count)?;
@@ -171,7 +167,8 @@ impl<'gpu> Census<'gpu> {
                     )));
                 }
             }
-            // No multiple of four, so that the last results of a block are told from the first of the next.
+            // No multiple of four, so that the last results of a block are told from the first of
+            // the next.
             let span = InputRange { first, stride: 1, length: 31, blocks: count / 31 };
             for (index, (tally, results)) in
                 self.blocks(span)?.iter().zip(results.chunks(31)).enumerate()
@@ -210,19 +207,14 @@ impl<'gpu> Census<'gpu> {
         }
     }
 
-    /// Counts the finite operands of a sign: every one of f16, and of f32 one in `stride`, which divides 255.
-    ///
-    /// # Errors
-    /// If the device fails.
+    /// Counts the finite operands of a sign: every one of f16, and of f32 one in `stride`, which
+    /// divides 255.
     pub fn half(&self, negative: bool, stride: u32) -> Result<Half> {
         let span = InputRange::finite(self.dtype, negative, stride);
         Ok(Half { span, tallies: self.blocks(span)? })
     }
 
     /// The results of the patterns from `first` on, one by one.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn results(&self, first: u32, count: u32) -> Result<Vec<f64>> {
         let tallies = self.blocks(InputRange { first, stride: 1, length: 1, blocks: count })?;
         Ok(tallies
@@ -231,11 +223,9 @@ impl<'gpu> Census<'gpu> {
             .collect())
     }
 
-    /// The first or the last operand, in the order of patterns, whose result is such that a block with it `has` it. Where operands were left out, what
-    /// is looked for is taken to begin and to end where those beside it have it; there every operand is looked at.
-    ///
-    /// # Errors
-    /// If the device fails.
+    /// The first or the last operand, in the order of patterns, whose result is such that a block
+    /// with it `has` it. Where operands were left out, what is looked for is taken to begin and to
+    /// end where those beside it have it; there every operand is looked at.
     pub fn find(
         &self,
         which: Which,
@@ -255,7 +245,6 @@ impl<'gpu> Census<'gpu> {
 }
 
 /// The whole text of a census.
-#[must_use]
 pub fn wgsl(dtype: Dtype, definitions: &str, function: &str) -> String {
     let patterns = match dtype {
         Dtype::F32 => include_str!("../../shaders/claims/patterns_f32.wgsl"),
@@ -299,8 +288,9 @@ impl InputRange {
         self.first + block * self.length * self.stride
     }
 
-    /// Every pattern of a block and of the one before, if the first of something is there, or behind, if the last is; in smaller blocks. The patterns that
-    /// a stride leaves out lie before those that it takes.
+    /// Every pattern of a block and of the one before, if the first of something is there, or
+    /// behind, if the last is; in smaller blocks. The patterns that a stride leaves out lie before
+    /// those that it takes.
     fn around(&self, which: Which, block: u32) -> Self {
         let (first, last) = match which {
             Which::First => (block.saturating_sub(1), block),
@@ -319,7 +309,6 @@ impl InputRange {
 
 impl Half {
     /// All results together.
-    #[must_use]
     pub fn sum(&self) -> Tally {
         Tally::sum(&self.tallies)
     }
@@ -378,7 +367,6 @@ impl Tally {
     }
 
     /// With what was found elsewhere.
-    #[must_use]
     pub fn and(self, other: &Self) -> Self {
         Self {
             inputs: self.inputs + other.inputs,
@@ -394,13 +382,11 @@ impl Tally {
     }
 
     /// All of them.
-    #[must_use]
     pub fn sum<'a>(tallies: impl IntoIterator<Item = &'a Self>) -> Self {
         tallies.into_iter().fold(Self::NONE, Self::and)
     }
 
     /// Results that are infinite or no numbers.
-    #[must_use]
     pub fn not_finite(&self) -> u64 {
         self.infinite + self.nan
     }

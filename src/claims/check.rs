@@ -3,9 +3,6 @@
 use crate::error::{Error, Result};
 
 /// Whether every element is within its bound of what it should be.
-///
-/// # Errors
-/// [`Error::Mismatch`] with the first that is not, or with how many there are if that differs.
 pub fn within(
     what: &str,
     actual: &[f32],
@@ -33,10 +30,8 @@ pub fn within(
     Ok(())
 }
 
-/// Whether a tensor is what it should be by norm: the norm of the difference is at most such a share of the norm of what is expected.
-///
-/// # Errors
-/// [`Error::Mismatch`] if not.
+/// Whether a tensor is what it should be by norm: the norm of the difference is at most such a
+/// share of the norm of what is expected.
 pub fn within_norm(what: &str, actual: &[f32], expected: &[f64], share: f64) -> Result<()> {
     if actual.len() != expected.len() {
         return Err(Error::Mismatch(format!(

@@ -1,5 +1,6 @@
-//! Convergence: the same net trained with sigmoid and with ReLU on two spirals, by depth: steps and seconds to a loss, each with the weights and the
-//! learning rate that suit it best.
+//! Convergence: the same net trained with sigmoid and with ReLU on two spirals, by depth: steps and
+//! seconds to a loss, each with the weights and the learning rate that suit it best; and how often
+//! each is right on points that it was not trained on.
 
 use std::f64::consts::{LN_2, TAU};
 
@@ -7,9 +8,10 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::net::{self, Design, Init, Net, Texts, Training};
-use super::{Context, Experiment, Findings, Group, over_seeds, told_rate};
+use super::{Context, Experiment, Findings, Group, over_seeds, over_seeds_of_merit, told_rate};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
+use crate::gpu::{Gpu, Sequence};
 use crate::kernels::activation::Activation;
 use crate::measure::stats::{self, Estimate};
 use crate::render::numbers::number;
@@ -26,7 +28,8 @@ const SEEDS: usize = 5;
 /// Seeds that these are chosen on. With fewer, what is about to diverge is taken for the fastest.
 const TUNING_SEEDS: usize = 3;
 
-/// Learning rates that each activation and depth may choose from: the best for one is not the best for the other.
+/// Learning rates that each activation and depth may choose from: the best for one is not the best
+/// for the other.
 const RATES: [f32; 7] = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 
 /// Faster is what chance would give in at most so many of all cases.
@@ -37,6 +40,9 @@ const TARGET: f64 = LN_2 / 2.0;
 
 /// Turns of a spiral.
 const TURNS: f64 = 1.0;
+
+/// What tells the seed of held-out points from that of a net's own.
+const HELD_OUT: u64 = 1 << 40;
 
 /// Points of a curve, at most.
 const POINTS: usize = 100;
@@ -62,6 +68,8 @@ struct Trial {
     setting: Setting,
     /// By seed, the loss before each step.
     losses: Vec<Vec<f64>>,
+    /// By seed, the share of held-out points that the net gets right after the last step.
+    held_out: Vec<f64>,
 }
 
 /// What came of an activation at a depth, with the setting that was best on other seeds.
@@ -191,11 +199,37 @@ fn train(
         .into_iter()
         .map(|losses| losses.into_iter().map(f64::from).collect())
         .collect();
-    let trial = |(setting, losses): (&Setting, &[Vec<f64>])| Trial {
+    let held_out = held_out(gpu, &net, &repeated, size)?;
+    let of_each = losses.chunks_exact(seeds.len()).zip(held_out.chunks_exact(seeds.len()));
+    let trial = |(setting, (losses, held_out)): (&Setting, (&[Vec<f64>], &[f64]))| Trial {
         setting: *setting,
         losses: losses.to_vec(),
+        held_out: held_out.to_vec(),
     };
-    Ok(settings.iter().zip(losses.chunks_exact(seeds.len())).map(trial).collect())
+    Ok(settings.iter().zip(of_each).map(trial).collect())
+}
+
+/// By net, the share of points right that it was not trained on, of the same spirals.
+fn held_out(gpu: &Gpu, net: &Net<'_>, seeds: &[u64], size: Size) -> Result<Vec<f64>> {
+    let data: Vec<_> =
+        seeds.iter().map(|seed| spirals(size.samples, seed.wrapping_add(HELD_OUT))).collect();
+    let points: Vec<f32> = data.iter().flat_map(|(points, _)| points).copied().collect();
+    gpu.store(&net.y[0], &points)?;
+    gpu.run_sequence(&Sequence::new("held-out points", net.forward()?), 1)?;
+    let logits: Vec<f32> = gpu.load(net.y.last().expect("logits"))?;
+    let of_net =
+        |((_, labels), logits): (&(Vec<f32>, Vec<f32>), &[f32])| share_right(labels, logits);
+    Ok(data.iter().zip(logits.chunks_exact(size.samples as usize)).map(of_net).collect())
+}
+
+/// A logit above 0 says 1. One that is no number says nothing, which is wrong.
+fn share_right(labels: &[f32], logits: &[f32]) -> f64 {
+    let is_right =
+        |(label, logit): &(&f32, &f32)| !logit.is_nan() && (**logit > 0.0) == (**label == 1.0);
+    let right = labels.iter().zip(logits).filter(is_right).count();
+    #[expect(clippy::cast_precision_loss, reason = "hundreds of points")]
+    let share = right as f64 / labels.len() as f64;
+    share
 }
 
 /// The time of a training step of one net with each activation, in the same rounds.
@@ -222,7 +256,8 @@ fn times(
     Ok([group.ns(0), group.ns(1)])
 }
 
-/// By seed, the step from which on the loss stays at or below the target: infinite if it never does.
+/// By seed, the step from which on the loss stays at or below the target: infinite if it never
+/// does.
 fn steps_to_target(trial: &Trial) -> Vec<f64> {
     let arrival = |losses: &Vec<f64>| {
         let below = losses.iter().rev().take_while(|loss| **loss <= TARGET).count();
@@ -251,7 +286,8 @@ impl Trial {
     }
 }
 
-/// The trial in which most seeds arrive, then the one whose slowest arrives first, then the one with the lowest last loss.
+/// The trial in which most seeds arrive, then the one whose slowest arrives first, then the one
+/// with the lowest last loss.
 fn best(trials: Vec<Trial>) -> Trial {
     let key = |trial: &Trial| {
         let arrived = arrivals(trial);
@@ -278,10 +314,16 @@ impl Trained {
         self.steps().map(|steps| steps.times(self.ns_per_step.median / 1e9))
     }
 
-    /// Whether it converges faster than another: in fewer steps than chance would give, a seed that never arrives being the slowest.
+    /// Whether it converges faster than another: in fewer steps than chance would give, a seed that
+    /// never arrives being the slowest.
     fn is_faster_than(&self, other: &Self) -> bool {
         stats::p_of_ranks(&steps_to_target(&self.trial), &steps_to_target(&other.trial))
             <= SIGNIFICANCE
+    }
+
+    /// Percent of held-out points that are right.
+    fn accuracy(&self) -> Estimate {
+        over_seeds_of_merit(&self.trial.held_out).expect("seeds").times(100.0)
     }
 
     fn told(&self) -> String {
@@ -308,7 +350,8 @@ impl Trained {
 fn findings(seeds: Vec<u64>, trained: &[Trained], size: Size) -> Findings {
     let pairs = || trained.chunks_exact(2).map(|pair| (&pair[0], &pair[1]));
     let told = |(sigmoid, relu): (&Trained, &Trained)| {
-        format!("{} layers: {}, {}", relu.depth, relu.told(), sigmoid.told())
+        let right = held_out_told(sigmoid, relu);
+        format!("{} layers: {}, {}; {right}", relu.depth, relu.told(), sigmoid.told())
     };
     Findings {
         outcome: Outcome::of(pairs().map(|(sigmoid, relu)| relu.is_faster_than(sigmoid))),
@@ -332,6 +375,22 @@ fn findings(seeds: Vec<u64>, trained: &[Trained], size: Size) -> Findings {
                 .to_owned(),
         ],
     }
+}
+
+/// Which is right more often on held-out points, if the seeds tell.
+fn held_out_told(sigmoid: &Trained, relu: &Trained) -> String {
+    let wrong = |trained: &Trained| -> Vec<f64> {
+        trained.trial.held_out.iter().map(|right| 1.0 - right).collect()
+    };
+    let is_better =
+        |a: &Trained, b: &Trained| stats::p_of_ranks(&wrong(a), &wrong(b)) <= SIGNIFICANCE;
+    let which = match (is_better(relu, sigmoid), is_better(sigmoid, relu)) {
+        (true, _) => "relu is better",
+        (_, true) => "sigmoid is better",
+        _ => "no difference beyond the seeds' spread",
+    };
+    let [relu, sigmoid] = [relu, sigmoid].map(|trained| number(trained.accuracy().median));
+    format!("held-out points right: relu {relu} %, sigmoid {sigmoid} %, {which}")
 }
 
 fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
@@ -358,6 +417,7 @@ fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
         estimated("seconds", "s", trained.seconds()),
         Figure::estimated(of("a step of one net"), "us", us),
         Figure::estimated(of("loss after the last step"), "", trained.trial.last()),
+        Figure::estimated(of("held-out points right"), "%", trained.accuracy()),
     ]
 }
 
@@ -391,7 +451,8 @@ mod tests {
     use crate::claims::Extent;
     use crate::gpu::{Choice, Gpu};
 
-    /// Seeds that arrive at these steps, of 100; 0 is one that never does, and 101 one that diverges.
+    /// Seeds that arrive at these steps, of 100; 0 is one that never does, and 101 one that
+    /// diverges.
     fn trial(rate: f32, arrivals: &[usize]) -> Trial {
         let losses = |at: &usize| match *at {
             0 => vec![0.7; 100],
@@ -401,6 +462,7 @@ mod tests {
         Trial {
             setting: Setting { init: Init::He, rate },
             losses: arrivals.iter().map(losses).collect(),
+            held_out: vec![0.5; arrivals.len()],
         }
     }
 
@@ -445,7 +507,8 @@ mod tests {
         assert!(is_faster(&[10, 20, 30, 40, 65], &[60, 70, 80, 90, 99]));
         assert!(!is_faster(&[10, 20, 30, 65, 75], &[60, 70, 80, 90, 35]));
         assert!(!is_faster(&[60, 70, 80, 90, 99], &[10, 20, 30, 40, 50]));
-        // One seed more that arrives is nothing, all against none is: what never arrives is the slowest.
+        // One seed more that arrives is nothing, all against none is: what never arrives is the
+        // slowest.
         assert!(!is_faster(&[90, 90, 90, 90, 90], &[5, 5, 5, 5, 0]));
         assert!(!is_faster(&[50, 50, 50, 50, 50], &[50, 50, 50, 50, 0]));
         assert!(is_faster(&[50, 50, 50, 50, 50], &[0, 101, 0, 0, 101]));
@@ -532,6 +595,26 @@ mod tests {
                 assert!((one[0] - other[0]).hypot(one[1] - other[1]) > 0.1);
             }
         }
+    }
+
+    #[test]
+    fn held_out_points_tell_which_is_better_if_the_seeds_do() {
+        let trained = |activation, held_out: [f64; SEEDS]| Trained {
+            activation,
+            depth: 2,
+            is_tuned: true,
+            trial: Trial { held_out: held_out.to_vec(), ..trial(1.0, &[10; SEEDS]) },
+            ns_per_step: Estimate { median: 1.0, low: 1.0, high: 1.0 },
+        };
+        let high = [0.99, 0.98, 0.97, 0.96, 0.95];
+        let low = [0.80, 0.81, 0.82, 0.83, 0.84];
+        let mixed = [0.99, 0.80, 0.97, 0.82, 0.95];
+        let told =
+            |sigmoid, relu| held_out_told(&trained("sigmoid", sigmoid), &trained("relu", relu));
+        assert!(told(low, high).ends_with("relu is better"));
+        assert!(told(high, low).ends_with("sigmoid is better"));
+        assert!(told(high, mixed).ends_with("beyond the seeds' spread"));
+        assert_eq!(share_right(&[1.0, 0.0, 1.0, 0.0], &[2.0, -1.0, f32::NAN, 0.5]), 0.5);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Derivative: that of sigmoid is said to be at most a quarter, that of ReLU 1 or 0. Every input is counted, and where the first falls under each power
-//! of two is looked for, above 0 and below.
+//! Derivative: that of sigmoid is said to be at most a quarter, that of ReLU 1 or 0. Every input is
+//! counted, and where the first falls under each power of two is looked for, above 0 and below.
 
 use super::census::{Census, Half, Tally, Which};
 use super::range::percent;
@@ -387,13 +387,15 @@ mod tests {
                     assert!((x - exact(k)).abs() < 2e-3, "{way}, {k}: {x}, {}", exact(k));
                 }
             }
-            // Below 0 both keep their digits as long as f32 holds exp(x): its smallest normal number, or its smallest at all.
+            // Below 0 both keep their digits as long as f32 holds exp(x): its smallest normal
+            // number, or its smallest at all.
             let under = -value(&format!("{way}: under 2^-24 for x <="));
             assert!((under - exact(24)).abs() < 2e-3, "{way}: {under}");
             let zero = value(&format!("{way}: 0 for x <="));
             assert!((-104.0..-86.9).contains(&zero), "{way}: {zero}");
         }
-        // y is 1 from there on, and so 1 - y is 0; from x the derivative is there as long as below 0.
+        // y is 1 from there on, and so 1 - y is 0; from x the derivative is there as long as below
+        // 0.
         let zero = value("sigmoid from y in f32: 0 for x >=");
         assert!((16.6..17.4).contains(&zero), "{zero}");
         let zero = value("sigmoid from x in f32: 0 for x >=");

@@ -1,5 +1,6 @@
-//! Gates of recurrent nets: they are said to want sigmoid. Measured: what sigmoid costs there against ReLU, forward and backward, and over a thousand steps
-//! whether the state stays bounded, and when it leaves f32.
+//! Gates of recurrent nets: they are said to want sigmoid. Measured: what sigmoid costs there
+//! against ReLU, forward and backward, and over a thousand steps whether the state stays bounded,
+//! and when it leaves f32.
 
 mod pointwise;
 mod recurrent;
@@ -27,7 +28,8 @@ const WIDTH: usize = 64;
 /// Steps of the recurrent nets.
 const STEPS: usize = 1000;
 
-/// The recurrent weights are normal with this over the root of the width for a standard deviation: the radius that their eigenvalues fill.
+/// The recurrent weights are normal with this over the root of the width for a standard deviation:
+/// the radius that their eigenvalues fill.
 const SCALES: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 
 /// The cells with gates of a function.
@@ -76,7 +78,8 @@ impl Cell {
         }
     }
 
-    /// What a unit keeps, and its h, from its pre-activations and the state before: c of LSTM, h of GRU.
+    /// What a unit keeps, and its h, from its pre-activations and the state before: c of LSTM, h of
+    /// GRU.
     #[expect(clippy::many_single_char_names, reason = "the papers' names")]
     fn forward(self, gate: Function, a: [f64; 4], before: f64) -> (Vec<f64>, f64) {
         match self {
@@ -94,7 +97,8 @@ impl Cell {
         }
     }
 
-    /// The gradients in the pre-activations and in the state before, from those in h and (LSTM) in c.
+    /// The gradients in the pre-activations and in the state before, from those in h and (LSTM) in
+    /// c.
     #[expect(clippy::many_single_char_names, reason = "the papers' names")]
     fn backward(
         self,
@@ -124,9 +128,11 @@ impl Cell {
     /// Bytes that a unit's forward and backward pass move: each tensor once.
     fn bytes(self) -> [f64; 2] {
         let planes = match self {
-            // Pre-activations, c before; kept, h. Kept, c before, dh, dc; gradients of pre-activations and of c before.
+            // Pre-activations, c before; kept, h. Kept, c before, dh, dc; gradients of
+            // pre-activations and of c before.
             Self::Lstm => [4 + 1 + 5 + 1, 5 + 3 + 4 + 1],
-            // Pre-activations, h before; kept, h. Kept, one pre-activation, h before, dh; gradients of pre-activations and of h before.
+            // Pre-activations, h before; kept, h. Kept, one pre-activation, h before, dh; gradients
+            // of pre-activations and of h before.
             Self::Gru => [4 + 1 + 3 + 1, 3 + 3 + 4 + 1],
         };
         planes.map(|planes: u32| 4.0 * f64::from(planes))
@@ -190,7 +196,8 @@ fn cases(fates: &[Fate], cell: Cell) -> Vec<bool> {
     SCALES.iter().map(holds).collect()
 }
 
-/// The first of the scales of a cell from which on the claim holds at every one; none if at the largest it does not.
+/// The first of the scales of a cell from which on the claim holds at every one; none if at the
+/// largest it does not.
 fn from_scale(fates: &[Fate], cell: Cell) -> Option<usize> {
     let holds = cases(fates, cell);
     let count = holds.iter().rev().take_while(|holds| **holds).count();

@@ -1,4 +1,5 @@
-//! Gradients through depth: what a layer leaves of a gradient's norm on its way back, with sigmoid and with ReLU.
+//! Gradients through depth: what a layer leaves of a gradient's norm on its way back, with sigmoid
+//! and with ReLU.
 
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -25,10 +26,12 @@ const SEEDS: u64 = 5;
 /// Samples that gradients are taken of.
 const BATCH: u32 = 64;
 
-/// What a norm may differ by from f64: rounding puts some z on the other side of ReLU's corner, and each takes a term of the norm with it.
+/// What a norm may differ by from f64: rounding puts some z on the other side of ReLU's corner, and
+/// each takes a term of the norm with it.
 const ALLOWED: f64 = 0.01;
 
-/// Norms below this are no basis for a ratio: their elements come near the smallest normal f32, 1.2e-38.
+/// Norms below this are no basis for a ratio: their elements come near the smallest normal f32,
+/// 1.2e-38.
 const LEAST_NORM: f64 = 1e-30;
 
 /// Nets of one activation, initialisation and depth, as many as there are seeds.
@@ -91,7 +94,8 @@ impl Case {
         seeds: &[u64],
     ) -> Result<Self> {
         let gpu = context.gpu;
-        // The layers whose gradients are looked at, and a last one, without activation, that they come from.
+        // The layers whose gradients are looked at, and a last one, without activation, that they
+        // come from.
         let design = Design {
             nets: u32::try_from(seeds.len()).expect("a handful"),
             batch: BATCH,
@@ -158,7 +162,8 @@ impl Case {
         format!("{}, {}, {} layers", self.activation, self.init.name(), self.depth)
     }
 
-    /// What a layer leaves of the norm, in the geometric mean over the layers from the last one to the lowest whose norm f32 still holds.
+    /// What a layer leaves of the norm, in the geometric mean over the layers from the last one to
+    /// the lowest whose norm f32 still holds.
     fn kept(&self) -> Estimate {
         let kept = |norms: &Vec<f64>| {
             let last = norms.len() - 1;
@@ -192,7 +197,8 @@ impl Case {
     }
 }
 
-/// Sigmoid and ReLU of the same depth and initialisation; against that which is meant for sigmoid, the one that is meant for ReLU.
+/// Sigmoid and ReLU of the same depth and initialisation; against that which is meant for sigmoid,
+/// the one that is meant for ReLU.
 fn pairs(cases: &[Case]) -> impl Iterator<Item = (&Case, &Case)> {
     cases.iter().filter(|case| case.activation == "sigmoid").map(|sigmoid| {
         let init = if sigmoid.init == Init::XavierTimes4 { Init::He } else { sigmoid.init };
@@ -314,8 +320,8 @@ mod tests {
                 .and_then(|figure| figure.value)
                 .unwrap_or_else(|| panic!("{name}: {:?}", claim.figures))
         };
-        // sigma' is at most 1/4; a product with Xavier's weights of equal widths keeps the norm, one with He's makes it sqrt(2) times as large;
-        // ReLU passes half of the squares.
+        // sigma' is at most 1/4; a product with Xavier's weights of equal widths keeps the norm,
+        // one with He's makes it sqrt(2) times as large; ReLU passes half of the squares.
         assert!((0.15..0.25).contains(&kept("sigmoid, Xavier, 16 layers")));
         assert!((0.2..0.36).contains(&kept("sigmoid, He, 16 layers")));
         assert!((0.6..0.8).contains(&kept("relu, Xavier, 16 layers")));

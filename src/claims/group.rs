@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::error::{Error, Result};
-use crate::gpu::{Sequence, Sequences, Workload};
+use crate::gpu::{Gpu, Sequence, Workload};
 use crate::measure::stats::{self, Estimate};
 use crate::measure::{self, Member, Stopwatch};
 
@@ -14,28 +14,25 @@ pub struct Group {
 
 impl Group {
     /// Times sequences together.
-    ///
-    /// # Errors
-    /// If the device fails; [`Error::Unsupported`] if its clock gave too few times for an interval.
     pub fn timed(context: &Context<'_>, sequences: &[&Sequence]) -> Result<Self> {
-        Self::on(&Sequences(context.gpu), context, sequences)
+        Self::on(context, sequences)
     }
 
     /// Times kernels of the table together.
-    ///
-    /// # Errors
-    /// As [`Self::timed`].
     pub fn of_kernels(context: &Context<'_>, workloads: &[&Workload]) -> Result<Self> {
-        Self::on(context.gpu, context, workloads)
+        Self::on(context, workloads)
     }
 
-    fn on<S: Stopwatch>(stopwatch: &S, context: &Context<'_>, works: &[&S::Work]) -> Result<Self> {
-        let samples = measure::measure(stopwatch, works, None, &context.plan(), None)?;
+    fn on<W>(context: &Context<'_>, works: &[&W]) -> Result<Self>
+    where
+        Gpu: Stopwatch<W>,
+    {
+        let samples = measure::measure(context.gpu, works, None, &context.plan(), None)?;
         let group = Self { members: samples.members, rounds: samples.fixed.rounds };
         for (work, member) in works.iter().zip(&group.members) {
             if stats::of_rounds(member.ns.iter().copied(), group.rounds).is_none() {
                 let why = member.reject.map(|reject| format!(": {reject}")).unwrap_or_default();
-                let path = S::path(work);
+                let path = Gpu::path(work);
                 return Err(Error::Unsupported(format!(
                     "the clock gave too few times for {path}{why}"
                 )));
@@ -45,26 +42,24 @@ impl Group {
     }
 
     /// The time of a member, in ns.
-    #[must_use]
     pub fn ns(&self, member: usize) -> Estimate {
         self.estimate(self.members[member].ns.iter().copied())
     }
 
     /// The time of a member over that of another, taken within rounds.
-    #[must_use]
     pub fn over(&self, member: usize, other: usize) -> Estimate {
         self.of_both(member, other, |own, other| own / other)
     }
 
     /// What follows from the times of two members in a round, by round.
-    #[must_use]
     pub fn of_both(&self, member: usize, other: usize, what: impl Fn(f64, f64) -> f64) -> Estimate {
         let pairs = self.members[member].ns.iter().zip(&self.members[other].ns);
         self.estimate(pairs.map(|(own, other)| Some(what((*own)?, (*other)?))))
     }
 
     fn estimate(&self, rounds: impl Iterator<Item = Option<f64>>) -> Estimate {
-        // Two members may each have samples and no round together: nothing is known then, and nothing finite is said.
+        // Two members may each have samples and no round together: nothing is known then, and
+        // nothing finite is said.
         let nothing = Estimate { median: f64::NAN, low: f64::NEG_INFINITY, high: f64::INFINITY };
         stats::of_rounds(rounds, self.rounds).unwrap_or(nothing)
     }

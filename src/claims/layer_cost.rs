@@ -1,5 +1,5 @@
-//! What an activation costs in a layer: a product with its bias and nothing, ReLU or sigmoid behind it, in the product's own kernel or in one of
-//! its own; beside them that kernel alone.
+//! What an activation costs in a layer: a product with its bias and nothing, ReLU or sigmoid behind
+//! it, in the product's own kernel or in one of its own; beside them that kernel alone.
 
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -28,7 +28,8 @@ const BATCH: u32 = 128;
 /// Samples of the layer that is checked: no multiple of a tile.
 const CHECKED_BATCH: u32 = 37;
 
-/// What WGSL allows sigmoid of the z there are, 20 ULP, beside what it makes of the product's error, a quarter at most.
+/// What WGSL allows sigmoid of the z there are, 20 ULP, beside what it makes of the product's
+/// error, a quarter at most.
 const ALLOWED: f64 = 20.0 * f32::EPSILON as f64;
 
 /// How an activation is computed.
@@ -42,8 +43,8 @@ enum Way {
     Alone,
 }
 
-/// All that is checked, nothing first. What is alone is timed by itself: beside a layer it would get the number of dispatches that suits a layer, and
-/// the caches as a layer leaves them.
+/// All that is checked, nothing first. What is alone is timed by itself: beside a layer it would
+/// get the number of dispatches that suits a layer, and the caches as a layer leaves them.
 const MEMBERS: [(&str, Way); 7] = [
     ("copy", Way::Fused),
     ("relu", Way::Fused),

@@ -1,5 +1,6 @@
-//! The matrix product that all nets here are made of: one WGSL text, tiled, over as many matrices at once as there are; transposed operands,
-//! and what happens to each sum before it is stored, are the caller's.
+//! The matrix product that all nets here are made of: one WGSL text, tiled, over as many matrices
+//! at once as there are; transposed operands, and what happens to each sum before it is stored, are
+//! the caller's.
 
 use std::borrow::Cow;
 
@@ -11,7 +12,8 @@ use crate::gpu::{Buffer, Gpu, Program, ShaderChecks, Step};
 /// The unit roundoff of f32, or twice that: WGSL fixes no rounding mode.
 const UNIT: f64 = f32::EPSILON as f64;
 
-/// How an operand lies in memory, for the product that it is a part of: as it is written, or with rows and columns exchanged.
+/// How an operand lies in memory, for the product that it is a part of: as it is written, or with
+/// rows and columns exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// Row by row.
@@ -20,7 +22,8 @@ pub enum Layout {
     Transposed,
 }
 
-/// The sizes of a product: C has rows and columns, and each of its elements is a sum of so many terms.
+/// The sizes of a product: C has rows and columns, and each of its elements is a sum of so many
+/// terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// How many products are made at once, their matrices one behind the other.
@@ -35,7 +38,6 @@ pub struct Sizes {
 
 impl Sizes {
     /// Elements of A, B and C, all matrices together.
-    #[must_use]
     pub fn elements(&self) -> [usize; 3] {
         let of =
             |rows: u32, columns: u32| self.matrices as usize * rows as usize * columns as usize;
@@ -43,7 +45,6 @@ impl Sizes {
     }
 
     /// Multiplications and additions.
-    #[must_use]
     pub fn operations(&self) -> f64 {
         2.0 * [self.matrices, self.rows, self.columns, self.terms]
             .into_iter()
@@ -52,9 +53,10 @@ impl Sizes {
     }
 }
 
-/// What happens to a sum before it is stored: text that defines
-/// `finish(sum: vec4<f32>, at: vec4<u32>, columns: vec4<u32>, matrix: u32) -> vec4<f32>` for four neighbours of a row, `at` being their places in C,
-/// and declares what else it reads from binding 4 on. `params` and C itself, `c`, are in reach.
+/// What happens to a sum before it is stored: text that defines `finish(sum: vec4<f32>, at:
+/// vec4<u32>, columns: vec4<u32>, matrix: u32) -> vec4<f32>` for four neighbours of a row, `at`
+/// being their places in C, and declares what else it reads from binding 4 on. `params` and C
+/// itself, `c`, are in reach.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue<'a> {
     /// What it is called in messages.
@@ -80,24 +82,17 @@ pub struct Matmul {
 }
 
 /// The text of a product with an epilogue.
-#[must_use]
 pub fn wgsl(epilogue: Epilogue<'_>) -> String {
     [epilogue.wgsl, include_str!("../../shaders/claims/matmul.wgsl")].join("\n")
 }
 
 impl Matmul {
     /// Compiles a product of operands that lie so.
-    ///
-    /// # Errors
-    /// [`Error::Compile`] if the epilogue does not compile.
     pub fn new(gpu: &Gpu, a: Layout, b: Layout, epilogue: Epilogue<'_>) -> Result<Self> {
         Self::of(gpu, a, b, epilogue.name, &wgsl(epilogue), ShaderChecks::Trusted)
     }
 
     /// [`Self::new`] of a text that stands in for its own, checked: how tests plant faults.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
     pub fn planted(gpu: &Gpu, a: Layout, b: Layout, name: &str, wgsl: &str) -> Result<Self> {
         Self::of(gpu, a, b, name, wgsl, ShaderChecks::Checked)
     }
@@ -110,7 +105,8 @@ impl Matmul {
         wgsl: &str,
         checks: ShaderChecks,
     ) -> Result<Self> {
-        // 64 invocations on a tile of 32 by 32: what the nets here fill. All WebGPU devices have room for it.
+        // 64 invocations on a tile of 32 by 32: what the nets here fill. All WebGPU devices have
+        // room for it.
         let side = 8;
         let flag = |is_so| if is_so { 1.0 } else { 0.0 };
         let constants = [
@@ -123,9 +119,6 @@ impl Matmul {
     }
 
     /// C = finish(A B) over buffers of exactly these sizes, and what the epilogue reads.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] if it takes more workgroups than the device has.
     ///
     /// # Panics
     /// If A, B or C have another number of elements.
@@ -159,7 +152,6 @@ impl Matmul {
 }
 
 /// C = A B in f64.
-#[must_use]
 pub fn product(sizes: Sizes, [la, lb]: [Layout; 2], a: &[f64], b: &[f64]) -> Vec<f64> {
     let Sizes { rows, columns, terms, .. } = sizes;
     let [rows, columns, terms] = [rows, columns, terms].map(|size| size as usize);
@@ -177,7 +169,8 @@ pub fn product(sizes: Sizes, [la, lb]: [Layout; 2], a: &[f64], b: &[f64]) -> Vec
     c
 }
 
-/// Matrices of so many rows and columns, one behind the other, each with rows and columns exchanged.
+/// Matrices of so many rows and columns, one behind the other, each with rows and columns
+/// exchanged.
 fn transposed(matrices: &[f64], rows: usize, columns: usize) -> Vec<f64> {
     let exchanged = |matrix: &[f64]| -> Vec<f64> {
         (0..columns)
@@ -188,9 +181,8 @@ fn transposed(matrices: &[f64], rows: usize, columns: usize) -> Vec<f64> {
     matrices.chunks_exact(rows * columns).flat_map(exchanged).collect()
 }
 
-/// How far an f32 sum of products may be off, in any order, fused or not: a rounding for each term, and two (Higham, Accuracy and Stability of
-/// Numerical Algorithms, section 3.1).
-#[must_use]
+/// How far an f32 sum of products may be off, in any order, fused or not: a rounding for each term,
+/// and two (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1).
 pub fn bound(terms: u32, size_of_terms: f64) -> f64 {
     (f64::from(terms) + 2.0) * UNIT * size_of_terms + f64::from(f32::MIN_POSITIVE)
 }

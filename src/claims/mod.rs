@@ -1,9 +1,12 @@
-//! What is said of ReLU and sigmoid, each claim as an experiment on the adapter at hand: it holds, holds only when, or does not hold here.
+//! What is said of ReLU and sigmoid, each claim as an experiment on the adapter at hand: it holds,
+//! holds only when, or does not hold here.
 //!
-//! [`CLAIMS`] is the table: a claim a row, a file a claim. An experiment is built from [`crate::gpu::Program`]s over buffers; each is first
-//! run at a small size and compared with the CPU in f64 ([`check`]), and only then timed ([`Group`]) or believed. What is random
-//! comes from the context's seed, and no sum depends on the order in which invocations run: the same seed on the same adapter gives
-//! the same result, times apart. Claims are about algorithms: nothing here enters a ratio or a rank of adapters.
+//! [`CLAIMS`] is the table: a claim a row, a file a claim. An experiment is built from
+//! [`crate::gpu::Program`]s over buffers; each is first run at a small size and compared with the
+//! CPU in f64 ([`check`]), and only then timed ([`Group`]) or believed. What is random comes from
+//! the context's seed, and no sum depends on the order in which invocations run: the same seed on
+//! the same adapter gives the same result, times apart. Claims are about algorithms: nothing here
+//! enters a ratio or a rank of adapters.
 
 mod autoencoder;
 mod boltzmann;
@@ -72,7 +75,6 @@ pub enum Extent {
 
 impl Extent {
     /// What suits a device: on two cores the trainings of the full extent would take hours.
-    #[must_use]
     pub fn on(gpu: &Gpu) -> Self {
         if gpu.facts.is_software { Self::Quick } else { Self::Full }
     }
@@ -116,7 +118,6 @@ impl Context<'_> {
     }
 
     /// How a group is timed: many short ones in an experiment.
-    #[must_use]
     pub fn plan(&self) -> Plan {
         let plan = Plan {
             warm_up: Duration::from_millis(10),
@@ -127,12 +128,12 @@ impl Context<'_> {
     }
 
     /// So many seeds, all different for different seeds of the context.
-    #[must_use]
     pub fn seeds(&self, count: u64) -> Vec<u64> {
         (0..count).map(|index| self.seed.wrapping_add(index)).collect()
     }
 
-    /// So many seeds that count, and behind them so many that settings are chosen on: nothing is judged by what it was chosen for.
+    /// So many seeds that count, and behind them so many that settings are chosen on: nothing is
+    /// judged by what it was chosen for.
     fn seeds_and_tuning(&self, count: usize, tuning: usize) -> (Vec<u64>, Vec<u64>) {
         let mut seeds = self.seeds((count + tuning) as u64);
         let tuning = seeds.split_off(count);
@@ -142,13 +143,11 @@ impl Context<'_> {
 
 impl Experiment {
     /// The claim of that name.
-    #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         CLAIMS.iter().find(|experiment| experiment.name == name)
     }
 
     /// The claim before anything was done: skipped, without a reason.
-    #[must_use]
     pub fn pending(&self) -> Claim {
         Claim {
             name: self.name.to_owned(),
@@ -165,9 +164,9 @@ impl Experiment {
         }
     }
 
-    /// Tests the claim. What is wrong with the experiment alone is in the claim: a computation that is not what it should be, a missing feature.
-    /// The error is the machine's, which ends whatever comes behind as well; the claim that it ended is there too.
-    #[must_use]
+    /// Tests the claim. What is wrong with the experiment alone is in the claim: a computation that
+    /// is not what it should be, a missing feature. The error is the machine's, which ends whatever
+    /// comes behind as well; the claim that it ended is there too.
     pub fn examine(&self, context: &Context<'_>) -> (Claim, Option<Error>) {
         let began = Instant::now();
         let outcome = (self.run)(context);
@@ -202,9 +201,9 @@ impl Experiment {
     }
 }
 
-/// The median over seeds with the range of all of them, which covers the median over all possible seeds with 1 - 2^(1 - n): 94 % for five. A seed
-/// that diverged is one of them: what is no number counts as infinite. None of none.
-#[must_use]
+/// The median over seeds with the range of all of them, which covers the median over all possible
+/// seeds with 1 - 2^(1 - n): 94 % for five. A seed that diverged is one of them: what is no number
+/// counts as infinite. None of none.
 pub fn over_seeds(values: &[f64]) -> Option<Estimate> {
     let mut sorted: Vec<f64> =
         values.iter().map(|value| if value.is_nan() { f64::INFINITY } else { *value }).collect();
@@ -213,8 +212,8 @@ pub fn over_seeds(values: &[f64]) -> Option<Estimate> {
     Some(Estimate { median: stats::quantile(&sorted, 0.5)?, low, high })
 }
 
-/// [`over_seeds`] of what is the better the larger it is: what is no number counts as negative and infinite.
-#[must_use]
+/// [`over_seeds`] of what is the better the larger it is: what is no number counts as negative and
+/// infinite.
 pub fn over_seeds_of_merit(values: &[f64]) -> Option<Estimate> {
     let losses: Vec<f64> = values.iter().map(|value| -value).collect();
     over_seeds(&losses).map(|estimate| estimate.times(-1.0))

@@ -1,5 +1,6 @@
-//! A binary output layer: sigmoid with cross-entropy is said to be its natural choice. Measured: what it costs and how wrong it gets when both are computed
-//! from the logit at once, against sigmoid first and the logarithm behind it, and what becomes of ReLU in its place.
+//! A binary output layer: sigmoid with cross-entropy is said to be its natural choice. Measured:
+//! what it costs and how wrong it gets when both are computed from the logit at once, against
+//! sigmoid first and the logarithm behind it, and what becomes of ReLU in its place.
 
 mod allowed;
 mod cost;
@@ -47,7 +48,8 @@ struct Way {
     /// The second part of its function in shaders/claims/output.wgsl.
     name: &'static str,
     told: &'static str,
-    /// Whether full compares every input with f64, of label 0: that of label 1 at x is the same arithmetic as that of label 0 at -x.
+    /// Whether full compares every input with f64, of label 0: that of label 1 at x is the same
+    /// arithmetic as that of label 0 at -x.
     exhaustive: bool,
     /// What it may give.
     allowed: fn(&Input) -> [Allowed; 2],
@@ -108,7 +110,8 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     let wrong = |way: usize| wrong(&failures[way], &errors[way]);
     let outside = failures[5].outside.unwrap_or_default();
     Ok(Findings {
-        // From the logit, behind a sigmoid, and with ReLU, whose outputs are said to be no probabilities.
+        // From the logit, behind a sigmoid, and with ReLU, whose outputs are said to be no
+        // probabilities.
         outcome: Outcome::of([wrong(0) == 0.0, wrong(2) == 0.0, outside > 0]),
         conclusion: conclusion(&failures, &errors, &cost),
         seeds: vec![context.seed],
@@ -118,8 +121,8 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     })
 }
 
-/// The share of cases, in %, whose loss (or gradient, if that is more) is not finite, or finite without a right digit: what an adapter makes of the
-/// logarithm of 0 is its own.
+/// The share of cases, in %, whose loss (or gradient, if that is more) is not finite, or finite
+/// without a right digit: what an adapter makes of the logarithm of 0 is its own.
 fn wrong(failures: &Failures, errors: &Errors) -> f64 {
     let of = |not_finite: u64, worst: &Worst| {
         let not_finite = percent(not_finite, failures.cases);
@@ -217,7 +220,8 @@ fn census<'gpu>(context: &Context<'gpu>, counted: &str, threshold: f32) -> Resul
     Census::new(context.gpu, Dtype::F32, &[&definitions(), counted].concat(), "counted", threshold)
 }
 
-/// One of the two fields that a way gives for positive and for negative logits with a label, after it was checked.
+/// One of the two fields that a way gives for positive and for negative logits with a label, after
+/// it was checked.
 fn tallies(context: &Context<'_>, way: &Way, index: usize, label: u8) -> Result<[Tally; 2]> {
     let (name, field) = (way.name, FIELDS[index]);
     let counted =
@@ -622,7 +626,8 @@ mod tests {
             let own = own.rsplit(" and ").next().expect("a ratio");
             assert!(own.starts_with(&format!("{value:.2} [")), "{value}: {own}");
         }
-        // A quarter of all f32 is above 16.6, and wrong for one of two labels; what log(0) is, the adapter says.
+        // A quarter of all f32 is above 16.6, and wrong for one of two labels; what log(0) is, the
+        // adapter says.
         let wrong = |way: &str| {
             value(&claim, &format!("{way}: losses not finite"))
                 + value(&claim, &format!("{way}: loss, no right digit"))

@@ -3,8 +3,8 @@
 /// The functions `random(counter, key)` and `uniform_of(word)` in WGSL.
 pub const WGSL: &str = include_str!("../../shaders/claims/random.wgsl");
 
-/// Two random words of a counter under a key: Threefry-2x32 with 20 rounds (Salmon et al., SC 2011).
-#[must_use]
+/// Two random words of a counter under a key: Threefry-2x32 with 20 rounds (Salmon et al., SC
+/// 2011).
 pub fn random(counter: [u32; 2], key: [u32; 2]) -> [u32; 2] {
     const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
     let keys = [key[0], key[1], 0x1bd1_1bda ^ key[0] ^ key[1]];
@@ -21,7 +21,6 @@ pub fn random(counter: [u32; 2], key: [u32; 2]) -> [u32; 2] {
 }
 
 /// A uniform number in [0, 1) of a random word: its 24 upper bits, which f32 holds exactly.
-#[must_use]
 pub fn uniform_of(word: u32) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "24 bits")]
     let upper = (word >> 8) as f32;
@@ -96,8 +95,9 @@ mod tests {
 
     #[test]
     fn numbers_are_uniform_and_neighbours_independent() {
-        // Chi-square over 256 cells of pairs (16 by 16): both words of a counter, and a word with that of the next counter. With 255 degrees
-        // of freedom the mean is 255 and the standard deviation 22.6; 5 of them either way.
+        // Chi-square over 256 cells of pairs (16 by 16): both words of a counter, and a word with
+        // that of the next counter. With 255 degrees of freedom the mean is 255 and the standard
+        // deviation 22.6; 5 of them either way.
         let draws: Vec<[u32; 2]> =
             (0..100_000).map(|counter| random([counter, 0], [1, 2])).collect();
         let chi_square = |pairs: &mut dyn Iterator<Item = (u32, u32)>| {

@@ -1,4 +1,5 @@
-//! Range: sigmoid is said to stay within (0, 1) and ReLU within [0, inf). Every input is counted, and where a result reaches an end is looked for.
+//! Range: sigmoid is said to stay within (0, 1) and ReLU within [0, inf). Every input is counted,
+//! and where a result reaches an end is looked for.
 
 use super::census::{Census, Half, Tally, Which};
 use super::{Context, Experiment, Findings};
@@ -256,7 +257,8 @@ mod tests {
         let (claim, error) = CLAIM.examine(&context);
         assert!(error.is_none() && claim.status == Status::Ok, "{:?}", claim.reason);
         assert_eq!(claim.outcome, Some(Outcome::HoldsOnlyWhen));
-        // 1 + z rounds to 1 from ln(2^24) on, and sigmoid itself to 1 from ln(2^25) on; exp(x) is subnormal below ln(2^-126), and 0 below ln(2^-150).
+        // 1 + z rounds to 1 from ln(2^24) on, and sigmoid itself to 1 from ln(2^25) on; exp(x) is
+        // subnormal below ln(2^-126), and 0 below ln(2^-150).
         let one = value(&claim, "f32/sigmoid/two_sided: smallest x that gives 1");
         assert!((16.6..17.4).contains(&one), "{one}");
         let zero = value(&claim, "f32/sigmoid/two_sided: largest x that gives 0");

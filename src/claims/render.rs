@@ -1,4 +1,5 @@
-//! Claims in text, pictures and tables: what was found of each, its figures, and the lines that are better seen than read.
+//! Claims in text, pictures and tables: what was found of each, its figures, and the lines that are
+//! better seen than read.
 
 use std::fmt::Write as _;
 
@@ -242,7 +243,8 @@ fn chart(plot: &Plot) -> Chart {
     Chart::new(plot.title.clone(), axis(&plot.x), Some(axis(&plot.y)), lines.collect())
 }
 
-/// Looks for lines of these names, each its own: the first of ReLU and the first of sigmoid look as in all other pictures.
+/// Looks for lines of these names, each its own: the first of ReLU and the first of sigmoid look as
+/// in all other pictures.
 fn looks<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<usize> {
     let mut taken: Vec<usize> = Vec::new();
     for label in labels {

@@ -82,13 +82,10 @@ pub struct Claim {
     /// What became of the experiment: failed is one whose computation was wrong.
     pub status: Status,
     /// Why, where the status is not ok.
-    #[serde(default)]
     pub reason: Option<String>,
     /// Whether the claim holds here; null where the status is not ok.
-    #[serde(default)]
     pub outcome: Option<Outcome>,
     /// That in a line, with the numbers that say so.
-    #[serde(default)]
     pub conclusion: Option<String>,
     /// The seeds of all that was random.
     #[serde(default)]
@@ -152,16 +149,12 @@ pub struct Figure {
     pub unit: String,
     /// The number, or its median over seeds or rounds; null if there is none, and then the note
     /// says why.
-    #[serde(default)]
     pub value: Option<f64>,
     /// Lower end over seeds or rounds.
-    #[serde(default)]
     pub low: Option<f64>,
     /// Upper end over seeds or rounds.
-    #[serde(default)]
     pub high: Option<f64>,
     /// What a reader of the number should know.
-    #[serde(default)]
     pub note: Option<String>,
 }
 
@@ -214,13 +207,10 @@ pub struct Point {
     /// Across.
     pub x: f64,
     /// Upwards; null where there is no such number: not finite, or nothing was measured.
-    #[serde(default)]
     pub y: Option<f64>,
     /// Lower end over seeds or rounds.
-    #[serde(default)]
     pub low: Option<f64>,
     /// Upper end over seeds or rounds.
-    #[serde(default)]
     pub high: Option<f64>,
 }
 

@@ -1,5 +1,6 @@
-//! What the experiments with small models share: which function takes a place, the data, the order of examples, the choice of a learning rate, and a
-//! training that one workgroup a model does from its first step to its last.
+//! What the experiments with small models share: which function takes a place, the data, the order
+//! of examples, the choice of a learning rate, and a training that one workgroup a model does from
+//! its first step to its last.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -58,7 +59,8 @@ impl Function {
         }
     }
 
-    /// The functions of both in WGSL, and this one's default variants under a name of the caller's: `NAME(x)` and `NAME_backward(y, dy)`.
+    /// The functions of both in WGSL, and this one's default variants under a name of the caller's:
+    /// `NAME(x)` and `NAME_backward(y, dy)`.
     pub fn wgsl(self, name: &str) -> String {
         let [sigmoid, relu] = Self::BOTH.map(|function| function.activation().wgsl);
         let forward = net::call(self.activation(), Direction::Forward, name);
@@ -91,21 +93,94 @@ pub fn seeds(context: &Context<'_>) -> (Vec<u64>, Vec<u64>) {
     context.seeds_and_tuning(context.either(8, 32), TUNING_SEEDS)
 }
 
-/// Takes so many models through all steps, a workgroup a model; those that see the same examples follow one another.
-pub fn train(
-    gpu: &Gpu,
-    program: &Program,
-    buffers: &[&Buffer],
-    all_steps: usize,
-    [models, models_per_seed]: [usize; 2],
-) -> Result<()> {
-    for first in (0..all_steps).step_by(STEPS_AT_ONCE) {
-        let params =
-            [first, STEPS_AT_ONCE.min(all_steps - first), all_steps, models_per_seed].map(count);
-        let step = gpu.step(program, buffers, &params, [count(models), 1, 1])?;
-        gpu.run_sequence(&Sequence::new(program.path.clone(), vec![step]), 1)?;
+/// Models to be trained: of each seed one of each rate.
+pub struct Training {
+    pub function: Function,
+    pub sizes: Sizes,
+    pub steps: usize,
+    pub rates: Vec<f32>,
+    pub seeds: Vec<u64>,
+    /// By model.
+    pub weights: Vec<f32>,
+    pub patterns: Vec<f32>,
+    pub picks: Vec<u32>,
+}
+
+impl Training {
+    /// Of models whose weights are drawn, those of one seed alike.
+    pub fn new(
+        (function, sizes): (Function, Sizes),
+        pictures: &[Vec<f32>],
+        seeds: &[u64],
+        rates: &[f32],
+        steps: usize,
+        draw: impl Fn(&mut Xoshiro256PlusPlus) -> Vec<f32>,
+    ) -> Self {
+        let of_seed = |seed: &u64| draw(&mut Xoshiro256PlusPlus::seed_from_u64(*seed));
+        let picks = |seed: &u64| picks(*seed, steps * sizes.batch, pictures.len());
+        Self {
+            function,
+            sizes,
+            steps,
+            rates: rates.to_vec(),
+            seeds: seeds.to_vec(),
+            weights: seeds.iter().flat_map(|seed| of_seed(seed).repeat(rates.len())).collect(),
+            patterns: pictures.concat(),
+            picks: seeds.iter().flat_map(picks).collect(),
+        }
     }
-    Ok(())
+
+    /// How many.
+    pub fn models(&self) -> usize {
+        self.seeds.len() * self.rates.len()
+    }
+
+    /// The seed of a model, by its place.
+    pub fn seed(&self, model: usize) -> usize {
+        model / self.rates.len()
+    }
+
+    /// The rate of a model, and its weights to begin with, in f64.
+    pub fn start(&self, model: usize) -> (f64, Vec<f64>) {
+        let weights = self.weights.chunks_exact(self.weights.len() / self.models()).nth(model);
+        let rate = f64::from(self.rates[model % self.rates.len()]);
+        (rate, weights.expect("a model").iter().copied().map(f64::from).collect())
+    }
+
+    /// An example of a batch in f64.
+    pub fn example(&self, model: usize, step: usize, example: usize) -> Vec<f64> {
+        let place = (self.seed(model) * self.steps + step) * self.sizes.batch + example;
+        let picked = self.picks[place] as usize;
+        let pattern = &self.patterns[picked * self.sizes.visible..][..self.sizes.visible];
+        pattern.iter().copied().map(f64::from).collect()
+    }
+
+    /// Takes all models through all steps on the device, a workgroup a model. What each step finds,
+    /// in so many words, and the weights at the end. `more` is bound behind the rates.
+    pub fn run(
+        &self,
+        gpu: &Gpu,
+        program: &Program,
+        words: usize,
+        more: &[&Buffer],
+    ) -> Result<(Buffer, Vec<f32>)> {
+        let weights = gpu.buffer_of("weights", &self.weights)?;
+        let found = gpu.buffer("found", self.models() * self.steps * words)?;
+        let rates = gpu.buffer_of("rates", &self.rates.repeat(self.seeds.len()))?;
+        let patterns = gpu.buffer_of("patterns", &self.patterns)?;
+        let picks = gpu.buffer_of("picks", &self.picks)?;
+        let mut buffers = vec![&weights, &found, &rates];
+        buffers.extend(more);
+        buffers.extend([&patterns, &picks]);
+        for first in (0..self.steps).step_by(STEPS_AT_ONCE) {
+            let now = STEPS_AT_ONCE.min(self.steps - first);
+            let params = [first, now, self.steps, self.rates.len()].map(count);
+            let step = gpu.step(program, &buffers, &params, [count(self.models()), 1, 1])?;
+            gpu.run_sequence(&Sequence::new(program.path.clone(), vec![step]), 1)?;
+        }
+        let weights = gpu.load(&weights)?;
+        Ok((found, weights))
+    }
 }
 
 /// The errors of trainings over steps, in so many parts.
@@ -125,8 +200,8 @@ pub fn plot(title: &str, trained: &[(String, &[Vec<f32>])], parts: usize) -> Plo
     }
 }
 
-/// Bars and stripes (MacKay 2003, section 43.3): pictures of so many pixels a side whose rows, or whose columns, are each on or off. A pixel is on in
-/// half of them, and tells little by itself.
+/// Bars and stripes (MacKay 2003, section 43.3): pictures of so many pixels a side whose rows, or
+/// whose columns, are each on or off. A pixel is on in half of them, and tells little by itself.
 pub fn bars_and_stripes(side: u32) -> Vec<Vec<f32>> {
     let picture = |lines: u32, is_row: bool| {
         let pixels = (0..side)
@@ -185,8 +260,9 @@ pub fn figure_of_steps(name: String, courses: &[Vec<f32>], level: f64) -> Figure
     }
 }
 
-/// The rate whose trainings arrived at the smallest error, by the mean over the tuning seeds; a training that failed disqualifies its rate, unless all
-/// have failed: then it is the smallest rate. Courses are by seed and rate.
+/// The rate whose trainings arrived at the smallest error, by the mean over the tuning seeds; a
+/// training that failed disqualifies its rate, unless all have failed: then it is the smallest
+/// rate. Courses are by seed and rate.
 pub fn best_rate(courses: &[Vec<f32>], rates: &[f32]) -> f32 {
     let error = |rate: usize| {
         courses.iter().skip(rate).step_by(rates.len()).map(|course| arrived_at(course)).sum::<f64>()
@@ -195,7 +271,8 @@ pub fn best_rate(courses: &[Vec<f32>], rates: &[f32]) -> f32 {
     finite.min_by(|a, b| error(*a).total_cmp(&error(*b))).map_or(rates[0], |rate| rates[rate])
 }
 
-/// A course in so many parts: the step in the middle of each, and the mean error there over the seeds' means, with their range.
+/// A course in so many parts: the step in the middle of each, and the mean error there over the
+/// seeds' means, with their range.
 pub fn by_part(courses: &[Vec<f32>], parts: usize) -> Vec<(f64, Option<Estimate>)> {
     let steps = courses.iter().map(Vec::len).min().unwrap_or(0);
     let length = (steps / parts).max(1);

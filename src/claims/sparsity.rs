@@ -1,4 +1,5 @@
-//! Sparsity: how many activations ReLU makes zero, and from how many zeros on it pays to skip them, forward and backward.
+//! Sparsity: how many activations ReLU makes zero, and from how many zeros on it pays to skip them,
+//! forward and backward.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
@@ -96,8 +97,8 @@ fn zeros_by_layer(
         .collect()
 }
 
-/// The speed of ReLU's backward pass from a bit an element, that from y being 1: elementwise, on so many elements. In quick that is 12 MB, which is
-/// in the reach of caches.
+/// The speed of ReLU's backward pass from a bit an element, that from y being 1: elementwise, on so
+/// many elements. In quick that is 12 MB, which is in the reach of caches.
 fn speed_from_mask(context: &Context<'_>) -> Result<(Estimate, u64)> {
     let elements = context.either(1 << 20, 1 << 24);
     let named = |variant: &str| {
@@ -277,7 +278,8 @@ impl<'gpu> Vectors<'gpu> {
     }
 }
 
-/// Positive numbers with exactly so many percent of zeros among them, in random places: activations of ReLU.
+/// Positive numbers with exactly so many percent of zeros among them, in random places: activations
+/// of ReLU.
 fn sparse(random: &mut Xoshiro256PlusPlus, count: u32, percent: u32) -> Vec<f32> {
     let zeros = (count * percent / 100) as usize;
     let mut x: Vec<f32> = (0..count).map(|_| random.random_range(0.1..2.0)).collect();
@@ -286,8 +288,9 @@ fn sparse(random: &mut Xoshiro256PlusPlus, count: u32, percent: u32) -> Vec<f32>
     x
 }
 
-/// What skipping is worth. The dense product is the one that does not skip, or the one that does where there is nothing to skip, whichever is
-/// faster: a compiler may make something better of a text with a branch, which is no merit of zeros.
+/// What skipping is worth. The dense product is the one that does not skip, or the one that does
+/// where there is nothing to skip, whichever is faster: a compiler may make something better of a
+/// text with a branch, which is no merit of zeros.
 struct Speeds {
     /// The time of the dense product, in ns.
     dense_ns: Estimate,
@@ -314,7 +317,8 @@ fn speeds(context: &Context<'_>, direction: Direction, size: u32) -> Result<Spee
     Ok(Speeds { dense_ns: group.ns(base), skipping })
 }
 
-/// The smallest share of zeros, in percent, from which on skipping is faster, as far as its interval says; none if it never is.
+/// The smallest share of zeros, in percent, from which on skipping is faster, as far as its
+/// interval says; none if it never is.
 fn break_even(speeds: &[Estimate]) -> Option<u32> {
     let faster = speeds.iter().rev().take_while(|speed| speed.low > 1.0).count();
     SPARSITIES[SPARSITIES.len() - faster..].first().copied()

@@ -1,11 +1,12 @@
-//! `actbench run --baseline FILE`: a report to compare with, read before anything is measured and compared with at the end.
+//! `actbench run --baseline FILE`: a report to compare with, read before anything is measured and
+//! compared at the end.
 
 use std::path::{Path, PathBuf};
 
-use actbench::compare::{Comparison, Named};
+use actbench::compare::{self, Comparison, Named};
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::AdapterFacts;
-use actbench::render::comparison as render;
+use actbench::render::comparison;
 use actbench::report::{Report, Status};
 use actbench::suite::{Planned, Settings};
 use clap::Args;
@@ -15,7 +16,8 @@ use super::{print, say};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Compare with this report at the end; exit status 1 if something is slower. On its adapter, its shapes are taken over.
+    /// Compare with this report at the end; exit status 1 if something is slower. On the same
+    /// adapter, take its shapes.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     #[command(flatten)]
@@ -23,36 +25,30 @@ pub struct Arguments {
 }
 
 /// A report to compare with.
-pub struct Baseline<'a> {
+pub struct Baseline {
     file: String,
     report: Report,
-    how: &'a How,
+    how: compare::Settings,
 }
 
 impl Arguments {
-    /// The report that the user named, if any.
-    pub fn read(&self) -> Result<Option<Baseline<'_>>> {
-        let read = |path: &PathBuf| {
-            Ok(Baseline {
-                file: path.display().to_string(),
-                report: Report::read(path)?,
-                how: &self.how,
-            })
-        };
-        self.baseline.as_ref().map(read).transpose()
+    /// Reads the report that the user named.
+    pub fn read(&self) -> Result<Option<Baseline>> {
+        let Some(path) = &self.baseline else { return Ok(None) };
+        let (file, report) = (path.display().to_string(), Report::read(path)?);
+        Ok(Some(Baseline { file, report, how: self.how.settings() }))
     }
 }
 
-impl Baseline<'_> {
+impl Baseline {
     /// Refuses what could not be compared at the end.
     pub fn check(&self, facts: &AdapterFacts, settings: &Settings) -> Result<()> {
         let Self { file, report, how } = self;
         let refuse = |why: &str| Err(Error::Usage(format!("{file} {why}")));
-        if report.adapter.is_software != facts.is_software
-            && !how.settings().software_against_hardware
-        {
+        if report.adapter.is_software != facts.is_software && !how.software_against_hardware {
             return refuse(
-                "and this adapter are software and hardware: name another --adapter, or pass --software-against-hardware",
+                "and this adapter are software and hardware: name another --adapter, or pass \
+                 --software-against-hardware",
             );
         }
         let ids = Planned::new(settings.profile, facts.is_software, settings.filter.as_ref()).ids();
@@ -60,7 +56,8 @@ impl Baseline<'_> {
         let mut rows = rows.chain(report.arithmetic.iter().map(|rate| (&rate.id, rate.status)));
         if !rows.any(|(id, status)| status == Status::Ok && ids.contains(id)) {
             return refuse(
-                "measured no row of those that this run is to measure: choose another --profile or --filter",
+                "measured no row of those that this run is to measure: choose another --profile \
+                 or --filter",
             );
         }
         Ok(())
@@ -71,17 +68,17 @@ impl Baseline<'_> {
         settings.clone().in_shapes_of(&self.report, facts)
     }
 
-    /// Prints what a report differs in, to stdout unless the report itself is there.
+    /// Prints the comparison, to stdout unless the report itself is there.
     pub fn compare(&self, path: &Path, report: &Report) -> Result<Exit> {
         let base = Named { file: &self.file, report: &self.report };
         let new = Named { file: &path.display().to_string(), report };
-        let comparison = Comparison::new(&base, &[new], &self.how.settings())?;
-        let text = render::text(&comparison);
+        let found = Comparison::new(&base, &[new], &self.how)?;
+        let text = comparison::text(&found);
         if path == Path::new("-") {
             say(&text);
         } else {
             print(&format!("\n{text}"))?;
         }
-        exit(&comparison)
+        exit(&found)
     }
 }

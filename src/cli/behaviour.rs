@@ -1,6 +1,7 @@
 //! `actbench behaviour`
 
 use actbench::error::{Exit, Result};
+use actbench::render;
 use actbench::validate::behaviour::card;
 use clap::Args;
 
@@ -19,6 +20,6 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let card = card(&arguments.adapter.open()?)?;
     fine(match arguments.format {
         Format::Json => print_json(&card),
-        Format::Text => print(&card.render()),
+        Format::Text => print(&render::behaviour::text(&card)),
     })
 }

@@ -18,8 +18,8 @@ pub struct Arguments {
     /// What is compared with it.
     #[arg(value_name = "NEW", required = true)]
     new: Vec<PathBuf>,
-    /// text; md for a pull request; csv, a line for each row and report; json, an object of the schema that `actbench schema --compare` prints; html, a
-    /// page with all reports in the same plots.
+    /// text; md for a pull request; csv, a line for each row and report; json, of the schema that
+    /// `actbench schema --compare` prints; html, a page with all reports in the same plots.
     #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     format: Format,
     /// Fail if a row was measured by one report alone.
@@ -32,10 +32,11 @@ pub struct Arguments {
 /// How reports are compared.
 #[derive(Args)]
 pub struct How {
-    /// The least change that is FASTER or SLOWER: 2% or 0.02.
+    /// The smallest change that is FASTER or SLOWER: 2% or 0.02.
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "2%")]
     threshold: f64,
-    /// Where each report has one device: how much medians of two devices are taken to differ, as a standard deviation.
+    /// Where each report has one repeat: the assumed spread between the medians of repeats, as a
+    /// standard deviation.
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "4%")]
     assume_spread: f64,
     /// Compare software adapters with hardware, too.
@@ -43,32 +44,22 @@ pub struct How {
     software_against_hardware: bool,
 }
 
-/// How to print a comparison.
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
-    /// For people.
     Text,
-    /// For a pull request.
     Md,
-    /// A line for each row and report.
     Csv,
-    /// One JSON object.
     Json,
-    /// A page: verdicts, and all reports in the same plots.
     Html,
 }
 
 fn share(text: &str) -> std::result::Result<f64, String> {
     let (number, unit) =
         text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
-    let share =
-        number.parse::<f64>().map_err(|_| "a share reads like 2% or 0.02".to_owned())? / unit;
+    let share = number.parse::<f64>().map_err(|_| "a share reads like 2% or 0.02")? / unit;
     // From what a clock resolves to ten times as much.
-    if (1e-4..=10.0).contains(&share) {
-        Ok(share)
-    } else {
-        Err("a share is from 0.01% to 1000%".to_owned())
-    }
+    let is_meant = (1e-4..=10.0).contains(&share);
+    is_meant.then_some(share).ok_or_else(|| "a share is from 0.01% to 1000%".to_owned())
 }
 
 impl How {
@@ -93,7 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     match arguments.format {
         Format::Text => print(&text::text(&comparison))?,
         Format::Md => print(&text::markdown(&comparison))?,
-        Format::Csv => print(&text::csv(&comparison)?)?,
+        Format::Csv => print(&text::csv(&comparison))?,
         Format::Json => print_json(&comparison)?,
         Format::Html => print(&render::compared(&comparison, &named))?,
     }
@@ -104,10 +95,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     Ok(if lacks { Exit::Failed } else { exit(&comparison)? })
 }
 
-/// What a comparison ends a program with.
+/// The exit status after a comparison.
 pub fn exit(comparison: &Comparison) -> Result<Exit> {
     if comparison.judged == 0 {
-        let sentence = "no row of these reports can be judged; why stands beside each";
+        let sentence = "no row of these reports can be judged; the reasons are listed above";
         return Err(Error::Usage(sentence.to_owned()));
     }
     Ok(if comparison.count(Verdict::Slower) > 0 { Exit::Failed } else { Exit::Fine })

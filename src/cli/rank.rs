@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use actbench::compare::rank::{By, Ranking};
 use actbench::error::{Exit, Result};
+use actbench::render::ranking;
 use actbench::report::Report;
 use clap::{Args, ValueEnum};
 
@@ -14,7 +15,8 @@ pub struct Arguments {
     /// Reports, one an adapter; `-` is stdin.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// memory: GB/s of copy and add where memory bounds them. sigmoid: sigmoids a second in registers. ratio: sigmoid : relu in registers.
+    /// memory: GB/s of copy and add where memory bounds them. sigmoid: sigmoids a second in
+    /// registers. ratio: sigmoid : relu in registers.
     #[arg(long, value_enum, default_value = "sigmoid", hide_possible_values = true)]
     by: Figure,
     /// text or json.
@@ -43,6 +45,6 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let ranking = Ranking::new(by, &named)?;
     fine(match arguments.format {
         super::Format::Json => print_json(&ranking),
-        super::Format::Text => print(&ranking.render()),
+        super::Format::Text => print(&ranking::text(&ranking)),
     })
 }

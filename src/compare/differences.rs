@@ -1,195 +1,131 @@
-//! What two reports say differently of machine, program and settings: what to look at before any figure.
+//! What two reports tell of machine, program and settings that is not the same in both: what to
+//! look at before any figure.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::report::provenance::Tool;
-use crate::report::{Accuracy, Measurement, Report};
+use crate::report::Report;
 
-/// So many characters of a hash tell one from another.
-const SHORT_HASH: usize = 12;
-
-/// Something that the reports say differently.
+/// A fact that is not the same in both reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Difference {
-    /// What it is about.
+    /// A key of the report, as adapter.name; or shader, shape, accuracy, uncommitted_changes.
     pub what: String,
-    /// What the base says; null if nothing.
-    pub base: Option<String>,
-    /// What the other report says; null if nothing.
-    pub new: Option<String>,
+    /// The kernel, chain or direction that it is about; null where it is the whole report.
+    pub of: Option<String>,
+    /// In the base; null where it has none.
+    pub base: Value,
+    /// In the other report; null where it has none.
+    pub new: Value,
 }
 
-impl Difference {
-    /// What each of the reports says.
-    pub(crate) fn said(&self) -> [&str; 2] {
-        [&self.base, &self.new].map(|said| said.as_deref().unwrap_or("not said"))
-    }
-}
+/// The keys of a report that are compared, those of the adapter first.
+const KEYS: [&str; 28] = [
+    "adapter.name",
+    "adapter.is_software",
+    "adapter.vendor_id",
+    "adapter.device_id",
+    "adapter.backend",
+    "adapter.driver",
+    "adapter.driver_info",
+    "clock.kind",
+    "system.host",
+    "system.cpu.brand",
+    "system.os.name",
+    "system.os.version",
+    "system.os.kernel",
+    "tool.version",
+    "tool.git_revision",
+    "tool.git_dirty",
+    "tool.wgpu_version",
+    "tool.rustc",
+    "tool.target",
+    "tool.optimized",
+    "run.profile",
+    "run.repeats",
+    "run.seed",
+    "run.filter",
+    "run.max_time_s",
+    "run.shader_checks",
+    "run.reason",
+    "run.labels",
+];
 
 /// All differences, those of the adapter first.
 pub(super) fn between(base: &Report, new: &Report) -> Vec<Difference> {
-    let mut differences: Vec<Difference> = facts(base)
-        .into_iter()
-        .zip(facts(new))
-        .filter(|((_, base), (_, new))| base != new)
-        .map(|((what, base), (_, new))| Difference { what: what.to_owned(), base, new })
-        .collect();
-    differences.extend(unknown_changes(&base.tool, &new.tool));
-    differences.extend(shaders(base, new));
-    differences.extend(shapes(base, new));
-    differences.extend(accuracy(base, new));
-    differences
-}
-
-/// What a report says, in the same order for every report.
-fn facts(report: &Report) -> Vec<(&'static str, Option<String>)> {
-    let Report { adapter, system, tool, run, clock, .. } = report;
-    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let seconds = |seconds: f64| format!("{seconds} s");
-    vec![
-        ("adapter", text(&adapter.name)),
-        ("software", Some(adapter.is_software.to_string())),
-        (
-            "vendor and repeat",
-            Some(format!("{:#06x} {:#06x}", adapter.vendor_id, adapter.device_id)),
-        ),
-        ("backend", text(&adapter.backend)),
-        ("driver", text(&adapter.driver)),
-        ("driver's version", text(&adapter.driver_info)),
-        (
-            "timed by",
-            serde_json::to_value(clock.kind).ok().and_then(|kind| Some(kind.as_str()?.to_owned())),
-        ),
-        ("host", system.host.clone()),
-        ("cpu", system.cpu.brand.clone()),
-        ("system", joined(&[&system.os.name, &system.os.version])),
-        ("kernel", system.os.kernel.clone()),
-        ("actbench", text(&tool.version)),
-        ("git revision", revision(tool)),
-        ("wgpu", tool.wgpu_version.clone()),
-        ("compiler", text(&tool.rustc)),
-        ("target", text(&tool.target)),
-        ("optimized", Some(tool.optimized.to_string())),
-        ("profile", Some(run.profile.name().to_owned())),
-        ("repeats", Some(run.repeats.to_string())),
-        ("seed", Some(run.seed.to_string())),
-        ("filter", run.filter.clone()),
-        ("time allowed", run.max_time_s.map(seconds)),
-        ("run-time checks", Some(run.shader_checks.to_string())),
-        ("ended", run.reason.as_ref().map(crate::render::reasons::sentence)),
-        ("labels", text(&labels(&run.labels))),
-    ]
-}
-
-fn joined(parts: &[&Option<String>]) -> Option<String> {
-    let parts: Vec<&str> = parts.iter().filter_map(|part| part.as_deref()).collect();
-    Some(parts.join(" ")).filter(|text| !text.is_empty())
-}
-
-fn labels(labels: &BTreeMap<String, String>) -> String {
-    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
-}
-
-fn revision(tool: &Tool) -> Option<String> {
-    let changed = if tool.git_dirty == Some(true) { " with changes" } else { "" };
-    tool.git_revision.as_deref().map(|revision| short(revision) + changed)
-}
-
-/// One revision, changed in both: what was changed no report says.
-fn unknown_changes(base: &Tool, new: &Tool) -> Option<Difference> {
-    let both = base.git_dirty == Some(true)
-        && new.git_dirty == Some(true)
-        && base.git_revision == new.git_revision;
-    both.then(|| Difference {
-        what: "git revision (what was changed, no report says)".to_owned(),
-        base: revision(base),
-        new: revision(new),
-    })
-}
-
-fn short(hash: &str) -> String {
-    hash.chars().take(SHORT_HASH).collect()
-}
-
-/// Kernels whose WGSL is not the same, once for all sizes.
-fn shaders(base: &Report, new: &Report) -> Vec<Difference> {
-    fn hashes(report: &Report) -> BTreeMap<String, &str> {
-        let rows = report.measurements.iter();
-        let steps = report
-            .arithmetic
-            .iter()
-            .filter_map(|rate| Some((rate.id.clone(), rate.wgsl_sha256.as_deref()?)));
-        rows.filter_map(|row| Some((without_size(row), row.wgsl_sha256.as_deref()?)))
-            .chain(steps)
-            .collect()
+    let mut found = Vec::new();
+    for ((what, base), new) in KEYS.into_iter().zip(facts(base)).zip(facts(new)) {
+        if base != new {
+            found.push(Difference { what: what.to_owned(), of: None, base, new });
+        }
     }
-    let (base, new) = (hashes(base), hashes(new));
-    let both = base.iter().filter_map(|(kernel, hash)| Some((kernel, hash, new.get(kernel)?)));
-    both.filter(|(_, base, new)| base != new)
-        .map(|(kernel, base, new)| Difference {
-            what: format!("shader of {kernel}"),
-            base: Some(short(base)),
-            new: Some(short(new)),
-        })
-        .collect()
-}
-
-/// The id without the size.
-fn without_size(row: &Measurement) -> String {
-    row.id.split('/').filter(|part| !part.starts_with("n=")).collect::<Vec<_>>().join("/")
-}
-
-/// The shapes that each direction was measured in.
-fn shapes(base: &Report, new: &Report) -> Vec<Difference> {
-    fn shapes(report: &Report) -> BTreeMap<&str, String> {
-        let rows =
-            report.measurements.iter().filter_map(|row| Some((row.direction.as_str(), row.shape?)));
-        rows.map(|(direction, shape)| {
-            let words = shape.words_per_invocation;
-            let words = format!("{words} word{}", if words == 1 { "" } else { "s" });
-            (direction, format!("workgroups of {}, {words} an invocation", shape.workgroup_size))
-        })
-        .collect()
+    let (was, is) = (&base.tool, &new.tool);
+    let are_changed = was.git_dirty == Some(true) && is.git_dirty == Some(true);
+    // One revision, changed in both: no report tells what was changed.
+    if are_changed && was.git_revision == is.git_revision {
+        let [base, new] = [was, is].map(|tool| json!(tool.git_revision));
+        found.push(Difference { what: "uncommitted_changes".to_owned(), of: None, base, new });
     }
-    let (base, new) = (shapes(base), shapes(new));
-    let both = base
-        .into_iter()
-        .filter_map(|(direction, shape)| Some((direction, shape, new.get(direction)?.clone())));
+    found.extend(of_both("shader", &shaders(base), &shaders(new)));
+    found.extend(of_both("shape", &shapes(base), &shapes(new)));
+    found.extend(of_both("accuracy", &accuracy(base), &accuracy(new)));
+    found
+}
+
+/// What a report has under each of the keys; nothing and an empty text are the same.
+fn facts(report: &Report) -> Vec<Value> {
+    let Report { adapter, clock, system, tool, run, .. } = report;
+    let facts = json!({
+        "adapter": adapter, "clock": clock, "system": system, "tool": tool, "run": run,
+    });
+    let fact = |key: &str| facts.pointer(&format!("/{}", key.replace('.', "/"))).cloned();
+    let is_empty = |value: &Value| *value == json!("") || *value == json!({});
+    KEYS.map(|key| fact(key).filter(|value| !is_empty(value)).unwrap_or_default()).to_vec()
+}
+
+/// By kernel, chain or direction.
+type Facts = BTreeMap<String, Value>;
+
+/// Facts about a kernel, chain or direction that both reports have, and not the same.
+fn of_both(what: &str, base: &Facts, new: &Facts) -> Vec<Difference> {
+    let both = base.iter().filter_map(|(of, base)| Some((of, base, new.get(of)?)));
     both.filter(|(_, base, new)| base != new)
-        .map(|(direction, base, new)| Difference {
-            what: format!("shape of {direction}"),
-            base: Some(base),
-            new: Some(new),
+        .map(|(of, base, new)| Difference {
+            what: what.to_owned(),
+            of: Some(of.clone()),
+            base: base.clone(),
+            new: new.clone(),
         })
         .collect()
 }
 
-/// Kernels whose error against the f64 reference is not the same.
-fn accuracy(base: &Report, new: &Report) -> Vec<Difference> {
-    fn errors(report: &Report) -> BTreeMap<&str, String> {
-        let error = |accuracy: &Accuracy| {
-            let max_ulp = accuracy
-                .max_ulp
-                .map_or_else(|| "not known".to_owned(), |ulp| format!("{ulp:.3} ULP"));
-            match (accuracy.violations, accuracy.tier) {
-                (0, Some(tier)) => format!("at most {max_ulp}, tier {tier}"),
-                (wrong, _) => format!("at most {max_ulp}, {wrong} wrong"),
-            }
-        };
-        report.accuracy.iter().map(|accuracy| (accuracy.kernel.as_str(), error(accuracy))).collect()
-    }
-    let (base, new) = (errors(base), errors(new));
-    let both = base
-        .into_iter()
-        .filter_map(|(kernel, error)| Some((kernel, error, new.get(kernel)?.clone())));
-    both.filter(|(_, base, new)| base != new)
-        .map(|(kernel, base, new)| Difference {
-            what: format!("error of {kernel}"),
-            base: Some(base),
-            new: Some(new),
-        })
-        .collect()
+/// The hash of each kernel's WGSL, once for all sizes, and of each chain's.
+fn shaders(report: &Report) -> Facts {
+    let kernels = report.measurements.iter().map(|row| {
+        let parts = row.id.split('/').filter(|part| !part.starts_with("n="));
+        (parts.collect::<Vec<_>>().join("/"), &row.wgsl_sha256)
+    });
+    let chains = report.arithmetic.iter().map(|row| (row.id.clone(), &row.wgsl_sha256));
+    kernels.chain(chains).filter_map(|(id, hash)| Some((id, json!(hash.as_ref()?)))).collect()
+}
+
+/// The shape that each direction was measured in.
+fn shapes(report: &Report) -> Facts {
+    let rows = report.measurements.iter();
+    rows.filter_map(|row| Some((row.direction.clone(), json!(row.shape?)))).collect()
+}
+
+/// Each kernel's error against the f64 reference.
+fn accuracy(report: &Report) -> Facts {
+    let rows = report.accuracy.iter().map(|row| {
+        let max_ulp = row.max_ulp.map(|ulp| (ulp * 1e3).round() / 1e3);
+        let facts = json!({
+            "max_ulp": max_ulp, "violations": row.violations, "tier": row.tier,
+        });
+        (row.kernel.clone(), facts)
+    });
+    rows.collect()
 }

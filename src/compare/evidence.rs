@@ -1,12 +1,15 @@
-//! How sure a difference is: a t test whose unit is the repeat, with the spread between repeats moderated by that of all rows.
+//! How sure a difference is: a t test whose unit is the repeat. The spread between repeats is
+//! moderated by that of all rows.
 //!
-//! Rounds on one repeat repeat the noise of that repeat and nothing else: where its tensors lie, what temperature it has and what else the
-//! machine does stays the same from round to round, and not from one repeat to the next. So a repeat counts as one observation, the
-//! logarithm of its median. Three of them say little about their own spread; all rows together say more. The variance of a row is drawn
-//! towards what the rows have in common, with as many degrees of freedom as their agreement is worth (Smyth, Statistical Applications in
-//! Genetics and Molecular Biology 3, 2004, article 3); a row that is less steady than the others keeps its own, and its few degrees of freedom
-//! (after Phipson and others, Annals of Applied Statistics 10, 2016, pages 946 to 963). Bootstrapping three repeats would give two thirds of their variance and no
-//! quantile of Student's; a rank test of three against three can't go below p = 0.1.
+//! Rounds of one repeat share its noise: where its tensors lie, its temperature, what else the
+//! machine does. So a repeat counts as one observation, the logarithm of its median. Three of them
+//! say little about their own spread; all rows together say more. The variance of a row is drawn
+//! towards what the rows have in common, with as many degrees of freedom as their agreement is worth
+//! (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004, article 3). A row that
+//! is less steady than the others keeps its own variance and its few degrees of freedom (after
+//! Phipson and others, Annals of Applied Statistics 10, 2016, pages 946 to 963). Bootstrapping three
+//! repeats would give two thirds of their variance and no quantile of Student's; a rank test of
+//! three against three can't go below p = 0.1.
 
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 use statrs::function::gamma::digamma;
@@ -16,10 +19,11 @@ use crate::measure::stats;
 /// The level of an interval, and of the correction over all rows.
 pub const LEVEL: f64 = 0.95;
 
-/// No two repeats are taken for more alike than this, relative to the median: clocks have ticks, and equal medians no spread at all.
+/// The smallest spread between repeats, relative to the median: clocks have ticks, and equal medians
+/// no spread at all.
 const LEAST_SPREAD: f64 = 1e-4;
 
-/// So many degrees of freedom are as good as any number: Student's distribution is the normal one.
+/// With so many degrees of freedom, Student's distribution is the normal one.
 const MANY: f64 = 1e4;
 
 /// The half-width of a 95 % interval in standard errors.
@@ -30,18 +34,18 @@ const HALF_WIDTH: f64 = 1.96;
 pub struct Side {
     /// For each repeat, the logarithm of the median over its rounds.
     logs: Vec<f64>,
-    /// The variance of such a logarithm that the noise from round to round explains, the mean over repeats.
+    /// The variance of such a logarithm that the noise of rounds explains, the mean over repeats.
     noise: f64,
 }
 
 impl Side {
-    /// Of rounds, so many of each repeat one after the other; some of them gave nothing. None if a repeat has too few for an interval of its own,
-    /// or a median that is not above 0.
-    pub fn new(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> Option<Self> {
+    /// Of rounds, those of a repeat one after the other; some gave nothing. None if a repeat has too
+    /// few for an interval of its own, or a median that is not above 0.
+    pub fn new(rounds: impl Iterator<Item = Option<f64>>, per_repeat: u32) -> Option<Self> {
         let rounds: Vec<Option<f64>> = rounds.collect();
-        let per_device = if per_device == 0 { rounds.len().max(1) } else { per_device as usize };
+        let per_repeat = if per_repeat == 0 { rounds.len().max(1) } else { per_repeat as usize };
         let (mut logs, mut noise) = (Vec::new(), 0.0);
-        for repeat in rounds.chunks(per_device) {
+        for repeat in rounds.chunks(per_repeat) {
             let kept: Vec<f64> =
                 repeat.iter().flatten().copied().filter(|value| value.is_finite()).collect();
             let median = stats::median_interval(&kept).filter(|estimate| estimate.median > 0.0)?;
@@ -110,13 +114,14 @@ pub struct Prior {
 }
 
 impl Prior {
-    /// Nothing but an assumption, for reports of one repeat each: medians of two repeats differ by this standard deviation, relative to them.
+    /// An assumption alone, for reports of one repeat each: the relative standard deviation between
+    /// the medians of repeats.
     pub fn assumed(spread: f64) -> Self {
         Self { variance: 0.0, freedom: 0.0, assumed: spread * spread }
     }
 
-    /// What rows of one kind have in common, from so many groups; `assumed` if no report has more than one repeat. Rows of a group share their
-    /// copy, so that together they are taken for one when it comes to how much is known.
+    /// What rows of one quantity have in common, from so many groups; `assumed` if no report has more
+    /// than one repeat. Rows of a group share their copy: they count as one for the freedom.
     pub fn of<'a>(rows: impl Iterator<Item = &'a Pair>, groups: usize, assumed: f64) -> Self {
         let known: Vec<(f64, f64)> = rows
             .filter_map(|row| {
@@ -126,7 +131,7 @@ impl Prior {
         if known.is_empty() {
             return Self::assumed(assumed);
         }
-        // Each logarithm less what it is expected to be off by, so that their mean is that of the common variance.
+        // Less the bias of each logarithm, so that their mean is that of the common variance.
         let logs: Vec<f64> = known
             .iter()
             .map(|(variance, d)| variance.ln() - digamma(d / 2.0) + (d / 2.0).ln())
@@ -160,32 +165,21 @@ impl Finding {
     /// Of a pair, given what is known of the spread between repeats.
     pub fn new(pair: &Pair, prior: &Prior) -> Self {
         let own = pair.freedom();
-        let least = pair.noise().max(LEAST_SPREAD * LEAST_SPREAD);
         let (variance, freedom) = match pair.variance() {
             None => (prior.assumed + pair.noise(), MANY),
-            // A row that is less steady than the others keeps its own spread, and the few degrees of freedom that it rests on.
+            // A row that is less steady than the others keeps its own spread and freedom.
             Some(variance) if variance > prior.variance || prior.freedom <= 0.0 => (variance, own),
             Some(variance) => {
                 let freedom = prior.freedom + own;
                 ((prior.freedom * prior.variance + own * variance) / freedom, freedom)
             }
         };
-        // Repeats that happen to agree better than their own noise allows are no more alike for it.
-        let variance = variance.max(least);
-        let finding = Self {
-            log_ratio: pair.new.log() - pair.base.log(),
-            variance,
-            freedom,
-            standard_error: 0.0,
-        };
-        Self {
-            standard_error: finding.standard_error_with(pair.base.repeats(), pair.new.repeats()),
-            ..finding
-        }
-    }
-
-    fn standard_error_with(&self, base: usize, new: usize) -> f64 {
-        (self.variance * (count(base).recip() + count(new).recip())).sqrt()
+        // Repeats can agree better than their noise allows by chance.
+        let variance = variance.max(pair.noise()).max(LEAST_SPREAD * LEAST_SPREAD);
+        let log_ratio = pair.new.log() - pair.base.log();
+        let standard_error =
+            standard_error(variance, [&pair.base, &pair.new].map(|side| side.repeats()));
+        Self { log_ratio, variance, freedom, standard_error }
     }
 
     /// The probability of a difference as large as this one or larger if there is none.
@@ -199,14 +193,14 @@ impl Finding {
         ((self.log_ratio - half).exp(), (self.log_ratio + half).exp())
     }
 
-    /// How many repeats each report would need for a verdict, if the ratio and the spread stay what they are: `rows` are those that the correction
-    /// counts. None where a hundred are not enough.
+    /// How many repeats each report needs for a verdict, if the ratio and the spread stay what they
+    /// are; the correction counts `rows`. None where a hundred are not enough.
     pub fn repeats_for_a_verdict(&self, threshold: f64, rows: usize) -> Option<usize> {
         let effect = self.log_ratio.abs();
         let limit = threshold.ln_1p();
         let is_enough = |repeats: usize| {
-            let error = self.standard_error_with(repeats, repeats);
-            // What they add to the degrees of freedom of the row itself; what they add to those of the others is not counted.
+            let error = standard_error(self.variance, [repeats, repeats]);
+            // What they add to the freedom of other rows is not counted.
             let freedom = self.freedom.max(2.0 * count(repeats) - 2.0);
             if effect >= limit {
                 two_sided(effect / error, freedom) * count(rows) <= 1.0 - LEVEL
@@ -219,8 +213,15 @@ impl Finding {
     }
 }
 
-/// Holm's correction: for each p what it is worth among all of them. The chance of one or more below 5 % is then at most 5 % if nothing differs, however
-/// the rows depend on each other (Scandinavian Journal of Statistics 6, 1979, pages 65 to 70).
+/// Of the difference of two means, over so many repeats each.
+fn standard_error(variance: f64, repeats: [usize; 2]) -> f64 {
+    let [base, new] = repeats.map(count);
+    (variance * (base.recip() + new.recip())).sqrt()
+}
+
+/// Holm's correction of each p for all of them. If nothing differs, the chance that one or more is
+/// below 5 % is at most 5 %, however the rows depend on each other (Scandinavian Journal of
+/// Statistics 6, 1979, pages 65 to 70).
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
@@ -245,8 +246,8 @@ fn student(freedom: f64) -> StudentsT {
     StudentsT::new(0.0, 1.0, freedom.min(MANY)).expect("degrees of freedom are above 0")
 }
 
-/// The second derivative of the logarithm of the gamma function: by recurrence to where its asymptotic series is good (Abramowitz and
-/// Stegun, 6.4.6 and 6.4.12).
+/// The second derivative of the logarithm of the gamma function: by recurrence to where its
+/// asymptotic series is good (Abramowitz and Stegun, 6.4.6 and 6.4.12).
 fn trigamma(x: f64) -> f64 {
     let terms: f64 = (0..8).map(|k| (x + f64::from(k)).powi(-2)).sum();
     let y = (x + 8.0).recip();
@@ -263,7 +264,7 @@ fn inverse_trigamma(value: f64) -> f64 {
     high
 }
 
-fn count(n: usize) -> f64 {
+pub(super) fn count(n: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "repeats and rows, far fewer than 2^53")]
     let n = n as f64;
     n
@@ -304,9 +305,9 @@ mod tests {
     }
 
     #[test]
-    fn a_side_has_a_device_for_each_so_many_rounds() {
+    fn a_side_has_a_repeat_for_each_so_many_rounds() {
         let rounds = |values: &[f64]| values.iter().map(|value| Some(*value)).collect::<Vec<_>>();
-        let of = |rounds: Vec<Option<f64>>, per_device| Side::new(rounds.into_iter(), per_device);
+        let of = |rounds: Vec<Option<f64>>, per_repeat| Side::new(rounds.into_iter(), per_repeat);
         let two = of(rounds(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0]), 6)
             .expect("two repeats");
         assert_eq!((two.repeats(), two.value()), (2, 2.0));
@@ -360,13 +361,13 @@ mod tests {
                         .map(|_| Some((effect + run + repeat + machine.round * normal()).exp())),
                 );
             }
-            let per_device = u32::try_from(ROUNDS).expect("a few");
-            sides.push(Side::new(rounds.into_iter(), per_device).expect("rounds"));
+            let per_repeat = u32::try_from(ROUNDS).expect("a few");
+            sides.push(Side::new(rounds.into_iter(), per_repeat).expect("rounds"));
         }
         sides
     }
 
-    /// Of so many comparisons of two runs, those in which a row is called different, by the threshold or more.
+    /// The comparisons of two runs in which a row is called different, by the threshold or more.
     fn crying_beyond(
         threshold: f64,
         machine: Machine,
@@ -421,7 +422,7 @@ mod tests {
         }
     }
 
-    /// The test has no way to see what changes from run to run and not within one: the threshold stands against that, as far as it goes.
+    /// The test can't see what changes from run to run and not within one: only the threshold helps.
     #[test]
     fn what_changes_between_runs_alone_is_found_and_the_threshold_stands_against_it() {
         let machine = Machine { run: 0.004, ..STEADY };
@@ -438,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_device_is_not_sure_of_less_than_is_assumed() {
+    fn a_single_repeat_is_not_sure_of_less_than_is_assumed() {
         let found = crying(STEADY, 32, 1, 0.05);
         assert!(found <= MOST_CRYING, "{found}");
         let found = crying(STEADY, 32, 1, 0.2);
@@ -465,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn more_devices_are_asked_for_where_it_is_less_sure() {
+    fn more_repeats_are_asked_for_where_it_is_less_sure() {
         let side = |logs: &[f64]| Side { logs: logs.to_vec(), noise: 1e-8 };
         let finding = |base: &[f64], new: &[f64]| {
             let pair = Pair { base: side(base), new: side(new) };

@@ -1,8 +1,9 @@
-//! Reports side by side: what differs between them, row by row, and whether it is more than chance.
+//! Reports side by side: what differs between them, row by row, and whether it is significant.
 //!
-//! What is judged survives a change of the core clock: a kernel's time over its copy's, taken within rounds, and an op's step over that
-//! of fma. Absolute times are shown, and judged where the probes of both reports say that the clock was the same. All quantities are costs:
-//! a ratio above 1 is slower. The test is in [`evidence`].
+//! What is judged survives a change of the core clock: a kernel's time over its copy's, taken
+//! within rounds, and an op's step over that of fma. Absolute times are shown, and judged where the
+//! clock probes of both reports agree. All quantities are costs: a ratio above 1 is slower. The test
+//! is in [`evidence`]; `render` words what is found.
 
 mod differences;
 pub mod evidence;
@@ -15,10 +16,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use differences::Difference;
-pub use quantity::{Quantity, Reason, percent};
+pub use quantity::{Quantity, Settings, Unclear, Which};
 
 use crate::error::{Error, Result};
-use crate::render::numbers::counted;
 use crate::report::provenance::Tool;
 use crate::report::{Profile, Report};
 use evidence::{Finding, LEVEL, Pair, Prior, holm};
@@ -27,25 +27,8 @@ use quantity::Subject;
 /// What [`Comparison::schema`] is of every comparison.
 pub const SCHEMA: &str = "actbench.compare";
 
-/// The version of the schema that this program writes: a minor version adds keys and nothing else.
+/// The version of the schema that this program writes: a minor version only adds keys.
 pub const SCHEMA_VERSION: &str = "2.0";
-
-/// How reports are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Settings {
-    /// The least effect that is called one, relative.
-    pub threshold: f64,
-    /// What the median of one repeat is taken to differ from that of another by, as a relative standard deviation, where no report has more than one.
-    pub assumed_spread: f64,
-    /// Whether software adapters are compared with hardware.
-    pub software_against_hardware: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { threshold: 0.02, assumed_spread: 0.04, software_against_hardware: false }
-    }
-}
 
 /// A report and the name that messages give it.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +71,7 @@ pub struct Source {
     pub is_software: bool,
     /// The run's profile.
     pub profile: Profile,
-    /// How many repeats were opened afresh.
+    /// Its repeats.
     pub repeats: u32,
     /// When the run began, in UTC (RFC 3339).
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -114,7 +97,7 @@ impl Source {
 pub struct Other {
     /// Where its figures come from.
     pub new: Source,
-    /// What the two reports say differently of machine, program and settings.
+    /// What is not the same of machine, program and settings.
     pub differences: Vec<Difference>,
     /// What both have.
     pub rows: Vec<Row>,
@@ -141,7 +124,7 @@ pub struct Row {
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
-    /// The probability of a ratio as far from 1 if nothing differs; null where it is not judged.
+    /// The probability of a ratio this far from 1 if nothing differs; null where it is not judged.
     pub p: Option<f64>,
     /// The same after Holm's correction over all rows that are judged.
     pub p_holm: Option<f64>,
@@ -151,11 +134,10 @@ pub struct Row {
     pub new_repeats: u64,
     /// What follows.
     pub verdict: Verdict,
-    /// Why it is no clearer; null where it is clear.
-    pub reason: Option<Reason>,
-    /// What to do about it.
-    pub next: Option<String>,
-    /// Of an ambiguous row, how many repeats each report would need if ratio and spread stay what they are; null where a hundred are too few.
+    /// Why it is ambiguous or incomparable; null where it is neither.
+    pub reason: Option<Unclear>,
+    /// Of an ambiguous row, how many repeats each report needs for a verdict, if ratio and spread
+    /// stay what they are; null where a hundred are too few.
     pub repeats_needed: Option<u64>,
     /// What else is not the same: shader, shape, chains.
     pub changed: Vec<String>,
@@ -197,34 +179,17 @@ impl Verdict {
 impl Comparison {
     /// Compares reports with the base.
     pub fn new(base: &Named, others: &[Named], settings: &Settings) -> Result<Self> {
-        let mut found = Vec::new();
-        for new in others {
-            let matched = Matched::new(base, new, settings)?;
-            found.push((new, matched));
+        let matched = others.iter().map(|new| Other::matched(base, new, settings));
+        let matched = matched.collect::<Result<Vec<_>>>()?;
+        let (mut others, findings): (Vec<Other>, Vec<_>) = matched.into_iter().unzip();
+        let rows = others.iter_mut().flat_map(|other| &mut other.rows);
+        let rows = rows.zip(findings.into_iter().flatten());
+        let judged: Vec<(&mut Row, Finding)> =
+            rows.filter_map(|(row, finding)| Some((row, finding?))).collect();
+        let p: Vec<f64> = judged.iter().map(|(_, finding)| finding.p()).collect();
+        for ((row, finding), p_holm) in judged.into_iter().zip(holm(&p)) {
+            row.judge(&finding, p_holm, p.len(), settings);
         }
-        let p: Vec<f64> = found
-            .iter()
-            .flat_map(|(_, matched)| &matched.rows)
-            .filter_map(|row| Some(row.finding()?.p()))
-            .collect();
-        let mut corrected = holm(&p).into_iter();
-        let others = found
-            .into_iter()
-            .map(|(new, matched)| {
-                let rows = matched
-                    .rows
-                    .into_iter()
-                    .map(|row| row.judged(&mut corrected, p.len(), settings))
-                    .collect();
-                Other {
-                    new: Source::new(new),
-                    differences: differences::between(base.report, new.report),
-                    rows,
-                    only_base: matched.only_base,
-                    only_new: matched.only_new,
-                }
-            })
-            .collect();
         Ok(Self {
             schema: SCHEMA.to_owned(),
             schema_version: SCHEMA_VERSION.to_owned(),
@@ -248,6 +213,41 @@ impl Comparison {
 }
 
 impl Other {
+    /// The rows of two reports before they are judged, and what is found of each.
+    fn matched(
+        base: &Named,
+        new: &Named,
+        settings: &Settings,
+    ) -> Result<(Self, Vec<Option<Finding>>)> {
+        let of_base = quantity::subjects(base.report, Which::Base);
+        let of_new = quantity::subjects(new.report, Which::New);
+        let by_key: HashMap<_, &Subject> =
+            of_new.iter().map(|subject| (subject.key(), subject)).collect();
+        let in_both =
+            of_base.iter().filter_map(|subject| Some((subject, *by_key.get(&subject.key())?)));
+        // What neither measured has no row to compare.
+        let both: Vec<(&Subject, &Subject)> =
+            in_both.filter(|(base, new)| base.is_measured || new.is_measured).collect();
+        if both.is_empty() {
+            let [base_rows, new_rows] = [&of_base, &of_new].map(|of| measured(of).count());
+            return Err(Error::Usage(format!(
+                "{} and {} share no row: the one has {base_rows} with times, the other {new_rows}",
+                base.file, new.file,
+            )));
+        }
+        let (rows, pairs): (Vec<Row>, Vec<Option<Pair>>) =
+            both.iter().map(|(base, new)| Row::new(base, new, settings)).unzip();
+        let findings = findings(&both, &rows, &pairs, settings);
+        let other = Self {
+            new: Source::new(new),
+            differences: differences::between(base.report, new.report),
+            rows,
+            only_base: only(&of_base, &of_new),
+            only_new: only(&of_new, &of_base),
+        };
+        Ok((other, findings))
+    }
+
     /// How many rows have a verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.rows.iter().filter(|row| row.verdict == verdict).count()
@@ -259,221 +259,100 @@ pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Comparison).to_value()
 }
 
-/// The rows of two reports, before Holm's correction.
-struct Matched {
-    rows: Vec<Found>,
-    only_base: Vec<String>,
-    only_new: Vec<String>,
+/// The ids that were measured, in order. A ratio of two rows is no row by itself.
+fn measured<'a>(subjects: &'a [Subject]) -> impl Iterator<Item = &'a str> {
+    let mut seen = HashSet::new();
+    subjects
+        .iter()
+        .filter(|subject| subject.is_measured && subject.quantity != Quantity::StepRatio)
+        .map(|subject| subject.id)
+        .filter(move |id| seen.insert(*id))
 }
 
-/// A quantity in both reports, before Holm's correction.
-struct Found {
-    id: String,
-    quantity: Quantity,
-    group: String,
-    changed: Vec<String>,
-    evidence: Evidence,
+/// The ids that were measured in the first report alone.
+fn only(own: &[Subject], other: &[Subject]) -> Vec<String> {
+    let others: HashSet<&str> = measured(other).collect();
+    measured(own).filter(|id| !others.contains(id)).map(str::to_owned).collect()
 }
 
-/// What there is to judge.
-enum Evidence {
-    /// A pair, with what is found of it.
-    Judged(Pair, Finding),
-    /// A pair that is shown and not judged.
-    Shown(Pair, Reason, String),
-    /// Not even that.
-    Nothing(Reason, String),
+/// What follows from each pair that nothing keeps from being judged, given what the rows of its
+/// quantity have in common.
+fn findings(
+    both: &[(&Subject, &Subject)],
+    rows: &[Row],
+    pairs: &[Option<Pair>],
+    settings: &Settings,
+) -> Vec<Option<Finding>> {
+    let prior = |quantity| {
+        let of_quantity = both.iter().zip(pairs).filter(|((row, _), _)| row.quantity == quantity);
+        let known = of_quantity.filter_map(|((row, _), pair)| Some((&row.group, pair.as_ref()?)));
+        let groups: HashSet<&String> = known.clone().map(|(group, _)| group).collect();
+        Prior::of(known.map(|(_, pair)| pair), groups.len(), settings.assumed_spread)
+    };
+    let priors = HashMap::from(Quantity::ALL.map(|quantity| (quantity, prior(quantity))));
+    let finding = |(row, pair): (&Row, &Option<Pair>)| {
+        let pair = pair.as_ref().filter(|_| row.reason.is_none())?;
+        Some(Finding::new(pair, &priors[&row.quantity]))
+    };
+    rows.iter().zip(pairs).map(finding).collect()
 }
 
-impl Matched {
-    fn new(base: &Named, new: &Named, settings: &Settings) -> Result<Self> {
-        let (base_subjects, new_subjects) =
-            (quantity::subjects(base.report), quantity::subjects(new.report));
-        let by_key: HashMap<_, &Subject> =
-            new_subjects.iter().map(|subject| (subject.key(), subject)).collect();
-        let mut rows = Vec::new();
-        for subject in &base_subjects {
-            let Some(other) = by_key.get(&subject.key()) else { continue };
-            // What neither measured has no row to compare.
-            if subject.is_measured() || other.is_measured() {
-                rows.push(Found::new(subject, other, base.report, new.report, settings));
-            }
-        }
-        let (of_base, of_new) = (measured(&base_subjects), measured(&new_subjects));
-        if rows.is_empty() {
-            return Err(Error::Usage(format!(
-                "{} and {} share no row: {} and {} were measured in them",
-                base.file,
-                new.file,
-                counted(of_base.len() as u64, "row"),
-                counted(of_new.len() as u64, "row")
-            )));
-        }
-        weigh(&mut rows, settings);
-        let only = |own: &[Subject], others: &HashSet<&str>| {
-            let mut seen = HashSet::new();
-            // What follows from rows is none.
-            let own = own.iter().filter(|subject| subject.quantity != Quantity::SigmoidOverRelu);
-            let alone = own.filter(|subject| subject.is_measured() && !others.contains(subject.id));
-            alone
-                .filter(|subject| seen.insert(subject.id))
-                .map(|subject| subject.id.to_owned())
-                .collect()
-        };
-        let (only_base, only_new) = (only(&base_subjects, &of_new), only(&new_subjects, &of_base));
-        Ok(Self { rows, only_base, only_new })
-    }
-}
-
-/// The ids that were measured.
-fn measured<'a>(subjects: &[Subject<'a>]) -> HashSet<&'a str> {
-    subjects.iter().filter(|subject| subject.is_measured()).map(|subject| subject.id).collect()
-}
-
-/// Finds again what follows from each pair, now with what the rows of its kind have in common.
-fn weigh(rows: &mut [Found], settings: &Settings) {
-    for quantity in Quantity::ALL {
-        let pairs = rows.iter().filter(|row| row.quantity == quantity).filter_map(|row| match &row
-            .evidence
-        {
-            Evidence::Judged(pair, _) | Evidence::Shown(pair, ..) => {
-                Some((row.group.as_str(), pair))
-            }
-            Evidence::Nothing(..) => None,
-        });
-        let groups: HashSet<&str> = pairs.clone().map(|(group, _)| group).collect();
-        let prior = Prior::of(pairs.map(|(_, pair)| pair), groups.len(), settings.assumed_spread);
-        for row in rows.iter_mut().filter(|row| row.quantity == quantity) {
-            if let Evidence::Judged(pair, finding) = &mut row.evidence {
-                *finding = Finding::new(pair, &prior);
-            }
-        }
-    }
-}
-
-impl Found {
-    fn new(
-        base: &Subject,
-        new: &Subject,
-        base_report: &Report,
-        new_report: &Report,
-        settings: &Settings,
-    ) -> Self {
-        let evidence = match (&base.side, &new.side) {
+impl Row {
+    /// A row before it is judged, with its figures if both reports have some.
+    fn new(base: &Subject, new: &Subject, settings: &Settings) -> (Self, Option<Pair>) {
+        let (pair, reason) = match (&base.side, &new.side) {
             (Ok(base_side), Ok(new_side)) => {
                 let pair = Pair { base: base_side.clone(), new: new_side.clone() };
-                if let Some((reason, next)) =
-                    quantity::obstacle(base, new, base_report, new_report, settings)
-                {
-                    Evidence::Shown(pair, reason, next)
-                } else {
-                    let finding = Finding::new(&pair, &Prior::assumed(settings.assumed_spread));
-                    Evidence::Judged(pair, finding)
-                }
+                (Some(pair), base.obstacle(new, settings))
             }
-            (Err(missing), _) => {
-                Evidence::Nothing(missing.reason, format!("base: {}", missing.next))
-            }
-            (_, Err(missing)) => {
-                Evidence::Nothing(missing.reason, format!("new: {}", missing.next))
-            }
+            (Err(reason), _) | (_, Err(reason)) => (None, Some(reason.clone())),
         };
-        Self {
+        let shown = pair.as_ref();
+        let row = Self {
             id: base.id.to_owned(),
             quantity: base.quantity,
-            group: base.group.clone(),
-            changed: base.changes(new),
-            evidence,
-        }
-    }
-
-    fn finding(&self) -> Option<&Finding> {
-        match &self.evidence {
-            Evidence::Judged(_, finding) => Some(finding),
-            _ => None,
-        }
-    }
-
-    /// The row, its p corrected by the next of those that were.
-    fn judged(
-        self,
-        corrected: &mut impl Iterator<Item = f64>,
-        rows: usize,
-        settings: &Settings,
-    ) -> Row {
-        let mut row = Row {
-            id: self.id,
-            quantity: self.quantity,
-            base: None,
-            new: None,
-            ratio: None,
+            base: shown.map(|pair| pair.base.value()),
+            new: shown.map(|pair| pair.new.value()),
+            ratio: shown.map(|pair| pair.new.value() / pair.base.value()),
             low: None,
             high: None,
             p: None,
             p_holm: None,
-            base_repeats: 0,
-            new_repeats: 0,
+            base_repeats: shown.map_or(0, |pair| pair.base.repeats() as u64),
+            new_repeats: shown.map_or(0, |pair| pair.new.repeats() as u64),
             verdict: Verdict::Incomparable,
-            reason: None,
-            next: None,
+            reason,
             repeats_needed: None,
-            changed: self.changed,
+            changed: base.changes(new),
         };
-        match &self.evidence {
-            Evidence::Judged(pair, finding) => {
-                row.show(pair);
-                let p_holm = corrected.next().expect("one for each finding");
-                let (low, high) = finding.interval();
-                (row.low, row.high) = (Some(low), Some(high));
-                (row.p, row.p_holm) = (Some(finding.p()), Some(p_holm));
-                row.decide(finding, p_holm, rows, settings);
-            }
-            Evidence::Shown(pair, reason, next) => {
-                row.show(pair);
-                (row.reason, row.next) = (Some(*reason), Some(next.clone()));
-            }
-            Evidence::Nothing(reason, next) => {
-                (row.reason, row.next) = (Some(*reason), Some(next.clone()))
-            }
-        }
-        row
-    }
-}
-
-impl Row {
-    fn show(&mut self, pair: &Pair) {
-        let (base, new) = (pair.base.value(), pair.new.value());
-        (self.base, self.new, self.ratio) = (Some(base), Some(new), Some(new / base));
-        (self.base_repeats, self.new_repeats) =
-            (pair.base.repeats() as u64, pair.new.repeats() as u64);
+        (row, pair)
     }
 
-    fn decide(&mut self, finding: &Finding, p_holm: f64, rows: usize, settings: &Settings) {
-        // On a logarithmic scale, so that exchanging the reports exchanges FASTER and SLOWER and nothing else.
+    fn judge(&mut self, finding: &Finding, p_holm: f64, rows: usize, settings: &Settings) {
+        // On a logarithmic scale: exchanging the reports exchanges FASTER and SLOWER.
         let limit = settings.threshold.ln_1p();
         let (low, high) = finding.interval();
         let excludes_1 = low > 1.0 || high < 1.0;
         let is_large = finding.log_ratio.abs() >= limit;
-        let (verdict, reason) = if low.ln() >= -limit && high.ln() <= limit {
+        let is_significant = p_holm < 1.0 - LEVEL;
+        (self.low, self.high) = (Some(low), Some(high));
+        (self.p, self.p_holm) = (Some(finding.p()), Some(p_holm));
+        (self.verdict, self.reason) = if low.ln() >= -limit && high.ln() <= limit {
             (Verdict::Same, None)
-        } else if is_large && excludes_1 && p_holm < 1.0 - LEVEL {
-            (if finding.log_ratio < 0.0 { Verdict::Faster } else { Verdict::Slower }, None)
-        } else if is_large && excludes_1 {
-            (Verdict::Ambiguous, Some(Reason::AmongMany))
-        } else if excludes_1 {
-            (Verdict::Ambiguous, Some(Reason::NearThreshold))
+        } else if !excludes_1 {
+            (Verdict::Ambiguous, Some(Unclear::TooWide))
+        } else if !is_large {
+            (Verdict::Ambiguous, Some(Unclear::NearThreshold))
+        } else if !is_significant {
+            (Verdict::Ambiguous, Some(Unclear::NotSignificant { rows: rows as u64 }))
+        } else if finding.log_ratio < 0.0 {
+            (Verdict::Faster, None)
         } else {
-            (Verdict::Ambiguous, Some(Reason::TooWide))
+            (Verdict::Slower, None)
         };
-        (self.verdict, self.reason) = (verdict, reason);
-        if let Some(reason) = reason {
+        if self.verdict == Verdict::Ambiguous {
             let needed = finding.repeats_for_a_verdict(settings.threshold, rows);
             self.repeats_needed = needed.map(|repeats| repeats as u64);
-            let measure = match needed {
-                Some(repeats) => format!("measure both with --repeats {repeats}"),
-                None => "a hundred repeats would not tell".to_owned(),
-            };
-            self.next = Some(reason.what_to_do(&measure, settings.threshold));
         }
     }
 }

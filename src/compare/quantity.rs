@@ -3,101 +3,116 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Settings;
 use super::evidence::Side;
 use crate::gpu::Shape;
-use crate::render::reasons::sentence;
 use crate::report::{self, Arithmetic, Measurement, Ratio, Report, Status};
 
-/// How much the probes of two reports may differ, for the clock to be called the same.
+/// How much the clock probes of two reports may differ, for the clock to be called the same.
 const SAME_CLOCK: f64 = 0.02;
+
+/// How reports are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Settings {
+    /// The smallest relative change that is faster or slower.
+    pub threshold: f64,
+    /// Where both reports have one repeat: the assumed spread between medians of repeats, as a
+    /// relative standard deviation.
+    pub assumed_spread: f64,
+    /// Whether software adapters are compared with hardware.
+    pub software_against_hardware: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { threshold: 0.02, assumed_spread: 0.04, software_against_hardware: false }
+    }
+}
 
 /// What is compared: a cost, of which less is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
-    /// A kernel's time over that of its group's copy, within rounds.
+    /// A kernel's time over that of its group's copy or add, within rounds.
     OverCopy,
-    /// The time of an op's step over that of fma, within rounds.
-    FmaSteps,
-    /// A step of sigmoid over a step of ReLU, within rounds.
-    SigmoidOverRelu,
+    /// The time of an op's step over that of fma's, within rounds.
+    StepFmas,
+    /// A step of the numerator over a step of the denominator, within rounds.
+    StepRatio,
     /// The time of a dispatch over its elements, in ns.
     NsPerElement,
-    /// The time of the step of fma, in ps an element: the unit of the steps.
+    /// The time of fma's step, in ps an element: the unit of the steps.
     FmaStepPs,
 }
 
 impl Quantity {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [
-        Self::OverCopy,
-        Self::FmaSteps,
-        Self::SigmoidOverRelu,
-        Self::NsPerElement,
-        Self::FmaStepPs,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::OverCopy, Self::StepFmas, Self::StepRatio, Self::NsPerElement, Self::FmaStepPs];
 
-    /// What a table of it is headed with.
-    pub fn heading(self) -> &'static str {
-        match self {
-            Self::OverCopy => "time in copies",
-            Self::FmaSteps => "time in fma steps",
-            Self::SigmoidOverRelu => "sigmoid : relu",
-            Self::NsPerElement => "ns an element",
-            Self::FmaStepPs => "ps a step",
-        }
+    /// Whether it changes with the core clock.
+    fn is_absolute(self) -> bool {
+        matches!(self, Self::NsPerElement | Self::FmaStepPs)
     }
 }
 
-/// Why a verdict is no clearer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The interval holds no change as well as one beyond the threshold.
+/// Why a row is ambiguous or incomparable.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Unclear {
+    /// The interval holds no change as well as one of the threshold.
     TooWide,
-    /// By itself the row differs; among so many rows that happens by chance.
-    AmongMany,
+    /// Significant by itself, and not after Holm's correction.
+    NotSignificant {
+        /// The rows that the correction counts.
+        rows: u64,
+    },
     /// It differs, and the threshold lies within its interval.
     NearThreshold,
     /// One report has no times of it.
-    NotMeasured,
-    /// Its copy has no times.
-    NoCopy,
-    /// A repeat has fewer than six rounds.
-    TooFewRounds,
-    /// Elements, bytes, inputs or run-time checks are not the same.
+    NotMeasured {
+        /// Which.
+        side: Which,
+        /// What became of the row there.
+        status: Status,
+        /// Why.
+        because: Option<report::Reason>,
+    },
+    /// Its copy or add has no times to pair.
+    NoCopyTime {
+        /// In which report.
+        side: Which,
+        /// The id of copy's or add's row.
+        copy: String,
+    },
+    /// A repeat has fewer than six rounds, or a median that is not above 0.
+    TooFewRounds {
+        /// In which report.
+        side: Which,
+    },
+    /// Elements or bytes are not the same.
     OtherWork,
-    /// On one adapter, the shapes that were found best are not the same.
+    /// One adapter, and two shapes.
     OtherShape,
-    /// One report is timed by the repeat, the other by the wall clock.
+    /// One report is timed by the GPU, the other by the wall clock.
     OtherClock,
-    /// The adapters are not the same: absolute times say nothing of one another there.
+    /// Absolute times of two adapters.
     OtherAdapter,
     /// One adapter is software.
     SoftwareAgainstHardware,
-    /// The probes differ, and so does the core clock.
+    /// The clock probes differ by more than 2 %.
     ClockDiffers,
-    /// There is no probe of the core clock.
+    /// There is no clock probe.
     NoProbe,
 }
 
-impl Reason {
-    /// What to do about an ambiguous row, `measure` being what to measure.
-    pub fn what_to_do(self, measure: &str, threshold: f64) -> String {
-        let percent = percent(threshold);
-        match self {
-            Self::AmongMany => {
-                format!("it differs by itself, but among so many rows that is chance: {measure}")
-            }
-            Self::NearThreshold => {
-                format!(
-                    "it differs, but whether by {percent} % or more is not known: {measure}, or choose another --threshold"
-                )
-            }
-            _ => format!("no change and one of {percent} % are both possible: {measure}"),
-        }
-    }
+/// One of the two reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// What is compared with.
+    Base,
+    /// The other.
+    New,
 }
 
 /// What of a report is compared, row by row.
@@ -106,261 +121,190 @@ pub(super) struct Subject<'a> {
     pub quantity: Quantity,
     /// Rows that are timed together.
     pub group: String,
-    pub side: Result<Side, Missing>,
-    what: What<'a>,
-}
-
-/// Why there is nothing to compare, and what to do about it.
-pub(super) struct Missing {
-    pub reason: Reason,
-    pub next: String,
-}
-
-#[derive(Clone, Copy)]
-enum What<'a> {
-    Kernel(&'a Measurement),
-    Op(&'a Arithmetic),
+    /// Whether it has times, whatever can be made of them.
+    pub is_measured: bool,
+    pub side: Result<Side, Unclear>,
+    report: &'a Report,
+    /// Elements and bytes; none of a chain.
+    work: Option<[u64; 2]>,
+    shape: Option<Shape>,
+    shader: Option<&'a str>,
+    /// Chains of a lane; 0 of a kernel.
+    chains: u32,
+    probe_ns: Option<f64>,
 }
 
 /// Everything that a report has to compare, in the order in which it is shown.
-pub(super) fn subjects(report: &Report) -> Vec<Subject<'_>> {
+pub(super) fn subjects(report: &Report, which: Which) -> Vec<Subject<'_>> {
+    let of = Of { report, which };
+    let (fmas, ops): (Vec<_>, Vec<_>) = report.arithmetic.iter().partition(|row| row.op == "fma");
     let mut subjects = Vec::new();
     for group in report.measurements.chunk_by(|a, b| a.group() == b.group()) {
         let [copy, others @ ..] = group else { continue };
-        subjects.extend(others.iter().map(|kernel| over_copy(kernel, copy)));
+        subjects.extend(others.iter().map(|row| of.over_copy(row, copy)));
     }
-    subjects.extend(report.arithmetic.iter().filter(|rate| rate.op != "fma").map(in_fma_steps));
-    subjects.extend(report.ratios.iter().filter_map(|ratio| over_relu(report, ratio)));
-    subjects.extend(report.measurements.iter().map(absolute));
-    subjects.extend(report.arithmetic.iter().filter(|rate| rate.op == "fma").map(step_of_fma));
+    subjects.extend(ops.into_iter().map(|row| of.step_fmas(row)));
+    subjects.extend(report.ratios.iter().filter_map(|ratio| of.step_ratio(ratio)));
+    subjects.extend(report.measurements.iter().map(|row| of.ns_per_element(row)));
+    subjects.extend(fmas.into_iter().map(|row| of.fma_step_ps(row)));
     subjects
 }
 
-fn over_copy<'a>(kernel: &'a Measurement, copy: &Measurement) -> Subject<'a> {
-    let rounds =
-        kernel.samples_ns.iter().zip(&copy.samples_ns).map(|(own, unit)| Some((*own)? / (*unit)?));
-    let side =
-        status(kernel.status, kernel.reason.as_ref().map(sentence).as_deref()).and_then(|()| {
-            if copy.status != Status::Ok || copy.rounds_per_repeat != kernel.rounds_per_repeat {
-                return Err(Missing {
-                    reason: Reason::NoCopy,
-                    next: format!("its copy {} has no times to pair: measure again", copy.id),
-                });
-            }
-            enough(Side::new(rounds, kernel.rounds_per_repeat))
-        });
-    Subject {
-        id: &kernel.id,
-        quantity: Quantity::OverCopy,
-        group: kernel.group().to_owned(),
-        side,
-        what: What::Kernel(kernel),
+/// A figure of each round; none where the round gave none.
+type Rounds<'r> = &'r mut dyn Iterator<Item = Option<f64>>;
+
+/// Why a row has no times.
+type Because<'r> = Option<&'r report::Reason>;
+
+/// Makes the subjects of one report.
+struct Of<'a> {
+    report: &'a Report,
+    which: Which,
+}
+
+impl<'a> Of<'a> {
+    fn over_copy(&self, row: &'a Measurement, copy: &Measurement) -> Subject<'a> {
+        let rounds = row.samples_ns.iter().zip(&copy.samples_ns);
+        let mut rounds = rounds.map(|(own, copy)| Some((*own)? / (*copy)?));
+        let mut subject = self.kernel(row, Quantity::OverCopy, &mut rounds);
+        let is_paired =
+            copy.status == Status::Ok && copy.rounds_per_repeat == row.rounds_per_repeat;
+        if subject.is_measured && !is_paired {
+            let copy = copy.id.clone();
+            subject.side = Err(Unclear::NoCopyTime { side: self.which, copy });
+        }
+        subject
+    }
+
+    fn ns_per_element(&self, row: &'a Measurement) -> Subject<'a> {
+        let elements = as_f64(row.elements);
+        let mut rounds = row.samples_ns.iter().map(|ns| Some((*ns)? / elements));
+        self.kernel(row, Quantity::NsPerElement, &mut rounds)
+    }
+
+    fn step_fmas(&self, row: &'a Arithmetic) -> Subject<'a> {
+        let rounds = row.own.steps_ns().zip(row.fma.steps_ns());
+        let mut rounds = rounds.map(|(own, fma)| Some(own? / fma?));
+        self.chain(row, Quantity::StepFmas, &mut rounds)
+    }
+
+    /// Of steps alone: a ratio of streaming kernels is the quotient of two rows that are judged,
+    /// and other ratios are made of figures that were not timed together.
+    fn step_ratio(&self, ratio: &'a Ratio) -> Option<Subject<'a>> {
+        if ratio.quantity != report::Quantity::Step {
+            return None;
+        }
+        let mut rows = self.report.arithmetic.iter();
+        let numerator = rows.clone().find(|row| ratio.numerator.contains(&row.id))?;
+        let denominator = rows.find(|row| ratio.denominator.contains(&row.id))?;
+        let rounds = numerator.own.steps_ns().zip(denominator.own.steps_ns());
+        let mut rounds = rounds.map(|(numerator, denominator)| Some(numerator? / denominator?));
+        Some(Subject { id: &ratio.id, ..self.chain(numerator, Quantity::StepRatio, &mut rounds) })
+    }
+
+    fn fma_step_ps(&self, row: &'a Arithmetic) -> Subject<'a> {
+        let elements = as_f64(row.elements);
+        let mut rounds = row.own.steps_ns().map(|ns| Some(ns? / elements * 1e3));
+        self.chain(row, Quantity::FmaStepPs, &mut rounds)
+    }
+
+    fn kernel(&self, row: &'a Measurement, quantity: Quantity, rounds: Rounds) -> Subject<'a> {
+        let side = Side::new(rounds, row.rounds_per_repeat);
+        Subject {
+            id: &row.id,
+            quantity,
+            group: row.group().to_owned(),
+            is_measured: row.status == Status::Ok,
+            side: self.side(row.status, row.reason.as_ref(), side),
+            report: self.report,
+            work: Some([row.elements, row.bytes]),
+            shape: row.shape,
+            shader: row.wgsl_sha256.as_deref(),
+            chains: 0,
+            probe_ns: row.probe_median_ns(),
+        }
+    }
+
+    fn chain(&self, row: &'a Arithmetic, quantity: Quantity, rounds: Rounds) -> Subject<'a> {
+        let side = Side::new(rounds, row.rounds_per_repeat);
+        Subject {
+            id: &row.id,
+            quantity,
+            group: row.group.to_string(),
+            is_measured: row.status == Status::Ok,
+            side: self.side(row.status, row.reason.as_ref(), side),
+            report: self.report,
+            work: None,
+            shape: row.shape,
+            shader: row.wgsl_sha256.as_deref(),
+            chains: row.chains,
+            probe_ns: row.probe_median_ns(),
+        }
+    }
+
+    fn side(&self, status: Status, because: Because, times: Option<Side>) -> Result<Side, Unclear> {
+        let side = self.which;
+        if status != Status::Ok {
+            return Err(Unclear::NotMeasured { side, status, because: because.cloned() });
+        }
+        times.ok_or(Unclear::TooFewRounds { side })
     }
 }
 
-fn absolute(kernel: &Measurement) -> Subject<'_> {
-    #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
-    let elements = kernel.elements as f64;
-    let rounds = kernel.samples_ns.iter().map(|ns| Some((*ns)? / elements));
-    let side = status(kernel.status, kernel.reason.as_ref().map(sentence).as_deref())
-        .and_then(|()| enough(Side::new(rounds, kernel.rounds_per_repeat)));
-    Subject {
-        id: &kernel.id,
-        quantity: Quantity::NsPerElement,
-        group: kernel.group().to_owned(),
-        side,
-        what: What::Kernel(kernel),
-    }
-}
-
-fn in_fma_steps(rate: &Arithmetic) -> Subject<'_> {
-    let rounds = rate.own.steps_ns().zip(rate.fma.steps_ns()).map(|(own, fma)| Some(own? / fma?));
-    op(rate, Quantity::FmaSteps, Side::new(rounds, rate.rounds_per_repeat))
-}
-
-/// Only of steps: a ratio of streaming kernels is the quotient of two rows that are judged, and the others are made of figures that were not timed together.
-fn over_relu<'a>(report: &'a Report, ratio: &'a Ratio) -> Option<Subject<'a>> {
-    if ratio.quantity != report::Quantity::Step {
-        return None;
-    }
-    let named = |ids: &[String]| report.arithmetic.iter().find(|rate| ids.contains(&rate.id));
-    let (sigmoid, relu) = named(&ratio.numerator).zip(named(&ratio.denominator))?;
-    let rounds = sigmoid
-        .own
-        .steps_ns()
-        .zip(relu.own.steps_ns())
-        .map(|(sigmoid, relu)| Some(sigmoid? / relu?));
-    let subject =
-        op(sigmoid, Quantity::SigmoidOverRelu, Side::new(rounds, sigmoid.rounds_per_repeat));
-    Some(Subject { id: &ratio.id, ..subject })
-}
-
-fn step_of_fma(rate: &Arithmetic) -> Subject<'_> {
-    #[expect(clippy::cast_precision_loss, reason = "elements of a cache")]
-    let elements = rate.elements as f64;
-    let rounds = rate.own.steps_ns().map(|ns| Some(ns? / elements * 1e3));
-    op(rate, Quantity::FmaStepPs, Side::new(rounds, rate.rounds_per_repeat))
-}
-
-fn op(rate: &Arithmetic, quantity: Quantity, side: Option<Side>) -> Subject<'_> {
-    let side = status(rate.status, rate.reason.as_ref().map(sentence).as_deref())
-        .and_then(|()| enough(side));
-    let group = format!("chain {}", rate.group);
-    Subject { id: &rate.id, quantity, group, side, what: What::Op(rate) }
-}
-
-fn status(status: Status, reason: Option<&str>) -> Result<(), Missing> {
-    if status == Status::Ok {
-        return Ok(());
-    }
-    let reason = reason.unwrap_or("no reason was given");
-    let next = format!("it is {}: {reason}", status.name());
-    Err(Missing { reason: Reason::NotMeasured, next })
-}
-
-fn enough(side: Option<Side>) -> Result<Side, Missing> {
-    side.ok_or_else(|| Missing {
-        reason: Reason::TooFewRounds,
-        next: "a repeat has fewer than six rounds, or a median that is not above 0: measure again"
-            .to_owned(),
-    })
-}
-
-impl<'a> Subject<'a> {
+impl Subject<'_> {
     /// What it is matched by.
-    pub fn key(&self) -> (Quantity, &'a str) {
+    pub fn key(&self) -> (Quantity, &str) {
         (self.quantity, self.id)
     }
 
-    /// Whether it has times, whatever can be made of them.
-    pub fn is_measured(&self) -> bool {
-        let status = match self.what {
-            What::Kernel(kernel) => kernel.status,
-            What::Op(rate) => rate.status,
-        };
-        status == Status::Ok
-    }
-
     /// What is not the same about how it was measured.
-    pub fn changes(&self, other: &Self) -> Vec<String> {
-        let shapes = |a: Option<Shape>, b: Option<Shape>| a.zip(b).is_some_and(|(a, b)| a != b);
-        let mut changes = Vec::new();
-        match (self.what, other.what) {
-            (What::Kernel(base), What::Kernel(new)) => {
-                if base
-                    .wgsl_sha256
-                    .as_ref()
-                    .zip(new.wgsl_sha256.as_ref())
-                    .is_some_and(|(base, new)| base != new)
-                {
-                    changes.push("shader".to_owned());
-                }
-                if shapes(base.shape, new.shape) {
-                    changes.push("shape".to_owned());
-                }
-            }
-            (What::Op(base), What::Op(new)) => {
-                if base
-                    .wgsl_sha256
-                    .as_ref()
-                    .zip(new.wgsl_sha256.as_ref())
-                    .is_some_and(|(base, new)| base != new)
-                {
-                    changes.push("shader".to_owned());
-                }
-                if shapes(base.shape, new.shape) {
-                    changes.push("shape".to_owned());
-                }
-                if base.chains != new.chains {
-                    changes.push("chains".to_owned());
-                }
-            }
-            _ => {}
-        }
-        changes
+    pub fn changes(&self, new: &Self) -> Vec<String> {
+        let shader = self.shader.zip(new.shader).is_some_and(|(base, new)| base != new);
+        let shape = self.has_other_shape(new);
+        let chains = self.chains != new.chains;
+        let changes = [(shader, "shader"), (shape, "shape"), (chains, "chains")];
+        changes.iter().filter(|(is, _)| *is).map(|(_, what)| (*what).to_owned()).collect()
     }
-}
 
-/// What keeps two rows that have times from being judged, and what to do about it.
-pub(super) fn obstacle(
-    base: &Subject,
-    new: &Subject,
-    base_report: &Report,
-    new_report: &Report,
-    settings: &Settings,
-) -> Option<(Reason, String)> {
-    let because = |reason, next: &str| Some((reason, next.to_owned()));
-    if base_report.adapter.is_software != new_report.adapter.is_software
-        && !settings.software_against_hardware
-    {
-        return because(
-            Reason::SoftwareAgainstHardware,
-            "a software adapter measures the CPU: compare it with a software adapter, or pass --software-against-hardware",
-        );
+    fn has_other_shape(&self, new: &Self) -> bool {
+        self.shape.zip(new.shape).is_some_and(|(base, new)| base != new)
     }
-    if let (What::Kernel(base), What::Kernel(new)) = (base.what, new.what) {
-        let work = |row: &Measurement| (row.elements, row.bytes);
-        if work(base) != work(new) {
-            return because(
-                Reason::OtherWork,
-                "elements or bytes are not the same: measure both with one version",
-            );
-        }
-        if base_report.adapter.is_like(&new_report.adapter)
-            && base.shape.zip(new.shape).is_some_and(|(base, new)| base != new)
-        {
-            return because(
-                Reason::OtherShape,
-                "measured in another shape, which may be nearly as good and gives another ratio: `run --baseline` keeps the base's",
-            );
-        }
-        if base_report.clock.kind != new_report.clock.kind {
-            return because(
-                Reason::OtherClock,
-                "one is timed by the repeat, the other by the wall clock, with launching in it: use one backend",
-            );
-        }
-    }
-    match base.quantity {
-        Quantity::OverCopy | Quantity::FmaSteps | Quantity::SigmoidOverRelu => None,
-        Quantity::NsPerElement | Quantity::FmaStepPs => {
-            same_clock(base.what, new.what, base_report, new_report).err()
-        }
-    }
-}
 
-/// Whether absolute times can be held against each other.
-fn same_clock(
-    base: What,
-    new: What,
-    base_report: &Report,
-    new_report: &Report,
-) -> Result<(), (Reason, String)> {
-    if !base_report.adapter.is_like(&new_report.adapter) {
-        let next = "a probe says nothing across adapters: see the time in copies and fma steps";
-        return Err((Reason::OtherAdapter, next.to_owned()));
+    /// What keeps two rows that have times from being judged.
+    pub fn obstacle(&self, new: &Self, settings: &Settings) -> Option<Unclear> {
+        let (adapter, new_adapter) = (&self.report.adapter, &new.report.adapter);
+        let is_kernel = self.work.is_some();
+        let is_one_adapter = adapter.is_like(new_adapter);
+        if adapter.is_software != new_adapter.is_software && !settings.software_against_hardware {
+            Some(Unclear::SoftwareAgainstHardware)
+        } else if self.work != new.work {
+            Some(Unclear::OtherWork)
+        } else if is_kernel && is_one_adapter && self.has_other_shape(new) {
+            Some(Unclear::OtherShape)
+        } else if is_kernel && self.report.clock.kind != new.report.clock.kind {
+            Some(Unclear::OtherClock)
+        } else if !self.quantity.is_absolute() {
+            None
+        } else if is_one_adapter {
+            self.clock_obstacle(new)
+        } else {
+            Some(Unclear::OtherAdapter)
+        }
     }
-    let step_ns = |what, report: &Report| {
-        let probe_ns = match what {
-            What::Kernel(kernel) => kernel.probe_median_ns(),
-            What::Op(rate) => rate.probe_median_ns(),
+
+    /// Whether the probes tell that the core clock was the same.
+    fn clock_obstacle(&self, new: &Self) -> Option<Unclear> {
+        let step_ns =
+            |subject: &Self| Some(subject.probe_ns? / f64::from(subject.report.clock.probe_steps?));
+        let Some((base, new)) = step_ns(self).zip(step_ns(new)) else {
+            return Some(Unclear::NoProbe);
         };
-        Some(probe_ns? / f64::from(report.clock.probe_steps?))
-    };
-    let (Some(base), Some(new)) = (step_ns(base, base_report), step_ns(new, new_report)) else {
-        return Err((
-            Reason::NoProbe,
-            "it has no probe of the core clock: see the time in steps and copies".to_owned(),
-        ));
-    };
-    if (new / base).ln().abs() > SAME_CLOCK.ln_1p() {
-        let next = "the probes differ by more than 2 %: lock the clocks, or see the time in copies";
-        return Err((Reason::ClockDiffers, next.to_owned()));
+        ((new / base).ln().abs() > SAME_CLOCK.ln_1p()).then_some(Unclear::ClockDiffers)
     }
-    Ok(())
 }
 
-/// A share in percent, as it was given.
-pub fn percent(share: f64) -> f64 {
-    (share * 1e5).round() / 1e3
+fn as_f64(elements: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
+    let elements = elements as f64;
+    elements
 }

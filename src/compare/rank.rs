@@ -1,50 +1,39 @@
 //! Adapters in order of one figure: the geometric mean over the rows that all of them have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::evidence::count;
 use crate::error::{Error, Result};
-use crate::render::grid::Grid;
-use crate::render::numbers::{counted, significant};
-use crate::render::text::{plain, wrapped};
 use crate::report::{BoundBy, Quantity, Report, Status};
 
 /// What is ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
-    /// Bytes a second of the copies, copy and add, where memory bounds them.
+    /// Bytes a second of copy and add, where memory bounds them.
     Memory,
-    /// Steps of sigmoid a second, each with its fma: the chain.
+    /// Steps of sigmoid's chains a second.
     Sigmoid,
-    /// A step of sigmoid over a step of ReLU, each with its fma.
+    /// A step of sigmoid over a step of ReLU.
     Ratio,
 }
 
 impl By {
-    /// The figure's heading, and what a figure is divided by to be shown under it.
-    fn heading(self) -> (&'static str, f64) {
-        match self {
-            Self::Memory => ("GB/s", 1e9),
-            Self::Sigmoid => ("G sigmoids/s", 1e9),
-            Self::Ratio => ("sigmoid : relu", 1.0),
-        }
-    }
-
-    /// What the rows are that it rests on, in words.
-    fn rows(self) -> &'static str {
+    /// The rows that it rests on.
+    pub fn rows(self) -> &'static str {
         match self {
             Self::Memory => "copy and add where memory bounds them",
             Self::Sigmoid => "chains of sigmoid",
-            Self::Ratio => "sigmoid : relu in whole steps",
+            Self::Ratio => "steps of sigmoid over steps of relu",
         }
     }
 
-    /// Whether the largest comes first.
-    fn is_better_higher(self) -> bool {
-        self != Self::Ratio
+    /// What is larger the better a figure is.
+    fn score(self, figure: f64) -> f64 {
+        if self == Self::Ratio { figure.recip() } else { figure }
     }
 
     /// The figures of a report by row.
@@ -53,10 +42,8 @@ impl By {
             Self::Memory => report
                 .measurements
                 .iter()
-                .filter(|row| {
-                    ["copy", "add"].contains(&row.activation.as_str())
-                        && row.bound_by == Some(BoundBy::Memory)
-                })
+                .filter(|row| ["copy", "add"].contains(&row.activation.as_str()))
+                .filter(|row| row.bound_by == Some(BoundBy::Memory))
                 .filter_map(|row| Some((row.id.as_str(), row.bytes_per_second()?)))
                 .collect(),
             Self::Sigmoid => report
@@ -113,29 +100,9 @@ pub struct Place {
 impl Ranking {
     /// Ranks reports, each with the name of its file.
     pub fn new(by: By, reports: &[(&str, &Report)]) -> Result<Self> {
-        let group = |is_software| {
-            let members: Vec<_> = reports
-                .iter()
-                .copied()
-                .filter(|(_, report)| report.adapter.is_software == is_software)
-                .collect();
-            Group::new(by, &members)
-        };
-        Ok(Self { by, hardware: group(false)?, software: group(true)? })
-    }
-
-    /// For people.
-    pub fn render(&self) -> String {
-        let mut parts = Vec::new();
-        for (title, group) in
-            [("", &self.hardware), ("software adapters, which run on the CPU\n", &self.software)]
-        {
-            if !group.places.is_empty() {
-                parts.push(title.to_owned() + &group.render(self.by));
-            }
-        }
-        // What a report says ends up on terminals: nothing in it may command them.
-        plain(&parts.join("\n\n")).into_owned()
+        let (software, hardware): (Vec<_>, Vec<_>) =
+            reports.iter().partition(|(_, report)| report.adapter.is_software);
+        Ok(Self { by, hardware: Group::new(by, &hardware)?, software: Group::new(by, &software)? })
     }
 }
 
@@ -147,19 +114,13 @@ impl Group {
             let (file, _) = members[at];
             return Err(Error::Usage(format!("{file} has no row to rank by: {}", by.rows())));
         }
-        let rows: Vec<&str> = first
-            .keys()
-            .copied()
-            .filter(|id| figures.iter().all(|figures| figures.contains_key(id)))
-            .collect();
+        let is_shared = |id: &&str| figures.iter().all(|figures| figures.contains_key(*id));
+        let rows: Vec<&str> = first.keys().copied().filter(is_shared).collect();
         if rows.is_empty() {
             let files = members.iter().map(|(file, _)| *file).collect::<Vec<_>>().join(", ");
             return Err(Error::Usage(format!("there is no row that all of these have: {files}")));
         }
-        let mut all: Vec<&str> =
-            figures.iter().flat_map(|figures| figures.keys().copied()).collect();
-        all.sort_unstable();
-        all.dedup();
+        let some: BTreeSet<&str> = figures.iter().flat_map(BTreeMap::keys).copied().collect();
         let mut places: Vec<Place> = members
             .iter()
             .zip(&figures)
@@ -170,49 +131,17 @@ impl Group {
                 of_best: 1.0,
             })
             .collect();
-        places.sort_by(|a, b| {
-            let order = a.mean.total_cmp(&b.mean);
-            if by.is_better_higher() { order.reverse() } else { order }
-        });
-        let best = places[0].mean;
+        places.sort_by(|a, b| by.score(b.mean).total_cmp(&by.score(a.mean)));
+        let best = by.score(places[0].mean);
         for place in &mut places {
-            place.of_best =
-                if by.is_better_higher() { place.mean / best } else { best / place.mean };
+            place.of_best = by.score(place.mean) / best;
         }
-        let left_out = (all.len() - rows.len()) as u64;
+        let left_out = (some.len() - rows.len()) as u64;
         Ok(Self { rows: rows.into_iter().map(str::to_owned).collect(), left_out, places })
-    }
-
-    fn render(&self, by: By) -> String {
-        let (heading, unit) = by.heading();
-        let places = self.places.iter().enumerate().map(|(at, place)| {
-            let of_best = format!("{:.0} %", 100.0 * place.of_best);
-            let mean = significant(place.mean / unit, 3);
-            [
-                (at + 1).to_string(),
-                mean,
-                of_best,
-                place.adapter.replace('\n', " "),
-                place.file.replace('\n', " "),
-            ]
-        });
-        let table =
-            Grid::of(["", heading, "of best", "adapter", "report"], places).with_words(2).text();
-        let rows = counted(self.rows.len() as u64, "row");
-        let left_out = match self.left_out {
-            0 => String::new(),
-            some => format!("; {some} that only some have are left out"),
-        };
-        let foot = format!("geometric mean over {rows} that all have ({}){left_out}", by.rows());
-        format!("{table}\n{}", wrapped(&foot))
     }
 }
 
 fn geometric_mean(figures: impl Iterator<Item = f64>) -> f64 {
-    let (mut sum, mut count) = (0.0, 0.0);
-    for figure in figures {
-        sum += figure.ln();
-        count += 1.0;
-    }
-    (sum / count).exp()
+    let logs: Vec<f64> = figures.map(f64::ln).collect();
+    (logs.iter().sum::<f64>() / count(logs.len())).exp()
 }

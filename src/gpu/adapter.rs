@@ -75,7 +75,6 @@ pub struct AdapterFacts {
     /// Device id.
     pub device_id: u32,
     /// Where it sits, if the backend says.
-    #[serde(default)]
     pub pci_bus_id: Option<String>,
     /// Smallest and largest number of lanes of a subgroup.
     pub subgroup_sizes: [u32; 2],

@@ -17,8 +17,8 @@ use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use sha2::{Digest, Sha256};
 
+use super::shape::ShaderChecks;
 use crate::error::{Error, Result};
-use crate::gpu::ShaderChecks;
 
 /// The entry point of every shader.
 const ENTRY_POINT: &str = "main";

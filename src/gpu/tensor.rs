@@ -1,26 +1,20 @@
-//! Tensors on the device. One logical tensor lies in as many buffers as its size and the adapter's limits ask for.
+//! Tensors on the device. One logical tensor lies in as many buffers as its size and the adapter's
+//! limits ask for.
 
-use std::sync::mpsc;
-
-use super::Gpu;
-use super::workload::host_size;
-use crate::error::{Error, Result};
+use super::device::{Gpu, Mapping};
+use super::memory::{PIECE_BYTES, WORD_BYTES, host_size};
+use crate::error::Result;
 use crate::kernels::kernel::{Kernel, Role};
 
-/// Bytes of a word, the unit in which every kernel loads and stores.
-pub const WORD_BYTES: u64 = 16;
-
-/// Words behind each buffer's data that no kernel may write. They are bound with it: a kernel that runs past its end shows.
+/// Words behind each buffer's data that no kernel may write. They are bound with it: a kernel that
+/// runs past its end shows.
 pub const GUARD_WORDS: u64 = 64;
-
-/// Bytes that go up or come back at a time, so that staging memory stays bounded whatever the tensor's size.
-const PIECE_BYTES: u64 = 16 << 20;
 
 /// Words of f32 whose mask fills a word.
 const MASKED_WORDS: u64 = 32;
 
-/// What the guards of a tensor repeat: made from its label, so that a guard copied from another tensor shows, and negative both as f32
-/// and as f16, so that relu changes it.
+/// What the guards of a tensor repeat: made from its label, so that a guard copied from another
+/// tensor shows, and negative both as f32 and as f16, so that relu changes it.
 fn guard(label: &str) -> [u8; 4] {
     // FNV-1a.
     let hash = label
@@ -71,7 +65,8 @@ impl Layout {
         Self { elements: self.elements.div_ceil(32), element_bytes: 4, words_per_buffer }
     }
 
-    /// All words; the last one is padded. A tensor of 2^64 bytes or more has as many as bytes can be counted, which fits nowhere.
+    /// All words; the last one is padded. A tensor of 2^64 bytes or more has as many as bytes can be
+    /// counted, which fits nowhere.
     pub fn words(&self) -> u64 {
         self.elements.saturating_mul(self.element_bytes).div_ceil(WORD_BYTES)
     }
@@ -102,51 +97,36 @@ impl Gpu {
         Layout::new(elements, element_bytes, self.max_buffer_bytes())
     }
 
-    /// Allocates a tensor and writes its guards, made from the label: tensors of one workload have different ones. Its elements are zero
-    /// until [`Gpu::upload`].
+    /// Allocates a tensor and writes its guards, made from the label: tensors of one workload have
+    /// different ones. Its elements are zero until [`Gpu::upload`].
     pub fn tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
-        self.tensor_for(wgpu::BufferUsages::empty(), label, layout)
+        self.tensor_mapped(wgpu::BufferUsages::empty(), label, layout)
     }
 
-    /// A tensor as [`Gpu::tensor`] makes it, which [`Gpu::read_back`] reads where it lies if the device can map it: for results of streams.
+    /// A tensor that [`Gpu::read_back`] reads where it lies if the device can map it: for results
+    /// of streams.
     pub fn result_tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
-        self.tensor_for(self.if_mappable(wgpu::BufferUsages::MAP_READ), label, layout)
+        self.tensor_mapped(wgpu::BufferUsages::MAP_READ, label, layout)
     }
 
-    /// A tensor as [`Gpu::tensor`] makes it, which [`Gpu::write`] writes where it lies if the device can map it: for inputs of streams.
+    /// A tensor that [`Gpu::write`] writes where it lies if the device can map it: for inputs of
+    /// streams.
     pub fn input_tensor(&self, label: &str, layout: Layout) -> Result<Tensor> {
-        self.tensor_for(self.if_mappable(wgpu::BufferUsages::MAP_WRITE), label, layout)
+        self.tensor_mapped(wgpu::BufferUsages::MAP_WRITE, label, layout)
     }
 
-    /// The usage, if the device can map what shaders see, else none.
-    fn if_mappable(&self, usage: wgpu::BufferUsages) -> wgpu::BufferUsages {
-        let can_map = self.device.features().contains(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS);
-        if can_map { usage } else { wgpu::BufferUsages::empty() }
-    }
-
-    fn tensor_for(&self, usage: wgpu::BufferUsages, label: &str, layout: Layout) -> Result<Tensor> {
-        use wgpu::BufferUsages as Usages;
+    fn tensor_mapped(
+        &self,
+        usage: wgpu::BufferUsages,
+        label: &str,
+        layout: Layout,
+    ) -> Result<Tensor> {
         self.ensure_room(layout.bytes())?;
-        let mut buffers = Vec::new();
         let guard = guard(label);
+        let guards = guard.repeat(host_size(GUARD_WORDS * WORD_BYTES) / guard.len());
+        let mut buffers = Vec::new();
         for words in layout.buffers() {
-            let size = (words + GUARD_WORDS) * WORD_BYTES;
-            let usage = usage | Usages::STORAGE | Usages::COPY_SRC | Usages::COPY_DST;
-            let descriptor = wgpu::BufferDescriptor {
-                label: Some(label),
-                size,
-                usage,
-                mapped_at_creation: false,
-            };
-            let buffer =
-                self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|error| {
-                    let bytes = layout.bytes();
-                    Error::Unsupported(format!(
-                        "{} has no room for a tensor of {bytes} bytes: {error}",
-                        self.facts.name
-                    ))
-                })?;
-            let guards = guard.repeat(host_size(GUARD_WORDS * WORD_BYTES) / guard.len());
+            let buffer = self.storage(label, (words + GUARD_WORDS) * WORD_BYTES, usage)?;
             self.queue.write_buffer(&buffer, words * WORD_BYTES, &guards);
             buffers.push(buffer);
         }
@@ -154,28 +134,8 @@ impl Gpu {
         Ok(Tensor { layout, buffers, guard })
     }
 
-    /// Whether a software adapter's memory, which is the host's, has so many bytes to give. Its driver would promise them in any case, and
-    /// the system would end the process that uses them. Of other adapters the allocation itself tells.
-    ///
-    /// What was promised and not yet written still counts as free: ask for all tensors at once before making the first of several large ones.
-    pub fn ensure_room(&self, bytes: u64) -> Result<()> {
-        if !self.facts.is_software || bytes < 1 << 26 {
-            return Ok(());
-        }
-        // Where the system does not say what it has, the allocation has to tell here too.
-        let Ok(mut system) = sysinfo::System::new() else { return Ok(()) };
-        system.refresh_memory();
-        let available = system.available_memory();
-        if bytes > available / 10 * 8 {
-            let name = &self.facts.name;
-            return Err(Error::Unsupported(format!(
-                "{name} shares the host's memory, of which {available} bytes are free: too few for {bytes} more"
-            )));
-        }
-        Ok(())
-    }
-
-    /// Writes a tensor piece by piece: `fill` gets the first element of a piece and its bytes to write. Padding is zero.
+    /// Writes a tensor piece by piece: `fill` gets the first element of a piece and its bytes to
+    /// write. Padding is zero.
     pub fn upload(&self, tensor: &Tensor, mut fill: impl FnMut(u64, &mut [u8])) -> Result<()> {
         let element_bytes = tensor.layout.element_bytes;
         let data_bytes = tensor.layout.elements * element_bytes;
@@ -185,15 +145,13 @@ impl Gpu {
             host.resize(host_size(piece.bytes), 0);
             let in_data = data_bytes.saturating_sub(piece.first_byte).min(piece.bytes);
             fill(piece.first_byte / element_bytes, &mut host[..host_size(in_data)]);
-            self.queue.write_buffer(buffer, piece.offset, &host);
-            // Frees the staging buffer of this piece before the next asks for one.
-            self.queue.submit([]);
-            self.wait()?;
+            self.write_piece(buffer, piece.offset, &host)?;
         }
         Ok(())
     }
 
-    /// Reads a tensor back piece by piece, without its padding: `take` gets the first element of a piece and its bytes.
+    /// Reads a tensor back piece by piece, without its padding: `take` gets the first element of a
+    /// piece and its bytes.
     pub fn read(&self, tensor: &Tensor, take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
         self.read_pieces(tensor, pieces(tensor), take)
     }
@@ -231,25 +189,21 @@ impl Gpu {
 
     /// Whether the guards behind every buffer of the tensor are as they were written.
     pub fn guards_are_intact(&self, tensor: &Tensor) -> Result<bool> {
-        let staging = self.staging(GUARD_WORDS * WORD_BYTES)?;
+        let bytes = GUARD_WORDS * WORD_BYTES;
+        let staging = self.staging(bytes)?;
         let mut intact = true;
         for (buffer, words) in tensor.buffers.iter().zip(tensor.layout.buffers()) {
-            self.read_bytes(
-                buffer,
-                words * WORD_BYTES,
-                GUARD_WORDS * WORD_BYTES,
-                &staging,
-                |bytes| {
-                    intact &= bytes.chunks_exact(4).all(|word| word == tensor.guard);
-                    Ok(())
-                },
-            )?;
+            self.read_bytes(buffer, words * WORD_BYTES, bytes, &staging, |guards| {
+                intact &= guards.chunks_exact(4).all(|word| word == tensor.guard);
+                Ok(())
+            })?;
         }
         Ok(intact)
     }
 
-    /// Writes the whole of a tensor of one piece, padding included: for streams of small tensors. What is submitted later sees it. Waits only if
-    /// the tensor can be mapped, until what was submitted before no longer uses it.
+    /// Writes the whole of a tensor of one piece, padding included: for streams of small tensors.
+    /// What is submitted later sees it. Waits only if the tensor can be mapped, until what was
+    /// submitted before no longer uses it.
     pub fn write(&self, tensor: &Tensor, bytes: &[u8]) -> Result<()> {
         assert!(tensor.buffers.len() <= 1, "a tensor of one buffer");
         assert_eq!(bytes.len() as u64, tensor.layout.words() * WORD_BYTES, "whole words");
@@ -258,50 +212,34 @@ impl Gpu {
             self.queue.write_buffer(buffer, 0, bytes);
             return Ok(());
         }
-        let failed = |error: &dyn std::fmt::Display| {
-            Error::Machine(format!("writing inputs failed: {error}"))
-        };
-        let (sender, mapped) = mpsc::channel();
-        buffer.map_async(wgpu::MapMode::Write, 0..bytes.len() as u64, move |result| {
-            // The receiver is gone only if waiting failed, and then nobody asks.
-            let _ = sender.send(result);
-        });
         // Mostly it is no longer used; waiting would be for all that was submitted, by others too.
-        self.poll(wgpu::PollType::Poll)?;
-        let result = if let Ok(result) = mapped.try_recv() {
-            result
-        } else {
-            self.wait()?;
-            mapped.recv().map_err(|error| failed(&error))?
-        };
-        result.map_err(|error| failed(&error))?;
-        let mut view =
-            buffer.get_mapped_range_mut(0..bytes.len() as u64).map_err(|error| failed(&error))?;
-        view.copy_from_slice(bytes);
-        drop(view);
+        let mapping = self.map(buffer, wgpu::MapMode::Write, bytes.len() as u64, None);
+        self.mapped(&mapping)?;
+        let view = buffer.get_mapped_range_mut(0..mapping.bytes);
+        view.map_err(|error| self.unmapped(&error))?.copy_from_slice(bytes);
         buffer.unmap();
         Ok(())
     }
 
-    /// What it takes to read a tensor of one piece back: memory of its own, but for a tensor that the device can map.
+    /// What it takes to read a tensor of one piece back: memory of its own, but for a tensor that
+    /// the device can map.
     pub fn read_back(&self, tensor: &Tensor) -> Result<ReadBack> {
-        let mappable = tensor
-            .buffers
-            .first()
-            .filter(|buffer| buffer.usage().contains(wgpu::BufferUsages::MAP_READ));
-        let staging = match mappable {
+        let can_map =
+            |buffer: &&wgpu::Buffer| buffer.usage().contains(wgpu::BufferUsages::MAP_READ);
+        let staging = match tensor.buffers.first().filter(can_map) {
             Some(buffer) => buffer.clone(),
-            None => self.staging((tensor.layout.words() * WORD_BYTES).max(WORD_BYTES))?,
+            None => self.staging(tensor.layout.bytes().max(WORD_BYTES))?,
         };
         Ok(ReadBack { staging, pending: None })
     }
 
-    /// Starts to read a tensor of one piece back, behind what was submitted before, without waiting. `read_back` was made for it; until the
-    /// read has ended, nothing may be done with the tensor.
+    /// Starts to read a tensor of one piece back, behind what was submitted before, without
+    /// waiting. `read_back` was made for it; until the read has ended, nothing may be done with the
+    /// tensor.
     pub fn begin_read(&self, read_back: &mut ReadBack, tensor: &Tensor) {
         assert!(read_back.pending.is_none(), "the read before this one has not ended");
         let Some(buffer) = tensor.buffers.first() else { return };
-        let bytes = tensor.layout.words() * WORD_BYTES;
+        let bytes = tensor.layout.bytes();
         read_back.pending = Some(self.copy_and_map(buffer, 0, bytes, &read_back.staging));
     }
 
@@ -314,91 +252,21 @@ impl Gpu {
         let mut views = Vec::with_capacity(read_backs.len());
         for read_back in &mut *read_backs {
             let pending = read_back.pending.take().expect("a read was begun");
-            views.push(self.mapped(pending, &read_back.staging)?);
+            views.push(self.view(&pending)?);
         }
-        let slices: Vec<&[u8]> = views.iter().map(|view| &**view).collect();
-        let taken = take(&slices);
-        drop(slices);
+        let taken = take(&views.iter().map(|view| &**view).collect::<Vec<_>>());
         drop(views);
         for read_back in read_backs {
             read_back.staging.unmap();
         }
         Ok(taken)
     }
-
-    pub(super) fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
-        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("read back"),
-            size,
-            usage,
-            mapped_at_creation: false,
-        };
-        self.scoped(|| self.device.create_buffer(&descriptor))
-            .map_err(|error| Error::Machine(format!("no memory to read results back: {error}")))
-    }
-
-    pub(super) fn read_bytes(
-        &self,
-        buffer: &wgpu::Buffer,
-        offset: u64,
-        bytes: u64,
-        staging: &wgpu::Buffer,
-        take: impl FnOnce(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let pending = self.copy_and_map(buffer, offset, bytes, staging);
-        let view = self.mapped(pending, staging)?;
-        let taken = take(&view);
-        drop(view);
-        staging.unmap();
-        taken
-    }
-
-    /// Copies bytes into memory that is mapped, unless it is the buffer itself.
-    fn copy_and_map(
-        &self,
-        buffer: &wgpu::Buffer,
-        offset: u64,
-        bytes: u64,
-        staging: &wgpu::Buffer,
-    ) -> Pending {
-        let submission = if buffer == staging {
-            self.queue.submit([])
-        } else {
-            let mut encoder =
-                self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, bytes);
-            self.queue.submit([encoder.finish()])
-        };
-        let (sender, mapped) = mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
-            // The receiver is gone only if waiting failed, and then nobody asks.
-            let _ = sender.send(result);
-        });
-        Pending { submission, mapped, bytes }
-    }
-
-    fn mapped(&self, pending: Pending, staging: &wgpu::Buffer) -> Result<wgpu::BufferView> {
-        self.wait_for(Some(pending.submission))?;
-        let failed = |error: &dyn std::fmt::Display| {
-            Error::Machine(format!("reading results back failed: {error}"))
-        };
-        pending.mapped.recv().map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-        staging.get_mapped_range(0..pending.bytes).map_err(|error| failed(&error))
-    }
 }
 
 /// Where a tensor of one piece is read back into: its own buffer, where that can be mapped.
 pub struct ReadBack {
     staging: wgpu::Buffer,
-    pending: Option<Pending>,
-}
-
-/// A copy on its way.
-struct Pending {
-    submission: wgpu::SubmissionIndex,
-    mapped: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
-    bytes: u64,
+    pending: Option<Mapping>,
 }
 
 /// A run of bytes within one buffer.

@@ -1,50 +1,28 @@
 //! Taking samples: groups of workloads that are timed together, round by round.
 //!
-//! A sample is one compute pass with the same number of dispatches for every member of a group. A round is one sample of each member, in
-//! an order that changes from round to round, so that what drifts (clock, temperature, other processes) meets all members alike; ratios
-//! are taken within rounds. The number of rounds is fixed by a pilot before the first, not by watching an interval shrink: stopping when the
-//! noise looks small makes intervals that promise too much.
+//! A sample is one compute pass, with the same number of dispatches for every member of a group. A
+//! round is one sample of each member. The order changes from round to round, so that what drifts
+//! (clock, temperature, other processes) meets all members alike; ratios are taken within rounds.
+//! A pilot fixes the number of rounds before the first. Stopping once the interval looks small
+//! would make intervals that promise too much.
 //!
-//! Before and behind each sample stands a probe: a short chain of fma, whose time is the inverse of the core's clock. Where the two
-//! disagree the clock changed during the sample.
+//! A probe stands before and behind each sample: a short chain of fma, whose time is the inverse of
+//! the core's clock. Where the two disagree, the clock changed during the sample.
 
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
-use crate::gpu::Reject;
-use crate::measure::stats;
-
-/// What times passes: a device, or what stands in for one in a test.
-pub trait Stopwatch {
-    /// What a pass dispatches.
-    type Work;
-
-    /// Times passes, each a workload and how often it is dispatched, and appends one time in ns per pass, or why there is none. So many passes
-    /// are submitted together, and all without waiting, so that the device stays busy and its clock up.
-    fn time(
-        &self,
-        passes: &[(&Self::Work, u32)],
-        per_submission: usize,
-        times: &mut Vec<std::result::Result<f64, Reject>>,
-    ) -> Result<()>;
-
-    /// The smallest step that the clock was seen to make, in ns; none if that is not known.
-    fn quantum_ns(&self) -> Option<f64>;
-
-    /// The device's name, for messages.
-    fn name(&self) -> &str;
-
-    /// The work's name, for messages.
-    fn path(work: &Self::Work) -> &str;
-}
+use super::stats;
+use super::stopwatch::{Reject, Stopwatch, Time, times};
+use crate::error::Result;
 
 /// How much to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// How long the members are run before the first sample.
     pub warm_up: Duration,
-    /// The length that a sample of the group's slowest member is brought to, by repeating the dispatch. Drivers end passes of seconds,
-    /// and clocks sag in long pauses; milliseconds are neither, and thousands of clock ticks.
+    /// The length that a sample of the group's slowest member gets, by repeating the dispatch.
+    /// Drivers end passes of seconds, and clocks sag in long pauses; milliseconds are neither, and
+    /// thousands of clock ticks.
     pub sample: Duration,
     /// The time that a group may take. More rounds than the fewest are made only within it.
     pub group: Duration,
@@ -54,11 +32,13 @@ pub struct Plan {
     pub max_rounds: u32,
     /// The half-width, relative to the ratio, that the pilot chooses the number of rounds for.
     pub half_width: f64,
-    /// So many times longer samples are taken where the ratios of the first rounds are unsteady, which are then thrown away: a process that comes and goes
-    /// every few milliseconds is in each of those alike. 1 where it is not worth it.
+    /// Where the ratios of the first rounds are unsteady, these are thrown away and samples are
+    /// taken that are longer by this factor: a process that comes and goes every few milliseconds
+    /// is in each of those alike. 1 where it is not worth it.
     pub retry_factor: u32,
-    /// How much the probes before and behind a sample may differ, relative to the faster; none keeps every sample. A software adapter's
-    /// probe tells how busy the cores are rather than how fast their clock is, and is recorded alone.
+    /// How much the probes before and behind a sample may differ, relative to the faster; none
+    /// keeps every sample. A software adapter's probe tells how busy the cores are rather than how
+    /// fast their clock is; it is recorded and judges nothing.
     pub probe_tolerance: Option<f64>,
 }
 
@@ -92,11 +72,10 @@ impl Plan {
 
     /// To rank shapes and to scan sizes, which are short and many.
     pub fn briefly(self) -> Self {
-        let least = |own: Duration, milliseconds| own.min(Duration::from_millis(milliseconds));
         Self {
-            warm_up: least(self.warm_up, 10),
+            warm_up: self.warm_up.min(Duration::from_millis(10)),
             sample: self.sample / 2,
-            group: least(self.group, 200),
+            group: self.group.min(Duration::from_millis(200)),
             ..self
         }
     }
@@ -130,68 +109,25 @@ pub struct Member {
     pub dropped_by_probe: u32,
 }
 
-/// How many times a pass is tried when the clock gives no time for it.
-const ATTEMPTS: u32 = 5;
-
 /// The most dispatches of a sample.
 const MOST_DISPATCHES: u32 = 1 << 16;
 
 /// Rounds of the pilot, rounded up to whole turns of the orders.
 const PILOT_ROUNDS: u32 = 10;
 
-/// Ratios within rounds that vary by more than this, relative to their median, are those of a machine that does something else as well.
+/// Ratios within rounds that vary by more than this, relative to their median, are those of a
+/// machine that does something else as well.
 const UNSTEADY: f64 = 0.1;
 
-/// The interval of a median is so many times wider than that of a mean, for normal samples: sqrt(pi / 2).
+/// How many times wider the interval of a median is than that of a mean, for normal samples:
+/// sqrt(pi / 2).
 const MEDIAN_OVER_MEAN: f64 = 1.253;
 
-/// Passes that are submitted before any is waited for take about so long: drivers end what runs for seconds.
+/// How long the passes take that are submitted before any is waited for: drivers end what runs for
+/// seconds.
 const IN_FLIGHT: Duration = Duration::from_millis(100);
 
-/// Times the members of a group together, each sample between two of the probe, if there is one. Dispatches and rounds are found by a
-/// pilot, or those that another device has `fixed`.
-pub fn measure<S: Stopwatch>(
-    stopwatch: &S,
-    members: &[&S::Work],
-    probe: Option<&S::Work>,
-    plan: &Plan,
-    fixed: Option<Fixed>,
-) -> Result<Samples> {
-    let began = Instant::now();
-    let (own, round_ns) = warm_up(stopwatch, members, probe, plan)?;
-    let dispatches = fixed.map_or(own, |fixed| fixed.dispatches);
-    // Another device may have fixed longer samples.
-    let round_ns = round_ns * (f64::from(dispatches) / f64::from(own)).max(1.0);
-    let group =
-        Group { stopwatch, members, probe, dispatches, round_ns, tolerance: plan.probe_tolerance };
-    let rounds = if let Some(fixed) = fixed {
-        fixed.rounds
-    } else {
-        // Whole turns of the orders, so that every place is taken equally often.
-        let turn = 2 * u32::try_from(members.len()).expect("a handful").max(1);
-        let most =
-            whole(nanoseconds(plan.group) / round_ns).clamp(plan.min_rounds, plan.max_rounds);
-        if most > plan.min_rounds {
-            let pilot = group.rounds(PILOT_ROUNDS.next_multiple_of(turn))?;
-            rounds_for(&pilot, plan.half_width).clamp(plan.min_rounds, most).next_multiple_of(turn)
-        } else {
-            plan.min_rounds.next_multiple_of(turn)
-        }
-    };
-    let mut warm_up = began.elapsed();
-    let mut members = group.rounds(rounds)?;
-    let mut fixed_here = Fixed { dispatches, rounds };
-    if fixed.is_none() && plan.retry_factor > 1 && spread(&members) > UNSTEADY {
-        warm_up = began.elapsed();
-        fixed_here.dispatches = dispatches.saturating_mul(plan.retry_factor).min(MOST_DISPATCHES);
-        let round_ns = round_ns * f64::from(plan.retry_factor);
-        members = Group { dispatches: fixed_here.dispatches, round_ns, ..group }.rounds(rounds)?;
-    }
-    let fixed = fixed_here;
-    Ok(Samples { fixed, members, warm_up, measure: began.elapsed().saturating_sub(warm_up) })
-}
-
-/// What the first device fixes for those after it, so that their samples are alike.
+/// What the first repeat fixes for those after it, so that their samples are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fixed {
     /// Dispatches of each sample.
@@ -200,29 +136,132 @@ pub struct Fixed {
     pub rounds: u32,
 }
 
-/// So many rounds of the members, without a probe: to rank them, where a ratio with an interval is not what is sought.
-pub fn rounds<S: Stopwatch>(
+/// Times the members of a group together, each sample between two of the probe, if there is one.
+/// Dispatches and rounds are found by a pilot, or are those that another repeat has `fixed`.
+pub fn measure<S: Stopwatch<W>, W>(
     stopwatch: &S,
-    members: &[&S::Work],
+    members: &[&W],
+    probe: Option<&W>,
+    plan: &Plan,
+    fixed: Option<Fixed>,
+) -> Result<Samples> {
+    let began = Instant::now();
+    let mut group = Group::warmed_up(stopwatch, members, probe, plan)?;
+    let rounds = if let Some(fixed) = fixed {
+        group = group.with_dispatches(fixed.dispatches);
+        fixed.rounds
+    } else {
+        group.pilot()?
+    };
+    let mut warm_up = began.elapsed();
+    let mut members = group.rounds(rounds)?;
+    if fixed.is_none() && plan.retry_factor > 1 && spread(&members) > UNSTEADY {
+        warm_up = began.elapsed();
+        let longer = group.dispatches.saturating_mul(plan.retry_factor).min(MOST_DISPATCHES);
+        group = group.with_dispatches(longer);
+        members = group.rounds(rounds)?;
+    }
+    let fixed = Fixed { dispatches: group.dispatches, rounds };
+    Ok(Samples { fixed, members, warm_up, measure: began.elapsed().saturating_sub(warm_up) })
+}
+
+/// So many rounds of the members, without a probe: to rank them, where no ratio with an interval is
+/// sought.
+pub fn rounds<S: Stopwatch<W>, W>(
+    stopwatch: &S,
+    members: &[&W],
     plan: &Plan,
     rounds: u32,
 ) -> Result<Vec<Member>> {
-    let (dispatches, round_ns) = warm_up(stopwatch, members, None, plan)?;
-    Group { stopwatch, members, probe: None, dispatches, round_ns, tolerance: None }.rounds(rounds)
+    Group::warmed_up(stopwatch, members, None, plan)?.rounds(rounds)
 }
 
 /// A group whose dispatches are settled.
-#[derive(Clone, Copy)]
-struct Group<'a, S: Stopwatch> {
+struct Group<'a, S, W> {
     stopwatch: &'a S,
-    members: &'a [&'a S::Work],
-    probe: Option<&'a S::Work>,
+    members: &'a [&'a W],
+    probe: Option<&'a W>,
+    plan: &'a Plan,
+    /// Of each sample.
     dispatches: u32,
+    /// About how long a round takes.
     round_ns: f64,
-    tolerance: Option<f64>,
 }
 
-impl<S: Stopwatch> Group<'_, S> {
+impl<'a, S: Stopwatch<W>, W> Group<'a, S, W> {
+    /// Runs the members until clocks have come up, and finds the dispatches for which the slowest
+    /// member's sample has the planned length.
+    fn warmed_up(
+        stopwatch: &'a S,
+        members: &'a [&'a W],
+        probe: Option<&'a W>,
+        plan: &'a Plan,
+    ) -> Result<Self> {
+        let began = Instant::now();
+        let mut group = Self { stopwatch, members, probe, plan, dispatches: 1, round_ns: 0.0 };
+        while !members.is_empty() {
+            let dispatches = group.dispatches;
+            let passes: Vec<_> = members.iter().map(|member| (*member, dispatches)).collect();
+            let submitted = Instant::now();
+            let times: Vec<f64> =
+                times(stopwatch, &passes)?.into_iter().filter_map(Time::ok).collect();
+            let is_late = began.elapsed() >= plan.warm_up + plan.group;
+            if times.len() < members.len() {
+                // A clock too coarse for so few, or one that gives no time at all: then every
+                // sample is going to say so.
+                if dispatches == MOST_DISPATCHES || is_late {
+                    group.round_ns = nanoseconds(submitted.elapsed());
+                    break;
+                }
+                group.dispatches = (dispatches * 2).min(MOST_DISPATCHES);
+                continue;
+            }
+            let slowest = times.iter().copied().fold(0.0, f64::max);
+            // A pass of many dispatches costs less a dispatch than one of a few, so this takes
+            // several steps.
+            let wanted = dispatches_for(plan.sample, slowest / f64::from(dispatches));
+            let is_settled =
+                wanted <= dispatches.saturating_add(dispatches / 2) && wanted >= dispatches / 2;
+            if began.elapsed() >= plan.warm_up && is_settled || is_late {
+                group.round_ns = times.iter().sum::<f64>() + group.probes_ns()?;
+                break;
+            }
+            // In steps, since a first time that is far too short would ask for a pass of minutes.
+            group.dispatches = wanted.min(dispatches.saturating_mul(16));
+        }
+        Ok(group)
+    }
+
+    /// About how long the probes of a round take.
+    fn probes_ns(&self) -> Result<f64> {
+        let Some(probe) = self.probe else { return Ok(0.0) };
+        // The first touches memory.
+        let warm = times(self.stopwatch, &[(probe, 1), (probe, 1)])?[1];
+        #[expect(clippy::cast_precision_loss, reason = "a handful")]
+        let probes = self.members.len() as f64;
+        Ok(warm.unwrap_or(0.0) * probes)
+    }
+
+    fn with_dispatches(self, dispatches: u32) -> Self {
+        let longer = (f64::from(dispatches) / f64::from(self.dispatches)).max(1.0);
+        Self { dispatches, round_ns: self.round_ns * longer, ..self }
+    }
+
+    /// How many rounds to make, as many as the spread of a few asks for and the plan allows.
+    fn pilot(&self) -> Result<u32> {
+        let plan = self.plan;
+        // Whole turns of the orders, so that every place is taken equally often.
+        let turn = 2 * u32::try_from(self.members.len()).expect("a handful").max(1);
+        let most =
+            whole(nanoseconds(plan.group) / self.round_ns).clamp(plan.min_rounds, plan.max_rounds);
+        let mut rounds = plan.min_rounds;
+        if most > plan.min_rounds {
+            let pilot = self.rounds(PILOT_ROUNDS.next_multiple_of(turn))?;
+            rounds = rounds_for(&pilot, plan.half_width).clamp(plan.min_rounds, most);
+        }
+        Ok(rounds.next_multiple_of(turn))
+    }
+
     /// So many rounds. All memory is taken before the first.
     fn rounds(&self, rounds: u32) -> Result<Vec<Member>> {
         let rounds = rounds as usize;
@@ -252,22 +291,20 @@ impl<S: Stopwatch> Group<'_, S> {
             let is_long = self.round_ns > nanoseconds(IN_FLIGHT);
             self.stopwatch.time(&passes, if is_long { 1 } else { passes.len() }, &mut times)?;
             for (at, member) in order.iter().enumerate() {
-                let (time, around) = match self.probe {
+                let (time, probes) = match self.probe {
                     Some(_) => (times[2 * at + 1], Some([times[2 * at], times[2 * at + 2]])),
                     None => (times[at], None),
                 };
-                found[*member].take(time, around, self.dispatches, self.tolerance);
+                found[*member].take(time, probes, self.dispatches, self.plan.probe_tolerance);
             }
         }
         Ok(found)
     }
 }
 
-type Time = std::result::Result<f64, Reject>;
-
 impl Member {
-    /// ns per dispatch of the quarter of its samples that was least disturbed: to rank, where a bend or the best is sought and not a ratio with an
-    /// interval. None without a sample.
+    /// ns per dispatch of the quarter of its samples that was least disturbed: to rank, where a
+    /// bend or the best is sought and not a ratio with an interval. None without a sample.
     pub fn undisturbed_ns(&self) -> Option<f64> {
         let mut ns: Vec<f64> = self.ns.iter().flatten().copied().collect();
         ns.sort_by(f64::total_cmp);
@@ -278,48 +315,44 @@ impl Member {
     fn take(
         &mut self,
         time: Time,
-        around: Option<[Time; 2]>,
+        probes: Option<[Time; 2]>,
         dispatches: u32,
         tolerance: Option<f64>,
     ) {
-        let probe = around.map(|[before, behind]| Ok::<_, Reject>([before?, behind?]));
-        self.probe_ns
-            .push(probe.and_then(|times| {
-                times.ok().map(|[before, behind]| f64::midpoint(before, behind))
-            }));
-        let sample = match (time, probe) {
-            (Err(reject), _) | (Ok(_), Some(Err(reject))) => {
+        let probes = probes.map(|[before, behind]| Ok([before?, behind?])).transpose();
+        self.probe_ns.push(probes.ok().flatten().map(|[one, other]| f64::midpoint(one, other)));
+        let differ = |[one, other]: [f64; 2]| {
+            tolerance.is_some_and(|tolerance| (one - other).abs() > tolerance * one.min(other))
+        };
+        self.ns.push(match time.and_then(|ns| Ok((ns, probes?))) {
+            Err(reject) => {
                 self.dropped_by_clock += 1;
                 self.reject = Some(reject);
                 None
             }
-            (Ok(_), Some(Ok([before, behind])))
-                if tolerance.is_some_and(|tolerance| {
-                    (before - behind).abs() > tolerance * before.min(behind)
-                }) =>
-            {
+            Ok((_, Some(probes))) if differ(probes) => {
                 self.dropped_by_probe += 1;
                 None
             }
-            (Ok(ns), _) => Some(ns / f64::from(dispatches)),
-        };
-        self.ns.push(sample);
+            Ok((ns, _)) => Some(ns / f64::from(dispatches)),
+        });
     }
 }
 
-/// How many rounds would bring the interval of every ratio down to the relative half-width, judged by the spread in the pilot.
+/// How many rounds would bring the interval of every ratio down to the relative half-width, judged
+/// by the spread in the pilot.
 fn rounds_for(pilot: &[Member], half_width: f64) -> u32 {
     whole((1.96 * MEDIAN_OVER_MEAN * spread(pilot) / half_width).powi(2))
 }
 
-/// The standard deviation, relative to its median, of the ratio to the first member that varies most (or, of a group of one, of its time), as the
-/// quartiles have it.
-fn spread(rounds: &[Member]) -> f64 {
+/// The standard deviation, relative to its median, of the ratio to the first member that varies
+/// most (or, of a group of one, of its time), as the quartiles have it.
+fn spread(members: &[Member]) -> f64 {
+    let is_pair = members.len() > 1;
     let spread = |member: &Member| {
-        let reference = if rounds.len() > 1 { Some(&rounds[0].ns) } else { None };
         let mut ratios: Vec<f64> = (member.ns.iter().enumerate())
             .filter_map(|(round, ns)| {
-                Some((*ns)? / reference.map_or(Some(1.0), |first| first[round])?)
+                Some((*ns)? / if is_pair { members[0].ns[round]? } else { 1.0 })
             })
             .collect();
         ratios.sort_by(f64::total_cmp);
@@ -327,87 +360,16 @@ fn spread(rounds: &[Member]) -> f64 {
         // 1.349 standard deviations lie between the quartiles of a normal distribution.
         Some((high? - low?) / 1.349 / median?)
     };
-    rounds.iter().skip(usize::from(rounds.len() > 1)).filter_map(spread).fold(0.0, f64::max)
+    members.iter().skip(usize::from(is_pair)).filter_map(spread).fold(0.0, f64::max)
 }
 
-/// The order of the members in a round: each stands everywhere equally often, and before its neighbours as often as behind them.
+/// The order of the members in a round: each stands everywhere equally often, and before its
+/// neighbours as often as behind them.
 fn order(members: usize, round: usize) -> impl Iterator<Item = usize> {
     (0..members).map(move |place| {
         let place = if round.is_multiple_of(2) { place } else { members - 1 - place };
         (place + round / 2) % members
     })
-}
-
-/// Runs the members until clocks have come up, and finds the dispatches for which the slowest member's sample has the planned length, and
-/// the time of a round then.
-fn warm_up<S: Stopwatch>(
-    stopwatch: &S,
-    members: &[&S::Work],
-    probe: Option<&S::Work>,
-    plan: &Plan,
-) -> Result<(u32, f64)> {
-    let began = Instant::now();
-    let mut dispatches = 1;
-    if members.is_empty() {
-        return Ok((dispatches, 0.0));
-    }
-    loop {
-        let passes: Vec<_> = members.iter().map(|member| (*member, dispatches)).collect();
-        let submitted = Instant::now();
-        let times: Vec<f64> =
-            times_of(stopwatch, &passes)?.into_iter().filter_map(std::result::Result::ok).collect();
-        let enough = began.elapsed() >= plan.warm_up + plan.group;
-        if times.len() < members.len() {
-            // A clock too coarse for so few, or one that gives no time at all: then every sample is going to say so.
-            if dispatches == MOST_DISPATCHES || enough {
-                return Ok((dispatches, nanoseconds(submitted.elapsed())));
-            }
-            dispatches = (dispatches * 2).min(MOST_DISPATCHES);
-            continue;
-        }
-        let (round_ns, slowest) =
-            times.iter().fold((0.0, 0.0f64), |(sum, slowest), ns| (sum + ns, slowest.max(*ns)));
-        // A pass of many dispatches costs less a dispatch than one of a few, so this takes several steps.
-        let wanted = dispatches_for(plan.sample, slowest / f64::from(dispatches));
-        let settled =
-            wanted <= dispatches.saturating_add(dispatches / 2) && wanted >= dispatches / 2;
-        if began.elapsed() >= plan.warm_up && settled || enough {
-            let probe_ns = match probe {
-                Some(probe) => {
-                    times_of(stopwatch, &[(probe, 1), (probe, 1)])?.pop().and_then(Time::ok)
-                }
-                None => None,
-            };
-            #[expect(clippy::cast_precision_loss, reason = "a handful")]
-            return Ok((dispatches, round_ns + probe_ns.unwrap_or(0.0) * members.len() as f64));
-        }
-        // In steps, since a first time that is far too short would ask for a pass of minutes.
-        dispatches = wanted.min(dispatches.saturating_mul(16));
-    }
-}
-
-fn times_of<S: Stopwatch>(stopwatch: &S, passes: &[(&S::Work, u32)]) -> Result<Vec<Time>> {
-    let mut times = Vec::with_capacity(passes.len());
-    stopwatch.time(passes, passes.len(), &mut times)?;
-    Ok(times)
-}
-
-/// The time in ns of one pass, tried again where the clock gave none.
-pub fn time_once<S: Stopwatch>(stopwatch: &S, work: &S::Work, dispatches: u32) -> Result<f64> {
-    let mut last = None;
-    for _ in 0..ATTEMPTS {
-        match times_of(stopwatch, &[(work, dispatches)])?.pop() {
-            Some(Ok(ns)) => return Ok(ns),
-            Some(Err(reject)) => last = Some(reject),
-            None => {}
-        }
-    }
-    let reason = last.map(|reject| reject.to_string()).unwrap_or_default();
-    Err(Error::Machine(format!(
-        "{} gave no time for {}: {reason}",
-        stopwatch.name(),
-        S::path(work)
-    )))
 }
 
 /// How many dispatches of `once_ns` each fill a pass of that length: at least one, at most 2^16.

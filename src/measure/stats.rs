@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{Binomial, DiscreteCDF as _};
 
 /// The fewest samples whose range covers the median with 95 % confidence: 1 - 2^-5 = 97 %.
 const FEWEST: usize = 6;
@@ -165,25 +166,12 @@ pub fn over_repeats(devices: impl Iterator<Item = Vec<f64>>) -> Option<Estimate>
     Some(Estimate { median: quantile(&all, 0.5)?, low, high })
 }
 
-/// The largest index i with P(fewer than i + 1 of n samples are below the median) <= 2.5 %; 0 if there is none.
+/// The largest index i with P(fewer than i + 1 of n samples are below the median) <= 2.5 %; 0 if
+/// there is none.
 fn rank_of_lower_end(n: usize) -> usize {
-    #[expect(clippy::cast_precision_loss, reason = "far fewer samples than 2^53")]
-    let n_as_f64 = n as f64;
-    // In logarithms, since 2^-n underflows for many samples.
-    let mut log_term = -n_as_f64 * std::f64::consts::LN_2;
-    let mut cumulated = log_term.exp();
-    let mut rank = 0;
-    for k in 1..=n / 2 {
-        if cumulated > 0.025 {
-            break;
-        }
-        rank = k - 1;
-        #[expect(clippy::cast_precision_loss, reason = "far fewer samples than 2^53")]
-        let k = k as f64;
-        log_term += ((n_as_f64 - k + 1.0) / k).ln();
-        cumulated += log_term.exp();
-    }
-    rank
+    let below = Binomial::new(0.5, n as u64).expect("one half is a probability");
+    let first_above = usize::try_from(below.inverse_cdf(0.025)).expect("at most n");
+    first_above.saturating_sub(1)
 }
 
 #[cfg(test)]
@@ -239,6 +227,39 @@ mod tests {
         ] {
             assert_eq!(quantile(sorted, q), Some(expected), "{q} of {sorted:?}");
         }
+    }
+
+    fn old_rank(n: usize) -> usize {
+        let n_as_f64 = n as f64;
+        let mut log_term = -n_as_f64 * std::f64::consts::LN_2;
+        let mut cumulated = log_term.exp();
+        let mut rank = 0;
+        for k in 1..=n / 2 {
+            if cumulated > 0.025 {
+                break;
+            }
+            rank = k - 1;
+            let k = k as f64;
+            log_term += ((n_as_f64 - k + 1.0) / k).ln();
+            cumulated += log_term.exp();
+        }
+        rank
+    }
+
+    #[test]
+    fn temporary_old_and_new() {
+        for n in (1..20_000).chain((20_000..2_000_000).step_by(9973)) {
+            assert_eq!(old_rank(n), rank_of_lower_end(n), "{n}");
+        }
+        let mut hash = 0u64;
+        for n in 1..=3000 {
+            hash = hash.wrapping_mul(31).wrapping_add(old_rank(n) as u64);
+        }
+        panic!(
+            "{hash} {:?} {}",
+            [1000, 3000, 20000].map(old_rank),
+            (1..=1000).map(old_rank).sum::<usize>()
+        );
     }
 
     #[test]

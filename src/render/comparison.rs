@@ -1,204 +1,206 @@
 //! A comparison as people and other programs read it.
 
-use crate::compare::percent;
-use crate::compare::{Comparison, Other, Quantity, Reason, Row, Source, Verdict};
-use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::compare::{
+    Comparison, Difference, Other, Quantity, Row, Settings, Source, Unclear, Verdict, Which,
+};
 use crate::render::grid::Grid;
 use crate::render::numbers::{counted, significant};
-use crate::render::text::{csv_cell, plain, wrapped};
+use crate::render::reasons::sentence;
+use crate::render::text::{self, csv_cell, plain, wrapped};
 
-/// What it is read as.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Variant {
-    Text,
-    Markdown,
-}
+/// So many characters of a hash tell one from another.
+const SHORT_HASH: usize = 12;
 
-impl Variant {
-    /// A line, whatever the reports say in it.
-    fn line(self, text: &str) -> String {
-        match self {
-            Self::Text => wrapped(&text.replace('\n', " ")),
-            Self::Markdown => crate::render::text::markdown(text),
-        }
-    }
+/// What to do about a row that is ambiguous.
+const MORE: &str = "Measure more repeats (see that column)";
 
-    /// A line of a list.
-    fn item(self, text: &str) -> String {
-        match self {
-            Self::Text => wrapped(&format!("  {}", text.replace('\n', " "))),
-            Self::Markdown => format!("- {}", crate::render::text::markdown(text)),
-        }
-    }
-
-    fn table(self, grid: &Grid) -> String {
-        match self {
-            Self::Text => grid.text(),
-            Self::Markdown => grid.markdown(),
-        }
-    }
-}
-
-/// For people, in 100 columns where ids are no longer than they are on a quick or standard run.
+/// For people, in 100 columns unless ids are longer than usual.
 pub fn text(comparison: &Comparison) -> String {
-    render(comparison, Variant::Text)
+    render(comparison, Markup::Text)
 }
 
 /// For a pull request.
 pub fn markdown(comparison: &Comparison) -> String {
-    render(comparison, Variant::Markdown)
+    render(comparison, Markup::Markdown)
 }
 
 /// A line for each row and report.
-pub fn csv(comparison: &Comparison) -> Result<String> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Error::Machine(format!("the CSV can't be written: {error}"))
-    };
+pub fn csv(comparison: &Comparison) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = [
-        "base_file",
-        "new_file",
-        "id",
-        "quantity",
-        "base",
-        "new",
-        "ratio",
-        "low",
-        "high",
-        "p",
-        "p_holm",
-        "base_repeats",
-        "new_repeats",
-        "verdict",
-        "reason",
-        "repeats_needed",
-    ];
-    writer.write_record(header).map_err(|error| failed(&error))?;
-    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    for other in &comparison.others {
-        for row in &other.rows {
-            let record = [
-                csv_cell(&comparison.base.file).into_owned(),
-                csv_cell(&other.new.file).into_owned(),
-                csv_cell(&row.id).into_owned(),
-                code(&row.quantity),
-                number(row.base),
-                number(row.new),
-                number(row.ratio),
-                number(row.low),
-                number(row.high),
-                number(row.p),
-                number(row.p_holm),
-                row.base_repeats.to_string(),
-                row.new_repeats.to_string(),
-                code(&row.verdict),
-                row.reason.map(|reason| code(&reason)).unwrap_or_default(),
-                row.repeats_needed.map(|devices| devices.to_string()).unwrap_or_default(),
-            ];
-            writer.write_record(record).map_err(|error| failed(&error))?;
+    let header = "base_file new_file id quantity base new ratio low high p p_holm base_repeats \
+                  new_repeats verdict reason repeats_needed";
+    writer.write_record(header.split(' ')).expect("memory");
+    let rows =
+        comparison.others.iter().flat_map(|other| other.rows.iter().map(move |r| (other, r)));
+    for (other, row) in rows {
+        let line = (
+            csv_cell(&comparison.base.file),
+            csv_cell(&other.new.file),
+            csv_cell(&row.id),
+            row.quantity,
+            row.base,
+            row.new,
+            row.ratio,
+            row.low,
+            row.high,
+            row.p,
+            row.p_holm,
+            row.base_repeats,
+            row.new_repeats,
+            row.verdict,
+            row.reason.as_ref().map(kind),
+            row.repeats_needed,
+        );
+        writer.serialize(line).expect("memory, and as many cells as there are columns");
+    }
+    String::from_utf8(writer.into_inner().expect("memory")).expect("made of strings")
+}
+
+/// A reason's kind, as the JSON has it.
+fn kind(reason: &Unclear) -> String {
+    let json = serde_json::to_value(reason).expect("string keys");
+    json["kind"].as_str().unwrap_or_default().to_owned()
+}
+
+/// What the text is read as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Markup {
+    Text,
+    Markdown,
+}
+
+impl Markup {
+    /// A line, whatever the reports say in it.
+    fn line(self, line: &str) -> String {
+        match self {
+            Self::Text => wrapped(&line.replace('\n', " ")),
+            Self::Markdown => text::markdown(line),
         }
     }
-    let bytes = writer.into_inner().map_err(|error| failed(&error))?;
-    String::from_utf8(bytes).map_err(|error| failed(&error))
+
+    /// Lines of a list.
+    fn list(self, items: impl IntoIterator<Item = String>) -> String {
+        let item = |item: String| match self {
+            Self::Text => self.line(&format!("  {item}")),
+            Self::Markdown => format!("- {}", self.line(&item)),
+        };
+        items.into_iter().map(item).collect::<Vec<_>>().join("\n")
+    }
+
+    /// A list below its title.
+    fn titled(self, title: &str, items: impl IntoIterator<Item = String>) -> String {
+        let between = if self == Self::Text { "\n" } else { "\n\n" };
+        format!("{title}{between}{}", self.list(items))
+    }
 }
 
-/// A name as the JSON has it.
-fn code(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value)
-        .ok()
-        .and_then(|value| Some(value.as_str()?.to_owned()))
-        .unwrap_or_default()
-}
-
-fn render(comparison: &Comparison, variant: Variant) -> String {
+fn render(comparison: &Comparison, markup: Markup) -> String {
     let mut parts = Vec::new();
     for other in &comparison.others {
-        let begin = parts.len();
-        parts.extend(head(&comparison.base, other, variant));
-        parts.extend(
-            Quantity::ALL.into_iter().filter_map(|quantity| table(other, quantity, variant)),
-        );
-        parts.extend(one_sided("Only in base", &other.only_base, variant));
-        parts.extend(one_sided("Only in new", &other.only_new, variant));
-        parts.extend(reasons(other, comparison.settings.threshold, variant));
+        let tables = Quantity::ALL.into_iter().filter_map(|quantity| table(other, quantity));
+        let printed = if markup == Markup::Text { Grid::text } else { Grid::markdown };
         // Whoever reads a terminal sees its end first, whoever reads a page its beginning.
-        let at = if variant == Variant::Text { parts.len() } else { begin + 1 };
-        parts.insert(at, all_counts(other, variant));
+        if markup == Markup::Markdown {
+            let title = format!("{} against {}", other.new.file, comparison.base.file);
+            parts.extend([format!("### {}", markup.line(&title)), counts(other)]);
+        }
+        let sources = [("base", &comparison.base), ("new", &other.new)];
+        parts.push(markup.list(sources.map(|(name, report)| source(name, report))));
+        parts.push(differences(other, markup));
+        parts.extend(tables.map(|grid| printed(&grid)));
+        parts.extend(one_sided("Only in base", &other.only_base, markup));
+        parts.extend(one_sided("Only in new", &other.only_new, markup));
+        parts.extend(reasons(other, &comparison.settings, markup));
+        if markup == Markup::Text {
+            parts.push(counts(other));
+        }
     }
-    parts.push(variant.line(&foot(comparison)));
+    parts.push(markup.line(&foot(comparison)));
     // What a report says ends up on terminals: nothing in it may command them.
     plain(&parts.join("\n\n")).into_owned()
 }
 
-/// Where the figures come from, and what is not the same about it.
-fn head(base: &Source, other: &Other, variant: Variant) -> Vec<String> {
-    let source = |name: &str, source: &Source| {
-        let Source { file, adapter, profile, repeats, started_at, .. } = source;
-        let (profile, repeats) = (profile.name(), counted(u64::from(*repeats), "repeat"));
-        let run = format!("{name} {file}: {profile} profile, {repeats}, {started_at:.0}");
-        match variant {
-            Variant::Text => format!("{}\n{}", variant.line(&run), variant.item(adapter)),
-            Variant::Markdown => variant.item(&format!("{run}, {adapter}")),
-        }
-    };
-    let sources = match variant {
-        Variant::Text => [source("base", base), source("new ", &other.new)],
-        Variant::Markdown => [source("base", base), source("new", &other.new)],
-    };
-    let mut parts = Vec::new();
-    if variant == Variant::Markdown {
-        parts.push(format!(
-            "### {}",
-            variant.line(&format!("{} against {}", other.new.file, base.file))
-        ));
-    }
-    parts.push(sources.join("\n"));
+/// Where figures come from.
+fn source(name: &str, source: &Source) -> String {
+    let Source { file, adapter, profile, repeats, started_at, .. } = source;
+    let (profile, repeats) = (profile.name(), counted(u64::from(*repeats), "repeat"));
+    format!("{name} {file}: {profile} profile, {repeats}, {started_at:.0}, {adapter}")
+}
+
+fn differences(other: &Other, markup: Markup) -> String {
     if other.differences.is_empty() {
-        parts
-            .push("Of adapter, driver, program and settings, the reports say the same.".to_owned());
-    } else {
-        parts.push("Not the same in both:".to_owned());
-        let lines = other.differences.iter().map(|difference| {
-            let [base, new] = difference.said();
-            variant.item(&format!("{}: {base} -> {new}", difference.what))
-        });
-        parts.push(lines.collect::<Vec<_>>().join("\n"));
+        return "Same adapter, driver, program and settings.".to_owned();
     }
-    parts
+    let items = other.differences.iter().map(|difference| {
+        let [what, base, new] = sides(difference);
+        format!("{what}: {base} -> {new}")
+    });
+    markup.titled("Not the same in both:", items)
 }
 
-fn table(other: &Other, quantity: Quantity, variant: Variant) -> Option<String> {
-    let rows = other.rows.iter().filter(|row| row.quantity == quantity && row.ratio.is_some()).map(
-        |row| {
-            let needed = match (row.verdict, row.repeats_needed) {
-                (Verdict::Ambiguous, Some(devices)) => devices.to_string(),
-                (Verdict::Ambiguous, None) => "> 100".to_owned(),
-                _ => String::new(),
-            };
-            let id = row.id.replace('\n', " ");
-            [id, side(row.base), side(row.new), ratio(row), row.verdict.name().to_owned(), needed]
-        },
-    );
-    let grid =
-        Grid::of([quantity.heading(), "base", "new", "new : base", "verdict", "devices"], rows)
-            .filled()?;
-    Some(variant.table(&grid))
+/// What differs, in the base, in the other report.
+pub(crate) fn sides(difference: &Difference) -> [String; 3] {
+    let what = difference.what.replace(['.', '_'], " ");
+    let of = difference.of.as_ref().map(|of| format!(" of {of}")).unwrap_or_default();
+    [what + &of, value(&difference.base), value(&difference.new)]
 }
 
-/// What a report says of a row.
-pub(crate) fn side(value: Option<f64>) -> String {
-    value.map(|value| significant(value, 3)).unwrap_or_default()
+fn value(fact: &Value) -> String {
+    match fact {
+        Value::Null => "none".to_owned(),
+        Value::String(hash) if hash.len() >= 40 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            hash[..SHORT_HASH].to_owned()
+        }
+        Value::String(text) => text.clone(),
+        Value::Object(facts) => {
+            let facts = facts.iter().map(|(key, fact)| format!("{key} {}", value(fact)));
+            facts.collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
 }
 
-/// The ratio of a row, with its interval as far as there is one.
-pub(crate) fn ratio(row: &Row) -> String {
-    match (row.ratio, row.low, row.high) {
+/// The rows of a quantity that have figures.
+fn table(other: &Other, quantity: Quantity) -> Option<Grid> {
+    let rows = other.rows.iter().filter(|row| row.quantity == quantity && row.ratio.is_some());
+    let cells = |row: &Row| {
+        let [base, new, ratio, needed] = figures(row);
+        [row.id.replace('\n', " "), base, new, ratio, row.verdict.name().to_owned(), needed]
+    };
+    let header = [heading(quantity), "base", "new", "new : base", "verdict", "repeats"];
+    Grid::of(header, rows.map(cells)).filled()
+}
+
+/// What a table of it is headed with.
+pub(crate) fn heading(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::OverCopy => "time over copy",
+        Quantity::StepFmas => "FMAs a step",
+        Quantity::StepRatio => "ratio of steps",
+        Quantity::NsPerElement => "ns an element",
+        Quantity::FmaStepPs => "ps a step of fma",
+    }
+}
+
+/// Base, new, their ratio with its interval as far as there is one, and the repeats that it needs.
+pub(crate) fn figures(row: &Row) -> [String; 4] {
+    let side = |value: Option<f64>| value.map(|value| significant(value, 3)).unwrap_or_default();
+    let ratio = match (row.ratio, row.low, row.high) {
         (Some(ratio), Some(low), Some(high)) => {
             format!("{} [{}, {}]", factor(ratio), factor(low), factor(high))
         }
-        (Some(ratio), ..) => factor(ratio),
+        (ratio, ..) => ratio.map(factor).unwrap_or_default(),
+    };
+    let needed = match (row.verdict, row.repeats_needed) {
+        (Verdict::Ambiguous, Some(repeats)) => repeats.to_string(),
+        (Verdict::Ambiguous, None) => "> 100".to_owned(),
         _ => String::new(),
-    }
+    };
+    [side(row.base), side(row.new), ratio, needed]
 }
 
 /// A ratio with so many digits that a threshold of percents shows.
@@ -207,99 +209,105 @@ fn factor(ratio: f64) -> String {
 }
 
 /// Ids that one report alone has, those of a group in a line.
-fn one_sided(title: &str, ids: &[String], variant: Variant) -> Option<String> {
-    if ids.is_empty() {
-        return None;
+fn one_sided(title: &str, ids: &[String], markup: Markup) -> Option<String> {
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for id in ids {
+        // direction/dtype/n=elements, or arithmetic/dtype.
+        let parts = if id.starts_with("arithmetic/") { 2 } else { 3 };
+        let end = id.match_indices('/').nth(parts - 1).map_or(0, |(at, _)| at);
+        groups.entry(&id[..end]).or_default().push(id[end..].trim_start_matches('/'));
     }
-    // direction/dtype/n=elements, or chain/dtype.
-    let parts = |id: &str| if id.starts_with("arithmetic/") { 2 } else { 3 };
-    let split = |id: &str| {
-        let at = id.match_indices('/').nth(parts(id) - 1).map_or(0, |(at, _)| at);
-        let (group, name) = id.split_at(at);
-        (group.to_owned(), name.trim_start_matches('/').to_owned())
-    };
-    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for (group, name) in ids.iter().map(|id| split(id)) {
-        match groups.iter_mut().find(|(known, _)| *known == group) {
-            Some((_, names)) => names.push(name),
-            None => groups.push((group, vec![name])),
-        }
-    }
-    let mut lines = vec![format!("{title}: {}", counted(ids.len() as u64, "row"))];
-    if variant == Variant::Markdown {
-        lines.push(String::new());
-    }
-    lines.extend(
-        groups
-            .into_iter()
-            .map(|(group, names)| variant.item(&format!("{group}: {}", names.join(" ")))),
-    );
-    Some(lines.join("\n"))
+    let items = groups.into_iter().map(|(group, names)| format!("{group}: {}", names.join(" ")));
+    let title = format!("{title}: {}", counted(ids.len() as u64, "row"));
+    (!ids.is_empty()).then(|| markup.titled(&title, items))
 }
 
-/// Why rows have no clear verdict, and what to do: one sentence for all that have the same.
-fn reasons(other: &Other, threshold: f64, variant: Variant) -> Option<String> {
-    let mut same: Vec<(Verdict, Reason, String, Vec<&str>)> = Vec::new();
+/// Why rows have no clear verdict, and what to do, once for all that have the same reason.
+fn reasons(other: &Other, settings: &Settings, markup: Markup) -> Option<String> {
+    let mut alike: Vec<(&Row, &Unclear, usize)> = Vec::new();
     for row in &other.rows {
-        let (Some(reason), Some(next)) = (row.reason, &row.next) else { continue };
-        let next = match row.verdict {
-            Verdict::Ambiguous => reason.what_to_do(
-                "measure both with as many --repeats as the last column says",
-                threshold,
-            ),
-            _ => next.clone(),
-        };
-        match same.iter_mut().find(|(verdict, known, known_next, _)| {
-            (*verdict, *known, known_next) == (row.verdict, reason, &next)
-        }) {
-            Some((.., ids)) => ids.push(&row.id),
-            None => same.push((row.verdict, reason, next, vec![&row.id])),
+        let Some(reason) = &row.reason else { continue };
+        match alike.iter_mut().find(|(_, known, _)| *known == reason) {
+            Some((.., more)) => *more += 1,
+            None => alike.push((row, reason, 0)),
         }
     }
-    let lines = same.into_iter().map(|(verdict, reason, next, ids)| {
-        let which = match ids[..] {
-            [id] => id.to_owned(),
-            [id, ..] => format!("{id} and {} more", ids.len() - 1),
-            [] => unreachable!("a reason has a row"),
-        };
-        let sentence = format!("{} {}: {which}: {next}", verdict.name(), code(&reason));
-        if variant == Variant::Text { variant.line(&sentence) } else { variant.item(&sentence) }
+    let lines = alike.into_iter().map(|(row, reason, more)| {
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        format!("{} {}{more}: {}", row.verdict.name(), row.id, why(reason, settings))
     });
     let lines: Vec<String> = lines.collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
+    (!lines.is_empty()).then(|| markup.titled("Not judged or not clear:", lines))
+}
+
+/// Why a row is ambiguous or incomparable, and what to do about it.
+pub(crate) fn why(reason: &Unclear, settings: &Settings) -> String {
+    let threshold = percent(settings.threshold);
+    let name = |side: &Which| if *side == Which::Base { "base" } else { "new" };
+    let others = "See the time over copy and the FMAs a step";
+    match reason {
+        Unclear::TooWide => {
+            format!("no change and one of {threshold} % are both possible. {MORE}.")
+        }
+        Unclear::NotSignificant { rows } => {
+            format!("not significant after correction for {rows} rows. {MORE}.")
+        }
+        Unclear::NearThreshold => {
+            format!("changed by about {threshold} %. {MORE}, or choose another --threshold.")
+        }
+        Unclear::NotMeasured { side, status, because } => {
+            let because = because.as_ref().map(|because| format!(": {}", sentence(because)));
+            format!("{} is {}{}", name(side), status.name(), because.unwrap_or_default())
+        }
+        Unclear::NoCopyTime { side, copy } => {
+            format!("{} has no times of {copy} to pair. Measure again.", name(side))
+        }
+        Unclear::TooFewRounds { side } => {
+            format!("a repeat of {} has too few rounds. Measure again.", name(side))
+        }
+        Unclear::OtherWork => "not the same elements or bytes. Use one version.".to_owned(),
+        Unclear::OtherShape => "another shape. `run --baseline` takes the base's.".to_owned(),
+        Unclear::OtherClock => "one is timed by the GPU, one by the wall clock.".to_owned(),
+        Unclear::OtherAdapter => format!("not the same adapter. {others}."),
+        Unclear::SoftwareAgainstHardware => {
+            "one adapter is software, which measures the CPU. --software-against-hardware compares \
+             nevertheless."
+                .to_owned()
+        }
+        Unclear::ClockDiffers => {
+            format!("the clock probes differ by more than 2 %. Lock the clocks. {others}.")
+        }
+        Unclear::NoProbe => format!("no clock probe. {others}."),
+    }
 }
 
 /// How many rows have which verdict.
 pub(crate) fn counts(other: &Other) -> String {
-    Verdict::ALL.map(|verdict| format!("{} {}", other.count(verdict), verdict.name())).join(", ")
-}
-
-fn all_counts(other: &Other, variant: Variant) -> String {
-    let strong = if variant == Variant::Markdown { "**" } else { "" };
+    let counts = Verdict::ALL.map(|verdict| format!("{} {}", other.count(verdict), verdict.name()));
     let (only_base, only_new) = (other.only_base.len(), other.only_new.len());
-    format!("{strong}{}{strong}; {only_base} only in base, {only_new} only in new", counts(other))
+    format!("{}; {only_base} only in base, {only_new} only in new", counts.join(", "))
 }
 
 /// What the verdicts mean.
 fn foot(comparison: &Comparison) -> String {
     let settings = &comparison.settings;
     let threshold = percent(settings.threshold);
-    let single = comparison
-        .others
-        .iter()
-        .flat_map(|other| &other.rows)
-        .any(|row| row.base_repeats == 1 && row.new_repeats == 1);
-    let assumed = if single {
-        format!(
-            " Where each report has one device, what changes from one to the next is not known, and {} % are assumed.",
-            percent(settings.assumed_spread)
-        )
+    let mut rows = comparison.others.iter().flat_map(|other| &other.rows);
+    let assumed = if rows.any(|row| row.base_repeats == 1 && row.new_repeats == 1) {
+        let spread = percent(settings.assumed_spread);
+        format!(" With one repeat each, a spread of {spread} % between repeats is assumed.")
     } else {
         String::new()
     };
     format!(
-        "FASTER, SLOWER: by {threshold} % or more, and not by chance (Holm's correction over {}, 5 %). SAME: the 95 % \
-         interval lies within {threshold} %. A device is one observation.{assumed}",
+        "FASTER, SLOWER: by {threshold} % or more, significant at 5 % after Holm's correction for \
+         {}. SAME: the 95 % interval lies within {threshold} %. A repeat is one observation. \
+         Column repeats: how many both reports need for a verdict.{assumed}",
         counted(comparison.judged, "judged row")
     )
+}
+
+/// A share in percent, as it was given.
+fn percent(share: f64) -> f64 {
+    (share * 1e5).round() / 1e3
 }

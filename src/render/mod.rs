@@ -3,6 +3,7 @@
 //! [`FORMATS`] is the table of them: a new one is a file and a row. [`section`] has the parts of a
 //! report and how to read them, [`chart`] draws, [`splice`] keeps the tables of a README true.
 
+pub mod behaviour;
 pub mod chart;
 mod compared;
 pub mod comparison;
@@ -12,6 +13,7 @@ pub mod grid;
 pub mod html;
 mod markdown;
 pub mod numbers;
+pub mod ranking;
 pub mod reasons;
 pub mod section;
 pub mod splice;

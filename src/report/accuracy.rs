@@ -18,20 +18,15 @@ pub struct Accuracy {
     pub violations: u64,
     /// Largest error in units of the last place, of those results that no step may have flushed to
     /// 0.
-    #[serde(default)]
     pub max_ulp: Option<f64>,
     /// x, or the saved tensor's element, of that error; null where it is no number.
-    #[serde(default)]
     pub max_ulp_at: Option<f64>,
     /// Mean error in units of the last place.
-    #[serde(default)]
     pub mean_ulp: Option<f64>,
     /// Largest error as a share of what the specification allows.
-    #[serde(default)]
     pub max_share_of_bound: Option<f64>,
     /// A within 3 ULP everywhere, B within what a driver's plain exp explains, C within the bound;
     /// null if it is wrong.
-    #[serde(default)]
     pub tier: Option<char>,
     /// What the specification allows, in a line.
     pub bound: String,
@@ -53,10 +48,8 @@ pub struct AccuracyBin {
     /// Upper end of the range.
     pub to: f64,
     /// Largest error in units of the last place.
-    #[serde(default)]
     pub max_ulp: Option<f64>,
     /// Mean error in units of the last place.
-    #[serde(default)]
     pub mean_ulp: Option<f64>,
 }
 

@@ -4,8 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::measurement::{Dropped, Status, as_f64};
-use super::reason::Reason;
+use super::measurement::{Status, as_f64};
+use super::reason::{Dropped, Reason};
 use crate::gpu::Shape;
 use crate::kernels::chain::Chain;
 use crate::measure::stats::{self, Estimate};
@@ -22,7 +22,6 @@ pub struct Arithmetic {
     /// What became of it.
     pub status: Status,
     /// Why, where the status is not ok.
-    #[serde(default)]
     pub reason: Option<Reason>,
     /// What a reader of the numbers should know.
     #[serde(default)]
@@ -34,10 +33,8 @@ pub struct Arithmetic {
     /// Independent chains of a lane: the fastest number of those tried.
     pub chains: u32,
     /// How words were spread over invocations; null where it was not dispatched.
-    #[serde(default)]
     pub shape: Option<Shape>,
     /// SHA-256 of the WGSL, in hexadecimal.
-    #[serde(default)]
     pub wgsl_sha256: Option<String>,
     /// Dispatches in each sample.
     pub dispatches_per_sample: u32,
@@ -52,7 +49,6 @@ pub struct Arithmetic {
     pub fma: ChainSamples,
     /// For other readers: computed from the samples on writing and again on loading. Here, ask the
     /// methods.
-    #[serde(default)]
     pub(super) derived: Option<DerivedArithmetic>,
 }
 

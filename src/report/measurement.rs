@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reason::Reason;
+use super::reason::{Dropped, Reason};
 use crate::gpu::Shape;
 use crate::gpu::dump::wgsl_sha256;
 use crate::kernels::kernel::Kernel;
@@ -29,24 +29,19 @@ pub struct Measurement {
     /// Bytes that one dispatch has to move: each of its tensors once.
     pub bytes: u64,
     /// What bounds it, as far as that was measured.
-    #[serde(default)]
     pub bound_by: Option<BoundBy>,
     /// How its words were spread over invocations; null where it was not dispatched.
-    #[serde(default)]
     pub shape: Option<Shape>,
     /// SHA-256 of the WGSL, in hexadecimal.
-    #[serde(default)]
     pub wgsl_sha256: Option<String>,
     /// What became of it.
     pub status: Status,
     /// Why, where the status is not ok.
-    #[serde(default)]
     pub reason: Option<Reason>,
     /// What a reader of the numbers should know.
     #[serde(default)]
     pub notes: Vec<Reason>,
     /// How the result compared with the f64 reference; null where it was not compared.
-    #[serde(default)]
     pub validation: Option<Validation>,
     /// Dispatches in each sample, the same for a whole group.
     pub dispatches_per_sample: u32,
@@ -64,7 +59,6 @@ pub struct Measurement {
     pub dropped: Dropped,
     /// For other readers: computed from the samples on writing and again on loading. Here, ask the
     /// methods.
-    #[serde(default)]
     pub(super) derived: Option<Derived>,
 }
 
@@ -121,37 +115,6 @@ impl Status {
     }
 }
 
-/// Samples that were taken and not kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Dropped {
-    /// The clock gave no time: it stood still, ran backwards, or showed more than the wall clock.
-    pub clock: u32,
-    /// What the clock did the last time.
-    #[serde(default)]
-    pub clock_reason: Option<String>,
-    /// The probes before and after differed: the core clock changed meanwhile.
-    pub probe: u32,
-}
-
-impl std::ops::AddAssign for Dropped {
-    fn add_assign(&mut self, more: Self) {
-        self.clock += more.clock;
-        self.probe += more.probe;
-        self.clock_reason = more.clock_reason.or(self.clock_reason.take());
-    }
-}
-
-impl Dropped {
-    /// What a member of a group has lost.
-    pub fn of(member: &measure::Member) -> Self {
-        Self {
-            clock: member.dropped_by_clock,
-            probe: member.dropped_by_probe,
-            clock_reason: member.reject.map(|reject| reject.to_string()),
-        }
-    }
-}
-
 /// How a result compared with the f64 reference.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Validation {
@@ -160,10 +123,8 @@ pub struct Validation {
     /// Elements outside of what the WGSL specification allows.
     pub violations: u64,
     /// Largest error in units of the last place.
-    #[serde(default)]
     pub max_ulp: Option<f64>,
     /// Largest error as a share of what the specification allows.
-    #[serde(default)]
     pub max_share_of_bound: Option<f64>,
 }
 

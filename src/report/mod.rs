@@ -27,9 +27,9 @@ pub use arithmetic::{Arithmetic, ChainSamples, DerivedArithmetic, Slope};
 pub use fastest::{Comparison, Fastest};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;
-pub use measurement::{BoundBy, Derived, Dropped, Measurement, Status, Validation};
+pub use measurement::{BoundBy, Derived, Measurement, Status, Validation};
 pub use ratio::{BOTH, DENOMINATOR, NUMERATOR, Quantity, Ratio, chains};
-pub use reason::{ChainOf, Reason};
+pub use reason::{ChainOf, Dropped, Reason};
 pub use ridge::{DerivedRidge, Ridge, RidgeTime};
 pub use write::{Destination, expand};
 
@@ -66,10 +66,8 @@ pub struct Report {
     /// What all samples were taken with.
     pub clock: Clock,
     /// What a dispatch costs that does nothing; null if it was not measured.
-    #[serde(default)]
     pub dispatch_overhead: Option<DispatchOverhead>,
     /// From which size on memory bounds the copy; null if it was not measured.
-    #[serde(default)]
     pub memory_scan: Option<MemoryScan>,
     /// The shapes that were tried.
     #[serde(default)]
@@ -100,7 +98,6 @@ pub struct Run {
     /// How it ended.
     pub status: RunStatus,
     /// Why it ended early.
-    #[serde(default)]
     pub reason: Option<Reason>,
     /// What a reader of the whole report should know.
     #[serde(default)]
@@ -120,10 +117,8 @@ pub struct Run {
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// The regular expression over ids that chose what to measure; null if all.
-    #[serde(default)]
     pub filter: Option<String>,
     /// The time that the user allowed; null if any.
-    #[serde(default)]
     pub max_time_s: Option<f64>,
     /// Whether streaming kernels had wgpu's run-time checks of bounds and loops.
     #[serde(default)]
@@ -216,13 +211,10 @@ pub struct Clock {
     /// Whose clock it is.
     pub kind: ClockKind,
     /// Length of a tick; null on the wall clock.
-    #[serde(default)]
     pub period_ns: Option<f64>,
     /// Smallest step seen, which may be many ticks; null if none was looked for.
-    #[serde(default)]
     pub quantum_ns: Option<f64>,
     /// Steps of the clock probe, on every device; null without one.
-    #[serde(default)]
     pub probe_steps: Option<u32>,
 }
 

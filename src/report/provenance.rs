@@ -11,10 +11,8 @@ pub struct Tool {
     /// Its version.
     pub version: String,
     /// The git commit that it was built from, in hexadecimal; null if its sources came without git.
-    #[serde(default)]
     pub git_revision: Option<String>,
     /// Whether what goes into the program differed from that commit.
-    #[serde(default)]
     pub git_dirty: Option<bool>,
     /// What it was compiled for, as a target triple.
     pub target: String,
@@ -23,7 +21,6 @@ pub struct Tool {
     /// The compiler, as it names itself.
     pub rustc: String,
     /// The version of wgpu in Cargo.lock. (`cargo install` looks there only if given `--locked`.)
-    #[serde(default)]
     pub wgpu_version: Option<String>,
 }
 

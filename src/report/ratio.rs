@@ -29,10 +29,8 @@ pub struct Ratio {
     /// How elements are stored; in registers, what they are computed in.
     pub dtype: String,
     /// Elements of each tensor; null of what has no size.
-    #[serde(default)]
     pub elements: Option<u64>,
     /// What bounds copy at that size.
-    #[serde(default)]
     pub bound_by: Option<BoundBy>,
     /// The ids of the numerator's rows.
     pub numerator: Vec<String>,
@@ -46,7 +44,6 @@ pub struct Ratio {
     pub high: f64,
     /// Of a figure that joins a stream and a chain, the clock probe's time at the one over that at
     /// the other: 1 where the core's clock was the same. Null without probes.
-    #[serde(default)]
     pub clocks: Option<f64>,
 }
 

@@ -4,9 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::measurement::Dropped;
 use crate::error::Error;
 use crate::gpu::Shape;
+use crate::measure;
 use crate::measure::stats::Estimate;
 
 /// A fact about a row or a run, by its kind.
@@ -145,6 +145,36 @@ pub enum ChainOf {
     Own,
     /// That of fma, timed beside it.
     Fma,
+}
+
+/// Samples that were taken and not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Dropped {
+    /// The clock gave no time: it stood still, ran backwards, or showed more than the wall clock.
+    pub clock: u32,
+    /// What the clock did the last time.
+    pub clock_reason: Option<String>,
+    /// The probes before and after differed: the core clock changed meanwhile.
+    pub probe: u32,
+}
+
+impl std::ops::AddAssign for Dropped {
+    fn add_assign(&mut self, more: Self) {
+        self.clock += more.clock;
+        self.probe += more.probe;
+        self.clock_reason = more.clock_reason.or(self.clock_reason.take());
+    }
+}
+
+impl Dropped {
+    /// What a member of a group has lost.
+    pub fn of(member: &measure::Member) -> Self {
+        Self {
+            clock: member.dropped_by_clock,
+            probe: member.dropped_by_probe,
+            clock_reason: member.reject.map(|reject| reject.to_string()),
+        }
+    }
 }
 
 impl From<&Error> for Reason {

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arithmetic::Arithmetic;
-use super::measurement::{Dropped, Measurement, Status, as_f64};
-use super::reason::Reason;
+use super::measurement::{Measurement, Status, as_f64};
+use super::reason::{Dropped, Reason};
 use crate::gpu::Shape;
 use crate::measure::stats::{self, Estimate};
 
@@ -22,7 +22,6 @@ pub struct Ridge {
     /// What became of it.
     pub status: Status,
     /// Why, where the status is not ok.
-    #[serde(default)]
     pub reason: Option<Reason>,
     /// What a reader of the numbers should know.
     #[serde(default)]
@@ -30,17 +29,14 @@ pub struct Ridge {
     /// The id of the chain whose steps are run.
     pub chain: String,
     /// The id of the copy that moves the same bytes.
-    #[serde(default)]
     pub copy: Option<String>,
     /// Elements of each tensor.
     pub elements: u64,
     /// Bytes that one dispatch has to move, whatever k is.
     pub bytes: u64,
     /// How words were spread over invocations; null where it was not dispatched.
-    #[serde(default)]
     pub shape: Option<Shape>,
     /// SHA-256 of the WGSL, in hexadecimal.
-    #[serde(default)]
     pub wgsl_sha256: Option<String>,
     /// Dispatches in each sample.
     pub dispatches_per_sample: u32,
@@ -53,7 +49,6 @@ pub struct Ridge {
     pub points: Vec<RidgeTime>,
     /// For other readers: computed from the samples on writing and again on loading. Here, ask the
     /// methods.
-    #[serde(default)]
     pub(super) derived: Option<DerivedRidge>,
 }
 

@@ -5,7 +5,7 @@ use super::quality::Circumstances;
 use crate::error::Result;
 use crate::gpu::dump::Dump;
 use crate::gpu::{Gpu, Workload};
-use crate::measure::{self, Fixed, Plan, Samples, Stopwatch as _};
+use crate::measure::{self, Fixed, Plan, Samples};
 use crate::report::{Spent, Status};
 
 /// One repeat's means.

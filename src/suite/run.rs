@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::gpu::dump::Dump;
 use crate::gpu::{Clock, Gpu, ShaderChecks, Shape};
 use crate::kernels::activation::Direction;
-use crate::measure::{Fixed, Stopwatch as _};
+use crate::measure::Fixed;
 use crate::report::provenance::Tool;
 use crate::report::system::System;
 use crate::report::{self, ClockKind, Measurement, Reason, Report, Run, RunStatus, Spent, Status};

@@ -98,7 +98,8 @@ impl Tensors {
         Ok(Pointwise { forward: pass(0, &[kept, h, a, before])?, backward: pass(1, &backward)? })
     }
 
-    /// Runs forward and backward and compares the first units and the last with f64, each tensor within so much of what its terms may be.
+    /// Runs forward and backward and compares the first units and the last with f64, each tensor
+    /// within so much of what its terms may be.
     pub(super) fn check(
         &self,
         gpu: &Gpu,
@@ -120,7 +121,8 @@ impl Tensors {
             let (before, dh, dc) = (plane(&self.before, 0), plane(&self.dh, 0), plane(&self.dc, 0));
             let (own_kept, own_h) = cell.forward(gate, a, before);
             let (own_da, own_before) = cell.backward(gate, &own_kept, a, before, [dh, dc]);
-            // A value is a sum of a few products of these, each factor of which is off by some ULP: exp's 3 + 2|x|, quotients, roundings.
+            // A value is a sum of a few products of these, each factor of which is off by some ULP:
+            // exp's 3 + 2|x|, quotients, roundings.
             let sizes = a.iter().chain([&before]).map(|value| 1.0 + value.abs());
             let forward = 16.0 * f64::from(f32::EPSILON) * sizes.product::<f64>();
             let backward = forward * (1.0 + dh.abs() + dc.abs());

@@ -1,4 +1,5 @@
-//! Recurrent nets of a cell over many steps: whether the state stays bounded, and when it leaves f32.
+//! Recurrent nets of a cell over many steps: whether the state stays bounded, and when it leaves
+//! f32.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -22,7 +23,8 @@ pub(super) struct Fate {
     pub(super) largest: Estimate,
     /// By seed of those that left, after how many steps.
     pub(super) left: Vec<f64>,
-    /// By step, the largest state, its median over seeds and its range; none once the median net has left.
+    /// By step, the largest state, its median over seeds and its range; none once the median net
+    /// has left.
     pub(super) course: Vec<Estimate>,
 }
 
@@ -130,7 +132,8 @@ impl Nets {
             for scale in scales {
                 weights.extend(of_seed.iter().map(|weight| to_f32(weight * scale / root)));
             }
-            // The forget gate's bias of 1 stands in its drive; GRU's second gate resets, and has none.
+            // The forget gate's bias of 1 stands in its drive; GRU's second gate resets, and has
+            // none.
             drives.extend(normal(steps * width * 4).into_iter().map(to_f32));
         }
         Self {
@@ -241,7 +244,8 @@ pub(super) fn recurrence(cell: Cell, gate: Function, width: usize) -> String {
 /// No multiple of 8 and more invocations that run in step.
 pub(super) const CHECKED_WIDTH: usize = 68;
 
-/// Compares a few steps of a few small nets with f64: more would compare how errors grow, which is the nets' own doing.
+/// Compares a few steps of a few small nets with f64: more would compare how errors grow, which is
+/// the nets' own doing.
 pub(super) fn check_recurrence(
     gpu: &Gpu,
     cell: Cell,

@@ -1,4 +1,5 @@
-//! Cross-entropy of a logit and a label in f64, and what each way to compute it may give: from WGSL's accuracy table, as in [`crate::kernels::bounds`].
+//! Cross-entropy of a logit and a label in f64, and what each way to compute it may give: from
+//! WGSL's accuracy table, as in [`crate::kernels::bounds`].
 
 use multiversion::multiversion;
 
@@ -6,10 +7,12 @@ use crate::kernels::bounds::{self, Allowed, Case};
 use crate::kernels::dtype::{Dtype, Format};
 use crate::kernels::reference;
 
-/// The loss from a logit with label 0, log(1 + exp(x)), to a few units in the last place of f64 wherever that is normal.
+/// The loss from a logit with label 0, log(1 + exp(x)), to a few units in the last place of f64
+/// wherever that is normal.
 #[inline(always)]
 pub(super) fn softplus(x: f64) -> f64 {
-    // exp(-|x|) / (1 + exp(-|x|)), of which w = z / (2 + z) follows without a second exponential; log(1 + z) = 2 atanh(w).
+    // exp(-|x|) / (1 + exp(-|x|)), of which w = z / (2 + z) follows without a second exponential;
+    // log(1 + z) = 2 atanh(w).
     let q = reference::sigmoid(-x.abs());
     let w = q / (2.0 - q);
     let square = w * w;
@@ -89,7 +92,8 @@ pub(super) fn exp_share(s: f64) -> f64 {
     U * (3.0 + 2.0 * s.abs())
 }
 
-/// log(1 + z) follows z's relative error at most, and takes a dozen roundings, each of its size or less; the sum takes one more.
+/// log(1 + z) follows z's relative error at most, and takes a dozen roundings, each of its size or
+/// less; the sum takes one more.
 pub(super) fn fused(input: &Input) -> [Allowed; 2] {
     let loss = softplus(input.s());
     let tail = loss - input.s().max(0.0);
@@ -107,7 +111,8 @@ pub(super) fn fused_gradient(input: &Input) -> Allowed {
     }
 }
 
-/// The built-in log has an absolute error of 2^-21 between 1/2 and 2; what is lost beside 1 is half a unit of it.
+/// The built-in log has an absolute error of 2^-21 between 1/2 and 2; what is lost beside 1 is half
+/// a unit of it.
 pub(super) fn fused_log(input: &Input) -> [Allowed; 2] {
     let loss = softplus(input.s());
     let tail = loss - input.s().max(0.0);
@@ -116,8 +121,8 @@ pub(super) fn fused_log(input: &Input) -> [Allowed; 2] {
     [around(loss, tolerance), fused_gradient(input)]
 }
 
-/// -log(p) of a p within these ends: the built-in's absolute error between 1/2 and 2, 3 ULP elsewhere. Of what may be 0 or below, anything, and of a
-/// subnormal p too, which may be flushed.
+/// -log(p) of a p within these ends: the built-in's absolute error between 1/2 and 2, 3 ULP
+/// elsewhere. Of what may be 0 or below, anything, and of a subnormal p too, which may be flushed.
 pub(super) fn minus_log([lowest, highest]: [f64; 2]) -> Allowed {
     if lowest < Format::F32.min_normal {
         return Allowed::Anything;
@@ -129,13 +134,15 @@ pub(super) fn minus_log([lowest, highest]: [f64; 2]) -> Allowed {
     }
 }
 
-/// The gradient through a y: (1 or -1) / p of the p that was computed, times y (1 - y), which is p times what is left of 1.
+/// The gradient through a y: (1 or -1) / p of the p that was computed, times y (1 - y), which is p
+/// times what is left of 1.
 pub(super) fn through_y(input: &Input, y: [f64; 2], p: [f64; 2]) -> Allowed {
     // 1 / p and y (1 - y) / p have to stay in the range that division is defined in.
     if p[0] < 2.0 * Format::F32.min_normal {
         return Allowed::Anything;
     }
-    // Rounding of the quotient, of two products and two differences; a subnormal product may be flushed.
+    // Rounding of the quotient, of two products and two differences; a subnormal product may be
+    // flushed.
     let share = 10.0 * U;
     let flushed = Format::F32.min_normal / p[0];
     let other = if input.label { [1.0 - y[1], 1.0 - y[0]] } else { y };
@@ -154,7 +161,8 @@ pub(super) fn apart(input: &Input) -> [Allowed; 2] {
     [minus_log(p), through_y(input, y, p)]
 }
 
-/// As apart where neither y nor 1 - y may be 0: then 0 times the other logarithm is 0, and y - label is p.
+/// As apart where neither y nor 1 - y may be 0: then 0 times the other logarithm is 0, and y -
+/// label is p.
 pub(super) fn textbook(input: &Input) -> [Allowed; 2] {
     let y = input.y();
     let least = y[0].min(1.0 - y[1]);

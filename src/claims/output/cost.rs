@@ -95,7 +95,8 @@ pub(super) struct Layers {
 /// Elements that are compared before they are timed.
 pub(super) const CHECKED: usize = 1 << 14;
 
-/// What is there before a kernel runs: no loss is below 0 by more than rounding, and no gradient beyond 1.
+/// What is there before a kernel runs: no loss is below 0 by more than rounding, and no gradient
+/// beyond 1.
 pub(super) const UNWRITTEN: f32 = -1e30;
 
 impl Layers {

@@ -1,108 +1,251 @@
 use std::collections::HashSet;
 
+use super::errors::sweeps;
+use super::probe::Probe;
 use super::*;
+use crate::kernels::dtype::{Dtype, Format};
 
-fn item(seen: Seen, detail: Option<&str>) -> Item {
-    Item {
-        group: "NaN".to_owned(),
-        name: "max_nan_zero".to_owned(),
-        asks: "max(NaN, 0)".to_owned(),
-        seen,
-        meaning: "relu by max makes 0 of NaN".to_owned(),
-        detail: detail.map(str::to_owned),
-    }
+/// An adapter: the result that it makes of a number, in a format.
+type Adapter = fn(f64, Format) -> f64;
+
+fn all_probes() -> impl Iterator<Item = Probe> {
+    probes::all().into_iter().flat_map(|(_, probes)| probes)
+}
+
+fn probe(name: &str) -> Probe {
+    all_probes().find(|probe| probe.name == name).unwrap_or_else(|| panic!("no probe {name}"))
+}
+
+/// The results of a simulated adapter, both halves of a pair included.
+fn simulated(probe: &Probe, adapter: Adapter) -> Vec<Case> {
+    let case = |input: &[u32; 2]| {
+        let exact = probe.expression.case(*input, 0);
+        let bits = |value| exact.dtype.bits(adapter(value, exact.dtype.memory()));
+        let upper = if exact.dtype == Dtype::F16 { bits(exact.values[1]) << 16 } else { 0 };
+        Case { result: bits(exact.reference) | upper, ..exact }
+    };
+    probe.inputs.iter().map(case).collect()
+}
+
+fn word_by(name: &str, adapter: Adapter) -> Word {
+    let probe = probe(name);
+    (probe.judge)(&simulated(&probe, adapter))
+}
+
+/// The word for these results of a probe, one per input.
+fn word_of(name: &str, results: &[u32]) -> Word {
+    let probe = probe(name);
+    let cases = probe.inputs.iter().zip(results);
+    let cases: Vec<Case> =
+        cases.map(|(input, bits)| probe.expression.case(*input, *bits)).collect();
+    (probe.judge)(&cases)
 }
 
 #[test]
-fn names_are_snake_case_and_unique() {
-    let probes = probes::all().into_iter().flat_map(|(_, probes)| probes);
-    let figures = SWEEPS.iter().flat_map(|sweep| sweep.figures);
-    let names: Vec<&str> =
-        probes.map(|probe| probe.name).chain(figures.map(|figure| figure.name)).collect();
-    let unique: HashSet<&str> = names.iter().copied().collect();
-    assert_eq!(unique.len(), names.len());
-    for name in names {
-        assert!(
-            name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')),
-            "{name}"
-        );
-        assert!(name.len() <= 32, "{name} does not fit the table");
-    }
-}
-
-#[test]
-fn every_probe_has_inputs_and_each_answer_one_meaning() {
-    for probe in probes::all().into_iter().flat_map(|(_, probes)| probes) {
+fn names_are_unique_and_every_probe_has_inputs_and_one_meaning_for_each_answer() {
+    let mut names = HashSet::new();
+    for probe in all_probes() {
+        assert!(names.insert(probe.name), "{} twice", probe.name);
         assert!(!probe.inputs.is_empty() && probe.meanings.len() >= 2, "{}", probe.name);
         let words: HashSet<Word> = probe.meanings.iter().map(|(word, _)| *word).collect();
         assert_eq!(words.len(), probe.meanings.len(), "{}", probe.name);
     }
+    for figure in sweeps().into_iter().flat_map(|sweep| sweep.figures) {
+        assert!(names.insert(figure.name), "{} twice", figure.name);
+    }
 }
 
-/// Through the validator that wgpu uses: a probe that does not compile must not pass for an answer.
+/// A shader that does not compile must not pass for an answer.
 #[test]
 fn every_shader_is_valid() {
-    let probes =
-        probes::all().into_iter().flat_map(|(_, probes)| probes).map(|probe| probe.expression);
     let capabilities = naga::valid::Capabilities::SHADER_FLOAT16
         | naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
-    let mut seen = HashSet::new();
-    for expression in probes.chain(SWEEPS.iter().map(|sweep| sweep.expression)) {
+    let flags = naga::valid::ValidationFlags::all();
+    let swept = sweeps().into_iter().map(|sweep| sweep.expression);
+    for expression in all_probes().map(|probe| probe.expression).chain(swept) {
         let wgsl = expression.wgsl();
-        if !seen.insert(wgsl.clone()) {
-            continue;
+        let module = naga::front::wgsl::parse_str(&wgsl)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
+        naga::valid::Validator::new(flags, capabilities)
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
+    }
+}
+
+#[test]
+fn an_adapter_that_rounds_to_nearest_gives_the_answers_of_ieee() {
+    let nearest: Adapter = |value, _| value;
+    for (name, word) in [
+        ("max_nan_zero", Word::Zero),
+        ("nan_is_found_by_bits", Word::Yes),
+        ("exp_nan", Word::Nan),
+        ("exp_overflow", Word::Infinity),
+        ("one_over_infinity", Word::Zero),
+        ("tanh_large", Word::Saturates),
+        ("minus_zero_copied", Word::MinusZero),
+        ("sigmoid_minus_zero", Word::Exact),
+        ("subnormal_product", Word::Preserved),
+        ("negative_subnormal_relu", Word::Zero),
+        ("exp_subnormal", Word::Preserved),
+        ("large_over_large", Word::One),
+        ("division_of_multiples", Word::Exact),
+        ("f16_overflow", Word::Infinity),
+        ("f16_nan_packed", Word::Nan),
+        ("f16_pair_with_nan", Word::Independent),
+        ("f16_pair_with_overflow", Word::Independent),
+        ("f16_subnormal_unpacked", Word::Preserved),
+        ("f16_native_exp_subnormal", Word::Preserved),
+        ("f16_native_overflow", Word::Infinity),
+        ("fma_is_fused", Word::Fused),
+        ("product_error_is_kept", Word::Yes),
+        ("reduction_in_two_steps", Word::AsWritten),
+    ] {
+        assert_eq!(word_by(name, nearest), word, "{name}");
+    }
+}
+
+#[test]
+fn an_adapter_that_flushes_is_seen_to() {
+    let flushing: Adapter = |value, format| if format.is_subnormal(value) { 0.0 } else { value };
+    for name in [
+        "subnormal_copied",
+        "subnormal_times_one",
+        "subnormal_product",
+        "subnormal_relu",
+        "exp_subnormal",
+        "division_by_largest",
+        "f16_subnormal_packed",
+        "f16_native_subnormal_product",
+        "f16_native_exp_subnormal",
+    ] {
+        assert_eq!(word_by(name, flushing), Word::Flushed, "{name}");
+        assert_eq!(word_by(name, |value, _| -value), Word::Other, "{name}");
+    }
+}
+
+#[test]
+fn every_rounding_is_told_from_the_others() {
+    fn at_unit(value: f64, format: Format, round: fn(f64) -> f64) -> f64 {
+        round(value / format.unit) * format.unit
+    }
+    let adapters: [(Word, Adapter); 6] = [
+        (Word::ToNearestEven, |value, format| at_unit(value, format, f64::round_ties_even)),
+        (Word::ToNearestAway, |value, format| at_unit(value, format, f64::round)),
+        (Word::TowardZero, |value, format| at_unit(value, format, f64::trunc)),
+        (Word::Up, |value, format| at_unit(value, format, f64::ceil)),
+        (Word::Down, |value, format| at_unit(value, format, f64::floor)),
+        // To nearest, ties down: none of the five.
+        (Word::Other, |value, format| at_unit(value, format, |value| (value - 0.5).ceil())),
+    ];
+    for (word, adapter) in adapters {
+        for name in ["f32_rounding", "f16_rounding"] {
+            assert_eq!(word_by(name, adapter), word, "{name}");
         }
-        let module = naga::front::wgsl::parse_str(&wgsl).unwrap_or_else(|error| {
-            panic!("{}: {}", expression.function, error.emit_to_string(&wgsl))
-        });
-        let flags = naga::valid::ValidationFlags::all();
-        naga::valid::Validator::new(flags, capabilities).validate(&module).unwrap_or_else(
-            |error| panic!("{}: {}", expression.function, error.emit_to_string(&wgsl)),
-        );
     }
 }
 
 #[test]
-fn what_was_seen_is_a_snake_case_word_or_a_number_in_json() {
-    let json = |seen| serde_json::to_string(&seen).expect("json");
-    assert_eq!(json(Seen::Word(Word::ToNearestEven)), "\"to_nearest_even\"");
-    assert_eq!(json(Seen::Number(0.5)), "0.5");
-    let card = Behaviour {
-        adapter: "an adapter".to_owned(),
-        items: vec![
-            item(Seen::Word(Word::Zero), None),
-            item(Seen::Number(1.134), Some("0x1 -> 0x2")),
-        ],
-    };
-    let text = serde_json::to_string(&card).expect("json");
-    assert_eq!(serde_json::from_str::<Behaviour>(&text).expect("what was written"), card);
-    // A card of a later version still opens.
-    assert_eq!(
-        serde_json::from_str::<Seen>("\"of_tomorrow\"").expect("a word"),
-        Seen::Word(Word::Other)
+fn results_that_deviate_have_their_words() {
+    let (one, tiny) = (1f32.to_bits(), 2f32.powi(-24).to_bits());
+    let (nan, infinity) = (f32::NAN.to_bits(), f32::INFINITY.to_bits());
+    for (name, results, word) in [
+        // Quiet or signalling, kept, made quiet, replaced, lost.
+        ("signalling_nan_copied", [0x7f80_0001, 0x7fa1_2345, 0xffb5_4321], Word::Preserved),
+        ("signalling_nan_copied", [0x7fc0_0001, 0x7fe1_2345, 0xfff5_4321], Word::Quietened),
+        ("signalling_nan_copied", [nan; 3], Word::Replaced),
+        ("signalling_nan_copied", [infinity; 3], Word::Infinity),
+        ("max_nan_zero", [0, 0, nan], Word::Mixed),
+        ("exp_infinity", [f32::MAX.to_bits(); 3], Word::Largest),
+        ("one_over_infinity", [0, 0x8000_0000, 0], Word::Zero),
+        ("sigmoid_minus_zero", [0x3f00_0001; 3], Word::Inexact),
+        ("sigmoid_minus_zero", [nan; 3], Word::Nan),
+        ("fma_is_fused", [0; 3], Word::Separate),
+        ("fma_is_fused", [one; 3], Word::Other),
+        ("sum_is_reassociated", [0; 3], Word::AsWritten),
+        ("product_error_is_kept", [0; 3], Word::No),
+        ("product_error_is_kept", [tiny, one, one], Word::Mixed),
+        ("nan_differs_from_itself", [nan; 3], Word::Other),
+        ("f16_native_overflow", [0x7bff, 0xfbff, 0x7bff], Word::Largest),
+        // The upper half is no part of the answer.
+        ("f16_overflow", [0x1234_7c00; 3], Word::Infinity),
+        // Lower and upper half of (1, NaN) and (NaN, 1).
+        ("f16_pair_with_nan", [0x7e00_3c00, 0x3c00_7e00, 0x7e00_c100], Word::Independent),
+        ("f16_pair_with_nan", [0x7e00_7e00, 0x3c00_7e00, 0x7e00_c100], Word::SpoilsLower),
+        ("f16_pair_with_nan", [0x7e00_3c00, 0x7e00_7e00, 0x7e00_c100], Word::SpoilsUpper),
+        ("f16_pair_with_nan", [0x7e00_7e00, 0x7e00_7e00, 0x7e00_c100], Word::SpoilsBoth),
+    ] {
+        assert_eq!(word_of(name, &results), word, "{name} {results:x?}");
+    }
+    let tanh = |value: f64, _| if value.abs() > 0.9 { f64::NAN } else { value };
+    assert_eq!(word_by("tanh_large", tanh), Word::Nan);
+    let merged = |value: f64, _| value * 1.001;
+    assert_eq!(word_by("reduction_in_two_steps", merged), Word::Rewritten);
+}
+
+#[test]
+fn an_answer_that_was_not_expected_comes_with_bits() {
+    let probe = probe("exp_infinity");
+    let answer = |bits| probe.answer(&[probe.expression.case([0x7f80_0000; 2], bits)]);
+    assert_eq!(answer(0x7f80_0000).evidence, None);
+    let odd = answer(0x4000_0000);
+    assert_eq!(odd.result, Value::Word(Word::Other));
+    assert_eq!(odd.evidence.as_deref(), Some("0x7f800000 -> 0x40000000"));
+}
+
+/// Results of exp2 over x.
+fn exp2_results(results: &[(f32, f32)]) -> Vec<Case> {
+    let case = |(x, y): &(f32, f32)| probe::EXP2.case([x.to_bits(), 0], y.to_bits());
+    results.iter().map(case).collect()
+}
+
+#[test]
+fn errors_are_the_largest_of_their_kind() {
+    let unit = f32::EPSILON;
+    let found = Errors::of(
+        &exp2_results(&[(-1.0, 0.5 + 1.5 * unit), (-10.0, 0.0009765625 * (1.0 + 4.0 * unit))]),
+        |x| 3.0 + 2.0 * x.abs(),
     );
+    // The second has more ULP, but a smaller share of the bound.
+    assert_eq!((found.max_ulp, found.max_share, found.worst_x), (4.0, 0.6, -1.0));
+    assert_eq!((found.max_absolute, found.falls), (1.5 * f64::from(unit), 0.0));
+
+    let falling = exp2_results(&[(1.0, 2.0), (2.0, 1.0), (3.0, 1.0), (0.0, 0.5), (1.0, 0.0)]);
+    assert_eq!(Errors::of(&falling, |_| 1.0).falls, 2.0);
+
+    for result in [f32::NAN, f32::INFINITY] {
+        let errors = Errors::of(&exp2_results(&[(1.0, 2.0), (2.0, result)]), |_| 1.0);
+        assert_eq!((errors.max_ulp, errors.worst_x), (f64::INFINITY, 2.0));
+        let answer = sweeps()[1].figures[0].answer(&errors);
+        assert_eq!(answer.result, Value::Word(Word::NotFinite));
+    }
 }
 
 #[test]
-fn the_table_fits_100_columns_and_shows_words_numbers_and_details() {
-    let card = Behaviour {
-        adapter: "an adapter of a long name ".repeat(5),
-        items: vec![
-            item(
-                Seen::Word(Word::DoesNotCompile),
-                Some(&"0x7fc00000, 0x00000000 -> 0x3f000000; ".repeat(8)),
-            ),
-            item(Seen::Number(1.134_567), None),
-            item(Seen::Number(0.0), None),
-            item(Seen::Number(88548.0), None),
-            item(Seen::Number(-1.19e-7), None),
-        ],
-    };
-    let text = card.render();
-    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
-    for wanted in
-        ["does_not_compile", "1.13", "  0  ", "88548", "-1.19e-7", "max(NaN, 0): relu by max"]
-    {
-        assert!(text.contains(wanted), "no {wanted} in:\n{text}");
+fn samples_are_large_and_their_results_normal_and_a_perfect_adapter_has_half_a_ulp() {
+    for sweep in sweeps() {
+        let wgsl = sweep.expression.wgsl;
+        assert!(sweep.inputs.len() >= 1 << 19, "{wgsl}");
+        let cases: Vec<Case> = (sweep.inputs.iter())
+            .map(|input| {
+                let case = sweep.expression.case(*input, 0);
+                Case { result: Dtype::F32.bits(case.reference), ..case }
+            })
+            .collect();
+        let smallest = if wgsl == "tanh(a)" { 0.0 } else { Format::F32.min_normal };
+        for case in &cases {
+            assert!((smallest..Format::F32.max).contains(&case.reference.abs()), "{case:?}");
+        }
+        let found = Errors::of(&cases, sweep.bound);
+        assert!(found.max_ulp <= 0.5 && found.max_ulp > 0.499, "{wgsl}: {found:?}");
+        // Operands of the division are not in order.
+        assert!(found.falls == 0.0 || wgsl == "a / b", "{wgsl}");
     }
+}
+
+#[test]
+fn a_card_of_a_later_version_still_opens() {
+    let json = serde_json::to_string(&Value::Word(Word::ToNearestEven)).expect("json");
+    assert_eq!(json, "\"to_nearest_even\"");
+    let later = serde_json::from_str::<Value>("\"of_tomorrow\"").expect("a word");
+    assert_eq!(later, Value::Word(Word::Other));
 }

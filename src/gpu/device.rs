@@ -1,0 +1,219 @@
+//! An open device: what it can do, where its errors go, and the one place that waits for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, mpsc};
+
+use super::adapter::{self, AdapterFacts, Choice};
+use super::shape::ShaderChecks;
+use super::timer::{Clock, Timer};
+use crate::error::{Error, Result};
+use crate::kernels::dtype::Dtype;
+use crate::kernels::kernel::Kernel;
+
+/// An open device with its queue and timer.
+pub struct Gpu {
+    /// What is known of the adapter.
+    pub facts: AdapterFacts,
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) timer: Timer,
+    /// Compiled for claims, by all that each was compiled from: text, constants, checks.
+    pub(super) programs:
+        Mutex<HashMap<(String, Vec<(String, u64)>, ShaderChecks), wgpu::ComputePipeline>>,
+    faults: Arc<Mutex<Faults>>,
+    /// Whether shaders may pack and unpack f16: everywhere but on a llvmpipe that does not compute
+    /// in f16.
+    packs_f16: bool,
+}
+
+/// What the device reported outside any call: a lost device, an error that no scope caught.
+#[derive(Default)]
+struct Faults {
+    lost: Option<String>,
+    error: Option<String>,
+}
+
+/// A buffer that is going to be mapped.
+pub(super) struct Mapping {
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) bytes: u64,
+    /// What has to be done before; none if it is not known.
+    submission: Option<wgpu::SubmissionIndex>,
+    mapped: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Gpu {
+    /// Opens the chosen adapter with all of its limits, and with timestamps and 16-bit floats where
+    /// it has them.
+    pub fn open(choice: &Choice) -> Result<Self> {
+        pollster::block_on(Self::open_async(choice))
+    }
+
+    async fn open_async(choice: &Choice) -> Result<Self> {
+        let adapter = adapter::choose(choice).await?;
+        let facts = AdapterFacts::of(&adapter);
+        let downlevel = adapter.get_downlevel_capabilities().flags;
+        let mut wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        if facts.is_software {
+            // Its memory is the host's: what a kernel wrote can be read where it lies.
+            wanted |= wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
+        }
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("actbench"),
+            required_features: adapter.features() & wanted,
+            required_limits: adapter.limits(),
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| Error::Machine(format!("{} gave no device: {error}", facts.name)))?;
+
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let on_lost = Arc::clone(&faults);
+        device.set_device_lost_callback(move |reason, message| {
+            // Dropping the device at the end of a program reports it as destroyed: no fault.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                on_lost.lock().expect("no panic while held").lost = Some(message);
+            }
+        });
+        let on_error = Arc::clone(&faults);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let mut faults = on_error.lock().expect("no panic while held");
+            faults.error.get_or_insert_with(|| error.to_string());
+        }));
+
+        Ok(Self {
+            facts,
+            timer: Timer::new(&device, &queue),
+            device,
+            queue,
+            programs: Mutex::default(),
+            faults,
+            packs_f16: downlevel.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32),
+        })
+    }
+
+    /// What samples are taken with.
+    pub fn clock(&self) -> Clock {
+        self.timer.clock
+    }
+
+    /// The largest number of bytes of a tensor that one buffer and one binding hold on this device.
+    pub fn max_buffer_bytes(&self) -> u64 {
+        let limits = self.device.limits();
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    }
+
+    /// Whether the kernel's features are there; if not, the reason.
+    pub fn supports(&self, kernel: &Kernel) -> Result<()> {
+        // Bits are moved everywhere.
+        if kernel.is_raw() { Ok(()) } else { self.supports_dtype(kernel.dtype) }
+    }
+
+    /// Whether shaders can compute with what is stored so; if not, the reason.
+    pub fn supports_dtype(&self, dtype: Dtype) -> Result<()> {
+        let missing = match dtype {
+            Dtype::F16Native if !self.device.features().contains(wgpu::Features::SHADER_F16) => {
+                "shader-f16"
+            }
+            Dtype::F16 if !self.packs_f16 => "pack2x16float",
+            Dtype::F32 | Dtype::F16 | Dtype::F16Native => return Ok(()),
+        };
+        Err(Error::Unsupported(format!("{} has no {missing}", self.facts.name)))
+    }
+
+    /// Waits until everything that was submitted is done, and reports what went wrong meanwhile.
+    pub fn wait(&self) -> Result<()> {
+        self.poll(wgpu::PollType::wait_indefinitely())
+    }
+
+    /// Every wait for the device goes through here.
+    fn poll(&self, how: wgpu::PollType) -> Result<()> {
+        let polled = self.device.poll(how);
+        let name = &self.facts.name;
+        let faults = self.faults.lock().expect("no panic while held");
+        Err(Error::Machine(match (&faults.lost, &faults.error, polled) {
+            (Some(message), _, _) => format!("the device {name} was lost: {message}"),
+            (None, Some(message), _) => format!("{name}: {message}"),
+            (None, None, Err(error)) => format!("{name}: {error}"),
+            (None, None, Ok(_)) => return Ok(()),
+        }))
+    }
+
+    /// Asks for a buffer's first bytes, after a submission or after all that uses them now.
+    pub(super) fn map(
+        &self,
+        buffer: &wgpu::Buffer,
+        mode: wgpu::MapMode,
+        bytes: u64,
+        submission: Option<wgpu::SubmissionIndex>,
+    ) -> Mapping {
+        let (sender, mapped) = mpsc::channel();
+        buffer.map_async(mode, 0..bytes, move |result| {
+            // The receiver is gone only if waiting failed, and then nobody asks.
+            let _ = sender.send(result);
+        });
+        Mapping { buffer: buffer.clone(), bytes, submission, mapped }
+    }
+
+    /// Waits until the buffer is mapped.
+    pub(super) fn mapped(&self, mapping: &Mapping) -> Result<()> {
+        self.poll(match mapping.submission.clone() {
+            None => wgpu::PollType::Poll,
+            submission_index => wgpu::PollType::Wait { submission_index, timeout: None },
+        })?;
+        let mapped = match mapping.mapped.try_recv() {
+            Ok(mapped) => mapped,
+            Err(_) => {
+                self.wait()?;
+                mapping.mapped.recv().map_err(|error| self.unmapped(&error))?
+            }
+        };
+        mapped.map_err(|error| self.unmapped(&error))
+    }
+
+    /// The bytes of a buffer once it is mapped. Whoever takes them unmaps the buffer.
+    pub(super) fn view(&self, mapping: &Mapping) -> Result<wgpu::BufferView> {
+        self.mapped(mapping)?;
+        let view = mapping.buffer.get_mapped_range(0..mapping.bytes);
+        view.map_err(|error| self.unmapped(&error))
+    }
+
+    pub(super) fn unmapped(&self, error: &dyn std::fmt::Display) -> Error {
+        Error::Machine(format!("{}: a buffer can't be mapped: {error}", self.facts.name))
+    }
+
+    /// Runs `create` and turns what the device says about it into an error.
+    pub(super) fn scoped<R>(
+        &self,
+        create: impl FnOnce() -> R,
+    ) -> std::result::Result<R, wgpu::Error> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let created = create();
+        // Scopes are popped in the opposite order of their pushing.
+        let errors = [internal.pop(), validation.pop(), memory.pop()].map(pollster::block_on);
+        match errors.into_iter().flatten().next() {
+            Some(error) => Err(error),
+            None => Ok(created),
+        }
+    }
+
+    /// Destroys the device under whoever uses it, as a driver reset would. For tests of what follows.
+    #[doc(hidden)]
+    pub fn lose(&self) {
+        self.loser()();
+    }
+
+    /// What loses the device, for when the device itself is in other hands.
+    #[doc(hidden)]
+    pub fn loser(&self) -> impl Fn() + use<> {
+        let (device, faults) = (self.device.clone(), Arc::clone(&self.faults));
+        move || {
+            faults.lock().expect("no panic while held").lost = Some("lost on purpose".to_owned());
+            device.destroy();
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The behaviour card of an adapter for a terminal.
+
+use super::grid::{Block, Grid};
+use super::numbers::number;
+use super::text::{COLUMNS, plain, wrapped};
+use crate::validate::behaviour::{Behaviour, Finding, Value};
+
+/// A table of at most [`COLUMNS`] columns, a block per group.
+pub fn text(card: &Behaviour) -> String {
+    let names = card.findings.iter().map(|finding| finding.name.len() + 2).max().unwrap_or(0);
+    let results = card.findings.iter().map(|finding| result(finding).len()).max().unwrap_or(0);
+    let rest = COLUMNS.saturating_sub(names + results + 4).max(20);
+    let row = |finding: &Finding| {
+        let answer = &finding.answer;
+        let evidence = answer.evidence.as_ref().map(|evidence| format!(" [{evidence}]"));
+        let meaning =
+            format!("{}: {}{}", finding.question, answer.meaning, evidence.unwrap_or_default());
+        vec![finding.name.clone(), result(finding), textwrap::fill(&plain(&meaning), rest)]
+    };
+    let mut grid = Grid::new(["probe", "result", "meaning"]).with_words(2);
+    for group in card.findings.chunk_by(|a, b| a.group == b.group) {
+        let rows = group.iter().map(row).collect();
+        grid.blocks.push(Block { title: Some(group[0].group.clone()), rows });
+    }
+    format!("{}\n\n{}", wrapped(&plain(&card.adapter)), grid.text())
+}
+
+fn result(finding: &Finding) -> String {
+    match finding.answer.result {
+        Value::Number(value) => number(value),
+        Value::Word(word) => word.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validate::behaviour::{Answer, Word};
+
+    #[test]
+    fn the_table_fits_and_shows_words_numbers_and_evidence() {
+        let finding = |name: &str, result, evidence: Option<&str>| Finding {
+            group: "NaN".to_owned(),
+            name: name.to_owned(),
+            question: "max(NaN, 0)".to_owned(),
+            answer: Answer {
+                result,
+                meaning: "relu by max turns NaN into 0: a diverged network looks dead".to_owned(),
+                evidence: evidence.map(str::to_owned),
+            },
+        };
+        let long = "0x7fc00000, 0x00000000 -> 0x3f000000; ".repeat(8);
+        let card = Behaviour {
+            adapter: "an adapter with a long name ".repeat(5),
+            findings: vec![
+                finding("max_nan_zero", Value::Word(Word::DoesNotCompile), Some(&long)),
+                finding("a_probe_with_a_name_of_32_letters", Value::Number(1.134_567), None),
+                finding("tanh_max_error", Value::Number(-1.19e-7), None),
+            ],
+        };
+        let text = text(&card);
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        for wanted in ["does_not_compile", " 1.13 ", "-1.19e-7", "max(NaN, 0): relu", "0x3f000000"]
+        {
+            assert!(text.contains(wanted), "no {wanted} in:\n{text}");
+        }
+    }
+}
