@@ -9,7 +9,7 @@ use actbench::error::{Error, Exit, Result};
 use actbench::render::{self, FORMATS, Format, splice};
 use actbench::report::{Destination, Report, read};
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::say;
 
@@ -18,9 +18,8 @@ pub struct Arguments {
     /// A report, as `actbench run` or `actbench claims` writes it; `-` is stdin.
     #[arg(required_unless_present = "splice", value_name = "FILE|-")]
     file: Option<PathBuf>,
-    /// text, as `run` prints it; md for a pull request; csv; json; html, a page with plots; gbench
-    /// for google/benchmark's compare.py.
-    #[arg(long, default_value = "text", value_parser = formats(), hide_possible_values = true)]
+    /// What it becomes.
+    #[arg(long, default_value = "text", value_parser = formats())]
     format: String,
     /// One picture as SVG instead: ratios, bandwidth, arithmetic, chain, ridge, variants, or one of
     /// several, such as bandwidth/backward/f32; of claims, its claim.
@@ -36,7 +35,8 @@ pub struct Arguments {
 }
 
 fn formats() -> PossibleValuesParser {
-    PossibleValuesParser::new(FORMATS.iter().map(|format| format.name))
+    let value = |format: &Format| PossibleValue::new(format.name).help(format.about);
+    PossibleValuesParser::new(FORMATS.iter().map(value))
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {

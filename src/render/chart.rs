@@ -168,8 +168,8 @@ impl Chart {
         let (height, content) = self.draw(34.0);
         let view = format!("0 0 {WIDTH} {height}");
         let svg = html! {
-            svg.chart xmlns="http://www.w3.org/2000/svg" viewBox=(view) width=(1.5 * WIDTH) height=(1.5 * height)
-                role="img" aria-label=(plain(&self.title)) {
+            svg.chart xmlns="http://www.w3.org/2000/svg" viewBox=(view) width=(1.5 * WIDTH)
+                height=(1.5 * height) role="img" aria-label=(plain(&self.title)) {
                 style { (PreEscaped(STYLE)) }
                 rect.ground width=(WIDTH) height=(height) {}
                 text.heading x=(MARGIN) y="26" { (shortened(&self.title, 58)) }
@@ -242,7 +242,9 @@ impl Chart {
             (legend)
             (self.draw_zones(&ground))
             (self.draw_axes(&ground))
-            @for (row, line) in self.lines.iter().enumerate() { (self.draw_line(line, row, &ground)) }
+            @for (row, line) in self.lines.iter().enumerate() {
+                (self.draw_line(line, row, &ground))
+            }
             @for level in &self.levels { (draw_level(level, &ground)) }
         };
         (rounded(ground.bottom + 2.0 * LINE_HEIGHT + 10.0), content)
@@ -284,7 +286,9 @@ impl Chart {
                     rect.zone x=(from) y=(top) width=(rounded(to - from)) height=(bottom - top) {}
                 }
                 @if width_of(&zone.label) < to - from {
-                    text.faint x=(f64::midpoint(from, to)) y=(top - 6.0) text-anchor="middle" { (zone.label) }
+                    text.faint x=(f64::midpoint(from, to)) y=(top - 6.0) text-anchor="middle" {
+                        (zone.label)
+                    }
                 }
             }
         }
@@ -306,7 +310,9 @@ impl Chart {
                 text x=(at) y=(bottom + LINE_HEIGHT) text-anchor="middle" { (label) }
             }
             line.axis x1=(left) x2=(right) y1=(bottom) y2=(bottom) {}
-            text.faint x=(right) y=(bottom + 2.0 * LINE_HEIGHT) text-anchor="end" { (shortened(&self.x.label, 54)) }
+            text.faint x=(right) y=(bottom + 2.0 * LINE_HEIGHT) text-anchor="end" {
+                (shortened(&self.x.label, 54))
+            }
             @if let Some(axis) = &self.y {
                 text.faint x=(MARGIN) y=(y_label_at) { (shortened(&axis.label, 54)) }
             }
@@ -348,8 +354,8 @@ impl Chart {
                         circle.hit cx=(at.0) cy=(at.1) r="9" {}
                     }
                     @if is_row {
-                        @let end = point.interval.map_or(at.0, |[_, high]| ground.x(high)).max(at.0 + 5.0);
-                        text.halo x=(end + 7.0) y=(at.1 + 4.0) { (number(point.x)) }
+                        @let end = point.interval.map_or(at.0, |[_, high]| ground.x(high));
+                        text.halo x=(end.max(at.0 + 5.0) + 7.0) y=(at.1 + 4.0) { (number(point.x)) }
                     }
                 }
             }

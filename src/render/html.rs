@@ -17,9 +17,6 @@ use crate::report::{Report, RunStatus};
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// A longer cell is a sentence and not a figure.
-const LONG: usize = 40;
-
 /// The report in that format.
 pub fn render(report: &Report) -> String {
     let main = html! {
@@ -48,7 +45,9 @@ pub fn page(title: &str, header: &Markup, main: &Markup) -> String {
             body {
                 header { (header) }
                 main { (main) }
-                footer { p { "Written by " (tool.name) " " (tool.version) ". Hover over a point to see its value." } }
+                footer {
+                    p { (tool.name) " " (tool.version) ". Hover over a point to see its value." }
+                }
             }
         }
     };
@@ -69,7 +68,9 @@ fn head(report: &Report) -> Markup {
             " · " (report.run.profile.name()) " profile"
         }
         @if adapter.is_software {
-            p.warning { strong { "Software adapter. " } "It computes on the CPU. These figures say nothing about a GPU." }
+            p.warning {
+                strong { "Software adapter. " } "CPU figures: they say nothing about a GPU."
+            }
         }
         @if report.run.status != RunStatus::Complete {
             p.warning { strong { "Incomplete. " } (plain(&reason)) }
@@ -126,9 +127,14 @@ pub fn pictures_of(pictures: &[Picture]) -> Markup {
     }
 }
 
+/// A sentence rather than a figure.
+fn is_long(cell: &str) -> bool {
+    cell.chars().count() > 40
+}
+
 /// A grid, with its notes below it.
 pub fn table_of(grid: &Grid) -> Markup {
-    let figures = grid.figures();
+    let (figures, columns) = (grid.figures(), grid.header.len());
     html! {
         @if grid.rows().next().is_some() {
             div.table {
@@ -143,14 +149,17 @@ pub fn table_of(grid: &Grid) -> Markup {
                     @for block in &grid.blocks {
                         tbody {
                             @if let Some(title) = &block.title {
-                                tr.block { th scope="rowgroup" colspan=(grid.header.len()) { (plain(title)) } }
+                                tr.block {
+                                    th scope="rowgroup" colspan=(columns) { (plain(title)) }
+                                }
                             }
                             @for row in &block.rows {
                                 tr {
                                     @for (column, cell) in row.iter().enumerate() {
                                         @if column == 0 { th scope="row" { (plain(cell)) } }
                                         @else {
-                                            td.words[cell.chars().count() > LONG].left[!figures.contains(&column)] { (plain(cell)) }
+                                            @let is_left = !figures.contains(&column);
+                                            td.words[is_long(cell)].left[is_left] { (plain(cell)) }
                                         }
                                     }
                                 }
@@ -179,8 +188,10 @@ fn provenance(report: &Report) -> Markup {
     html! {
         section #provenance {
             h2 { "Adapter, settings, time" }
-            p.meaning { "Fields of the report, by their names in its JSON, which has every sample." }
-            dl { @for (name, value) in &facts { div { dt { (plain(name)) } dd { (plain(value)) } } } }
+            p.meaning { "Fields of the report, by their names in its JSON." }
+            dl {
+                @for (name, value) in &facts { div { dt { (plain(name)) } dd { (plain(value)) } } }
+            }
             (list(&notes))
         }
     }

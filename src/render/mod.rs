@@ -71,7 +71,7 @@ fn json(report: &Report) -> String {
     serde_json::to_string_pretty(report).expect("string keys") + "\n"
 }
 
-/// A picture of a report as an SVG file: `bandwidth`, or one of several as `bandwidth/backward/f32`.
+/// A picture as an SVG file: `bandwidth`, or one of several as `bandwidth/backward/f32`.
 pub fn plot(report: &Report, name: &str) -> Result<String> {
     let mut names = Vec::new();
     for section in section::SECTIONS {

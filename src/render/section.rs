@@ -80,10 +80,10 @@ pub static SECTIONS: &[Section] = &[
     Section {
         name: "ridge",
         title: "Ridge point",
-        meaning: "Each element of a large tensor is loaded, activated k times and stored. Below the \
-                  ridge point the kernel is bound by memory, above it by arithmetic. With perfect \
-                  overlap, times lie on the level line, then on the slanted one. Time over the \
-                  larger of the two says how far they lie above. Both scales are logarithmic.",
+        meaning: "Each element of a large tensor is loaded, activated k times and stored. Below \
+                  the ridge point the kernel is bound by memory, above it by arithmetic. With \
+                  perfect overlap, times lie on the level line, then on the slanted one. Time over \
+                  the larger of the two says how far they lie above. Both scales are logarithmic.",
         pictures: ridge_pictures,
         grids: |report| {
             table::ridges(report).into_iter().chain(points_of(&ridge_pictures(report))).collect()
@@ -93,10 +93,10 @@ pub static SECTIONS: &[Section] = &[
         name: "variants",
         title: "Variants and their accuracy",
         meaning: "Ways to compute the same function: time, and error against an f64 reference in \
-                  ULP. Inputs are edge values, bit patterns and normal numbers. \u{201c}Bound\u{201d} \
-                  is the largest error as a share of what the WGSL specification allows. Tier A is \
-                  within 3 ULP everywhere, B within what the driver's exp explains, C within the \
-                  bound.",
+                  ULP. Inputs are edge values, bit patterns and normal numbers. \
+                  \u{201c}Bound\u{201d} is the largest error as a share of what the WGSL \
+                  specification allows. Tier A is within 3 ULP everywhere, B within what the \
+                  driver's exp explains, C within the bound.",
         pictures: accuracy_pictures,
         grids: |report| {
             table::variants(report)
@@ -109,8 +109,8 @@ pub static SECTIONS: &[Section] = &[
         name: "shapes",
         title: "Shapes that were tried",
         meaning: "Workgroup sizes, and 16-byte words per invocation. All kernels of a direction \
-                  run in the shape in which copy is fastest, so that ratios compare arithmetic \
-                  and not shapes.",
+                  run in the shape in which copy is fastest, so that ratios compare arithmetic and \
+                  not shapes.",
         pictures: |_| Vec::new(),
         grids: |report| table::shapes(&report.shapes).into_iter().collect(),
     },

@@ -40,8 +40,8 @@ pub fn wrapped(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Text for a cell of CSV: what looks like a formula gets an apostrophe, so that a spreadsheet takes
-/// it for text.
+/// Text for a cell of CSV: what looks like a formula gets an apostrophe, so that a spreadsheet
+/// takes it for text.
 pub fn csv_cell(text: &str) -> Cow<'_, str> {
     // Some programs drop the space before, and some read wide characters as narrow ones.
     let first = text.trim_start().chars().next();
@@ -51,8 +51,8 @@ pub fn csv_cell(text: &str) -> Cow<'_, str> {
     if is_formula { Cow::Owned(format!("'{text}")) } else { text }
 }
 
-/// Text for a line of Markdown: no markup, link, HTML or mention. What needs no backslash gets none,
-/// so that the source can be read, too.
+/// Text for a line of Markdown: no markup, link, HTML or mention. What needs no backslash gets
+/// none, so that the source can be read, too.
 pub fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let text = plain(text);
