@@ -230,7 +230,7 @@ impl Chart {
         let mut height = HEIGHT;
         if self.y.is_some() {
             (top, legend) = self.legend(heading + 4.0);
-            top += LINE_HEIGHT + if self.zones.is_empty() { 8.0 } else { LINE_HEIGHT + 4.0 };
+            top += LINE_HEIGHT + if self.zones.is_empty() { 14.0 } else { LINE_HEIGHT + 4.0 };
         } else {
             // Each point has its value beside it.
             let values: Vec<String> = points().map(|point| number(point.x)).collect();
@@ -296,7 +296,7 @@ impl Chart {
 
     fn draw_axes(&self, ground: &Ground) -> Markup {
         let Ground { left, right, top, bottom, .. } = *ground;
-        let y_label_at = top - if self.zones.is_empty() { 8.0 } else { LINE_HEIGHT + 4.0 };
+        let y_label_at = top - if self.zones.is_empty() { 14.0 } else { LINE_HEIGHT + 4.0 };
         html! {
             @for (tick, label) in &ground.y.ticks {
                 @let at = ground.up(ground.y.share(*tick));
