@@ -532,7 +532,7 @@ fn a_picture_by_itself_is_named_by_its_section_or_its_key() {
     );
     match render::plot(&report, "nosuch") {
         Err(Error::Usage(text)) => {
-            assert!(text.contains("ratios/f32, bandwidth/forward/f32"), "{text}")
+            assert!(text.contains("ratios/f32, bandwidth/forward/f32"), "{text}");
         }
         other => panic!("{other:?}"),
     }

@@ -9,7 +9,7 @@ use actbench::error::{Error, Exit, Result};
 use actbench::render::{self, FORMATS, Format, splice};
 use actbench::report::{Destination, Report, read};
 use clap::Args;
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::builder::PossibleValuesParser;
 
 use super::say;
 
@@ -18,8 +18,8 @@ pub struct Arguments {
     /// A report, as `actbench run` or `actbench claims` writes it; `-` is stdin.
     #[arg(required_unless_present = "splice", value_name = "FILE|-")]
     file: Option<PathBuf>,
-    /// What it becomes.
-    #[arg(long, default_value = "text", value_parser = formats())]
+    #[arg(long, default_value = "text", value_parser = formats(), hide_possible_values = true)]
+    #[arg(help = about_formats())]
     format: String,
     /// One picture as SVG instead: ratios, bandwidth, arithmetic, chain, ridge, variants, or one of
     /// several, such as bandwidth/backward/f32; of claims, its claim.
@@ -35,8 +35,12 @@ pub struct Arguments {
 }
 
 fn formats() -> PossibleValuesParser {
-    let value = |format: &Format| PossibleValue::new(format.name).help(format.about);
-    PossibleValuesParser::new(FORMATS.iter().map(value))
+    PossibleValuesParser::new(FORMATS.iter().map(|format| format.name))
+}
+
+fn about_formats() -> String {
+    let about = FORMATS.iter().map(|format| format!("{}: {}", format.name, format.about));
+    about.collect::<Vec<_>>().join("; ")
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {

@@ -66,7 +66,7 @@ pub fn markdown(text: &str) -> String {
             '_' if is_inside_word => escaped.push('_'),
             // An interval: what begins a link is escaped at its end.
             '[' if next.is_some_and(|next| next.is_ascii_digit() || next == '-') => {
-                escaped.push('[')
+                escaped.push('[');
             }
             ']' if next.is_none_or(|next| !"([:".contains(next)) => escaped.push(']'),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!'
