@@ -1,7 +1,8 @@
 //! The CPU twins of the WGSL functions, in f64.
 //!
-//! The exponential is that of the crate libm, bit for bit, without its branches: within 1 ULP of f64 and the same on every platform. Rust fuses
-//! no product with a sum, so a processor with wider vectors computes the same bits faster.
+//! The exponential is that of the crate libm, bit for bit, without its branches: within 1 ULP of f64
+//! and the same on every platform. Rust fuses no product with a sum, so wider vectors compute the
+//! same bits faster.
 
 use multiversion::multiversion;
 
@@ -29,8 +30,8 @@ pub fn relu_backward(saved: f64, dy: f64) -> f64 {
     if saved > 0.0 { dy } else { 0.0 }
 }
 
-/// y = 1 / (1 + exp(-x)), two-sided: relative error within 4 * 2^-53 for results that are normal in f64 (exp's 2 at most, a sum, a division; the
-/// largest seen is 2.92).
+/// y = 1 / (1 + exp(-x)), two-sided: relative error within 4 * 2^-53 for results that are normal in
+/// f64 (exp's 2 at most, a sum, a division; the largest seen is 2.92).
 #[inline(always)]
 pub fn sigmoid(x: f64) -> f64 {
     let z = exp_at_most_1(-x.abs());
@@ -83,7 +84,8 @@ pub fn of_each_pair<F: Fn(f64, f64) -> f64>(
 //
 // Copyright (C) 2004 by Sun Microsystems, Inc. All rights reserved.
 //
-// Permission to use, copy, modify, and distribute this software is freely granted, provided that this notice is preserved.
+// Permission to use, copy, modify, and distribute this software is freely granted, provided that
+// this notice is preserved.
 
 /// ln(2) in two parts: products of the first with the integers needed here are exact.
 const LN_2: [f64; 2] =

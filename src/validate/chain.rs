@@ -219,7 +219,7 @@ impl Memory {
                 gpu.tensor(if input == 0 { "x of a chain" } else { "saved of a chain" }, layout)?;
             let host = uniform(dtype, chain.op.range, elements.min(REPEATED), seed ^ input);
             gpu.upload(&tensor, |first, bytes| {
-                repeat(&host, first * dtype.element_bytes(), bytes)
+                repeat(&host, first * dtype.element_bytes(), bytes);
             })?;
             tensors.push(tensor);
             hosts.push(host);
