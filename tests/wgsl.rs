@@ -115,7 +115,7 @@ fn bindings_are_the_tensors_that_the_kernel_names() {
             let stride = if role.is_mask() { 4 } else { 16 };
             match module.types[variable.ty].inner {
                 TypeInner::Array { stride: actual, .. } => {
-                    assert_eq!(actual, stride, "{path}: {role:?}")
+                    assert_eq!(actual, stride, "{path}: {role:?}");
                 }
                 ref other => panic!("{path}: {role:?} is {other:?}"),
             }
@@ -206,7 +206,7 @@ fn every_shader_file_is_part_of_some_kernel_or_ladder() {
         kernel::all().map(|kernel| kernel.wgsl()).chain([Chain::FMA.wgsl()]).collect();
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut files = 0;
-    for folder in ["dtype", "activations", "drivers"] {
+    for folder in ["dtypes", "activations", "drivers"] {
         for entry in fs::read_dir(shaders.join(folder)).expect("a folder of shaders") {
             let path = entry.expect("a file").path();
             let text = fs::read_to_string(&path).expect("a text");

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,38 +18,36 @@ use serde::{Deserialize, Serialize};
 use super::say;
 use super::validate::{Arguments, Row};
 
-/// How often the position is written while a sweep runs.
+/// How often the position is written, and told where there is no terminal.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// The file of an exhaustive run.
 #[derive(Serialize, Deserialize)]
 struct Progress {
     schema: String,
-    version: String,
-    /// A hash of the program, in which shaders, bounds and reference are: what was right by another one says nothing of this one.
+    /// A hash of the program, which holds shaders, bounds and reference: what another one found says
+    /// nothing about this one.
     program: String,
     adapter: String,
     seed: u64,
     positions: Vec<Position>,
 }
 
-const SCHEMA: &str = "actbench.sweep";
-
 pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<Row>, Exit)> {
     let (able, unable): (Vec<Kernel>, Vec<Kernel>) =
         kernels.iter().partition(|kernel| gpu.supports(kernel).is_ok());
     let domains = exhaustive::domains(&able);
+    let file = arguments.progress.as_deref();
     let mut progress = Progress {
-        schema: SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        schema: "actbench.sweep".to_owned(),
         program: hash_of_program()?,
         adapter: gpu.facts.summary(),
         seed: arguments.seed,
         positions: domains.iter().map(Domain::start).collect(),
     };
-    if let Some(path) = arguments.progress.as_deref() {
+    if let Some(path) = file {
         progress.resume_from(path)?;
-        // Better now than after minutes; and then it is the path that is wrong.
+        // Better now than after minutes; and now it is the path that is wrong.
         progress.keep(path).map_err(|error| Error::Usage(error.to_string()))?;
     }
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -56,8 +55,8 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
         .map_err(|error| Error::Machine(format!("Ctrl-C can't be caught: {error}")))?;
 
-    let outcome = sweep_all(gpu, &domains, &mut progress, arguments, &interrupted);
-    if let Some(path) = arguments.progress.as_deref() {
+    let outcome = sweep_all(gpu, &domains, &mut progress, file, &interrupted);
+    if let Some(path) = file {
         progress.keep(path)?;
     }
     let stopped = interrupted.load(Ordering::Relaxed);
@@ -65,13 +64,10 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
         say("interrupted: the table is of the inputs that were done");
     }
     if stopped || outcome.is_err() {
-        match arguments.progress.as_deref() {
-            Some(path) => say(&format!(
-                "the position is kept: the same command goes on from {}",
-                path.display()
-            )),
-            None => say("the position is lost; --progress FILE would keep it"),
-        }
+        say(&match file {
+            Some(path) => format!("run the same command again to go on from {}", path.display()),
+            None => "the position is lost; --progress FILE would keep it".to_owned(),
+        });
     }
     outcome?;
 
@@ -84,11 +80,8 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
         }
     }
     for kernel in &unable {
-        rows.push(Row::new(
-            gpu,
-            kernel,
-            gpu.supports(kernel).map(|()| unreachable!("it is unable")),
-        )?);
+        let found = gpu.supports(kernel).map(|()| unreachable!("it is unable"));
+        rows.push(Row::new(gpu, kernel, found)?);
     }
     for kernel in able.iter().filter(|kernel| !domains.iter().any(|domain| domain.contains(kernel)))
     {
@@ -104,7 +97,7 @@ fn sweep_all(
     gpu: &Gpu,
     domains: &[Domain],
     progress: &mut Progress,
-    arguments: &Arguments,
+    file: Option<&Path>,
     interrupted: &AtomicBool,
 ) -> Result<()> {
     let total: u64 = domains.iter().map(|domain| domain.inputs * domain.kernels.len() as u64).sum();
@@ -112,32 +105,28 @@ fn sweep_all(
         ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}  {eta} left")
             .expect("a fixed template"),
     );
-    let done = |positions: &[Position]| -> u64 {
-        positions.iter().map(|position| position.done * position.found.len() as u64).sum()
-    };
-    let began = Instant::now();
-    let done_before = done(&progress.positions);
-    let mut kept = Instant::now();
-    let mut reported = Instant::now();
+    let done_before = progress.done();
     bar.set_position(done_before);
     bar.reset_eta();
+    let began = Instant::now();
+    let millions_per_second = |done: u64| {
+        let us = began.elapsed().as_micros().max(1);
+        format!("{} M inputs/s", u128::from(done - done_before) / us)
+    };
+    let mut kept = Instant::now();
     for (index, domain) in domains.iter().enumerate() {
         let mut position = progress.positions[index].clone();
         let outcome = exhaustive::run(gpu, domain, progress.seed, &mut position, |position| {
             progress.positions[index] = position.clone();
-            let done = done(&progress.positions);
-            let rate = per_second(done - done_before, began);
-            bar.set_message(format!("{} M inputs/s", rate / 1_000_000));
+            let done = progress.done();
+            bar.set_message(millions_per_second(done));
             bar.set_position(done);
-            if bar.is_hidden() && reported.elapsed() >= KEEP_EVERY {
-                say(&format!("{done} of {total} inputs, {} M inputs/s", rate / 1_000_000));
-                reported = Instant::now();
-            }
-            if let Some(path) =
-                arguments.progress.as_deref().filter(|_| kept.elapsed() >= KEEP_EVERY)
-            {
+            if kept.elapsed() >= KEEP_EVERY {
+                if bar.is_hidden() {
+                    say(&format!("{done} of {total} inputs, {}", millions_per_second(done)));
+                }
                 // A position that can't be written now may be later; the last attempt reports.
-                let _ = progress.keep(path);
+                let _ = file.map(|path| progress.keep(path));
                 kept = Instant::now();
             }
             !interrupted.load(Ordering::Relaxed)
@@ -149,12 +138,9 @@ fn sweep_all(
         }
     }
     bar.finish_and_clear();
-    let inputs = done(&progress.positions) - done_before;
-    let seconds = began.elapsed().as_secs_f64();
-    say(&format!(
-        "{inputs} inputs in {seconds:.1} s: {} M inputs/s",
-        per_second(inputs, began) / 1_000_000
-    ));
+    let (done, seconds) = (progress.done(), began.elapsed().as_secs_f64());
+    let inputs = done - done_before;
+    say(&format!("{inputs} inputs in {seconds:.1} s: {}", millions_per_second(done)));
     Ok(())
 }
 
@@ -167,17 +153,18 @@ fn hash_of_program() -> Result<String> {
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-fn per_second(inputs: u64, since: Instant) -> u64 {
-    u64::try_from(u128::from(inputs) * 1000 / since.elapsed().as_millis().max(1))
-        .unwrap_or(u64::MAX)
-}
-
 impl Progress {
-    /// Takes over the positions of an earlier run of the same kernels on the same adapter, if there is one.
+    /// Inputs that are done, over all kernels.
+    fn done(&self) -> u64 {
+        self.positions.iter().map(|position| position.done * position.found.len() as u64).sum()
+    }
+
+    /// Takes over the positions of an earlier run of the same kernels on the same adapter, if there is
+    /// one.
     fn resume_from(&mut self, path: &Path) -> Result<()> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => {
                 return Err(Error::Usage(format!("{} can't be read: {error}", path.display())));
             }
@@ -185,27 +172,21 @@ impl Progress {
         let earlier: Self = serde_json::from_str(&text).map_err(|error| {
             Error::Usage(format!("{} is not the position of a sweep: {error}", path.display()))
         })?;
-        let same_kernels = earlier.positions.len() == self.positions.len()
-            && earlier
-                .positions
-                .iter()
-                .zip(&self.positions)
-                .all(|(a, b)| a.kernels == b.kernels && a.found.len() == b.found.len());
+        let kernels = |progress: &Self| -> Vec<(Vec<String>, usize)> {
+            let of = |at: &Position| (at.kernels.clone(), at.found.len());
+            progress.positions.iter().map(of).collect()
+        };
         let differs = [
             ("with another schema", earlier.schema != self.schema),
-            ("by another version of actbench", earlier.version != self.version),
-            (
-                "by another build of actbench, whose shaders may differ",
-                earlier.program != self.program,
-            ),
+            ("by another build of actbench", earlier.program != self.program),
             ("on another adapter", earlier.adapter != self.adapter),
             ("with another seed", earlier.seed != self.seed),
-            ("of other kernels (another --filter?)", !same_kernels),
+            ("of other kernels (another --filter?)", kernels(&earlier) != kernels(self)),
         ];
         if let Some((how, _)) = differs.into_iter().find(|(_, differs)| *differs) {
-            let path = path.display();
             return Err(Error::Usage(format!(
-                "{path} is the position of a sweep {how}; name another file or delete it"
+                "{} is the position of a sweep {how}; name another file or delete it",
+                path.display()
             )));
         }
         *self = earlier;
@@ -214,7 +195,7 @@ impl Progress {
 
     /// Writes the file whole or not at all.
     fn keep(&self, path: &Path) -> Result<()> {
-        let failed = |error: std::io::Error| {
+        let failed = |error: io::Error| {
             Error::Machine(format!("{} can't be written: {error}", path.display()))
         };
         let mut temporary = path.as_os_str().to_owned();

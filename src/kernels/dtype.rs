@@ -243,13 +243,10 @@ pub(crate) fn values<E: Elements>(bytes: &[u8]) -> Vec<f64> {
 }
 
 /// The elements nearest to `values`, in a row.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[cfg(test)]
 pub(crate) fn rounded<E: Elements>(values: &[f64]) -> Vec<u8> {
-    let mut bytes = vec![0; values.len() * E::SIZE];
-    for (value, bytes) in values.iter().zip(bytes.chunks_exact_mut(E::SIZE)) {
-        bytes.copy_from_slice(&E::nearest(*value).to_le_bytes()[..E::SIZE]);
-    }
-    bytes
+    let bytes = |value: &f64| E::nearest(*value).to_le_bytes().into_iter().take(E::SIZE);
+    values.iter().flat_map(bytes).collect()
 }
 
 #[cfg(test)]

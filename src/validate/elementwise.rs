@@ -141,21 +141,9 @@ pub(super) fn compare_with<E: Elements>(
     found
 }
 
-/// What [`compare_with`] finds, shares of a bound excepted, where all elements are right.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn count_errors<E: Elements>(piece: &Piece<'_>, references: &[f64]) -> Accuracy {
-    let mut found = Accuracy { inputs: references.len() as u64, ..Accuracy::default() };
-    for start in (0..references.len()).step_by(BLOCK) {
-        let range = start..references.len().min(start + BLOCK);
-        let block = Block::new::<E>(&piece.part::<E>(range.clone()), &references[range]);
-        found.count(&block, &block.errors::<E>(None, 0.0));
-    }
-    found
-}
-
 /// Between which inputs a range of them lies.
 #[inline(always)]
-pub(super) fn input_range<E: Elements>(dtype: Dtype, first: &[u8]) -> InputRange {
+fn input_range<E: Elements>(dtype: Dtype, first: &[u8]) -> InputRange {
     let (mut smallest, mut largest) = (E::MAGNITUDE, 0);
     for index in 0..first.len() / E::SIZE {
         let bits = E::bits(first, index);
@@ -257,8 +245,9 @@ impl Accuracy {
     }
 }
 
+/// Those of a block, and NaN behind them.
 #[inline(always)]
-fn bits_and_values<E: Elements>(bytes: &[u8]) -> ([u32; BLOCK], [f64; BLOCK]) {
+pub(super) fn bits_and_values<E: Elements>(bytes: &[u8]) -> ([u32; BLOCK], [f64; BLOCK]) {
     // All ones are NaN in every format.
     let mut padded = [0xff; BLOCK * 4];
     let bytes = if bytes.len() == BLOCK * E::SIZE {
@@ -363,7 +352,8 @@ mod tests {
         let elements = THREAD_CHUNK + 5 * BLOCK + 7;
         let dtype = kernel.dtype;
         let seed = round as u64;
-        let inputs = if round % 2 == 0 { Inputs::patterns(seed) } else { Inputs::normal(seed) };
+        let inputs =
+            if round.is_multiple_of(2) { Inputs::patterns(seed) } else { Inputs::normal(seed) };
         let read = |role: Role| {
             let mut bytes = vec![0; elements * E::SIZE];
             inputs.fill(kernel.activation, role, dtype, 0, &mut bytes);

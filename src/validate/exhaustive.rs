@@ -11,7 +11,6 @@ mod uniform;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use self::chunk::Chunk;
 pub use self::extremes::{At, Extremes, Found};
 use super::elementwise::{Piece, THREAD_CHUNK};
 use super::trial::fill_with_sentinels;
@@ -260,23 +259,17 @@ impl Slot {
         dy: &[u8],
         found: &mut [Found],
     ) -> Result<()> {
-        let first = &self.first_bytes;
         let elements = usize::try_from(elements).expect("a chunk");
         let known: Vec<f64> = found.iter().map(|found| found.accuracy.max_share.value).collect();
-        let compare =
-            |chunk: usize, results: &[&[u8]]| {
-                let range = chunk * THREAD_CHUNK..elements.min((chunk + 1) * THREAD_CHUNK);
-                let piece = Piece { start, first, dy, actual: &[] };
-                match domain.dtype() {
-                    Dtype::F32 => Chunk::<F32Elements>::new(piece, range).compare(
-                        &domain.kernels,
-                        results,
-                        &known,
-                    ),
-                    Dtype::F16 | Dtype::F16Native => Chunk::<F16Elements>::new(piece, range)
-                        .compare(&domain.kernels, results, &known),
-                }
-            };
+        let inputs = Piece { start, first: &self.first_bytes, dy, actual: &[] };
+        let compare = match domain.dtype() {
+            Dtype::F32 => chunk::compare::<F32Elements>,
+            Dtype::F16 | Dtype::F16Native => chunk::compare::<F16Elements>,
+        };
+        let compare = |chunk: usize, results: &[&[u8]]| {
+            let range = chunk * THREAD_CHUNK..elements.min((chunk + 1) * THREAD_CHUNK);
+            compare(&domain.kernels, &inputs, range, results, &known)
+        };
         gpu.end_reads(&mut self.read_backs, |results| {
             let chunks = (0..elements.div_ceil(THREAD_CHUNK)).into_par_iter();
             let chunks: Vec<Vec<Found>> = chunks.map(|chunk| compare(chunk, results)).collect();

@@ -1,99 +1,53 @@
-//! A chunk of every kernel's results. What kernels share is computed once, where one needs it.
+//! A chunk of every kernel's results.
 
 use std::cell::OnceCell;
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::extremes::{Extremes, Found};
 use super::uniform;
 use crate::kernels::activation::{Direction, Saved};
-use crate::kernels::bounds::ToleranceFloor;
 use crate::kernels::dtype::{self, Elements};
 use crate::kernels::kernel::{Kernel, Role};
-use crate::validate::elementwise::{self, Piece, compare_mask, compare_with, input_range};
+use crate::validate::elementwise::{self, Piece, compare_mask, compare_with};
 
-/// A range of the elements that a domain's kernels computed.
-pub(super) struct Chunk<'a, E> {
-    /// All elements that were computed, without a kernel's results.
-    whole: Piece<'a>,
+/// Compares every kernel's results for a range of `inputs`. The forward reference is computed at most
+/// once. `known` is the largest share of its bound that each kernel is known to take.
+pub(super) fn compare<E: Elements>(
+    kernels: &[Kernel],
+    inputs: &Piece<'_>,
     range: Range<usize>,
-    /// The forward references, and the bytes nearest to them.
-    nearest: OnceCell<(Vec<f64>, Vec<u8>)>,
-    /// What is found where a kernel returns these bytes: comparing bytes is enough.
-    found: OnceCell<Found>,
-    elements: PhantomData<E>,
-}
-
-impl<'a, E: Elements> Chunk<'a, E> {
-    pub fn new(whole: Piece<'a>, range: Range<usize>) -> Self {
-        let (nearest, found) = Default::default();
-        Self { whole, range, nearest, found, elements: PhantomData }
-    }
-
-    /// Compares every kernel's results. `known` is the largest share of its bound that each kernel is
-    /// known to take.
-    pub fn compare(&self, kernels: &[Kernel], results: &[&[u8]], known: &[f64]) -> Vec<Found> {
-        let mut results = results.iter();
-        let mut compare = |(kernel, known): (&Kernel, &f64)| {
-            let actual = results.next().expect("a result for each kernel");
-            let dy = if kernel.reads(Role::Dy) { self.whole.dy } else { &[] };
-            let piece = Piece { dy, actual, ..self.whole }.part::<E>(self.range.clone());
-            let reference = uniform::reference::<E>(kernel, &piece);
-            let uniform = reference
-                .and_then(|reference| uniform::compare::<E>(kernel, &piece, *known, reference));
-            let mut found = uniform.unwrap_or_else(|| match kernel.direction() {
-                Direction::Forward => self.forward(kernel, &piece, *known),
-                Direction::Backward => backward::<E>(kernel, &piece, *known),
-            });
-            if kernel.tensors().contains(&Role::MaskResult) {
-                let mask = &results.next().expect("a mask beside it")[self.range.start / 8..];
-                found.accuracy.merge(&compare_mask(kernel, piece.start, piece.first, mask));
-            }
-            found
-        };
-        kernels.iter().zip(known).map(&mut compare).collect()
-    }
-
-    fn forward(&self, kernel: &Kernel, piece: &Piece<'_>, known: f64) -> Found {
-        let dtype = kernel.dtype;
-        let (references, nearest) = self.nearest.get_or_init(|| {
-            let references = references::<E>(kernel, piece);
-            let bytes = dtype::rounded::<E>(&references);
-            (references, bytes)
+    results: &[&[u8]],
+    known: &[f64],
+) -> Vec<Found> {
+    let of_forward = OnceCell::new();
+    let mut results = results.iter();
+    let compare = |(kernel, known): (&Kernel, &f64)| {
+        let actual = results.next().expect("a result for each kernel");
+        let dy = if kernel.reads(Role::Dy) { inputs.dy } else { &[] };
+        let piece = Piece { dy, actual, ..*inputs }.part::<E>(range.clone());
+        let reference = uniform::reference::<E>(kernel, &piece);
+        let uniform = reference
+            .and_then(|reference| uniform::compare::<E>(kernel, &piece, *known, reference));
+        let mut found = uniform.unwrap_or_else(|| {
+            let references = || references::<E>(kernel, &piece);
+            let accuracy = match kernel.direction() {
+                Direction::Forward => {
+                    compare_with::<E>(kernel, &piece, *known, of_forward.get_or_init(references))
+                }
+                Direction::Backward => compare_with::<E>(kernel, &piece, *known, &references()),
+            };
+            // Where y is swept, dy is no power of two, and dx / dy no derivative.
+            let reads_y = kernel.reads(Role::Saved(Saved::Y));
+            let extremes = if reads_y { Extremes::default() } else { Extremes::of::<E>(&piece) };
+            Found { accuracy, extremes }
         });
-        let found = || {
-            self.found.get_or_init(|| Found {
-                accuracy: elementwise::count_errors::<E>(piece, references),
-                extremes: Extremes::of::<E>(piece),
-            })
-        };
-        // No share of a bound above the known one can hide in errors of half a ULP.
-        let nothing_new = |floor: ToleranceFloor| {
-            let known = known.min(1.0);
-            let most = E::MEMORY.unit * kernel.activation.highest_y / 2.0;
-            let is_excluded = floor.relative * known >= 0.5 || floor.absolute * known >= most;
-            is_excluded || found().accuracy.max_ulp.value == 0.0
-        };
-        let is_finite = |index: usize| E::value(E::bits(piece.first, index)).is_finite();
-        let takes_finite = is_finite(0) && is_finite(references.len() - 1);
-        let floor = || kernel.variant.tolerance_floor(&input_range::<E>(dtype, piece.first));
-        if takes_finite && *piece.actual == **nearest && floor().is_some_and(nothing_new) {
-            return found().clone();
+        if kernel.tensors().contains(&Role::MaskResult) {
+            let mask = &results.next().expect("a mask beside it")[range.start / 8..];
+            found.accuracy.merge(&compare_mask(kernel, piece.start, piece.first, mask));
         }
-        Found {
-            accuracy: compare_with::<E>(kernel, piece, known, references),
-            extremes: Extremes::of::<E>(piece),
-        }
-    }
-}
-
-fn backward<E: Elements>(kernel: &Kernel, piece: &Piece<'_>, known: f64) -> Found {
-    // Where y is swept, dy is no power of two, and dx / dy no derivative.
-    let reads_y = kernel.reads(Role::Saved(Saved::Y));
-    Found {
-        accuracy: compare_with::<E>(kernel, piece, known, &references::<E>(kernel, piece)),
-        extremes: if reads_y { Extremes::default() } else { Extremes::of::<E>(piece) },
-    }
+        found
+    };
+    kernels.iter().zip(known).map(compare).collect()
 }
 
 /// The f64 results of patterns in their order.

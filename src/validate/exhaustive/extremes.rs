@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernels::dtype::Elements;
 use crate::validate::accuracy::Accuracy;
-use crate::validate::elementwise::{BLOCK, Piece};
+use crate::validate::elementwise::{BLOCK, Piece, bits_and_values};
 
 /// Results that running extremes are kept of side by side.
 const LANES: usize = 8;
@@ -56,15 +56,10 @@ fn ends_of_blocks<E: Elements>(dy: &[u8], actual: &[u8]) -> Vec<(f64, f64)> {
     let mut ends = vec![(f64::INFINITY, f64::NEG_INFINITY); actual.len().div_ceil(block_bytes)];
     for (block, ends) in ends.iter_mut().enumerate() {
         let bytes = block * block_bytes..actual.len().min((block + 1) * block_bytes);
-        // NaN in what is left of a last block that is not full.
-        let mut values = [f64::NAN; BLOCK];
-        for (index, value) in values[..bytes.len() / E::SIZE].iter_mut().enumerate() {
-            *value = E::value(E::bits(&actual[bytes.clone()], index));
-        }
+        let (_, mut values) = bits_and_values::<E>(&actual[bytes.clone()]);
         if !dy.is_empty() {
-            for (index, value) in values[..bytes.len() / E::SIZE].iter_mut().enumerate() {
-                *value /= E::value(E::bits(&dy[bytes.clone()], index));
-            }
+            let (_, dy) = bits_and_values::<E>(&dy[bytes]);
+            values.iter_mut().zip(dy).for_each(|(value, dy)| *value /= dy);
         }
         let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
         for values in values.chunks_exact(LANES) {
