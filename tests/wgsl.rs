@@ -1,4 +1,5 @@
-//! Every kernel's WGSL through the validator that wgpu uses, without an adapter; and what ids, bindings and bytes say against it.
+//! Every kernel's WGSL through the validator that wgpu uses, without an adapter; and what ids,
+//! bindings and bytes say against it.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -27,7 +28,8 @@ fn complaint(kernel: &Kernel, capabilities: Capabilities) -> Option<String> {
     Some(format!("{}:\n{}", kernel.path(), error.emit_to_string(&kernel.wgsl())))
 }
 
-/// What the kernel says that it needs. pack2x16float and its opposite are in WGSL itself, but wgpu does not offer them on a llvmpipe without f16.
+/// What the kernel says that it needs. pack2x16float and its opposite are in WGSL itself, but wgpu
+/// does not offer them on a llvmpipe without f16.
 fn capabilities(kernel: &Kernel) -> Capabilities {
     match (kernel.needs_shader_f16(), kernel.packs_pairs()) {
         (true, _) => Capabilities::SHADER_FLOAT16,
@@ -75,7 +77,7 @@ fn no_kernel_asks_for_a_feature_in_vain() {
 }
 
 #[test]
-fn ladders_need_no_capability() {
+fn chains_need_no_capability() {
     let wgsl = Chain::FMA.wgsl();
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
@@ -138,7 +140,7 @@ fn the_entry_point_is_main_and_the_overrides_are_the_shape() {
 }
 
 #[test]
-fn ids_are_unique_and_name_direction_storage_activation_form() {
+fn ids_are_unique_and_name_direction_dtype_activation_variant() {
     let mut seen = HashSet::new();
     for kernel in kernel::all() {
         let path = kernel.path();
@@ -164,7 +166,7 @@ fn ids_are_unique_and_name_direction_storage_activation_form() {
 }
 
 #[test]
-fn every_form_has_its_function_and_no_function_is_left_over() {
+fn every_variant_has_its_function_and_no_function_is_left_over() {
     for activation in ACTIVATIONS {
         let kernels: Vec<Kernel> =
             kernel::all().filter(|kernel| std::ptr::eq(kernel.activation, activation)).collect();
@@ -201,7 +203,7 @@ fn functions(module: &Module) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_shader_file_is_part_of_some_kernel_or_ladder() {
+fn every_shader_file_is_part_of_some_kernel_or_chain() {
     let texts: Vec<String> =
         kernel::all().map(|kernel| kernel.wgsl()).chain([Chain::FMA.wgsl()]).collect();
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");

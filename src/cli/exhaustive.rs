@@ -25,8 +25,8 @@ const KEEP_EVERY: Duration = Duration::from_secs(10);
 #[derive(Serialize, Deserialize)]
 struct Progress {
     schema: String,
-    /// A hash of the program, which holds shaders, bounds and reference: what another one found says
-    /// nothing about this one.
+    /// A hash of the program, which holds shaders, bounds and reference: what another one found
+    /// says nothing about this one.
     program: String,
     adapter: String,
     seed: u64,
@@ -159,8 +159,8 @@ impl Progress {
         self.positions.iter().map(|position| position.done * position.found.len() as u64).sum()
     }
 
-    /// Takes over the positions of an earlier run of the same kernels on the same adapter, if there is
-    /// one.
+    /// Takes over the positions of an earlier run of the same kernels on the same adapter, if there
+    /// is one.
     fn resume_from(&mut self, path: &Path) -> Result<()> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -176,16 +176,13 @@ impl Progress {
             let of = |at: &Position| (at.kernels.clone(), at.found.len());
             progress.positions.iter().map(of).collect()
         };
-        let differs = [
-            ("with another schema", earlier.schema != self.schema),
-            ("by another build of actbench", earlier.program != self.program),
-            ("on another adapter", earlier.adapter != self.adapter),
-            ("with another seed", earlier.seed != self.seed),
-            ("of other kernels (another --filter?)", kernels(&earlier) != kernels(self)),
-        ];
-        if let Some((how, _)) = differs.into_iter().find(|(_, differs)| *differs) {
+        let is_ours = (&earlier.schema, &earlier.program) == (&self.schema, &self.program)
+            && (&earlier.adapter, earlier.seed) == (&self.adapter, self.seed)
+            && kernels(&earlier) == kernels(self);
+        if !is_ours {
             return Err(Error::Usage(format!(
-                "{} is the position of a sweep {how}; name another file or delete it",
+                "{} is of another sweep: another build, adapter, seed or filter; \
+                 name another file or delete it",
                 path.display()
             )));
         }

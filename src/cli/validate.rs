@@ -28,7 +28,8 @@ pub struct Arguments {
     /// Seed of the inputs.
     #[arg(long, default_value_t = DEFAULT_SEED)]
     pub seed: u64,
-    /// Every input there is: each f32 or f16 as x, or every y for kernels that read y, with random dy.
+    /// Every input there is: each f32 or f16 as x, or every y for kernels that read y, with random
+    /// dy.
     #[arg(long)]
     exhaustive: bool,
     /// Keep the position of an exhaustive run here, and go on from it if the file is there.

@@ -56,9 +56,12 @@ pub enum Pass {
         /// What the forward pass kept.
         saved: Saved,
         /// Every dx in f64; of a mask's element, `saved` is 1 or 0.
-        reference: fn(saved: &[f64], dy: &[f64], dx: &mut [f64]),
+        reference: BackwardReference,
     },
 }
+
+/// Every dx in f64, of the saved elements and dy.
+pub type BackwardReference = fn(saved: &[f64], dy: &[f64], dx: &mut [f64]);
 
 /// What a forward pass does beside computing y.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,18 +113,14 @@ pub static ACTIVATIONS: &[Activation] = &[
         name: "add",
         wgsl: include_str!("../../shaders/activations/add.wgsl"),
         highest_y: f64::INFINITY,
-        variants: &[Variant {
-            name: "plain",
-            pass: Pass::Backward {
-                saved: Saved::X,
-                reference: |saved, dy, dx| of_each_pair(reference::add, saved, dy, dx),
-            },
-            dtypes: &Dtype::ALL,
-            allowed: bounds::add,
-            tolerance_floor: Some(bounds::add_floor),
-            bound: "1 ulp, either direction",
-            domain: EVERY_FINITE,
-        }],
+        variants: &[backward(
+            "plain",
+            Saved::X,
+            |saved, dy, dx| of_each_pair(reference::add, saved, dy, dx),
+            bounds::add,
+            bounds::add_floor,
+            "1 ulp, either direction",
+        )],
     },
     Activation {
         name: "relu",
@@ -157,12 +156,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             ),
             Variant {
                 domain: "|x| <= 176.0; f16_native: |x| <= 20.7",
-                ..sigmoid(
-                    "tanh",
-                    bounds::sigmoid_tanh,
-                    bounds::sigmoid_tanh_floor,
-                    "absolute: half of tanh's own, the worse of 1e-5 and that of sinh / cosh, and 2 u",
-                )
+                ..sigmoid("tanh", bounds::sigmoid_tanh, bounds::sigmoid_tanh_floor, SIGMOID_TANH)
             },
             Variant {
                 dtypes: F32_ARITHMETIC,
@@ -174,38 +168,31 @@ pub static ACTIVATIONS: &[Activation] = &[
                 )
             },
             Variant {
-                name: "from_y",
-                pass: Pass::Backward {
-                    saved: Saved::Y,
-                    reference: |saved, dy, dx| {
-                        of_each_pair(reference::sigmoid_from_y, saved, dy, dx);
-                    },
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::sigmoid_from_y,
-                tolerance_floor: Some(bounds::sigmoid_from_y_floor),
-                bound: "3 u |dx|",
                 domain: EVERY_Y,
+                ..backward(
+                    "from_y",
+                    Saved::Y,
+                    |saved, dy, dx| of_each_pair(reference::sigmoid_from_y, saved, dy, dx),
+                    bounds::sigmoid_from_y,
+                    bounds::sigmoid_from_y_floor,
+                    "3 u |dx|",
+                )
             },
-            Variant {
-                name: "from_x",
-                pass: Pass::Backward {
-                    saved: Saved::X,
-                    reference: |saved, dy, dx| {
-                        of_each_pair(reference::sigmoid_from_x, saved, dy, dx);
-                    },
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::sigmoid_from_x,
-                tolerance_floor: Some(bounds::sigmoid_from_x_floor),
-                bound: "u |dx| ((3 + 2|x|) tanh(|x|/2) + 10); f16_native: (1 + 2|x|)",
-                domain: EVERY_FINITE,
-            },
+            backward(
+                "from_x",
+                Saved::X,
+                |saved, dy, dx| of_each_pair(reference::sigmoid_from_x, saved, dy, dx),
+                bounds::sigmoid_from_x,
+                bounds::sigmoid_from_x_floor,
+                "u |dx| ((3 + 2|x|) tanh(|x|/2) + 10); f16_native: (1 + 2|x|)",
+            ),
         ],
     },
 ];
 
 const RELU_BACKWARD: &str = "exact; 0 where the saved element is subnormal is allowed";
+const SIGMOID_TANH: &str =
+    "absolute: half of tanh's own, the worse of 1e-5 and that of sinh / cosh, and 2 u";
 const SIGMOID_EXP: &str = "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)";
 
 const fn relu(name: &'static str, kind: ForwardKind, bound: &'static str) -> Variant {
@@ -221,15 +208,25 @@ const fn relu(name: &'static str, kind: ForwardKind, bound: &'static str) -> Var
 }
 
 const fn relu_backward(name: &'static str, saved: Saved, bound: &'static str) -> Variant {
+    let reference: BackwardReference =
+        |saved, dy, dx| of_each_pair(reference::relu_backward, saved, dy, dx);
+    backward(name, saved, reference, bounds::relu_backward, bounds::no_floor, bound)
+}
+
+const fn backward(
+    name: &'static str,
+    saved: Saved,
+    reference: BackwardReference,
+    allowed: fn(&Case) -> Allowed,
+    tolerance_floor: fn(&InputRange) -> ToleranceFloor,
+    bound: &'static str,
+) -> Variant {
     Variant {
         name,
-        pass: Pass::Backward {
-            saved,
-            reference: |saved, dy, dx| of_each_pair(reference::relu_backward, saved, dy, dx),
-        },
+        pass: Pass::Backward { saved, reference },
         dtypes: &Dtype::ALL,
-        allowed: bounds::relu_backward,
-        tolerance_floor: Some(bounds::no_floor),
+        allowed,
+        tolerance_floor: Some(tolerance_floor),
         bound,
         domain: EVERY_FINITE,
     }

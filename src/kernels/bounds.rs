@@ -1,15 +1,19 @@
-//! What a kernel may return for one input. Bounds follow from WGSL's accuracy table, not from what a GPU was seen to do.
+//! What a kernel may return for one input. Bounds follow from WGSL's accuracy table, not from what
+//! a GPU was seen to do.
 //!
 //! Written u for the arithmetic's unit (2^-23 for f32, 2^-10 for f16), S for sigmoid(x), C = 1 - S:
 //!
-//! - WGSL section "Floating Point Accuracy": + - * within 1 ulp (correctly rounded, but in either direction), division within
-//!   2.5 ULP while its denominator is in [2^-126, 2^126] (f16: [2^-14, 2^14]), exp within 3 + 2|x| ULP (f16: 1 + 2|x|).
-//! - Any operation may flush a subnormal operand or result to zero, and the sign of a zero may be ignored.
+//! - WGSL section "Floating Point Accuracy": + - * within 1 ulp (correctly rounded, but in either
+//!   direction), division within 2.5 ULP while its denominator is in [2^-126, 2^126] (f16: [2^-14,
+//!   2^14]), exp within 3 + 2|x| ULP (f16: 1 + 2|x|).
+//! - Any operation may flush a subnormal operand or result to zero, and the sign of a zero may be
+//!   ignored.
 //! - Overflow, infinity and NaN make the result indeterminate: anything is allowed.
 //! - select, load and store keep bits, subnormals included.
 //!
-//! Both sigmoid variants pass exp's relative error on by the factor C, add one rounding of 1 + z and one division:
-//! |y - S| <= u S (C (3 + 2|x|) + 3.5), and higher-order terms. METHODOLOGY.md derives each.
+//! Both sigmoid variants pass exp's relative error on by the factor C, add one rounding of 1 + z
+//! and one division: |y - S| <= u S (C (3 + 2|x|) + 3.5), and higher-order terms. METHODOLOGY.md
+//! derives each.
 
 use std::f64::consts::{LN_2, LOG2_E};
 
@@ -83,7 +87,8 @@ impl InputRange {
     }
 }
 
-/// A distance from the reference that is always allowed: `relative` u |reference| with the u of the arithmetic, and `absolute`.
+/// A distance from the reference that is always allowed: `relative` u |reference| with the u of the
+/// arithmetic, and `absolute`.
 #[derive(Clone, Copy, Debug)]
 pub struct ToleranceFloor {
     /// In u |reference|.
@@ -130,7 +135,8 @@ pub fn add_floor(_: &InputRange) -> ToleranceFloor {
     ToleranceFloor::relative(0.5)
 }
 
-/// relu: exactly x or 0. A subnormal x may be flushed, or pass unchanged although negative (D3D's rule for max).
+/// relu: exactly x or 0. A subnormal x may be flushed, or pass unchanged although negative (D3D's
+/// rule for max).
 pub fn relu(case: &Case) -> Allowed {
     if !case.first.is_finite() {
         return Allowed::Anything;
@@ -141,8 +147,8 @@ pub fn relu(case: &Case) -> Allowed {
     Allowed::OneOf(case.reference, case.reference)
 }
 
-/// relu backward: exactly dy where the saved tensor is positive, else 0. In f32, dy is only loaded, selected and stored, so even a
-/// subnormal one must survive.
+/// relu backward: exactly dy where the saved tensor is positive, else 0. In f32, dy is only loaded,
+/// selected and stored, so even a subnormal one must survive.
 pub fn relu_backward(case: &Case) -> Allowed {
     if !case.first.is_finite() || !case.dy.is_finite() {
         return Allowed::Anything;
@@ -154,7 +160,8 @@ pub fn relu_backward(case: &Case) -> Allowed {
     Allowed::OneOf(case.reference, case.reference)
 }
 
-/// sigmoid two-sided by exp(): exp's relative error of 3 + 2|x| ULP (f16: 1 + 2|x|) reaches the result by the factor C.
+/// sigmoid two-sided by exp(): exp's relative error of 3 + 2|x| ULP (f16: 1 + 2|x|) reaches the
+/// result by the factor C.
 pub fn sigmoid_exp(case: &Case) -> Allowed {
     sigmoid_with(case, exp_ulps(case.dtype, case.first))
 }
@@ -173,8 +180,9 @@ pub fn sigmoid_naive(case: &Case) -> Allowed {
     sigmoid_exp(case)
 }
 
-/// sigmoid two-sided by exp2(-|x| log2(e)): exp2's 2 ULP per unit of its argument are 2 log2(e) per unit of x. The product's rounding is
-/// |x| ULP of the result. log2(e) is itself rounded, which adds its error in u, times |x|.
+/// sigmoid two-sided by exp2(-|x| log2(e)): exp2's 2 ULP per unit of its argument are 2 log2(e) per
+/// unit of x. The product's rounding is |x| ULP of the result. log2(e) is itself rounded, which
+/// adds its error in u, times |x|.
 pub fn sigmoid_exp2(case: &Case) -> Allowed {
     sigmoid_with(case, exp2_ulps(case.dtype, case.first))
 }
@@ -190,8 +198,9 @@ fn exp2_ulps(dtype: Dtype, x: f64) -> f64 {
     constant + (2.0 * LOG2_E + 1.0 + off) * x.abs()
 }
 
-/// sigmoid two-sided by the polynomial exponential. Its own error is below 4 ULP; but WGSL lets a compiler reassociate, and one that
-/// joins the two parts of ln(2) again loses up to 1.5 |x| ULP, so the bound is no better than that of exp.
+/// sigmoid two-sided by the polynomial exponential. Its own error is below 4 ULP; but WGSL lets a
+/// compiler reassociate, and one that joins the two parts of ln(2) again loses up to 1.5 |x| ULP,
+/// so the bound is no better than that of exp.
 pub fn sigmoid_poly(case: &Case) -> Allowed {
     sigmoid_with(case, poly_ulps(case.first))
 }
@@ -205,8 +214,9 @@ fn poly_ulps(x: f64) -> f64 {
     4.0 + 2.0 * x.abs()
 }
 
-/// sigmoid as tanh(x/2)/2 + 1/2: an absolute error, half of tanh's, and the roundings of a product and a sum. tanh may err by the worse of
-/// 1e-5 and what sinh / cosh inherit from exp, 2 (3 + 2|t|) ULP and 4.5; where cosh(t) leaves the range of denominators, it is indeterminate.
+/// sigmoid as tanh(x/2)/2 + 1/2: an absolute error, half of tanh's, and the roundings of a product
+/// and a sum. tanh may err by the worse of 1e-5 and what sinh / cosh inherit from exp, 2 (3 + 2|t|)
+/// ULP and 4.5; where cosh(t) leaves the range of denominators, it is indeterminate.
 pub fn sigmoid_tanh(case: &Case) -> Allowed {
     let format = case.dtype.arithmetic();
     let t = case.first.abs() / 2.0;
@@ -239,7 +249,8 @@ fn sigmoid_with(case: &Case, exp_ulps: f64) -> Allowed {
     let format = case.dtype.arithmetic();
     // 1 - S cancels for large x, where the term it stands in vanishes beside 3.5.
     let relative = format.unit * ((1.0 - case.reference) * exp_ulps + 3.5);
-    // Below the smallest normal number an ULP no longer shrinks. exp's bound grows on with |x|; its results do not.
+    // Below the smallest normal number an ULP no longer shrinks. exp's bound grows on with |x|; its
+    // results do not.
     let tolerance = case.reference.max(format.min_normal)
         * relative
         * higher_orders(format.unit * (exp_ulps + 3.5));
@@ -262,8 +273,9 @@ fn exp_ulps(dtype: Dtype, x: f64) -> f64 {
     constant + 2.0 * x.abs()
 }
 
-/// sigmoid backward from x, dy (z / (1 + z)^2): exp's error reaches the result by the factor tanh(|x|/2); the rest are the roundings of
-/// 1 + z, twice, of the square and the last product, and a division, in any of the orders that reassociation allows.
+/// sigmoid backward from x, dy (z / (1 + z)^2): exp's error reaches the result by the factor
+/// tanh(|x|/2); the rest are the roundings of 1 + z, twice, of the square and the last product, and
+/// a division, in any of the orders that reassociation allows.
 pub fn sigmoid_from_x(case: &Case) -> Allowed {
     if !case.first.is_finite() || !case.dy.is_finite() {
         return Allowed::Anything;
@@ -290,8 +302,8 @@ pub fn sigmoid_from_x_floor(range: &InputRange) -> ToleranceFloor {
     ToleranceFloor::relative(exp_ulps(range.dtype, x) * (x / 2.0).tanh() + 10.0)
 }
 
-/// sigmoid backward from y: three roundings of dy (y (1 - y)), by whole subnormal numbers where y (1 - y) or the result is one, which may
-/// also be flushed.
+/// sigmoid backward from y: three roundings of dy (y (1 - y)), by whole subnormal numbers where y
+/// (1 - y) or the result is one, which may also be flushed.
 pub fn sigmoid_from_y(case: &Case) -> Allowed {
     if !case.first.is_finite() || !case.dy.is_finite() {
         return Allowed::Anything;
@@ -328,8 +340,8 @@ fn conversion_of_inputs(case: &Case) -> f64 {
     flushed(case.first) + flushed(case.dy)
 }
 
-/// The interval of half-width `tolerance` around the reference, wider where the result is converted to f16: to either
-/// neighbour. It is extended to 0 where some step may flush a subnormal number.
+/// The interval of half-width `tolerance` around the reference, wider where the result is converted
+/// to f16: to either neighbour. It is extended to 0 where some step may flush a subnormal number.
 fn within(case: &Case, tolerance: f64, may_be_flushed: bool) -> Allowed {
     let (conversion, may_be_flushed) = match case.dtype {
         Dtype::F32 | Dtype::F16Native => (0.0, may_be_flushed),
@@ -472,7 +484,8 @@ mod tests {
         assert!(checked > 200_000, "{checked}");
     }
 
-    /// Exhaustive validation judges only the corners of a chunk with one reference, because of this.
+    /// Exhaustive validation judges only the corners of a chunk with one reference, because of
+    /// this.
     #[test]
     fn around_one_reference_no_interval_narrows_as_x_grows_or_dy_shrinks() {
         let mut checked = 0;

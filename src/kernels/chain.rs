@@ -1,7 +1,5 @@
-//! Chains: what arithmetic costs in registers. Each element takes k steps, and the time of a step is
-//! the slope of the time over k.
-
-use std::fmt::Write as _;
+//! Chains: what arithmetic costs in registers. Each element takes k steps, and the time of a step
+//! is the slope of the time over k.
 
 use crate::kernels::dtype::Dtype;
 use crate::kernels::ops::{self, Op};
@@ -12,9 +10,9 @@ pub const UNROLL: u32 = 16;
 /// Each step shrinks the errors of earlier ones at least by this factor.
 const CONTRACTION: f64 = 0.751;
 
-/// Steps of one op: v = fma(f(v, x), factor, x), with x the lane's own element. x and the factor are known at run time only, so no step
-/// can be folded into another. ReLU's gradient is x or 0: a compiler may compute both fmas before the loop, and a step is then less than
-/// the op and an fma.
+/// Steps of one op: v = fma(f(v, x), factor, x), with x the lane's own element. x and the factor
+/// are known at run time only, so no step can be folded into another. ReLU's gradient is x or 0: a
+/// compiler may compute both fmas before the loop, and a step is then less than the op and an fma.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain {
     /// f.
@@ -27,7 +25,8 @@ pub struct Chain {
     pub factor: f32,
     /// Where v starts.
     pub start: Start,
-    /// Steps per iteration of the loop: [`UNROLL`], or 1 where k is small and the shader has to be short.
+    /// Steps per iteration of the loop: [`UNROLL`], or 1 where k is small and the shader has to be
+    /// short.
     pub unroll: u32,
 }
 
@@ -81,62 +80,44 @@ impl Chain {
 
     /// Its whole WGSL. Every word and step is written out, since compilers do not interleave calls.
     pub fn wgsl(&self) -> String {
-        let definitions = self.op.activation().map_or("", |(activation, _)| activation.wgsl);
-        let parts = self.parts();
-        let chains: Vec<(u32, u32)> =
-            (0..self.words).flat_map(|word| (0..parts).map(move |part| (word, part))).collect();
-        let each_word =
-            |line: &dyn Fn(u32) -> String| (0..self.words).map(line).collect::<String>();
-        let steps: Vec<String> = (chains.iter())
-            .map(|(w, p)| format!("        v{w}{p} = step(v{w}{p}, a, x{w}{p});\n"))
-            .collect();
-        let step = steps.concat();
-        let mut driver = format!(
-            "fn step(v: T, a: T, x: T) -> T {{\n    return fma({}, a, x);\n}}\n",
-            self.op.wgsl
-        );
         let (binding, from) = match self.start {
             Start::X => ("", "word"),
-            Start::Saved => {
-                ("@group(0) @binding(3) var<storage, read> saved: array<W>;\n", "saved")
-            }
+            Start::Saved => (SAVED, "saved"),
         };
-        driver.push_str(TENSORS);
-        driver.push_str(binding);
-        driver.push_str(MAIN);
-        // A lane past the end repeats the last word.
-        driver.push_str(&each_word(&|w| {
-            let saved =
-                if binding.is_empty() { String::new() } else { format!("    let saved{w} = saved[i{w}];\n") };
-            format!(
-                "    let i{w} = min(first + {w}u * workgroup_size, params.words - 1u);\n    let word{w} = x[i{w}];\n{saved}"
-            )
-        }));
-        for (w, p) in &chains {
-            let _ = writeln!(
-                driver,
-                "    let x{w}{p} = part(word{w}, {p}u);\n    var v{w}{p} = part({from}{w}, {p}u);"
-            );
+        let [mut loads, mut values, mut step, mut stores] = <[String; 4]>::default();
+        for w in 0..self.words {
+            // A lane past the end repeats the last word.
+            let index = format!("min(first + {w}u * workgroup_size, params.words - 1u)");
+            loads += &format!("    let i{w} = {index};\n    let word{w} = x[i{w}];\n");
+            if self.start == Start::Saved {
+                loads += &format!("    let saved{w} = saved[i{w}];\n");
+            }
+            stores += &format!("    var result{w}: W;\n");
+            for p in 0..self.parts() {
+                values += &format!("    let x{w}{p} = part(word{w}, {p}u);\n");
+                values += &format!("    var v{w}{p} = part({from}{w}, {p}u);\n");
+                step += &format!("        v{w}{p} = step(v{w}{p}, a, x{w}{p});\n");
+                stores += &format!("    put(&result{w}, {p}u, v{w}{p});\n");
+            }
+            stores += &format!("    y[i{w}] = result{w};\n");
         }
-        let _ = writeln!(
-            driver,
-            "    for (var n = 0u; n < params.unrolled; n++) {{\n{}    }}",
-            step.repeat(self.unroll as usize)
-        );
+        let steps = step.repeat(self.unroll as usize);
+        let mut loops =
+            format!("    for (var n = 0u; n < params.unrolled; n++) {{\n{steps}    }}\n");
         if self.unroll > 1 {
-            let _ = writeln!(driver, "    for (var n = 0u; n < params.rest; n++) {{\n{step}    }}");
+            loops += &format!("    for (var n = 0u; n < params.rest; n++) {{\n{step}    }}\n");
         }
-        driver.push_str(&each_word(&|w| {
-            let puts: Vec<String> =
-                (0..parts).map(|p| format!("    put(&result{w}, {p}u, v{w}{p});\n")).collect();
-            format!("    var result{w}: W;\n{}    y[i{w}] = result{w};\n", puts.concat())
-        }));
-        driver.push_str("}\n");
-        [self.dtype.wgsl(), definitions, include_str!("../../shaders/drivers/words.wgsl"), &driver]
-            .join("\n")
+        let f = self.op.wgsl;
+        let function =
+            format!("fn step(v: T, a: T, x: T) -> T {{\n    return fma({f}, a, x);\n}}\n");
+        let driver = [&function, TENSORS, binding, MAIN, &loads, &values, &loops, &stores, "}\n"];
+        let definitions = self.op.activation().map_or("", |(activation, _)| activation.wgsl);
+        let words = include_str!("../../shaders/drivers/words.wgsl");
+        [self.dtype.wgsl(), definitions, words, &driver.concat()].join("\n")
     }
 
-    /// v after `steps` steps from `start`, in f64, and how far WGSL lets an implementation be off: two roundings per step, what it allows for f, and what is left of earlier errors.
+    /// v after `steps` steps from `start`, in f64, and how far WGSL lets an implementation be off:
+    /// two roundings per step, what it allows for f, and what is left of earlier errors.
     pub fn run(&self, start: f64, x: f64, steps: u32) -> (f64, f64) {
         let factor = f64::from(self.factor);
         let format = self.dtype.arithmetic();
@@ -163,9 +144,9 @@ impl Chain {
         self.op.name == ops::FMA.name
     }
 
-    /// The fma chain with a factor so close to 1 that each of `steps` steps shows in the result. With -0.75 values converge: in
-    /// f32 the 48th step is the last that shows, and leaving out later ones would change nothing. The factor is read at
-    /// run time, so the shader is the same.
+    /// The fma chain with a factor so close to 1 that each of `steps` steps shows in the result.
+    /// With -0.75 values converge: in f32 the 48th step is the last that shows, and leaving out
+    /// later ones would change nothing. The factor is read at run time, so the shader is the same.
     pub fn remembering(self, steps: u32) -> Self {
         #[expect(
             clippy::cast_possible_truncation,
@@ -182,6 +163,8 @@ const TENSORS: &str = "
 @group(0) @binding(2) var<storage, read> x: array<W>;
 ";
 
+const SAVED: &str = "@group(0) @binding(3) var<storage, read> saved: array<W>;\n";
+
 const MAIN: &str = "
 @compute @workgroup_size(workgroup_size)
 fn main(
@@ -197,7 +180,8 @@ fn main(
 mod tests {
     use super::*;
 
-    /// Whether a chain that takes fewer steps is outside the bound, even with the largest error towards it.
+    /// Whether a chain that takes fewer steps is outside the bound, even with the largest error
+    /// towards it.
     fn shows(chain: &Chain, steps: u32, run: u32) -> bool {
         let (end, bound) = chain.run(1.0, 1.0, steps);
         (chain.run(1.0, 1.0, run).0 - end).abs() > 2.0 * bound

@@ -24,8 +24,8 @@ const CONSTANT_X: f64 = std::f64::consts::FRAC_PI_4;
 /// dy of [`Distribution::Constant`], chosen alike but negative: 0xbf2df854 in f32, 0xb970 in f16.
 const CONSTANT_DY: f64 = -std::f64::consts::E / 4.0;
 
-/// The sample of [`Inputs::distinct_share`]: bytes of a word, as kernels load it; neighbouring words
-/// in a run; runs.
+/// The sample of [`Inputs::distinct_share`]: bytes of a word, as kernels load it; neighbouring
+/// words in a run; runs.
 const SAMPLED_WORD: usize = 16;
 const SAMPLED_RUN: u64 = 64;
 const SAMPLED_RUNS: u64 = 64;
@@ -336,9 +336,9 @@ fn pattern(
     }
 }
 
-/// The edge value at `index`, if there is one. Both tensors step through their edges, dy one further
-/// each time the other starts anew: every edge of the saved tensor meets every edge of dy, and a
-/// short tensor has some of both.
+/// The edge value at `index`, if there is one. Both tensors step through their edges, dy one
+/// further each time the other starts anew: every edge of the saved tensor meets every edge of dy,
+/// and a short tensor has some of both.
 fn edge(activation: &Activation, role: Role, dtype: Dtype, index: u64) -> Option<u32> {
     let of_first: &[f64] =
         if matches!(role, Role::Saved(Saved::Y)) { EDGES_OF_Y } else { EDGES_OF_X };

@@ -1,5 +1,5 @@
-//! A kernel: an activation's variant over a dtype. Its id, its WGSL, its tensors, and from these the
-//! bytes it moves.
+//! A kernel: an activation's variant over a dtype. Its id, its WGSL, its tensors, and from these
+//! the bytes it moves.
 
 use crate::kernels::activation::{
     ACTIVATIONS, Activation, Direction, ForwardKind, Pass, Saved, Variant,
@@ -81,8 +81,8 @@ impl Kernel {
         )
     }
 
-    /// Its id at a size, such as `forward/f32/n=16777216/sigmoid/two_sided`: the group first, so that
-    /// what is compared prints together.
+    /// Its id at a size, such as `forward/f32/n=16777216/sigmoid/two_sided`: the group first, so
+    /// that what is compared prints together.
     pub fn id(&self, elements: u64) -> String {
         format!("{}/{}", group_id(self.direction(), self.dtype, elements), self.member_id())
     }
@@ -92,8 +92,8 @@ impl Kernel {
         format!("{}/{}", self.activation.name, self.variant.name)
     }
 
-    /// Its tensors in the order of their bindings, which start at 1: what it writes, the result first,
-    /// then what it reads.
+    /// Its tensors in the order of their bindings, which start at 1: what it writes, the result
+    /// first, then what it reads.
     pub fn tensors(&self) -> &'static [Role] {
         match self.variant.pass {
             Pass::Forward { kind: ForwardKind::WithMask, .. } => {
@@ -143,7 +143,8 @@ impl Kernel {
         }
     }
 
-    /// Its whole WGSL: dtype, activation, a line or two of glue, the words of an invocation, driver.
+    /// Its whole WGSL: dtype, activation, a line or two of glue, the words of an invocation,
+    /// driver.
     pub fn wgsl(&self) -> String {
         let function = format!("{}_{}", self.activation.name, self.variant.name);
         self.wgsl_of(self.activation.wgsl, &function)

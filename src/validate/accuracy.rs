@@ -106,8 +106,8 @@ impl Accuracy {
         self.ulp_sum / count
     }
 
-    /// How good it is beyond being right: A within 3 ULP, B within what a driver's plain exp explains
-    /// (6 + 1.2 |x| ULP), C within the bound. None if it is wrong.
+    /// How good it is beyond being right: A within 3 ULP, B within what a driver's plain exp
+    /// explains (6 + 1.2 |x| ULP), C within the bound. None if it is wrong.
     pub fn tier(&self) -> Option<char> {
         match (self.is_right(), self.max_ulp.value <= 3.0, self.exceeds_plain_exp) {
             (false, ..) => None,
@@ -174,8 +174,8 @@ impl Accuracy {
         self.guard_broken |= behind.guard_broken;
     }
 
-    /// Of two elements: whether this one is right, as far off in ULP as `other`, and takes no larger
-    /// share of its bound.
+    /// Of two elements: whether this one is right, as far off in ULP as `other`, and takes no
+    /// larger share of its bound.
     pub(super) fn is_no_worse_than(&self, other: &Self) -> bool {
         let is_as_far_off = (self.ulp_count, self.ulp_sum) == (other.ulp_count, other.ulp_sum);
         self.violations == 0 && is_as_far_off && self.max_share.value <= other.max_share.value

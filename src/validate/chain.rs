@@ -14,8 +14,8 @@ use crate::kernels::chain::{Chain, Start};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::repeat;
 
-/// Elements that are also computed in f64: the first ones, as many spread over the first [`SPREAD`],
-/// which are all words of some lanes, and the last ones.
+/// Elements that are also computed in f64: the first ones, as many spread over the first
+/// [`SPREAD`], which are all words of some lanes, and the last ones.
 const CHECKED: usize = 512;
 const SPREAD: usize = 1 << 14;
 
@@ -25,7 +25,8 @@ const REPEATED: u64 = 1 << 20;
 /// Elements that share a generator of random numbers, so that all cores draw them.
 const BLOCK: usize = 1 << 16;
 
-/// Numbers of steps at which each shows in the results in f16, too, where rounding hides later ones.
+/// Numbers of steps at which each shows in the results in f16, too, where rounding hides later
+/// ones.
 const SHOWN_IN_F16: [u32; 2] = [16, 64];
 
 /// A compiled chain with its tensors.
@@ -108,8 +109,8 @@ impl<'gpu> ChainRunner<'gpu> {
         self.gpu.chain_workload_on(&self.compiled, chain, steps, &self.memory.tensors())
     }
 
-    /// [`Self::at`], after a sample of its results was compared with f64; of the fma chain all results,
-    /// and again with a factor that remembers each step.
+    /// [`Self::at`], after a sample of its results was compared with f64; of the fma chain all
+    /// results, and again with a factor that remembers each step.
     pub fn checked_at(&self, steps: u32) -> Result<Workload> {
         let workload = self.at(steps)?;
         self.check(&self.chain, &workload, steps)?;
@@ -175,7 +176,8 @@ impl<'gpu> ChainRunner<'gpu> {
             let bound = if dtype.computed_in() == dtype { run } else { run + converted };
             if (actual - reference).abs() > bound || !actual.is_finite() {
                 return Err(Error::Mismatch(format!(
-                    "{}: element {index} starts at {start:e} and ends at {actual:e}, not within {bound:e} of {reference:e}",
+                    "{}: element {index} starts at {start:e} and ends at {actual:e}, \
+                     not within {bound:e} of {reference:e}",
                     chain.id(steps)
                 )));
             }
@@ -237,7 +239,7 @@ mod tests {
     }
 
     /// A runner of a WGSL text that stands in for the chain's own, checked at run time.
-    fn runner<'gpu>(gpu: &'gpu Gpu, chain: Chain, wgsl: &str) -> ChainRunner<'gpu> {
+    fn planted<'gpu>(gpu: &'gpu Gpu, chain: Chain, wgsl: &str) -> ChainRunner<'gpu> {
         let memory = Rc::new(Memory::new(gpu, &chain, 2000, 3).expect("room"));
         let checks = ShaderChecks::Checked;
         ChainRunner::of(gpu, chain, wgsl, Shape::default(), checks, memory).expect("it compiles")
@@ -288,13 +290,9 @@ mod tests {
         ] {
             let op = Op::named(name).expect("in the table");
             let chain = Chain::new(op, Dtype::F32, 1);
-            let planted = chain.wgsl().replacen(find, replace, 1);
-            let planted = if planted == chain.wgsl() {
-                panic!("{name}: {find} is not there")
-            } else {
-                planted
-            };
-            let runner = runner(&gpu, chain, &planted);
+            let wgsl = chain.wgsl().replacen(find, replace, 1);
+            assert_ne!(wgsl, chain.wgsl(), "{name}");
+            let runner = planted(&gpu, chain, &wgsl);
             let error = runner.checked_at(17).err();
             assert!(matches!(error, Some(Error::Mismatch(_))), "{name}: {error:?}");
         }
@@ -315,9 +313,9 @@ mod tests {
             ("another x", "fma(v, a, x)", "fma(v, a, x + 0.001)"),
             ("no fma", "return fma(v, a, x);", "return x;"),
         ] {
-            let planted = chain.wgsl().replacen(find, replace, 1);
-            assert_ne!(planted, chain.wgsl(), "{what}");
-            let runner = runner(&gpu, chain, &planted);
+            let wgsl = chain.wgsl().replacen(find, replace, 1);
+            assert_ne!(wgsl, chain.wgsl(), "{what}");
+            let runner = planted(&gpu, chain, &wgsl);
             for steps in [64, 512, 4096] {
                 let error = runner.checked_at(steps).err();
                 assert!(

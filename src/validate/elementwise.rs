@@ -11,8 +11,8 @@ use crate::kernels::bounds::{Allowed, Case, InputRange, ToleranceFloor};
 use crate::kernels::dtype::{self, Dtype, Elements, F16Elements, F32Elements};
 use crate::kernels::kernel::Kernel;
 
-/// Elements that one thread compares at a time. Results are merged in the order of elements, so that
-/// sums do not depend on threads.
+/// Elements that one thread compares at a time. Results are merged in the order of elements, so
+/// that sums do not depend on threads.
 pub(super) const THREAD_CHUNK: usize = 1 << 14;
 
 /// Elements that are looked at together before each by itself.
@@ -264,7 +264,8 @@ pub(super) fn bits_and_values<E: Elements>(bytes: &[u8]) -> ([u32; BLOCK], [f64;
     (bits, values)
 }
 
-/// Compares bits of a mask with x > 0, as many as there are x; the first is that of element `start`.
+/// Compares bits of a mask with x > 0, as many as there are x; the first is that of element
+/// `start`.
 pub(super) fn compare_mask(kernel: &Kernel, start: u64, x: &[u8], mask: &[u8]) -> Accuracy {
     let dtype = kernel.dtype;
     let mut found = Accuracy::default();

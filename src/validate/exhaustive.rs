@@ -25,13 +25,15 @@ use crate::kernels::kernel::{Kernel, Role};
 /// cost more submissions.
 const CHUNK: u64 = 1 << 20;
 
-/// Elements of dy, taken by turns. No power of two, so that no dy stays with the same low bits of x.
+/// Elements of dy, taken by turns. No power of two, so that no dy stays with the same low bits of
+/// x.
 const DY_ELEMENTS: u64 = 7 << 22;
 
 /// Chunks in flight: one that the device computes, one that the CPU compares.
 const IN_FLIGHT: usize = 2;
 
-/// The kernels of an activation and dtype that read the same first operand, and how many bit patterns that takes.
+/// The kernels of an activation and dtype that read the same first operand, and how many bit
+/// patterns that takes.
 #[derive(Clone, Debug)]
 pub struct Domain {
     /// What they read first is x for all, or y for all.
@@ -51,7 +53,8 @@ pub struct Position {
     pub found: Vec<Found>,
 }
 
-/// Sorts kernels into domains. Kernels that read a mask are in none: any validation exhausts one bit.
+/// Sorts kernels into domains. Kernels that read a mask are in none: any validation exhausts one
+/// bit.
 pub fn domains(kernels: &[Kernel]) -> Vec<Domain> {
     let mut domains: Vec<Domain> = Vec::new();
     for kernel in kernels.iter().filter(|kernel| !kernel.inputs().any(Role::is_mask)) {
@@ -102,8 +105,8 @@ impl Domain {
     }
 }
 
-/// Goes on from `position` until every input is done, or `go_on`, which sees the position after every
-/// chunk, says no.
+/// Goes on from `position` until every input is done, or `go_on`, which sees the position after
+/// every chunk, says no.
 pub fn run(
     gpu: &Gpu,
     domain: &Domain,
@@ -159,8 +162,8 @@ struct Dy {
     tensor: Tensor,
 }
 
-/// Random dy for chunks by turns; none where no kernel reads it. Where x is swept they are powers of
-/// two, so that dx / dy is the derivative to the last bit; where y is swept, they are normal.
+/// Random dy for chunks by turns; none where no kernel reads it. Where x is swept they are powers
+/// of two, so that dx / dy is the derivative to the last bit; where y is swept, they are normal.
 fn dys(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
     let Some(kernel) = domain.kernels.iter().find(|kernel| kernel.reads(Role::Dy)) else {
         return Ok(Vec::new());
@@ -209,7 +212,8 @@ impl Slot {
             let mut written = Vec::new();
             for role in kernel.tensors().iter().filter(|role| role.is_written()) {
                 let tensor = gpu.result_tensor("result", layout.of(kernel, *role))?;
-                // An element that no chunk writes keeps its sentinel, which shows in the first chunk.
+                // An element that no chunk writes keeps its sentinel, which shows in the first
+                // chunk.
                 fill_with_sentinels(gpu, &tensor, dtype)?;
                 read_backs.push(gpu.read_back(&tensor)?);
                 written.push(tensor);

@@ -96,8 +96,8 @@ pub struct Trial<'a> {
     pub shape: Shape,
     /// Whether wgpu checks the shader at run time.
     pub checks: ShaderChecks,
-    /// The most bytes that a buffer may have, guard included: smaller than the device's own limit to
-    /// split a small tensor.
+    /// The most bytes that a buffer may have, guard included: smaller than the device's own limit
+    /// to split a small tensor.
     pub max_buffer_bytes: u64,
     /// Text that stands in for the kernel's own, always checked at run time.
     pub wgsl: Option<&'a str>,
@@ -123,8 +123,8 @@ impl Trial<'_> {
         check(gpu, &self.kernel, &workload, &tensors.iter().collect::<Vec<_>>(), &self.inputs)
     }
 
-    /// [`Self::run`] with an answer for each of `bins` equal parts of the tensors. Only the result is
-    /// compared, no mask and no guard.
+    /// [`Self::run`] with an answer for each of `bins` equal parts of the tensors. Only the result
+    /// is compared, no mask and no guard.
     pub fn run_in_bins(&self, gpu: &Gpu, bins: u64) -> Result<Vec<Accuracy>> {
         assert!(self.elements.is_multiple_of(bins), "{} elements in {bins} bins", self.elements);
         let (workload, tensors) = self.prepare(gpu)?;

@@ -10,8 +10,8 @@ use crate::kernels::dtype::{self, Elements};
 use crate::kernels::kernel::{Kernel, Role};
 use crate::validate::elementwise::{self, Piece, compare_mask, compare_with};
 
-/// Compares every kernel's results for a range of `inputs`. The forward reference is computed at most
-/// once. `known` is the largest share of its bound that each kernel is known to take.
+/// Compares every kernel's results for a range of `inputs`. The forward reference is computed at
+/// most once. `known` is the largest share of its bound that each kernel is known to take.
 pub(super) fn compare<E: Elements>(
     kernels: &[Kernel],
     inputs: &Piece<'_>,
@@ -70,8 +70,8 @@ mod tests {
     #[test]
     fn references_that_are_one_number_are_those_of_each() {
         let bits = |value: f32| u64::from(value.to_bits());
-        // Around every end of what is one number: 0, 2^-54 and its neighbours, 36, 746, infinity; and
-        // what is none.
+        // Around every end of what is one number: 0, 2^-54 and its neighbours, 36, 746, infinity;
+        // and what is none.
         let tiny = [0.0, 1e-38, f32::powi(2.0, -56), f32::powi(2.0, -30)];
         let ends = tiny.into_iter().chain([1.0, 36.0, 37.0, 745.0, 747.0, 1e30, f32::MAX]);
         let finite = ends.flat_map(|end| [end, -end]).map(|end| bits(end).saturating_sub(40));

@@ -75,7 +75,8 @@ fn ends_of_blocks<E: Elements>(dy: &[u8], actual: &[u8]) -> Vec<(f64, f64)> {
 }
 
 impl Extremes {
-    /// Those of results of patterns in their order and of one sign; of dx / dy, where dy is not empty.
+    /// Those of results of patterns in their order and of one sign; of dx / dy, where dy is not
+    /// empty.
     pub(super) fn of<E: Elements>(piece: &Piece<'_>) -> Self {
         let input = |index: usize| E::value(E::bits(piece.first, index));
         // Infinity and NaN come last.

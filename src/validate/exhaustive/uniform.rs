@@ -38,9 +38,9 @@ pub(super) fn reference<E: Elements>(kernel: &Kernel, piece: &Piece<'_>) -> Opti
     (is_monotone && is_same).then_some(reference)
 }
 
-/// What a kernel is found to be on patterns with one `reference`, if its results are one number, too,
-/// and everything is as far off as the first element. `known` is the largest share of its bound that
-/// it is known to take.
+/// What a kernel is found to be on patterns with one `reference`, if its results are one number,
+/// too, and everything is as far off as the first element. `known` is the largest share of its
+/// bound that it is known to take.
 pub(super) fn compare<E: Elements>(
     kernel: &Kernel,
     piece: &Piece<'_>,
