@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::Gpu;
 use actbench::kernels::kernel::Kernel;
-use actbench::validate::exhaustive::{self, Domain, Position};
+use actbench::validate::Accuracy;
+use actbench::validate::exhaustive::{self, Domain, Extremes, Position};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use super::say;
-use super::validate::{Arguments, Row};
 
 /// How often the position is written, and told where there is no terminal.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
@@ -33,16 +33,24 @@ struct Progress {
     positions: Vec<Position>,
 }
 
-pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<Row>, Exit)> {
+/// A kernel, and what is known of it or why nothing is.
+pub type Finding = (Kernel, Result<(Accuracy, Option<Extremes>)>);
+
+/// Sweeps all inputs of the kernels, from the position in `file` on where there is one.
+pub fn run(
+    gpu: &Gpu,
+    kernels: &[Kernel],
+    seed: u64,
+    file: Option<&Path>,
+) -> Result<(Vec<Finding>, Exit)> {
     let (able, unable): (Vec<Kernel>, Vec<Kernel>) =
         kernels.iter().partition(|kernel| gpu.supports(kernel).is_ok());
     let domains = exhaustive::domains(&able);
-    let file = arguments.progress.as_deref();
     let mut progress = Progress {
         schema: "actbench.sweep".to_owned(),
         program: hash_of_program()?,
         adapter: gpu.facts.summary(),
-        seed: arguments.seed,
+        seed,
         positions: domains.iter().map(Domain::start).collect(),
     };
     if let Some(path) = file {
@@ -71,18 +79,16 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
     }
     outcome?;
 
-    let mut rows = Vec::new();
+    let mut found = Vec::new();
     for (domain, position) in domains.iter().zip(&progress.positions) {
-        for (kernel, found) in domain.kernels.iter().zip(&position.found) {
+        for (kernel, of_kernel) in domain.kernels.iter().zip(&position.found) {
             // The ends of a part are not those of the whole.
-            let extremes = (position.done == domain.inputs).then_some(found.extremes);
-            rows.push(Row::new(gpu, kernel, Ok((found.accuracy.clone(), extremes)))?);
+            let extremes = (position.done == domain.inputs).then_some(of_kernel.extremes);
+            found.push((*kernel, Ok((of_kernel.accuracy.clone(), extremes))));
         }
     }
-    for kernel in &unable {
-        let found = gpu.supports(kernel).map(|()| unreachable!("it is unable"));
-        rows.push(Row::new(gpu, kernel, found)?);
-    }
+    let why = |kernel| gpu.supports(kernel).map(|()| unreachable!("it is unable"));
+    found.extend(unable.iter().map(|kernel| (*kernel, why(kernel))));
     for kernel in able.iter().filter(|kernel| !domains.iter().any(|domain| domain.contains(kernel)))
     {
         say(&format!(
@@ -90,7 +96,7 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
             kernel.path()
         ));
     }
-    Ok((rows, if stopped { Exit::Interrupted } else { Exit::Fine }))
+    Ok((found, if stopped { Exit::Interrupted } else { Exit::Fine }))
 }
 
 fn sweep_all(

@@ -14,6 +14,7 @@ use actbench::validate::{self, Accuracy, Trial};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::exhaustive::Finding;
 use super::{Adapter, Filter, exhaustive, print, print_json, say};
 
 #[derive(Args)]
@@ -27,14 +28,14 @@ pub struct Arguments {
     elements: u64,
     /// Seed of the inputs.
     #[arg(long, default_value_t = DEFAULT_SEED)]
-    pub seed: u64,
+    seed: u64,
     /// Every input there is: each f32 or f16 as x, or every y for kernels that read y, with random
     /// dy.
     #[arg(long)]
     exhaustive: bool,
     /// Keep the position of an exhaustive run here, and go on from it if the file is there.
     #[arg(long, value_name = "FILE", requires = "exhaustive")]
-    pub progress: Option<PathBuf>,
+    progress: Option<PathBuf>,
     /// One input alone, by the bits of x or of the saved tensor, such as 0xc2b00000.
     #[arg(
         long,
@@ -121,7 +122,7 @@ struct Complaint {
 
 /// A kernel and its outcome.
 #[derive(Serialize)]
-pub struct Row {
+struct Row {
     kernel: String,
     bound: &'static str,
     domain: &'static str,
@@ -145,11 +146,21 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     if let Some(first) = arguments.input {
         return one(&gpu, &kernels, first, arguments.dy);
     }
-    let (rows, exit) = if arguments.exhaustive {
-        exhaustive::run(&gpu, &kernels, arguments)?
+    let row = |found| Row::new(&gpu.facts.name, found);
+    let (rows, exit): (Result<Vec<Row>>, Exit) = if arguments.exhaustive {
+        let file = arguments.progress.as_deref();
+        let (found, exit) = exhaustive::run(&gpu, &kernels, arguments.seed, file)?;
+        (found.into_iter().map(row).collect(), exit)
     } else {
-        (sample(&gpu, &kernels, arguments)?, Exit::Fine)
+        let inputs = Inputs::patterns(arguments.seed);
+        let sample = |kernel: &Kernel| {
+            let trial = Trial::new(&gpu, *kernel, inputs, arguments.elements);
+            (*kernel, trial.run(&gpu).map(|found| (found, None)))
+        };
+        // Ends with the first error that concerns more than its kernel.
+        (kernels.iter().map(sample).map(row).collect(), Exit::Fine)
     };
+    let rows = rows?;
     match arguments.format {
         TableFormat::Json => print_json(&Document {
             schema: "actbench.validation",
@@ -169,30 +180,16 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     Ok(if exit == Exit::Fine && !wrong.is_empty() { Exit::Failed } else { exit })
 }
 
-fn sample(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<Vec<Row>> {
-    let validate = |kernel: &Kernel| {
-        let trial = Trial::new(gpu, *kernel, Inputs::patterns(arguments.seed), arguments.elements);
-        Row::new(gpu, kernel, trial.run(gpu).map(|found| (found, None)))
-    };
-    kernels.iter().map(validate).collect()
-}
-
 impl Row {
     /// The row of a kernel; errors that concern it alone are rows too.
-    pub fn new(
-        gpu: &Gpu,
-        kernel: &Kernel,
-        found: Result<(Accuracy, Option<Extremes>)>,
-    ) -> Result<Self> {
+    fn new(adapter: &str, (kernel, found): Finding) -> Result<Self> {
         let outcome = match found {
-            Ok((accuracy, extremes)) => {
-                Outcome::compared(&gpu.facts.name, kernel, &accuracy, extremes)
-            }
+            Ok((accuracy, extremes)) => Outcome::compared(adapter, &kernel, &accuracy, extremes),
             Err(Error::Unsupported(reason)) => Outcome::Unsupported { reason },
             Err(Error::Compile { message, .. }) => Outcome::Failed { reason: message },
             Err(error) => return Err(error),
         };
-        Ok(Self::of(kernel, outcome))
+        Ok(Self::of(&kernel, outcome))
     }
 
     fn of(kernel: &Kernel, outcome: Outcome) -> Self {
