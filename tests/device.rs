@@ -38,7 +38,8 @@ fn on_default_buffers(gpu: &Gpu, elements: u64) -> (Workload, Vec<Tensor>) {
 /// Far more than anything below takes on the slowest adapter: after it, something hangs.
 const HANGS_AFTER: Duration = Duration::from_mins(2);
 
-/// Runs `what` on a device of its own that is lost right before, and expects the error that ends a program with status 4.
+/// Runs `what` on a device of its own that is lost right before, and expects the error that ends a
+/// program with status 4.
 #[track_caller]
 fn fails_on_a_lost_device<R>(
     what: impl FnOnce(&Gpu, &Workload, &[Tensor]) -> Result<R> + Send + 'static,
@@ -137,7 +138,7 @@ fn results_read_where_they_lie_are_those_that_are_copied() {
             gpu.start(&workload);
             gpu.begin_read(&mut read_backs[0], &y);
             gpu.end_reads(&mut read_backs, |read| {
-                assert!(read[0][..expected.len()] == expected, "{positive}")
+                assert!(read[0][..expected.len()] == expected, "{positive}");
             })
             .expect("the device works");
             let same = |_, read: &[u8]| {

@@ -129,7 +129,8 @@ impl<M: Fn(&Pass<'_>) -> Time> Stopwatch<Work> for Fake<M> {
     }
 }
 
-/// Nothing here waits: time is simulated. That an hour is not over keeps real time out of what is decided.
+/// Nothing here waits: time is simulated. That an hour is not over keeps real time out of what is
+/// decided.
 const PLAN: Plan = Plan {
     warm_up: Duration::ZERO,
     sample: Duration::from_millis(5),
@@ -194,7 +195,8 @@ fn samples_are_longer_beside_a_process_that_comes_and_goes() {
     let [steady, unsteady] = dispatches(&hasty);
     assert_eq!(dispatches(&retrying), [steady, 8 * unsteady]);
     let unsteady = samples(&beside(), &[&COPY, &SIGMOID], &retrying);
-    // The first rounds are thrown away, and no later repeat takes longer ones than the first has fixed.
+    // The first rounds are thrown away, and no later repeat takes longer ones than the first has
+    // fixed.
     assert_eq!(unsteady.members[0].ns.len(), 20);
     let fixed = Fixed { dispatches: 7, rounds: 20 };
     let next = measure::measure(&beside(), &[&COPY, &SIGMOID], None, &retrying, Some(fixed))
@@ -295,8 +297,8 @@ fn a_first_time_that_is_far_too_short_asks_for_no_pass_of_minutes() {
     assert!((17..=66).contains(&found.fixed.dispatches), "{warm_up:?}");
 }
 
-/// How much longer a pass takes before each sample, if the core clock changes in the middle of those
-/// of `changes` from 1 to 1 / `slower` and back.
+/// How much longer a pass takes before each sample, if the core clock changes in the middle of
+/// those of `changes` from 1 to 1 / `slower` and back.
 fn slowed(changes: &[usize], samples: usize, slower: f64) -> f64 {
     let so_far = changes.iter().filter(|change| **change < samples).count();
     if so_far % 2 == 0 { 1.0 } else { slower }
@@ -366,7 +368,8 @@ fn long_rounds_are_submitted_pass_by_pass() {
     assert!(of_rounds.iter().all(|call| call.per_submission == 1 && call.passes.len() == 5));
 }
 
-/// A group of two with relative noise in each sample, which from pass `from` on is `later` times as large.
+/// A group of two with relative noise in each sample, which from pass `from` on is `later` times as
+/// large.
 fn noisy(seed: u64, noise: f64, from: usize, later: f64) -> Fake<impl Fn(&Pass<'_>) -> Time> {
     fake(seed, move |pass| {
         let noise = match (pass.is_probe(), pass.index < from) {
@@ -402,11 +405,13 @@ fn the_rounds_follow_the_spread_of_the_pilot_within_their_limits() {
     let (one, two) = (median(0.01), median(0.02));
     assert!((24..=80).contains(&one), "{one}");
     assert!((3 * one..=5 * one).contains(&two), "{one}, {two}");
-    // Fewer fit into the time of the group: a round of a sample of 5 ms, one of 3.3 ms, and a probe each.
+    // Fewer fit into the time of the group: a round of a sample of 5 ms, one of 3.3 ms, and a probe
+    // each.
     let brief = Plan { group: Duration::from_secs(1), max_rounds: 100_000, ..PLAN };
     let fit = rounds_at(1, 0.5, &brief);
     assert!((60..=160).contains(&fit), "{fit}");
-    // What members share is not in their ratio: each takes a third longer with every 100 ms, both alike.
+    // What members share is not in their ratio: each takes a third longer with every 100 ms, both
+    // alike.
     let drifting = fake(1, |pass| Ok(pass.ns * (1.0 + pass.now_ns / 3e8)));
     let raw = samples(&drifting, &[&COPY, &SIGMOID], &Plan { half_width: 0.05, ..PLAN });
     assert_eq!(raw.fixed.rounds, 20);

@@ -687,7 +687,7 @@ fn inputs_that_went_to_the_wrong_buffer_are_caught() {
             let second = layout.words_per_buffer * WORD_BYTES / layout.element_bytes;
             let uploads: [WrongUpload; 4] = [
                 ("buffers are exchanged", &|first, bytes| {
-                    fill(&kernel, role, second - first, bytes)
+                    fill(&kernel, role, second - first, bytes);
                 }),
                 ("the first buffer's data goes to both", &|_, bytes| fill(&kernel, role, 0, bytes)),
                 ("the second buffer is not uploaded", &|first, bytes| {

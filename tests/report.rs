@@ -187,7 +187,7 @@ fn what_is_no_report_is_not_valid() {
         ("a fraction of a round", |json| json["measurements"][0]["rounds_per_repeat"] = json!(1.5)),
         ("text for labels", |json| json["run"]["labels"] = json!("rack=b")),
         ("half an estimate", |json| {
-            json["dispatch_overhead"]["dispatch_ns"] = json!({"median": 1.0})
+            json["dispatch_overhead"]["dispatch_ns"] = json!({"median": 1.0});
         }),
     ];
     let validator = jsonschema::validator_for(&json_schema()).expect("a schema");

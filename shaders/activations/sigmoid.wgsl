@@ -1,9 +1,11 @@
-// exp sees -|x| alone, so it cannot overflow and the denominator stays in [1, 2]: defined for every finite x.
+// exp sees -|x| alone, so it cannot overflow and the denominator stays in [1, 2]: defined for every
+// finite x.
 fn sigmoid_two_sided(x: T) -> T {
     return sigmoid_of(x, exp(-abs(x)));
 }
 
-// The textbook's. Below -87.3 the denominator leaves the range in which WGSL defines division; below -88.7 exp overflows.
+// The textbook's. Below -87.3 the denominator leaves the range in which WGSL defines division;
+// below -88.7 exp overflows.
 fn sigmoid_naive(x: T) -> T {
     return T(1.0) / (T(1.0) + exp(-x));
 }
@@ -40,8 +42,9 @@ fn sigmoid_of(x: T, z: T) -> T {
     return select(z, T(1.0), x >= T(0.0)) / (T(1.0) + z);
 }
 
-// exp(x) for x <= 0, from exp(x) = 2^n exp(r) with |r| <= ln(2) / 2. ln(2) is split in two, of which the first has 15 bits, so that its
-// product with n is exact. Written without fma: Mesa merges two of them and with them the two parts of ln(2).
+// exp(x) for x <= 0, from exp(x) = 2^n exp(r) with |r| <= ln(2) / 2. ln(2) is split in two, of
+// which the first has 15 bits, so that its product with n is exact. Written without fma: Mesa
+// merges two of them and with them the two parts of ln(2).
 fn exp_poly(x: vec4<f32>) -> vec4<f32> {
     // Below this the result is 0 or the smallest subnormal.
     let bounded = max(x, vec4<f32>(-103.0));

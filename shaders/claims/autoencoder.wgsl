@@ -1,5 +1,6 @@
-// Autoencoders of one hidden layer, trained by plain SGD: a workgroup trains one net, and many nets train side by side. The output is sigmoid with
-// cross-entropy, the hidden layer `hidden` with `hidden_backward(y, dy)`. Units are taken four at a time.
+// Autoencoders of one hidden layer, trained by plain SGD: a workgroup trains one net, and many nets
+// train side by side. The output is sigmoid with cross-entropy, the hidden layer `hidden` with
+// `hidden_backward(y, dy)`. Units are taken four at a time.
 struct Params {
     first_step: u32,
     // Steps of this dispatch, and of the whole training.
@@ -10,7 +11,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> params: Params;
-// By net: weights into the hidden layer and out of it, each by visible unit and hidden word; biases of hidden words and visible words.
+// By net: weights into the hidden layer and out of it, each by visible unit and hidden word; biases
+// of hidden words and visible words.
 @group(0) @binding(1) var<storage, read_write> weights: array<T>;
 // By net and step, the mean squared error of the reconstruction.
 @group(0) @binding(2) var<storage, read_write> errors: array<f32>;

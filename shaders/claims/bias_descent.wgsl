@@ -1,4 +1,5 @@
-// bias -= rate db, db being the sum of dz over a batch: an invocation a unit, in the order of the batch.
+// bias -= rate db, db being the sum of dz over a batch: an invocation a unit, in the order of the
+// batch.
 struct Params {
     nets: u32,
     batch: u32,

@@ -1,5 +1,6 @@
-// Restricted Boltzmann machines, trained by one step of contrastive divergence (Hinton 2002): a workgroup trains one machine. `probability` makes a
-// probability of a unit's input; a unit is on where it exceeds a uniform random number. Units are taken four at a time.
+// Restricted Boltzmann machines, trained by one step of contrastive divergence (Hinton 2002): a
+// workgroup trains one machine. `probability` makes a probability of a unit's input; a unit is on
+// where it exceeds a uniform random number. Units are taken four at a time.
 struct Params {
     first_step: u32,
     // Steps of this dispatch, and of the whole training.
@@ -54,7 +55,8 @@ const DATA: u32 = 0u;
 const RECONSTRUCTION: u32 = BATCH * VISIBLE_WORDS;
 
 var<workgroup> visible: array<T, 2u * BATCH * VISIBLE_WORDS>;
-// Hidden probabilities of the data and of the reconstruction; between the two the hidden units that are on.
+// Hidden probabilities of the data and of the reconstruction; between the two the hidden units that
+// are on.
 var<workgroup> p0: array<T, BATCH * HIDDEN_WORDS>;
 var<workgroup> on: array<T, BATCH * HIDDEN_WORDS>;
 var<workgroup> p1: array<T, BATCH * HIDDEN_WORDS>;

@@ -1,14 +1,16 @@
-// The pointwise cells of recurrent nets, four units at a time. `gate` and `gate_backward(y, dy)` are the gates' activation and its gradient from what
-// it gave.
+// The pointwise cells of recurrent nets, four units at a time. `gate` and `gate_backward(y, dy)`
+// are the gates' activation and its gradient from what it gave.
 
-// Never overflows, and its absolute error is that of exp at most 1, wherever a driver's own tanh may give NaN.
+// Never overflows, and its absolute error is that of exp at most 1, wherever a driver's own tanh
+// may give NaN.
 fn squash(x: T) -> T {
     let z = exp(T(-2.0) * abs(x));
     let y = (T(1.0) - z) / (T(1.0) + z);
     return select(-y, y, x >= T(0.0));
 }
 
-// Hochreiter and Schmidhuber's cell with the forget gate of Gers et al.: c' = f c + i g, h = o tanh(c').
+// Hochreiter and Schmidhuber's cell with the forget gate of Gers et al.: c' = f c + i g, h = o
+// tanh(c').
 struct Lstm {
     input: T,
     forget: T,
@@ -27,7 +29,8 @@ fn lstm(input: T, forget: T, output: T, candidate: T, c: T) -> Lstm {
     return Lstm(i, f, o, g, next, o * squash(next));
 }
 
-// The gradients in the pre-activations and in the cell before, from what the forward pass kept, and the gradients dh and dc in what it gave.
+// The gradients in the pre-activations and in the cell before, from what the forward pass kept, and
+// the gradients dh and dc in what it gave.
 struct LstmGradient {
     input: T,
     forget: T,
@@ -48,7 +51,8 @@ fn lstm_backward(kept: Lstm, before: T, dh: T, dc: T) -> LstmGradient {
     );
 }
 
-// Cho et al.'s unit, the reset gate on the recurrent product as cuDNN and PyTorch have it: n = tanh(x_n + r u_n), h' = (1 - z) n + z h.
+// Cho et al.'s unit, the reset gate on the recurrent product as cuDNN and PyTorch have it: n =
+// tanh(x_n + r u_n), h' = (1 - z) n + z h.
 struct Gru {
     update: T,
     reset: T,

@@ -1,6 +1,7 @@
-// What a function of one operand, `outcome`, gives over bit patterns: the ends of the results of each block of patterns, and how many are of a kind.
-// Nothing is read and a few numbers are written for thousands of results, so that every f32 there is takes as long as its arithmetic. An invocation
-// owns a block.
+// What a function of one operand, `outcome`, gives over bit patterns: the ends of the results of
+// each block of patterns, and how many are of a kind. Nothing is read and a few numbers are written
+// for thousands of results, so that every f32 there is takes as long as its arithmetic. An
+// invocation owns a block.
 struct Params {
     // Element i of block b is the pattern `first + (b * length + i) * stride`.
     first: u32,

@@ -1,4 +1,5 @@
-// The gradient of one step of gated recurrent units, four units an invocation; planes as in gru_forward.wgsl.
+// The gradient of one step of gated recurrent units, four units an invocation; planes as in
+// gru_forward.wgsl.
 struct Params {
     words: u32,
 }

@@ -1,5 +1,6 @@
-// The cross-entropy of a sigmoid, from logits: its mean over a batch, written behind those of earlier steps, and its gradient. A workgroup
-// a net; a lane sums every 64th sample in order, and the lanes are added in a fixed tree.
+// The cross-entropy of a sigmoid, from logits: its mean over a batch, written behind those of
+// earlier steps, and its gradient. A workgroup a net; a lane sums every 64th sample in order, and
+// the lanes are added in a fixed tree.
 struct Params {
     batch: u32,
     // Losses of a net that there is room for.

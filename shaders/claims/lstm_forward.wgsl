@@ -1,4 +1,5 @@
-// One step of LSTM cells, four units an invocation. Tensors of several planes have one after the other, `words` words each.
+// One step of LSTM cells, four units an invocation. Tensors of several planes have one after the
+// other, `words` words each.
 struct Params {
     words: u32,
 }

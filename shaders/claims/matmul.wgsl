@@ -1,14 +1,17 @@
-// C = finish(A B), for as many matrices of each as the grid is deep. A workgroup makes a tile of C: it fetches a strip of A and one of B,
-// PANEL steps of the sum long, into workgroup memory, and each invocation adds their products to 4 by 4 elements. Every element is summed
-// by one invocation in the order of the sum: the same bits each time.
+// C = finish(A B), for as many matrices of each as the grid is deep. A workgroup makes a tile of C:
+// it fetches a strip of A and one of B, PANEL steps of the sum long, into workgroup memory, and
+// each invocation adds their products to 4 by 4 elements. Every element is summed by one invocation
+// in the order of the sum: the same bits each time.
 //
-// Strides say how A and B lie in memory, so that a transposed matrix is one with its strides exchanged.
+// Strides say how A and B lie in memory, so that a transposed matrix is one with its strides
+// exchanged.
 struct Params {
     rows: u32,
     columns: u32,
     // Terms of each sum.
     terms: u32,
-    // How far apart in A: the next row, the next term; in B: the next term, the next column; in all three: the next matrix.
+    // How far apart in A: the next row, the next term; in B: the next term, the next column; in all
+    // three: the next matrix.
     a_row: u32,
     a_term: u32,
     b_term: u32,
@@ -19,7 +22,8 @@ struct Params {
 
 // A workgroup has side by side invocations and makes a tile of 4 side by 4 side elements.
 override side: u32 = 8u;
-// Which way neighbouring invocations fetch, so that they read neighbouring words: along the sum, or across it.
+// Which way neighbouring invocations fetch, so that they read neighbouring words: along the sum, or
+// across it.
 override a_along_terms: bool = true;
 override b_along_terms: bool = false;
 

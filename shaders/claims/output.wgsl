@@ -1,13 +1,14 @@
-// A binary output and its loss, the cross-entropy: what each way to compute them gives for a logit x and a label, 0 or 1. In all of them the loss
-// of label 1 at x is that of label 0 at -x, by mathematics.
+// A binary output and its loss, the cross-entropy: what each way to compute them gives for a logit
+// x and a label, 0 or 1. In all of them the loss of label 1 at x is that of label 0 at -x, by
+// mathematics.
 struct Output {
     loss: T,
     // The gradient of the loss in x.
     dx: T,
 }
 
-// From the logit: softplus(s) = max(s, 0) + log(1 + exp(-|s|)) of s = x for label 0 and -x for label 1, and the gradient sigmoid(s), with that sign.
-// Nothing overflows and nothing cancels.
+// From the logit: softplus(s) = max(s, 0) + log(1 + exp(-|s|)) of s = x for label 0 and -x for
+// label 1, and the gradient sigmoid(s), with that sign. Nothing overflows and nothing cancels.
 fn output_fused(x: T, label: T) -> Output {
     let s = select(x, -x, label == T(1.0));
     let z = exp(-abs(s));
@@ -15,7 +16,8 @@ fn output_fused(x: T, label: T) -> Output {
     return Output(max(s, T(0.0)) + log_1p(z), select(y, -y, label == T(1.0)));
 }
 
-// The same by the built-in log, which loses z beside 1 below 2^-24 and has an absolute error near 1.
+// The same by the built-in log, which loses z beside 1 below 2^-24 and has an absolute error near
+// 1.
 fn output_fused_log(x: T, label: T) -> Output {
     let s = select(x, -x, label == T(1.0));
     let z = exp(-abs(s));
@@ -23,7 +25,8 @@ fn output_fused_log(x: T, label: T) -> Output {
     return Output(max(s, T(0.0)) + log(T(1.0) + z), select(y, -y, label == T(1.0)));
 }
 
-// Sigmoid first, then the logarithm of the label's probability, then back through both, as layers would.
+// Sigmoid first, then the logarithm of the label's probability, then back through both, as layers
+// would.
 fn output_apart(x: T, label: T) -> Output {
     let y = sigmoid_two_sided(x);
     let of_y = cross_entropy(y, label);
@@ -58,7 +61,8 @@ fn cross_entropy(y: T, label: T) -> Output {
     return Output(-log(p), select(T(1.0), T(-1.0), is_one) / p);
 }
 
-// log(1 + z) of 0 <= z <= 1 within a few ULP of the result, where log(1 + z) rounds z away: 2 atanh(w) of w = z / (2 + z) <= 1/3.
+// log(1 + z) of 0 <= z <= 1 within a few ULP of the result, where log(1 + z) rounds z away: 2
+// atanh(w) of w = z / (2 + z) <= 1/3.
 fn log_1p(z: T) -> T {
     // 2 w, since w may be subnormal, and so flushed, where z is not.
     let twice = (z + z) / (T(2.0) + z);

@@ -1,5 +1,6 @@
-// Random numbers by counter: the same counter under the same key gives the same words, whichever invocation asks and in whatever order.
-// Threefry-2x32 with 20 rounds (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011): additions, rotations and xor alone.
+// Random numbers by counter: the same counter under the same key gives the same words, whichever
+// invocation asks and in whatever order. Threefry-2x32 with 20 rounds (Salmon et al., Parallel
+// random numbers: as easy as 1, 2, 3, SC 2011): additions, rotations and xor alone.
 fn random(counter: vec2<u32>, key: vec2<u32>) -> vec2<u32> {
     let keys = array<u32, 3>(key.x, key.y, 0x1bd11bdau ^ key.x ^ key.y);
     var x = counter + key;

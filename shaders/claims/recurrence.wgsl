@@ -1,5 +1,6 @@
-// A recurrent net over many steps, one net a workgroup and a unit an invocation: the pre-activations of a step are its drive and the product of
-// the recurrent weights with the state before. `advance(drive, of_state, c, h)` is the cell.
+// A recurrent net over many steps, one net a workgroup and a unit an invocation: the
+// pre-activations of a step are its drive and the product of the recurrent weights with the state
+// before. `advance(drive, of_state, c, h)` is the cell.
 struct Params {
     steps: u32,
     // Nets that share a drive follow one another.

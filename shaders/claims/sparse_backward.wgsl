@@ -1,5 +1,6 @@
-// dz[i] = relu'(x[i]) (W dy)[i] for one sample: where x[i] is zero, so is the result, and row i of W need not be read. A workgroup a row:
-// a lane sums every 64th column in order, and the lanes are added in a fixed tree.
+// dz[i] = relu'(x[i]) (W dy)[i] for one sample: where x[i] is zero, so is the result, and row i of
+// W need not be read. A workgroup a row: a lane sums every 64th column in order, and the lanes are
+// added in a fixed tree.
 struct Params {
     rows: u32,
     columns: u32,

@@ -1,6 +1,7 @@
-// y = x W for one sample: row i of W, which unit i of the layer below is multiplied with, is skipped where x[i] is zero. A workgroup sums
-// a strip of rows for 64 columns, a lane a column; `sparse_sum.wgsl` adds the strips. Four rows are read before the first is added: a device
-// that waits for each of them has too few bytes in flight.
+// y = x W for one sample: row i of W, which unit i of the layer below is multiplied with, is
+// skipped where x[i] is zero. A workgroup sums a strip of rows for 64 columns, a lane a column;
+// `sparse_sum.wgsl` adds the strips. Four rows are read before the first is added: a device that
+// waits for each of them has too few bytes in flight.
 struct Params {
     rows: u32,
     columns: u32,

@@ -1,6 +1,6 @@
-// y = the strips' sums, added in the order of the strips.
+// y = the chunks' sums, added in the order of the chunks.
 struct Params {
-    strips: u32,
+    chunks: u32,
     columns: u32,
 }
 
@@ -14,8 +14,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     var sum = 0.0;
-    for (var strip = 0u; strip < params.strips; strip++) {
-        sum += sums[strip * params.columns + id.x];
+    for (var chunk = 0u; chunk < params.chunks; chunk++) {
+        sum += sums[chunk * params.columns + id.x];
     }
     y[id.x] = sum;
 }

@@ -1,4 +1,5 @@
-// dx = backward(1 or 0, dy), with the saved tensor as one bit an element. An invocation owns the elements of a u32 of mask.
+// dx = backward(1 or 0, dy), with the saved tensor as one bit an element. An invocation owns the
+// elements of a u32 of mask.
 @group(0) @binding(1) var<storage, read_write> dx: array<W>;
 @group(0) @binding(2) var<storage, read> mask: array<u32>;
 @group(0) @binding(3) var<storage, read> dy: array<W>;

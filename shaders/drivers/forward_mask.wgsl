@@ -1,4 +1,5 @@
-// y = forward(x), and one bit an element for the backward pass. An invocation owns a whole u32 of mask, so no two write the same.
+// y = forward(x), and one bit an element for the backward pass. An invocation owns a whole u32 of
+// mask, so no two write the same.
 @group(0) @binding(1) var<storage, read_write> y: array<W>;
 @group(0) @binding(2) var<storage, read_write> mask: array<u32>;
 @group(0) @binding(3) var<storage, read> x: array<W>;

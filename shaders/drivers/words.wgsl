@@ -1,5 +1,5 @@
-// Which units an invocation owns: words, or runs of words that share a u32 of mask. Neighbouring lanes take neighbouring units; a grid
-// of more than one row continues the count.
+// Which units an invocation owns: words, or runs of words that share a u32 of mask. Neighbouring
+// lanes take neighbouring units; a grid of more than one row continues the count.
 struct Params {
     words: u32,
     // Of chains: steps in sixteens, the rest, and the factor.

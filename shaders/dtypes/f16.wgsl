@@ -1,4 +1,5 @@
-// f16 in memory, f32 arithmetic: a 16-byte word is two parts of four elements. Needs no feature of the adapter.
+// f16 in memory, f32 arithmetic: a 16-byte word is two parts of four elements. Needs no feature of
+// the adapter.
 alias W = vec4<u32>;
 alias T = vec4<f32>;
 const PARTS: u32 = 2u;

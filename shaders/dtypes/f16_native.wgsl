@@ -1,4 +1,5 @@
-// f16 in memory and in arithmetic: a 16-byte word is two parts of four elements. Needs the adapter's shader-f16.
+// f16 in memory and in arithmetic: a 16-byte word is two parts of four elements. Needs the
+// adapter's shader-f16.
 enable f16;
 
 struct W {

@@ -414,7 +414,7 @@ mod tests {
             match Census::new(&gpu, dtype, SIGMOID, "sigmoid_two_sided", 0.75) {
                 Err(Error::Unsupported(_)) => assert_ne!(dtype, Dtype::F32),
                 census => {
-                    census.and_then(|census| census.check(sigmoid(dtype))).expect("it counts")
+                    census.and_then(|census| census.check(sigmoid(dtype))).expect("it counts");
                 }
             }
         }

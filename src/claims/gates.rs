@@ -442,7 +442,6 @@ mod tests {
             let units = 64;
             let buffers = Tensors::new(&gpu, cell, units, 1).expect("room").buffers;
             let bytes = |buffers: &[&Buffer]| {
-                #[expect(clippy::cast_precision_loss, reason = "a few kilobytes")]
                 let bytes = buffers.iter().map(|buffer| 4 * buffer.words).sum::<usize>() as f64;
                 bytes / 64.0
             };

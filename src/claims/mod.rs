@@ -232,7 +232,6 @@ fn count(number: usize) -> u32 {
 }
 
 /// A count as a number: no count here comes near 2^53.
-#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
 fn as_f64(count: usize) -> f64 {
     count as f64
 }

@@ -22,7 +22,6 @@ pub fn random(counter: [u32; 2], key: [u32; 2]) -> [u32; 2] {
 
 /// A uniform number in [0, 1) of a random word: its 24 upper bits, which f32 holds exactly.
 pub fn uniform_of(word: u32) -> f32 {
-    #[expect(clippy::cast_precision_loss, reason = "24 bits")]
     let upper = (word >> 8) as f32;
     upper / 16_777_216.0
 }

@@ -230,9 +230,7 @@ fn plot(context: &Context<'_>, sigmoid: &'static Activation) -> Result<Plot> {
 }
 
 fn count(number: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "at most 2^32")]
-    let count = number as f64;
-    count
+    number as f64
 }
 
 /// A share as a percentage.

@@ -66,7 +66,6 @@ fn text(adapters: &[AdapterFacts]) -> String {
 }
 
 fn bytes(count: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "three digits are printed")]
     let gigabytes = count as f64 / 1e9;
     format!("{count} bytes ({gigabytes:.3} GB)")
 }

@@ -267,9 +267,7 @@ fn inverse_trigamma(value: f64) -> f64 {
 }
 
 pub(super) fn count(n: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "repeats and rows, far fewer than 2^53")]
-    let n = n as f64;
-    n
+    n as f64
 }
 
 #[cfg(test)]

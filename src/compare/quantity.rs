@@ -304,7 +304,5 @@ impl Subject<'_> {
 }
 
 fn as_f64(elements: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
-    let elements = elements as f64;
-    elements
+    elements as f64
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// How the user names an adapter: by its number in `actbench info`, a part of its name, or `software`.
+/// How the user names an adapter: by its number in `actbench info`, a part of its name, or
+/// `software`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
     /// The first hardware adapter; a software adapter only if there is no other.

@@ -200,7 +200,8 @@ impl Gpu {
         }
     }
 
-    /// Destroys the device under whoever uses it, as a driver reset would. For tests of what follows.
+    /// Destroys the device under whoever uses it, as a driver reset would. For tests of what
+    /// follows.
     #[doc(hidden)]
     pub fn lose(&self) {
         self.loser()();

@@ -21,7 +21,8 @@ impl Default for Shape {
 /// Whether wgpu adds its run-time checks to a shader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ShaderChecks {
-    /// No checks: what is timed. The loops and indices of these shaders are bounded by construction.
+    /// No checks: what is timed. The loops and indices of these shaders are bounded by
+    /// construction.
     #[default]
     Trusted,
     /// Bounds of every access and of every loop are checked, as a web page's shader would be.

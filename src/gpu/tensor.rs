@@ -42,7 +42,8 @@ impl Layout {
     pub fn new(elements: u64, element_bytes: u64, max_buffer_bytes: u64) -> Self {
         // Shaders count words and invocations in u32.
         let most = (max_buffer_bytes / WORD_BYTES - GUARD_WORDS).min(1 << 28);
-        // Whole words of mask belong to a buffer's words, so that a mask is divided at the same elements.
+        // Whole words of mask belong to a buffer's words, so that a mask is divided at the same
+        // elements.
         let words_per_buffer = if most < MASKED_WORDS { most } else { most - most % MASKED_WORDS };
         assert!(
             words_per_buffer > 0,
@@ -51,7 +52,8 @@ impl Layout {
         Self { elements, element_bytes, words_per_buffer }
     }
 
-    /// The layout of what stands in `role` beside a tensor of this layout: itself, or that of its mask as u32s.
+    /// The layout of what stands in `role` beside a tensor of this layout: itself, or that of its
+    /// mask as u32s.
     pub fn of(&self, kernel: &Kernel, role: Role) -> Self {
         if !role.is_mask() {
             return *self;
@@ -65,8 +67,8 @@ impl Layout {
         Self { elements: self.elements.div_ceil(32), element_bytes: 4, words_per_buffer }
     }
 
-    /// All words; the last one is padded. A tensor of 2^64 bytes or more has as many as bytes can be
-    /// counted, which fits nowhere.
+    /// All words; the last one is padded. A tensor of 2^64 bytes or more has as many as bytes can
+    /// be counted, which fits nowhere.
     pub fn words(&self) -> u64 {
         self.elements.saturating_mul(self.element_bytes).div_ceil(WORD_BYTES)
     }
@@ -153,7 +155,8 @@ impl Gpu {
         self.read_pieces(tensor.pieces(), take)
     }
 
-    /// [`Self::read`] of the first piece and the last alone, for a look at what a large tensor holds.
+    /// [`Self::read`] of the first piece and the last alone, for a look at what a large tensor
+    /// holds.
     pub fn read_ends(
         &self,
         tensor: &Tensor,

@@ -71,7 +71,6 @@ impl Timer {
     /// The smallest step that the clock was seen to make, in ns; none if that is not known.
     pub(super) fn quantum_ns(&self) -> Option<f64> {
         let ticks = Some(self.step.load(Ordering::Relaxed)).filter(|step| *step > 0)?;
-        #[expect(clippy::cast_precision_loss, reason = "a few thousand ticks")]
         Some(ticks as f64 * self.queries.as_ref()?.period_ns)
     }
 }

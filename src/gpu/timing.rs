@@ -85,7 +85,6 @@ impl Gpu {
         self.queue.submit([resolve.finish()]);
         let resolved = queries.resolved.slice(..u64::from(count) * u64::from(wgpu::QUERY_SIZE));
         let view = self.view(&self.copy_and_map(resolved, &queries.staging))?;
-        #[expect(clippy::cast_precision_loss, reason = "2^53 ns are months")]
         let wall_ns = submitted.elapsed().as_nanos() as f64;
         for pair in view.chunks_exact(16) {
             let [begin, end] = [&pair[..8], &pair[8..]]
@@ -104,7 +103,6 @@ impl Gpu {
             let submitted = Instant::now();
             self.queue.submit([commands]);
             self.wait()?;
-            #[expect(clippy::cast_precision_loss, reason = "2^53 ns are months")]
             times.push(Ok(submitted.elapsed().as_nanos() as f64));
         }
         Ok(())

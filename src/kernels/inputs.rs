@@ -1,8 +1,6 @@
 //! Seeded inputs. Every element is a function of (distribution, seed, role, index): tensors of any
 //! size are made and checked piece by piece, and one element of a failure can be made again.
 
-use std::collections::HashSet;
-
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt as _, SeedableRng};
 use rand_distr::{Distribution as _, StandardNormal};
@@ -16,20 +14,6 @@ use crate::kernels::kernel::Role;
 const BLOCK_ELEMENTS: usize = 4096;
 const BLOCK: u64 = BLOCK_ELEMENTS as u64;
 
-/// x of [`Distribution::Constant`]: about as large as normal inputs, positive, so that ReLU's y is
-/// not zero, and with mixed bits in f32 (0x3f490fdb) and f16 (0x3a48), so that no arithmetic is
-/// cheaper than usual.
-const CONSTANT_X: f64 = std::f64::consts::FRAC_PI_4;
-
-/// dy of [`Distribution::Constant`], chosen alike but negative: 0xbf2df854 in f32, 0xb970 in f16.
-const CONSTANT_DY: f64 = -std::f64::consts::E / 4.0;
-
-/// The sample of [`Inputs::distinct_share`]: bytes of a word, as kernels load it; neighbouring
-/// words in a run; runs.
-const SAMPLED_WORD: usize = 16;
-const SAMPLED_RUN: u64 = 64;
-const SAMPLED_RUNS: u64 = 64;
-
 /// The seed where none is given.
 pub const DEFAULT_SEED: u64 = 42;
 
@@ -38,11 +22,6 @@ pub const DEFAULT_SEED: u64 = 42;
 pub enum Distribution {
     /// Standard normal: mixed signs, incompressible. What is timed.
     Normal,
-    /// One number of normal size and mixed bits in every element: its difference from
-    /// [`Self::Normal`] is what equal data gain. Saved y and mask are those of x.
-    Constant,
-    /// Zero bits in x and dy. Saved y and mask are those of x, so that sigmoid's y is 1/2.
-    Zeros,
     /// Edge values first, then by turns uniform bit patterns and normal values four times as wide.
     /// What is validated: faults in the tails or at subnormals show in bit patterns alone.
     Patterns,
@@ -63,20 +42,6 @@ pub enum Distribution {
         /// Of dy.
         dy: u32,
     },
-}
-
-impl Distribution {
-    /// The name in ids and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Constant => "constant",
-            Self::Zeros => "zeros",
-            Self::Patterns => "patterns",
-            Self::Ramp { .. } => "ramp",
-            Self::Bits { .. } => "bits",
-        }
-    }
 }
 
 /// Where inputs come from.
@@ -122,17 +87,6 @@ impl Inputs {
     /// Inputs to time kernels on.
     pub fn normal(seed: u64) -> Self {
         Self { distribution: Distribution::Normal, seed }
-    }
-
-    /// Inputs to show what equal values change: power, and bandwidth where memory is compressed.
-    /// The same for every seed.
-    pub fn constant(seed: u64) -> Self {
-        Self { distribution: Distribution::Constant, seed }
-    }
-
-    /// Inputs to show what zeros change. The same for every seed.
-    pub fn zeros(seed: u64) -> Self {
-        Self { distribution: Distribution::Zeros, seed }
     }
 
     /// Inputs to validate kernels on.
@@ -207,53 +161,6 @@ impl Inputs {
         }
     }
 
-    /// The share, from above 0 to 1, of distinct 16-byte words in a sample of the tensor in `role`:
-    /// 64 runs of 64 words spread evenly, or all words where there are no more. Runs, since
-    /// compression works on neighbours; spread, since a repeated piece may be far away. Where many
-    /// words are equal, a bandwidth may be that of compressed memory. 1 for an empty tensor.
-    pub fn distinct_share(
-        &self,
-        activation: &Activation,
-        role: Role,
-        dtype: Dtype,
-        elements: u64,
-    ) -> f64 {
-        let (units, unit_size) = if role.is_mask() {
-            (elements.div_ceil(32), 4)
-        } else {
-            (elements, dtype.element_size())
-        };
-        let units_per_word = (SAMPLED_WORD / unit_size) as u64;
-        let words = units.div_ceil(units_per_word);
-        let run_words = if words <= SAMPLED_RUNS * SAMPLED_RUN { words } else { SAMPLED_RUN };
-        let runs = if run_words == words { words.min(1) } else { SAMPLED_RUNS };
-        let sampled: Vec<u8> = (0..runs)
-            .into_par_iter()
-            .flat_map_iter(|run| {
-                // The last run ends with the tensor.
-                let first = (words - run_words) * run / (runs - 1).max(1);
-                let stored = (run_words * units_per_word).min(units - first * units_per_word);
-                let size = |units: u64| {
-                    usize::try_from(units).expect("a sample fits the host") * unit_size
-                };
-                let mut bytes = vec![0; size(run_words * units_per_word)];
-                // What the last word lacks is padding, which is zero in memory too.
-                self.fill_stored(
-                    activation,
-                    role,
-                    dtype,
-                    first * units_per_word,
-                    &mut bytes[..size(stored)],
-                );
-                bytes
-            })
-            .collect();
-        let distinct: HashSet<&[u8]> = sampled.chunks_exact(SAMPLED_WORD).collect();
-        #[expect(clippy::cast_precision_loss, reason = "a few thousand words")]
-        let share = distinct.len() as f64 / (runs * run_words).max(1) as f64;
-        if runs == 0 { 1.0 } else { share }
-    }
-
     fn element(
         &self,
         activation: &Activation,
@@ -268,16 +175,7 @@ impl Inputs {
         }
         let value = match self.distribution {
             Distribution::Normal => StandardNormal.sample(random),
-            Distribution::Constant => {
-                if role == Role::Dy {
-                    CONSTANT_DY
-                } else {
-                    CONSTANT_X
-                }
-            }
-            Distribution::Zeros => 0.0,
             Distribution::Ramp { from, to, elements } => {
-                #[expect(clippy::cast_precision_loss, reason = "far fewer elements than 2^53")]
                 let way = (index as f64 + random.random::<f64>()) / elements as f64;
                 if role == Role::Dy { 1.0 } else { f64::from(from) + f64::from(to - from) * way }
             }
@@ -362,6 +260,8 @@ fn edge(activation: &Activation, role: Role, dtype: Dtype, index: u64) -> Option
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::kernels::kernel::{self, Kernel};
 
@@ -378,9 +278,7 @@ mod tests {
 
     #[test]
     fn any_piece_holds_what_the_whole_holds() {
-        for inputs in
-            [Inputs::normal(7), Inputs::patterns(7), Inputs::constant(7), Inputs::zeros(7)]
-        {
+        for inputs in [Inputs::normal(7), Inputs::patterns(7)] {
             for role in [Role::X, Role::Saved(Saved::Y), Role::Dy] {
                 let whole: Vec<_> = values(inputs, role, Dtype::F16, 0, 20_000)
                     .iter()
@@ -454,90 +352,14 @@ mod tests {
         (0..9001).map(|index| dtype.element(&bytes, index)).collect()
     }
 
+    /// Memory that is compressed would give another bandwidth.
     #[test]
-    fn constant_inputs_are_one_ordinary_number_a_tensor_and_what_follows_from_it() {
-        for (kernel, role) in inputs_of_kernels() {
-            let (activation, dtype) = (kernel.activation, kernel.dtype);
-            let found = bits(Inputs::constant(1), activation, role, dtype);
-            assert!(found.iter().all(|bits| *bits == found[0]), "{} {role:?}", kernel.path());
-            let x = if dtype == Dtype::F32 { 0x3f49_0fdb } else { 0x3a48 };
-            let dy = if dtype == Dtype::F32 { 0xbf2d_f854 } else { 0xb970 };
-            let expected = match role {
-                Role::X | Role::Saved(Saved::X) => x,
-                Role::Dy => dy,
-                Role::Saved(Saved::Mask) => dtype.bits(1.0),
-                Role::Saved(Saved::Y) => {
-                    let forward =
-                        activation.forward().expect("y is saved of what has a forward pass");
-                    dtype.bits(forward.reference(dtype.value(x), 0.0))
-                }
-                Role::Result | Role::MaskResult => unreachable!("results are not inputs"),
-            };
-            assert_eq!(found[0], expected, "{} {role:?}", kernel.path());
-            assert_eq!(
-                found,
-                bits(Inputs::constant(2), activation, role, dtype),
-                "of another seed"
-            );
+    fn words_of_normal_inputs_are_distinct() {
+        for (kernel, role) in inputs_of_kernels().filter(|(_, role)| !role.is_mask()) {
+            let mut bytes = vec![0; 1 << 18];
+            Inputs::normal(1).fill(kernel.activation, role, kernel.dtype, 0, &mut bytes);
+            let distinct: HashSet<&[u8]> = bytes.chunks_exact(16).collect();
+            assert!(distinct.len() > (1 << 14) * 99 / 100, "{} {role:?}", kernel.path());
         }
-    }
-
-    #[test]
-    fn zeros_are_zero_bits_and_the_forward_of_zero() {
-        for (kernel, role) in inputs_of_kernels() {
-            let found = bits(Inputs::zeros(1), kernel.activation, role, kernel.dtype);
-            let is_half = role == Role::Saved(Saved::Y) && kernel.activation.name == "sigmoid";
-            let expected = if is_half { kernel.dtype.bits(0.5) } else { 0 };
-            assert!(found.iter().all(|bits| *bits == expected), "{} {role:?}", kernel.path());
-        }
-    }
-
-    #[test]
-    fn normal_inputs_are_distinct_and_constant_ones_and_zeros_are_not() {
-        for (kernel, role) in inputs_of_kernels() {
-            for elements in [1 << 16, 1 << 20] {
-                let share = |inputs: Inputs| {
-                    inputs.distinct_share(kernel.activation, role, kernel.dtype, elements)
-                };
-                let what = format!("{} {role:?} n={elements}", kernel.path());
-                let normal = share(Inputs::normal(DEFAULT_SEED));
-                // The least is ReLU's y in f32: one word in 16 is four zeros.
-                assert!(normal > 0.9 && normal <= 1.0, "{what}: {normal}");
-                for repeated in [share(Inputs::constant(1)), share(Inputs::zeros(1))] {
-                    assert!(repeated > 0.0 && repeated < 0.01, "{what}: {repeated}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_sample_of_words_reaches_both_ends_and_takes_all_of_a_small_tensor() {
-        let share = |inputs: Inputs, role, dtype, elements| {
-            inputs.distinct_share(sigmoid(), role, dtype, elements)
-        };
-        assert_eq!(share(Inputs::normal(1), Role::X, Dtype::F32, 0), 1.0);
-        // One padded word; a full and a padded one; two full ones; many full ones and a padded one.
-        let constant = |dtype, elements| share(Inputs::constant(1), Role::X, dtype, elements);
-        assert_eq!(constant(Dtype::F32, 1), 1.0);
-        assert_eq!(constant(Dtype::F32, 5), 1.0);
-        assert_eq!(constant(Dtype::F32, 8), 0.5);
-        assert_eq!(constant(Dtype::F16, 8 * 4095 + 1), 2.0 / 4096.0);
-        // One word more than the sample has; and the last one is in it.
-        assert_eq!(constant(Dtype::F32, 4 * 4096 + 4), 1.0 / 4096.0);
-        assert_eq!(constant(Dtype::F32, 4 * 4096 + 1), 2.0 / 4096.0);
-        assert_eq!(constant(Dtype::F32, (1 << 26) + 1), 2.0 / 4096.0);
-        // Words of 128 elements.
-        let mask =
-            |elements| share(Inputs::constant(1), Role::Saved(Saved::Mask), Dtype::F16, elements);
-        assert_eq!(mask(128 * 10), 0.1);
-        assert_eq!(mask(128 * 9 + 32), 0.2);
-    }
-
-    #[test]
-    fn distributions_have_the_names_of_ids() {
-        let name = |inputs: Inputs| inputs.distribution.name();
-        let names = [Inputs::normal(1), Inputs::constant(1), Inputs::zeros(1), Inputs::patterns(1)]
-            .map(name);
-        assert_eq!(names, ["normal", "constant", "zeros", "patterns"]);
     }
 }

@@ -99,7 +99,8 @@ pub struct Samples {
 pub struct Member {
     /// Per round, ns per dispatch; none where the sample was dropped.
     pub ns: Vec<Option<f64>>,
-    /// Per round, the mean time of the probes before and behind the sample, in ns; none without a probe.
+    /// Per round, the mean time of the probes before and behind the sample, in ns; none without a
+    /// probe.
     pub probe_ns: Vec<Option<f64>>,
     /// Samples that the clock gave no time for.
     pub dropped_by_clock: u32,
@@ -237,7 +238,6 @@ impl<'a, S: Stopwatch<W>, W> Group<'a, S, W> {
         let Some(probe) = self.probe else { return Ok(0.0) };
         // The first touches memory.
         let warm = times(self.stopwatch, &[(probe, 1), (probe, 1)])?[1];
-        #[expect(clippy::cast_precision_loss, reason = "a handful")]
         let probes = self.members.len() as f64;
         Ok(warm.unwrap_or(0.0) * probes)
     }

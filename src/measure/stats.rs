@@ -1,4 +1,5 @@
-//! Order statistics of samples: they ask nothing of the distribution, and one wild sample does not move them.
+//! Order statistics of samples: they ask nothing of the distribution, and one wild sample does not
+//! move them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,8 @@ impl Estimate {
         Self { median: self.median * factor, low: low * factor, high: high * factor }
     }
 
-    /// How much of an amount comes to each unit of it: bytes over ns are GB/s. Positive times alone.
+    /// How much of an amount comes to each unit of it: bytes over ns are GB/s. Positive times
+    /// alone.
     pub fn rate_of(self, amount: f64) -> Self {
         Self { median: amount / self.median, low: amount / self.high, high: amount / self.low }
     }
@@ -64,10 +66,10 @@ impl Estimate {
     }
 }
 
-/// The quantile `q` of sorted samples, interpolated linearly (Hyndman and Fan's type 7). None of none.
+/// The quantile `q` of sorted samples, interpolated linearly (Hyndman and Fan's type 7). None of
+/// none.
 pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
-    #[expect(clippy::cast_precision_loss, reason = "far fewer samples than 2^53")]
     let position = q.clamp(0.0, 1.0) * last as f64;
     #[expect(
         clippy::cast_possible_truncation,
@@ -117,9 +119,10 @@ pub fn p_of_ranks(low: &[f64], high: &[f64]) -> f64 {
     as_far / count
 }
 
-/// The median with its distribution-free 95 % interval: the order statistics whose ranks enclose the
-/// middle 95 % of a binomial with p = 1/2 (Conover, Practical Nonparametric Statistics, section
-/// 3.2), if the samples are independent. Fewer than 6 samples have no such pair, and so no estimate.
+/// The median with its distribution-free 95 % interval: the order statistics whose ranks enclose
+/// the middle 95 % of a binomial with p = 1/2 (Conover, Practical Nonparametric Statistics, section
+/// 3.2), if the samples are independent. Fewer than 6 samples have no such pair, and so no
+/// estimate.
 pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
     if samples.len() < FEWEST {
         return None;

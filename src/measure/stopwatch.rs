@@ -47,7 +47,6 @@ pub fn interval_ns(begin: u64, end: u64, period_ns: f64, wall_ns: f64) -> Time {
         return Err(Reject::Zero);
     }
     let ticks = end.checked_sub(begin).ok_or(Reject::Backwards)?;
-    #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are months")]
     let ns = ticks as f64 * period_ns;
     if ns > wall_ns * CLOCK_DRIFT { Err(Reject::LongerThanWall) } else { Ok(ns) }
 }

@@ -110,7 +110,6 @@ impl Row<'_> {
 }
 
 fn per_second(count: u64, ns: f64) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
     let count = count as f64;
     json!(count / ns * 1e9)
 }

@@ -165,9 +165,7 @@ fn line(label: &str, unit: &str, points: impl Iterator<Item = (f64, String, Esti
 }
 
 fn as_f64(count: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
-    let count = count as f64;
-    count
+    count as f64
 }
 
 fn elements(count: u64) -> (f64, String) {

@@ -40,7 +40,6 @@ pub fn head(report: &Report) -> String {
     ));
     lines.extend(overhead(report));
     if let Some(memory) = &report.memory_scan {
-        #[expect(clippy::cast_precision_loss, reason = "three digits are printed")]
         let size = significant(memory.from_bytes as f64 / 1e6, 3);
         lines.push(if memory.settled {
             format!("bound by memory from {size} MB a dispatch")
@@ -265,7 +264,6 @@ pub fn variants(report: &Report) -> Option<Grid> {
         grid.blocks.last_mut().expect("one was pushed").rows.push(cells);
     }
     grid.notes = summary::fastest(report);
-    grid.notes.extend(packing_costs(report));
     has_others.then_some(grid)
 }
 
@@ -295,32 +293,6 @@ fn largest_row<'a>(report: &'a Report, accuracy: &Accuracy) -> Option<&'a Measur
 fn copy_of<'a>(report: &'a Report, row: &Measurement) -> Option<&'a Measurement> {
     let first = report.measurements.iter().find(|other| other.group() == row.group());
     first.filter(|copy| copy.id != row.id)
-}
-
-/// What writing a mask costs beside y, and what reading it gains, at the largest size.
-fn packing_costs(report: &Report) -> Vec<String> {
-    let mut sentences = Vec::new();
-    let rows = &report.measurements;
-    for dtype in Dtype::ALL.map(Dtype::name) {
-        for (variant, other, what) in [
-            ("with_mask", "plain", "writing a bit an element beside y takes"),
-            ("from_mask", "from_y", "reading the bit instead of y takes"),
-        ] {
-            let is_its = |row: &&Measurement| row.dtype == dtype && row.variant == variant;
-            let Some(row) = rows.iter().filter(is_its).max_by_key(|row| row.elements) else {
-                continue;
-            };
-            let is_peer = |peer: &&Measurement| {
-                peer.group() == row.group()
-                    && peer.activation == row.activation
-                    && peer.variant == other
-            };
-            if let Some(ratio) = rows.iter().find(is_peer).and_then(|peer| row.over(peer)) {
-                sentences.push(format!("{}: {what} {}x the time", row.id, self::ratio(ratio)));
-            }
-        }
-    }
-    sentences
 }
 
 /// Every shape that was tried, by kernel and from the fastest on.

@@ -255,9 +255,7 @@ impl Measurement {
 }
 
 pub(super) fn as_f64(count: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
-    let count = count as f64;
-    count
+    count as f64
 }
 
 #[cfg(test)]

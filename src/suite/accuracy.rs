@@ -55,7 +55,6 @@ fn by_x(gpu: &Gpu, kernel: Kernel, seed: u64) -> Result<Vec<AccuracyBin>> {
         seed,
     };
     let bins = Trial::new(gpu, kernel, inputs, elements).run_in_bins(gpu, BINS)?;
-    #[expect(clippy::cast_precision_loss, reason = "a handful of bins")]
     let end = |bin: usize| f64::from(farthest) * (2.0 * bin as f64 / BINS as f64 - 1.0);
     let finite = |value: f64| Some(value).filter(|value| value.is_finite());
     let bin = |(index, found): (usize, &crate::validate::Accuracy)| AccuracyBin {

@@ -356,9 +356,7 @@ fn judged(
 }
 
 fn as_f64(elements: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "elements of a cache")]
-    let elements = elements as f64;
-    elements
+    elements as f64
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ fn workload(
     // Repeated at distances that no memory compression sees; drawing all of them would take longer
     // than the scan.
     gpu.upload(&tensors[1], |first, bytes| {
-        repeat(block, first * Dtype::F32.element_bytes(), bytes)
+        repeat(block, first * Dtype::F32.element_bytes(), bytes);
     })?;
     // Every page is written before it is read or timed.
     gpu.upload(&tensors[0], |_, bytes| bytes.fill(0xff))?;
@@ -113,7 +113,6 @@ pub fn scan(
         let samples = measure::rounds(gpu, &[&workload], plan, ROUNDS)?;
         let Some(ns) = samples[0].undisturbed_ns() else { continue };
         let bytes = copy().bytes(elements);
-        #[expect(clippy::cast_precision_loss, reason = "sizes stay below 2^53")]
         scan.push(MemoryPoint { elements, bytes, bytes_per_second: bytes as f64 / ns * 1e9 });
     }
     Ok(bound_by(scan))

@@ -101,7 +101,6 @@ impl Accuracy {
 
     /// Mean error in ULP, over results that are normal; 0 if there are none.
     pub fn mean_ulp(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 elements")]
         let count = self.ulp_count.max(1) as f64;
         self.ulp_sum / count
     }
@@ -183,7 +182,6 @@ impl Accuracy {
 
     /// What was found in one element, found in so many.
     pub(super) fn times(&self, elements: u64) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 elements")]
         let ulp_sum = self.ulp_sum * elements as f64;
         let (inputs, violations) = (self.inputs * elements, self.violations * elements);
         Self { inputs, violations, ulp_sum, ulp_count: self.ulp_count * elements, ..*self }
