@@ -121,8 +121,10 @@ pub(super) fn compare_with<E: Elements>(
             // (SwiftShader does spoil the upper half where the lower is NaN.)
             for first in range.clone().step_by(2) {
                 let pair: Vec<_> = (first..range.end.min(first + 2)).map(judged).collect();
+                let at = first - start..first - start + pair.len();
+                let is_near = errors.far[at].iter().all(|far| *far == 0);
                 let is_defined = pair.iter().all(|(_, allowed)| *allowed != Allowed::Anything);
-                if is_defined || pair.len() == 1 {
+                if is_near || is_defined || pair.len() == 1 {
                     for (element, allowed) in &pair {
                         found.add::<E>(element, *allowed);
                     }
@@ -310,16 +312,8 @@ mod tests {
             let allowed = (kernel.variant.allowed)(&element.case);
             (element, allowed)
         };
-        for start in (0..elements).step_by(2) {
-            let pair: Vec<_> = (start..elements.min(start + 2)).map(judged).collect();
-            let is_spoilt = kernel.packs_pairs()
-                && pair.len() == 2
-                && pair.iter().any(|(_, allowed)| *allowed == Allowed::Anything);
-            if !is_spoilt {
-                for (element, allowed) in &pair {
-                    found.add::<E>(element, *allowed);
-                }
-            }
+        for (element, allowed) in (0..elements).map(judged) {
+            found.add::<E>(&element, allowed);
         }
         found
     }
@@ -390,7 +384,9 @@ mod tests {
     #[test]
     fn blocks_and_wide_vectors_find_what_a_plain_loop_finds() {
         let mut violations = 0;
-        for kernel in kernel::all().filter(|kernel| !kernel.inputs().any(Role::is_mask)) {
+        // Whether a pair with an undefined half counts depends on what was found before it.
+        let plain = |kernel: &Kernel| !kernel.packs_pairs() && !kernel.inputs().any(Role::is_mask);
+        for kernel in kernel::all().filter(plain) {
             for round in 0..9 {
                 violations += match kernel.dtype {
                     Dtype::F32 => compare_twice::<F32Elements>(&kernel, round),
