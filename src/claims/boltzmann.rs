@@ -407,7 +407,7 @@ fn train_one_in_f64(training: &Training, machine: usize, expected: &mut Expected
             for unit in 0..hidden {
                 gradient[matrix + unit] += p0[unit] - p1[unit];
                 (0..visible).for_each(|at| {
-                    gradient[at * hidden + unit] += v0[at] * p0[unit] - v1[at] * p1[unit]
+                    gradient[at * hidden + unit] += v0[at] * p0[unit] - v1[at] * p1[unit];
                 });
             }
             (0..visible).for_each(|at| gradient[matrix + hidden + at] += v0[at] - v1[at]);

@@ -11,9 +11,10 @@ use crate::kernels::activation::{Activation, Direction, Pass};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Kernel;
 
-/// Of the norm of a tensor, what it may differ by from f64 at the size that is validated: WGSL allows exp(x) (3 + 2|x|) ULP, which with a division
-/// is 20 for the x there are; three layers there and back, and a product in each, make that 8 times as much, 2e-5. Faults are off by 1e-2 and
-/// more.
+/// Of the norm of a tensor, what it may differ by from f64 at the size that is validated: WGSL
+/// allows exp(x) (3 + 2|x|) ULP, which with a division is 20 for the x there are; three layers
+/// there and back, and a product in each, make that 8 times as much, 2e-5. Faults are off by 1e-2
+/// and more.
 const ALLOWED: f64 = 3e-5;
 
 /// The nets in f64.
@@ -136,8 +137,8 @@ fn in_f64(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }
 
-/// Small nets with their data, to be compared with their twins: whatever the user's seed, the same, so that no z is so close to 0 that rounding
-/// could put it on the other side of ReLU's corner.
+/// Small nets with their data, to be compared with their twins: whatever the user's seed, the same,
+/// so that no z is so close to 0 that rounding could put it on the other side of ReLU's corner.
 struct Small {
     design: Design,
     weights: Vec<Vec<f32>>,
@@ -171,8 +172,9 @@ impl Small {
     }
 }
 
-/// Compares small nets of an activation with their twins: what each layer makes, every gradient, and the losses, weights and biases of three
-/// steps of training. Sizes are odd and differ, so that no two can be mistaken for one another.
+/// Compares small nets of an activation with their twins: what each layer makes, every gradient,
+/// and the losses, weights and biases of three steps of training. Sizes are odd and differ, so that
+/// no two can be mistaken for one another.
 pub fn validate(gpu: &Gpu, activation: &'static Activation, texts: &Texts) -> Result<()> {
     let Small { design, weights, biases, inputs, labels, rates, last } = Small::new(activation);
     let net = Net::new(gpu, design.clone(), texts)?;
