@@ -1,6 +1,8 @@
-//! A kernel against itself, hundreds of times: how often the 95 % interval of a ratio that is 1 contains 1, and how wide it is.
+//! A kernel against itself, hundreds of times: how often the 95 % interval of a ratio that is 1
+//! contains 1, and how wide it is.
 //!
-//! `cargo run --release --example a_a -- [EXPERIMENTS]`: 400 without a number. During the second half another process keeps a core busy.
+//! `cargo run --release --example a_a -- [EXPERIMENTS]`: 400 without a number. During the second
+//! half another process keeps a core busy.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -14,7 +16,8 @@ use actbench::measure::{self, Plan};
 use actbench::suite::probe::Probe;
 use actbench::suite::{self, SharedTensors};
 
-/// Elements of the tensors: a dispatch of well under a millisecond on every adapter, so that a sample has several.
+/// Elements of the tensors: a dispatch of well under a millisecond on every adapter, so that a
+/// sample has several.
 const ELEMENTS: u64 = 1 << 18;
 
 /// What this program is told to be when it is the other process.
@@ -55,7 +58,8 @@ fn main() -> Result<()> {
         }
         drop(other);
         println!(
-            "{what}: {contain_here} of {} intervals contain 1, median half-width {:.2} %, {} rounds on average",
+            "{what}: {contain_here} of {} intervals contain 1, median half-width {:.2} %, \
+             {} rounds on average",
             half_widths_here.len(),
             100.0 * median(&mut half_widths_here),
             rounds / half_widths_here.len().max(1)

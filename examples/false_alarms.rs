@@ -1,7 +1,9 @@
-//! How often comparing cries wolf: pairs of separate runs of one build, in which nothing differs but the run.
+//! How often comparing gives a false alarm: pairs of separate runs of one build, in which nothing
+//! differs but the run.
 //!
-//! `cargo run --release --example false_alarms -- FOLDER [MORE]` measures so many more pairs into the folder, each run a process of its own, and then
-//! compares all pairs that are there: with all repeats of each run, and with the first alone.
+//! `cargo run --release --example false_alarms -- FOLDER [MORE]` measures MORE more pairs into the
+//! folder, each run a process of its own. It then compares all pairs that are there: with all
+//! repeats of each run, and with the first alone.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,8 +18,8 @@ use regex::Regex;
 /// What is measured: two sizes, both directions and dtypes.
 const FILTER: &str = "n=(65536|1048576)/";
 
-/// How many repeats each run opens.
-const DEVICES: u32 = 3;
+/// The repeats of each run.
+const REPEATS: u32 = 3;
 
 /// The most pairs that a folder holds.
 const MOST: u32 = 1000;
@@ -66,7 +68,7 @@ fn measure_pairs(folder: &Path, more: u32) -> Result<()> {
 /// One run; with a base, in its shapes, as `run --baseline` does.
 fn measure(file: &Path, base: Option<&Path>) -> Result<()> {
     let mut settings = suite::Settings::of(Profile::Quick);
-    settings.repeats = DEVICES;
+    settings.repeats = REPEATS;
     settings.filter = Some(Regex::new(FILTER).expect("a pattern"));
     let choice = Choice::from_environment(Choice::Default);
     if let Some(base) = base {
@@ -87,7 +89,7 @@ fn summarize(folder: &Path) -> Result<()> {
     if let Some(report) = reports.first() {
         println!("{}", report[0].adapter.summary());
     }
-    for repeats in [DEVICES, 1] {
+    for repeats in [REPEATS, 1] {
         let mut counts = [0; Verdict::ALL.len()];
         let mut crying = 0;
         for (files, reports) in pairs.iter().zip(&reports) {
@@ -118,7 +120,8 @@ fn summarize(folder: &Path) -> Result<()> {
             .map(|(count, verdict)| format!("{count} {}", verdict.name()))
             .collect();
         println!(
-            "{} pairs of runs, repeats of each: {repeats}. Pairs with a false FASTER or SLOWER: {crying}. Rows: {}",
+            "{} pairs of runs, repeats of each: {repeats}. Pairs with a false FASTER or SLOWER: \
+             {crying}. Rows: {}",
             pairs.len(),
             counts.join(", ")
         );

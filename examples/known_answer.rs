@@ -1,7 +1,9 @@
-//! A question with a known answer: in the memory bound_by, twice the elements take twice the time.
+//! A question with a known answer: where memory bounds both, twice the elements take twice the
+//! time.
 //!
-//! `cargo run --release --example known_answer -- [POWER]`: copy over 2^POWER elements against 2^(POWER + 1), timed together. Without a
-//! number, 2^26 on hardware and 2^24 on a software adapter.
+//! `cargo run --release --example known_answer -- [POWER]`: copy over 2^POWER elements against
+//! 2^(POWER + 1), timed together. Without a number, 2^26 on hardware and 2^24 on a software
+//! adapter.
 
 use std::time::Duration;
 

@@ -3,8 +3,9 @@
 //!     cargo run --release --example past_4_gib                              # relu, forward, f32
 //!     cargo run --release --example past_4_gib backward/f16/sigmoid/from_y  # any kernel of `actbench list`
 //!
-//! The tensors take 8.6 GB on the device (12.9 GB for a backward pass), which on a software adapter is the host's memory. Beside them the
-//! host needs a few pieces of 16 MiB. `ACTBENCH_ADAPTER` chooses the adapter. Exit statuses are those of `actbench`.
+//! The tensors take 8.6 GB on the device (12.9 GB for a backward pass), which on a software adapter
+//! is the host's memory. Beside them the host needs a few pieces of 16 MiB. `ACTBENCH_ADAPTER`
+//! chooses the adapter. Exit statuses are those of `actbench`.
 
 use std::process::ExitCode;
 use std::time::Instant;

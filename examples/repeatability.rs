@@ -1,4 +1,5 @@
-//! One figure, three times: sigmoid : relu, forward in f32 in the memory bound_by, as a standard run measures it: shape and all, on three devices opened afresh.
+//! One figure, three times: sigmoid : relu, forward, f32, memory-bound, as a standard run measures
+//! it.
 //!
 //! `cargo run --release --example repeatability -- [RUNS]`
 
@@ -30,7 +31,8 @@ fn main() -> Result<()> {
         let row = &report.measurements[0];
         let Shape { workgroup_size, words_per_invocation } = row.shape.expect("it was dispatched");
         println!(
-            "run {run}: sigmoid : relu {:.3} [{:.3}, {:.3}], {} rounds on each of {} devices, workgroups of {workgroup_size}, words an invocation: {words_per_invocation}",
+            "run {run}: sigmoid : relu {:.3} [{:.3}, {:.3}], {} rounds in each of {} repeats, \
+             shape {workgroup_size} x {words_per_invocation}",
             ratio.value, ratio.low, ratio.high, row.rounds_per_repeat, report.run.repeats
         );
         medians.push(ratio.value);

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Every failure that a caller may want to act on. Each reads as a sentence for the person who sees it.
+/// Every failure that a caller may want to act on, a sentence for the person who sees it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No adapter at all.
     #[error("no adapter found. `actbench doctor` says what is missing and what to install")]
     NoAdapter,
     /// An adapter was named that is not there.
-    #[error("no adapter matches \"{wanted}\". There are:\n{}", list_of(available))]
+    #[error("no adapter matches \"{wanted}\". There are:\n  {}", available.join("\n  "))]
     UnknownAdapter {
         /// What was asked for.
         wanted: String,
@@ -39,13 +39,6 @@ pub enum Error {
     /// The program was called in a way that can't be meant.
     #[error("{0}")]
     Usage(String),
-}
-
-fn list_of(lines: &[String]) -> String {
-    if lines.is_empty() {
-        return "  (none)".to_owned();
-    }
-    lines.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// The exit statuses of every command and of `cargo bench`.

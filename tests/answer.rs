@@ -27,7 +27,8 @@ fn kernel(direction: Direction, activation: &str, variant: &str) -> Kernel {
     Kernel { activation, variant, dtype: Dtype::F32 }
 }
 
-/// A memory-bound row whose every sample is `us` microseconds, and its kernel's accuracy without an error.
+/// A memory-bound row whose every sample is `us` microseconds, and its kernel's accuracy without an
+/// error.
 fn add(report: &mut Report, direction: Direction, activation: &str, variant: &str, us: f64) {
     let kernel = kernel(direction, activation, variant);
     let mut row = Measurement::new(&kernel, ELEMENTS);
@@ -50,7 +51,8 @@ fn add_step(report: &mut Report, op: &str, group: usize, ps: f64) {
     rate.elements = 1000;
     rate.chains = 4;
     rate.rounds_per_repeat = u32::try_from(ROUNDS).expect("a few");
-    // 1000 elements: a step of a dispatch takes as many ns as a step of an element ps. 50 ns of launching cancel.
+    // 1000 elements: a step of a dispatch takes as many ns as a step of an element ps. 50 ns of
+    // launching cancel.
     let runner = |ps: f64, steps: f64| vec![Some(50.0 + ps * steps); ROUNDS];
     let runs = |ps| ChainSamples {
         steps: 64,
@@ -63,7 +65,8 @@ fn add_step(report: &mut Report, op: &str, group: usize, ps: f64) {
     report.arithmetic.push(rate);
 }
 
-/// copy 1000 us, ReLU 1100, sigmoid 1500 (faster: naive, which is not for every x), backward all 2000; steps of 20 and 120 ps.
+/// copy 1000 us, ReLU 1100, sigmoid 1500 (faster: naive, which is not for every x), backward all
+/// 2000; steps of 20 and 120 ps.
 fn report() -> Report {
     let mut report = fixture::report();
     for (activation, variant, us) in [
@@ -118,7 +121,8 @@ fn ratios_are_those_of_the_fastest_sound_variants() {
     is_about(ratio(&report, Quantity::Stream, BOTH), (1500.0 + 2100.0) / (1200.0 + 1700.0));
     is_about(ratio(&report, Quantity::Step, "forward"), 6.0);
     is_about(ratio(&report, Quantity::StepNet, "forward"), 11.0);
-    // The default variants: (1600 - 1100) us over 10^6 elements are 500 ps, where the chain has 100.
+    // The default variants: (1600 - 1100) us over 10^6 elements are 500 ps, where the chain has
+    // 100.
     is_about(ratio(&report, Quantity::ExtraTime, "forward"), 0.5);
     is_about(ratio(&report, Quantity::ExtraArithmetic, "forward"), 0.1);
     is_about(ratio(&report, Quantity::RidgePoint, "forward"), 1000.0 / 120.0);
@@ -217,7 +221,8 @@ fn the_fastest_variant_is_named_with_those_that_cannot_be_told_from_it() {
     assert_eq!((backward.variant.as_str(), backward.slower.len()), ("from_y", 1));
 }
 
-/// A ridge at 10^6 elements, whose memory time is 1000 us and whose k steps of 120 ps take `time` us of the two.
+/// A ridge at 10^6 elements, whose memory time is 1000 us and whose k steps of 120 ps take `time`
+/// us of the two.
 fn ridge(time: impl Fn(f64, f64) -> f64) -> Ridge {
     let mut row = Ridge::new("forward", "f32", "arithmetic/f32/sigmoid/two_sided".to_owned());
     row.status = Status::Ok;
@@ -282,7 +287,8 @@ fn figures_of_a_stream_and_a_chain_are_told_if_their_clocks_were_one() {
 fn ratios_are_taken_within_rounds_of_each_repeat() {
     let mut report = report();
     let rounds = u32::try_from(ROUNDS).expect("a few");
-    // Every round is slower than the one before, for all members alike; the second repeat is twice as slow.
+    // Every round is slower than the one before, for all members alike; the second repeat is twice
+    // as slow.
     let drift =
         |round: u32| (1.0 + f64::from(round) / 10.0) * if round < rounds { 1.0 } else { 2.0 };
     let drifting = |samples: &mut Vec<Option<f64>>| {

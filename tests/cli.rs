@@ -1,4 +1,5 @@
-//! The command line as a person meets it: exit statuses, messages, help, and what is left of it where nobody reads.
+//! The command line as a person meets it: exit statuses, messages, help, and what is left of it
+//! where nobody reads.
 
 mod verb;
 
@@ -9,7 +10,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use verb::ends;
 
-/// `actbench` with arguments that are split at spaces. Whatever adapter the tests run on, none is chosen.
+/// `actbench` with arguments that are split at spaces. Whatever adapter the tests run on, none is
+/// chosen.
 fn actbench(arguments: &str) -> Command {
     let mut command = verb::actbench(arguments.split_whitespace());
     command.env_remove("ACTBENCH_ADAPTER");
@@ -262,7 +264,8 @@ fn complaints_that_nobody_reads_keep_their_status() {
     }
 }
 
-/// What happens without any adapter. Elsewhere than on Linux, the system itself offers one that no variable hides.
+/// What happens without any adapter. Elsewhere than on Linux, the system itself offers one that no
+/// variable hides.
 #[cfg(target_os = "linux")]
 mod without_adapter {
     use std::fs;

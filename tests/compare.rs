@@ -1,4 +1,5 @@
-//! Comparing and ranking reports: verdicts on reports made by hand, where what differs is known, and the verbs on files.
+//! Comparing and ranking reports: verdicts on reports made by hand, where what differs is known,
+//! and the verbs on files.
 
 mod fixture;
 mod page;
@@ -9,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use actbench::compare::rank::{By, Ranking};
-use actbench::compare::{self, Comparison, Named, Quantity, Reason, Row, Settings, Verdict};
+use actbench::compare::{
+    self, Comparison, Named, Quantity, Row, Settings, Unclear, Verdict, Which,
+};
 use actbench::error::Error;
 use actbench::gpu::Shape;
 use actbench::kernels::activation::{Activation, Direction};
@@ -17,9 +20,10 @@ use actbench::kernels::chain::Chain;
 use actbench::kernels::dtype::Dtype;
 use actbench::kernels::kernel::Kernel;
 use actbench::kernels::ops::Op;
-use actbench::render::{self, comparison as words};
+use actbench::render::{self, comparison as words, ranking};
 use actbench::report::{
-    Arithmetic, BoundBy, ChainSamples, Destination, Dropped, Measurement, Report, RunStatus, Status,
+    self, Arithmetic, BoundBy, ChainSamples, Destination, Dropped, Measurement, Report, RunStatus,
+    Status,
 };
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -46,7 +50,8 @@ struct Made {
 
 const PLAIN: Made = Made { seed: 1, repeats: 3, sigmoid: 1.0, clock: 1.0 };
 
-/// Two directions of two sizes with copy, ReLU and sigmoid; chains of fma, ReLU and sigmoid. Repeats differ by 0.1 %, rounds by 0.4 %.
+/// Two directions of two sizes with copy, ReLU and sigmoid; chains of fma, ReLU and sigmoid.
+/// Repeats differ by 0.1 %, rounds by 0.4 %.
 fn made(made: Made) -> Report {
     let mut report = fixture::report();
     report.run.status = RunStatus::Complete;
@@ -131,12 +136,9 @@ fn what_takes_longer_is_slower_and_exchanged_faster() {
         [(&before, &after, Verdict::Slower), (&after, &before, Verdict::Faster)]
     {
         let comparison = compared(base, new);
-        for quantity in [
-            Quantity::OverCopy,
-            Quantity::FmaSteps,
-            Quantity::SigmoidOverRelu,
-            Quantity::NsPerElement,
-        ] {
+        for quantity in
+            [Quantity::OverCopy, Quantity::StepFmas, Quantity::StepRatio, Quantity::NsPerElement]
+        {
             let mut sigmoids = 0;
             for row in rows(&comparison, quantity) {
                 // The ratio is that of sigmoid.
@@ -172,8 +174,8 @@ fn a_clock_that_changed_moves_times_and_nothing_that_is_judged() {
     let absolute = [Quantity::NsPerElement, Quantity::FmaStepPs];
     for row in absolute.into_iter().flat_map(|quantity| rows(&comparison, quantity)) {
         assert_eq!(
-            (row.verdict, row.reason),
-            (Verdict::Incomparable, Some(Reason::ClockDiffers)),
+            (row.verdict, row.reason.as_ref()),
+            (Verdict::Incomparable, Some(&Unclear::ClockDiffers)),
             "{row:?}"
         );
         // Shown nevertheless.
@@ -194,7 +196,7 @@ fn a_clock_that_changed_moves_times_and_nothing_that_is_judged() {
     slower.arithmetic.iter_mut().for_each(|rate| rate.own.probe_ns.clear());
     let comparison = compared(&base, &slower);
     for quantity in absolute {
-        assert!(rows(&comparison, quantity).all(|row| row.reason == Some(Reason::NoProbe)));
+        assert!(rows(&comparison, quantity).all(|row| row.reason == Some(Unclear::NoProbe)));
     }
 }
 
@@ -208,7 +210,7 @@ fn software_is_held_against_hardware_only_if_asked() {
         comparison.others[0]
             .rows
             .iter()
-            .all(|row| row.reason == Some(Reason::SoftwareAgainstHardware))
+            .all(|row| row.reason == Some(Unclear::SoftwareAgainstHardware))
     );
     let asked =
         against(&base, &new, &Settings { software_against_hardware: true, ..Settings::default() });
@@ -226,13 +228,13 @@ fn other_adapters_are_judged_by_what_has_no_clock_in_it() {
     assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.verdict == Verdict::Same));
     assert!(
         rows(&comparison, Quantity::NsPerElement)
-            .all(|row| row.reason == Some(Reason::OtherAdapter))
+            .all(|row| row.reason == Some(Unclear::OtherAdapter))
     );
     // On one adapter, the shape is not a property of it.
     new.adapter.name.clone_from(&base.adapter.name);
     let comparison = compared(&base, &new);
     assert!(
-        rows(&comparison, Quantity::OverCopy).all(|row| row.reason == Some(Reason::OtherShape))
+        rows(&comparison, Quantity::OverCopy).all(|row| row.reason == Some(Unclear::OtherShape))
     );
     assert!(rows(&comparison, Quantity::OverCopy).all(|row| row.changed == ["shape"]));
 }
@@ -243,7 +245,8 @@ fn rows_of_one_report_are_listed() {
     let gone = new.measurements.remove(1).id;
     let failed = new.measurements[1].id.clone();
     new.measurements[1].status = Status::Failed;
-    new.measurements[1].reason = Some("3 wrong results".to_owned());
+    let wrong = report::Reason::Wrong { message: "3 wrong results".to_owned() };
+    new.measurements[1].reason = Some(wrong.clone());
     new.measurements[4].id += "/checked";
     let added = new.measurements[4].id.clone();
     new.derive();
@@ -257,8 +260,11 @@ fn rows_of_one_report_are_listed() {
     assert_eq!(other.only_new, [added]);
     assert!(!comparison.has_all());
     let row = other.rows.iter().find(|row| row.id == failed).expect("a row of both");
-    assert_eq!((row.verdict, row.reason), (Verdict::Incomparable, Some(Reason::NotMeasured)));
-    assert_eq!(row.next.as_deref(), Some("new: it is failed: 3 wrong results"));
+    assert_eq!(row.verdict, Verdict::Incomparable);
+    let (side, status, because) = (Which::New, Status::Failed, Some(wrong));
+    assert_eq!(row.reason, Some(Unclear::NotMeasured { side, status, because }));
+    let csv = words::csv(&comparison);
+    assert!(csv.contains("incomparable,not_measured"), "{csv}");
     assert!(compared(&base, &base).has_all());
 }
 
@@ -272,7 +278,7 @@ fn reports_that_share_nothing_are_refused_with_both_names() {
         [Named { file: "base.json", report: &base }, Named { file: "new.json", report: &new }];
     match Comparison::new(&base, &[new], &Settings::default()) {
         Err(Error::Usage(text)) => {
-            assert!(text.starts_with("base.json and new.json share no row"), "{text}")
+            assert!(text.starts_with("base.json and new.json share no row"), "{text}");
         }
         other => panic!("{other:?}"),
     }
@@ -280,52 +286,61 @@ fn reports_that_share_nothing_are_refused_with_both_names() {
 
 #[test]
 fn what_differs_is_told_the_adapter_first() {
-    let (base, mut new) = (made(PLAIN), made(PLAIN));
+    let (mut base, mut new) = (made(PLAIN), made(PLAIN));
     new.adapter.driver_info = "1.3".to_owned();
     new.run.seed = 7;
+    base.run.filter = None;
     new.tool.git_revision = Some("f".repeat(40));
     new.measurements.iter_mut().filter(|row| row.activation == "sigmoid").for_each(|row| {
         row.wgsl_sha256 = Some("cd".repeat(32));
     });
     let comparison = compared(&base, &new);
     let other = &comparison.others[0];
-    let told: Vec<&str> =
-        other.differences.iter().map(|difference| difference.what.as_str()).collect();
+    let told: Vec<(&str, Option<&str>)> = other
+        .differences
+        .iter()
+        .map(|difference| (difference.what.as_str(), difference.of.as_deref()))
+        .collect();
     let expected = [
-        "driver's version",
-        "git revision",
-        "seed",
-        "shader of backward/f32/sigmoid/from_y",
-        "shader of forward/f32/sigmoid/two_sided",
+        ("adapter.driver_info", None),
+        ("tool.git_revision", None),
+        ("run.seed", None),
+        ("run.filter", None),
+        ("shader", Some("backward/f32/sigmoid/from_y")),
+        ("shader", Some("forward/f32/sigmoid/two_sided")),
     ];
     assert_eq!(told, expected);
+    assert_eq!(
+        (&other.differences[0].base, &other.differences[0].new),
+        (&"1.2".into(), &"1.3".into())
+    );
+    assert_eq!(other.differences[3].base, Value::Null);
     assert!(
         other
             .rows
             .iter()
-            .filter(|row| row.id.contains("/sigmoid/") && !row.id.contains("chain"))
+            .filter(|row| row.id.contains("/sigmoid/") && !row.id.starts_with("arithmetic/"))
             .all(|row| row.changed == ["shader"])
     );
     let text = words::text(&comparison);
     let place =
         |part: &str| text.find(part).unwrap_or_else(|| panic!("{part:?} is missing in:\n{text}"));
-    assert!(place("driver's version: 1.2 -> 1.3") < place("time in copies"), "{text}");
+    assert!(place("1.2 -> 1.3") < place("time over copy"), "{text}");
+    assert!(text.contains("filter: none -> forward"), "{text}");
 }
 
 #[test]
-fn one_device_each_is_ambiguous_unless_the_effect_is_large() {
+fn one_repeat_each_is_ambiguous_unless_the_effect_is_large() {
     let one = Made { repeats: 1, ..PLAIN };
     let base = made(one);
     let comparison = compared(&base, &made(Made { seed: 2, sigmoid: 1.05, ..one }));
     for row in rows(&comparison, Quantity::OverCopy) {
         assert_eq!(row.verdict, Verdict::Ambiguous, "{row:?}");
-        assert!(row.next.as_ref().is_some_and(|next| next.contains("repeats")), "{row:?}");
+        assert!(row.reason.is_some() && row.repeats_needed.is_none_or(|n| n > 1), "{row:?}");
     }
     let text = words::text(&comparison);
-    assert!(
-        text.split_whitespace().collect::<Vec<_>>().join(" ").contains("4 % are assumed"),
-        "{text}"
-    );
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("4 %") && words.contains("assumed"), "{text}");
     let comparison = compared(&base, &made(Made { seed: 2, sigmoid: 1.5, ..one }));
     let sigmoids = rows(&comparison, Quantity::OverCopy).filter(|row| row.id.contains("sigmoid"));
     assert!(sigmoids.map(|row| row.verdict).all(|verdict| verdict == Verdict::Slower));
@@ -353,17 +368,19 @@ fn several_reports_share_one_correction() {
 #[test]
 fn the_published_schema_is_that_of_the_types_and_describes_a_comparison() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA_FILE);
-    let current =
-        serde_json::to_string_pretty(&compare::json_schema()).expect("string keys") + "\n";
+    let current = compare::json_schema();
     if std::env::var_os(RENEW).is_some() {
-        fs::write(&path, &current).expect("written");
+        let text = serde_json::to_string_pretty(&current).expect("string keys");
+        fs::write(&path, text + "\n").expect("written");
     }
-    let published = fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
+    let published = fs::read_to_string(&path).expect("text");
+    let published: Value = serde_json::from_str(&published).expect("JSON");
     assert!(
         published == current,
-        "{SCHEMA_FILE} is not that of src/compare. Renew it: {RENEW}=1 cargo test --release --test compare published"
+        "{SCHEMA_FILE} is not that of src/compare. Renew it: {RENEW}=1 cargo test --release \
+         --test compare published"
     );
-    let validator = jsonschema::validator_for(&compare::json_schema()).expect("a schema");
+    let validator = jsonschema::validator_for(&current).expect("a schema");
     let mut new = made(Made { seed: 2, sigmoid: 1.1, ..PLAIN });
     new.measurements.pop();
     let json = serde_json::to_value(compared(&made(PLAIN), &new)).expect("string keys");
@@ -387,8 +404,10 @@ fn texts_fit_in_100_columns() {
     );
 }
 
-/// What would be markup, a link, a cell of its own, a formula or a command to a terminal if it were more than text.
-const HOSTILE: &str = "=1+1|`x`<script>alert(1)</script>[a](javascript:b)@all **b** _c_ https://x.org\u{1b}[2J\u{202e}\n# d";
+/// What would be markup, a link, a cell of its own, a formula or a command to a terminal if it were
+/// more than text.
+const HOSTILE: &str = "=1+1|`x`<script>alert(1)</script>[a](javascript:b)@all **b** _c_ \
+                       https://x.org\u{1b}[2J\u{202e}\n# d";
 
 /// Reports that differ, with hostile texts wherever they have texts, and the names of their files.
 fn hostile_comparison() -> (Comparison, [String; 2]) {
@@ -401,7 +420,7 @@ fn hostile_comparison() -> (Comparison, [String; 2]) {
     }
     new.run.labels = [(HOSTILE.to_owned(), HOSTILE.to_owned())].into();
     new.measurements[2].status = Status::Failed;
-    new.measurements[2].reason = Some(HOSTILE.to_owned());
+    new.measurements[2].reason = Some(report::Reason::Wrong { message: HOSTILE.to_owned() });
     new.measurements[4].id = format!("{HOSTILE}/new");
     base.derive();
     new.derive();
@@ -445,7 +464,7 @@ fn no_text_or_file_name_is_more_than_text_in_markdown() {
             after.lines().next().unwrap_or_default()
         );
     }
-    // A row of a table has as many cells as its header, and no block begins anywhere else than here.
+    // A row of a table has as many cells as its header.
     let mut cells = None;
     for line in markdown.lines() {
         if line.starts_with('|') {
@@ -465,7 +484,7 @@ fn no_text_or_file_name_is_more_than_text_in_markdown() {
 #[test]
 fn no_text_or_file_name_is_a_formula_in_csv_or_a_command_to_a_terminal() {
     let (comparison, files) = hostile_comparison();
-    let csv = words::csv(&comparison).expect("in memory");
+    let csv = words::csv(&comparison);
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let records: Vec<csv::StringRecord> =
         reader.records().map(|record| record.expect("a record")).collect();
@@ -523,10 +542,10 @@ fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
         .collect();
     assert!(pictures.len() >= 4, "{}", pictures.len());
     let alike = |what: &str| pictures.iter().filter(|text| text.contains(what)).collect::<Vec<_>>();
-    for picture in alike("Time of a step in steps of fma")
-        .iter()
-        .chain(&alike("Bandwidth by size, forward f32"))
-    {
+    let [steps, bandwidth] =
+        [alike("Time of a step in FMAs"), alike("Bandwidth by size, forward f32")];
+    assert!(!steps.is_empty() && !bandwidth.is_empty(), "{pictures:?}");
+    for picture in steps.iter().chain(&bandwidth) {
         for name in files {
             assert!(picture.contains(name), "{name} is not in {picture}");
         }
@@ -565,7 +584,7 @@ fn ranks_are_by_geometric_mean_over_what_all_have_and_software_is_apart() {
     );
     assert_eq!(ranking.software.places.len(), 1);
     assert_eq!(ranking.software.rows.len(), 4);
-    let text = ranking.render();
+    let text = ranking::text(&ranking);
     assert!(
         text.contains("software adapters, which run on the CPU")
             && text.contains("over 3 rows that all have"),
@@ -648,7 +667,7 @@ fn compare_ends_with_1_for_regressions_alone() {
     assert!(
         text.contains("SLOWER")
             && text.contains("base base.json")
-            && text.contains("new  slow.json"),
+            && text.contains("new slow.json"),
         "{text}"
     );
     files.ends("compare slow.json base.json", 0);
@@ -658,7 +677,8 @@ fn compare_ends_with_1_for_regressions_alone() {
     files.ends("compare base.json slow.json --threshold 20%", 0);
     let (text, _) = files.ends("compare base.json part.json", 0);
     assert!(
-        text.contains("Only in base: 3 rows\n  arithmetic/f32: relu/plain sigmoid/two_sided fma"),
+        text.contains("Only in base: 3 rows")
+            && text.contains("arithmetic/f32: relu/plain sigmoid/two_sided fma"),
         "{text}"
     );
     let (_, complaint) = files.ends("compare base.json part.json --require-all", 1);
@@ -666,7 +686,7 @@ fn compare_ends_with_1_for_regressions_alone() {
     files.ends("compare base.json slow.json --require-all", 1);
     let (text, complaint) = files.ends("compare base.json cpu.json", 2);
     assert!(
-        text.contains("software_against_hardware")
+        text.contains("software-against-hardware")
             && complaint.contains("no row of these reports can be judged"),
         "{text}"
     );
@@ -703,7 +723,7 @@ fn a_report_may_come_through_stdin() {
     let mut command = files.actbench("compare base.json -");
     command.stdin(fs::File::open(files.path("base.json")).expect("a file"));
     let (text, _) = ends(command, 0);
-    assert!(text.contains("new  -:"), "{text}");
+    assert!(text.contains("new -:"), "{text}");
     let (_, complaint) = files.ends("compare base.json -", 2);
     assert!(complaint.contains("error: - is empty"), "{complaint}");
 }
@@ -712,7 +732,7 @@ fn a_report_may_come_through_stdin() {
 fn files_that_are_no_reports_are_named_in_one_sentence() {
     let files = Files::new(&[("good.json", &made(PLAIN))]);
     let whole = fs::read_to_string(files.path("good.json")).expect("text");
-    let newer = whole.replacen("\"schema_version\":\"1.0\"", "\"schema_version\":\"2.0\"", 1);
+    let newer = whole.replacen("\"schema_version\":\"2.0\"", "\"schema_version\":\"3.0\"", 1);
     let nan = whole.replacen("\"duration_s\":12.5", "\"duration_s\":NaN", 1);
     let twice = whole.replacen("n=16777216", "n=1048576", 1);
     let nested = whole.replacen(
@@ -725,7 +745,7 @@ fn files_that_are_no_reports_are_named_in_one_sentence() {
         ("empty.json", "", "is empty"),
         ("cut.json", &whole[..whole.len() / 2], "is cut off"),
         ("other.json", r#"{"context": {}, "benchmarks": []}"#, "no report of actbench"),
-        ("newer.json", &newer, "schema version \"2.0\""),
+        ("newer.json", &newer, "schema version \"3.0\""),
         ("nan.json", &nan, "is not JSON"),
         ("twice.json", &twice, "is in it twice"),
         ("deep.json", &nested, "recursion limit exceeded"),
@@ -794,10 +814,10 @@ fn a_run_is_compared_with_its_baseline_in_the_same_shapes() {
     let Output { status, stdout, stderr } = command.output().expect("actbench starts");
     let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
     assert!(
-        stdout.contains("base base.json") && stdout.contains("time in copies"),
+        stdout.contains("base base.json") && stdout.contains("time over copy"),
         "{stdout}{stderr}"
     );
-    // Whether the machine was as busy in both is not known here; that the status says what the table says is.
+    // How busy the machine was is not known here; the status must say what the table says.
     let is_slower = !stdout.contains(" 0 SLOWER");
     assert_eq!(status.code(), Some(i32::from(is_slower)), "{stdout}{stderr}");
     let [base, new] =

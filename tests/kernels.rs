@@ -1,4 +1,5 @@
-//! Every kernel on an adapter: lengths around a word and a workgroup, grids of several rows, tensors in several buffers.
+//! Every kernel on an adapter: lengths around a word and a workgroup, grids of several rows,
+//! tensors in several buffers.
 
 mod common;
 
@@ -11,7 +12,8 @@ use common::gpu;
 
 const SEED: u64 = 20_261_123;
 
-/// Runs a trial of each kernel that the adapter supports, changed by `with`; every element has to be right.
+/// Runs a trial of each kernel that the adapter supports, changed by `with`; every element has to
+/// be right.
 fn every_kernel(with: impl Fn(&mut Trial)) {
     let gpu = gpu();
     let mut ran = 0;
@@ -77,7 +79,8 @@ fn a_tensor_in_several_buffers() {
 #[test]
 fn more_workgroups_than_one_dimension_holds() {
     let most = u64::from(gpu().facts.max_workgroups_per_dimension);
-    // On an adapter whose x dimension is vast, the second row needs more elements than a test should move.
+    // On an adapter whose x dimension is vast, the second row needs more elements than a test
+    // should move.
     assert!(
         most <= 1 << 20,
         "this adapter allows {most} workgroups a dimension: choose another with ACTBENCH_ADAPTER"
@@ -114,7 +117,8 @@ fn what_the_device_cannot_hold_is_unsupported() {
     }
 }
 
-/// Its bound is as wide as exp's, since WGSL lets a compiler spoil the reduction; so a wrong digit of the polynomial shows only where none does.
+/// Its bound is as wide as exp's, since WGSL lets a compiler spoil the reduction; so a wrong digit
+/// of the polynomial shows only where none does.
 #[test]
 fn the_polynomial_is_as_good_as_it_was_made_where_the_compiler_leaves_it_alone() {
     let gpu = gpu();

@@ -1,6 +1,7 @@
-//! Proof that validation sees faults: each one planted here, in a shader's text or on the host, has to be called wrong, and the same trial
-//! without it right. Changes that the WGSL specification permits, and those that only some adapters show, are not among them: y - y * y is
-//! right where a driver fuses it, and dy times a mask where none flushes subnormals.
+//! Proof that validation sees faults: each one planted here, in a shader's text or on the host, has
+//! to be called wrong, and the same trial without it right. Changes that the WGSL specification
+//! permits, and those that only some adapters show, are not among them: y - y * y is right where a
+//! driver fuses it, and dy times a mask where none flushes subnormals.
 
 mod common;
 
@@ -14,7 +15,8 @@ use common::gpu;
 
 const SEED: u64 = 20_261_124;
 
-/// Words of every buffer but the last, where a tensor takes several: as many as whole words of mask belong to.
+/// Words of every buffer but the last, where a tensor takes several: as many as whole words of mask
+/// belong to.
 const WORDS_PER_BUFFER: u64 = 1024;
 
 /// Faults of one kernel.
@@ -27,7 +29,8 @@ struct Planted {
     faults: &'static [(&'static str, &'static str, &'static str)],
 }
 
-/// Lengths and shapes in which faults show. In all of them the last word is a part of one, and the last workgroup has lanes too many.
+/// Lengths and shapes in which faults show. In all of them the last word is a part of one, and the
+/// last workgroup has lanes too many.
 #[derive(Clone, Copy)]
 enum Run {
     /// One word, or u32 of mask, an invocation.
@@ -38,7 +41,8 @@ enum Run {
     SeveralUnits,
     /// More workgroups than one dimension of the grid holds.
     SeveralRows,
-    /// A tensor of two buffers, the first of [`WORDS_PER_BUFFER`]. All that a dispatch knows of its buffer is the number of words.
+    /// A tensor of two buffers, the first of [`WORDS_PER_BUFFER`]. All that a dispatch knows of its
+    /// buffer is the number of words.
     TwoBuffers,
 }
 
@@ -511,11 +515,11 @@ fn only_lacks_f16(gpu: &Gpu, kernel: &Kernel, error: &Error) -> bool {
 }
 
 /// Plants each fault; all have to be called wrong, and the kernels without them right.
-fn all_are_caught(beds: &[Planted]) {
+fn all_are_caught(planted: &[Planted]) {
     let gpu = gpu();
     let mut unnoticed = Vec::new();
     let (mut ran, mut native) = (0, 0);
-    for Planted { kernel: path, run, faults } in beds {
+    for Planted { kernel: path, run, faults } in planted {
         let kernel = kernel_at(path);
         native += if kernel.needs_shader_f16() { faults.len() } else { 0 };
         match run.trial(gpu, kernel, &kernel.wgsl()).run(gpu) {
@@ -545,7 +549,7 @@ fn all_are_caught(beds: &[Planted]) {
         unnoticed.len(),
         unnoticed.join("\n")
     );
-    let all: usize = beds.iter().map(|planted| planted.faults.len()).sum();
+    let all: usize = planted.iter().map(|planted| planted.faults.len()).sum();
     assert_eq!(ran, if gpu.facts.shader_f16 { all } else { all - native }, "faults that ran");
 }
 
@@ -597,7 +601,8 @@ fn every_fault_is_valid_wgsl_with_or_without_an_adapter() {
     assert!(without_native >= 70, "{without_native} faults for an adapter without native f16");
 }
 
-/// A kernel bound to tensors of two full buffers each, whose inputs may be uploaded and bound wrongly.
+/// A kernel bound to tensors of two full buffers each, whose inputs may be uploaded and bound
+/// wrongly.
 struct OnDevice {
     kernel: Kernel,
     tensors: Vec<Tensor>,
@@ -635,7 +640,8 @@ impl OnDevice {
         gpu.upload(self.tensor(role), write).expect("a device");
     }
 
-    /// What validation finds where bindings, from the first tensor's on, get the tensors of these numbers.
+    /// What validation finds where bindings, from the first tensor's on, get the tensors of these
+    /// numbers.
     fn check(&self, gpu: &Gpu, order: &[usize]) -> Accuracy {
         let bound: Vec<&Tensor> = order.iter().map(|at| &self.tensors[*at]).collect();
         let workload = gpu
@@ -646,7 +652,8 @@ impl OnDevice {
     }
 }
 
-/// What is wrong with an upload, and what it makes of the first element of a buffer and the bytes to write.
+/// What is wrong with an upload, and what it makes of the first element of a buffer and the bytes
+/// to write.
 type WrongUpload<'a> = (&'a str, &'a dyn Fn(u64, &mut [u8]));
 
 fn fill(kernel: &Kernel, role: Role, first: u64, bytes: &mut [u8]) {
@@ -753,7 +760,8 @@ fn what_an_earlier_run_left_is_no_result() {
     }
 }
 
-/// A piece of a tensor on the host: x or the saved tensor, dy, and what a kernel without error would have made of them.
+/// A piece of a tensor on the host: x or the saved tensor, dy, and what a kernel without error
+/// would have made of them.
 fn piece(kernel: &Kernel, start: u64, elements: usize) -> [Vec<u8>; 3] {
     let dtype = kernel.dtype;
     let (mut first, mut dy, mut result) = (Vec::new(), Vec::new(), Vec::new());

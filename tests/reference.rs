@@ -1,23 +1,27 @@
-//! The f64 reference against multiprecision values, and the properties of sigmoid that do not need them.
+//! The f64 reference against multiprecision values, and the properties of sigmoid that do not need
+//! them.
 //!
-//! tests/data/reference.csv holds the f64 nearest to each true value, so an error against it may be U larger than one against the reference.
+//! tests/data/reference.csv holds the f64 nearest to each true value, so an error against it may be
+//! U larger than one against the reference.
 
 use actbench::kernels::reference::{sigmoid, sigmoid_derivative};
 
 /// The most that one rounding adds, relative to a normal result.
 const U: f64 = f64::EPSILON / 2.0;
 
-/// z/d or 1/d with z = exp(-|x|), d = 1 + z. exp is within 1 ULP, which is 2 U at the lower end of a power of two; the result takes at most all of
-/// it. The sum and the division add U each. Over a million random inputs, 2.92 U was the largest error seen.
+/// z/d or 1/d with z = exp(-|x|), d = 1 + z. exp is within 1 ULP, which is 2 U at the lower end of
+/// a power of two; the result takes at most all of it. The sum and the division add U each. Over a
+/// million random inputs, 2.92 U was the largest error seen.
 const SIGMOID: f64 = 4.0 * U;
 
-/// z/d². exp's 2 U arrive by the factor (1 - z) / (1 + z) = tanh(|x|/2), the sum's U twice, the square's and the division's once. Seen: 4.68 U.
+/// z/d². exp's 2 U arrive by the factor (1 - z) / (1 + z) = tanh(|x|/2), the sum's U twice, the
+/// square's and the division's once. Seen: 4.68 U.
 fn of_derivative(x: f64) -> f64 {
     (4.0 + 2.0 * (x.abs() / 2.0).tanh()) * U
 }
 
-/// Of a subnormal result: d is 1, so it is exp's, within 1 of its last place and rounded a second time, compared with one rounded value. Less
-/// than 2, and a whole number.
+/// Of a subnormal result: d is 1, so it is exp's, within 1 of its last place and rounded a second
+/// time, compared with one rounded value. Less than 2, and a whole number.
 const SUBNORMAL_STEPS: u64 = 1;
 
 struct Row {
@@ -84,7 +88,8 @@ fn sigmoid_and_its_derivative_agree_with_multiprecision() {
     }
 }
 
-/// Every 1/4096 from -760, where sigmoid is 0, to 40, where it is 1. A step moves sigmoid by more than its errors or by nothing.
+/// Every 1/4096 from -760, where sigmoid is 0, to 40, where it is 1. A step moves sigmoid by more
+/// than its errors or by nothing.
 fn grid() -> impl Iterator<Item = f64> {
     (-760 * 4096..=40 * 4096).map(|step| f64::from(step) / 4096.0)
 }

@@ -423,7 +423,8 @@ mod on_unix {
     /// Where the next test's child writes.
     const CHILD: &str = "ACTBENCH_TEST_OF_A_FULL_DISK";
 
-    /// A limit on the size of files ends a write in its middle as a full disk does, and needs no root.
+    /// A limit on the size of files ends a write in its middle as a full disk does, and needs no
+    /// root.
     #[test]
     fn a_disk_that_fills_up_leaves_the_file_as_it_was() {
         let folder = folder();

@@ -1,5 +1,6 @@
-// A Vulkan driver that passes every call on to another driver and writes down the SPIR-V of each shader module on the way: what a driver
-// really gets, to compare with what src/dump.rs says that it gets. METHODOLOGY.md, "Seeing what the driver made of it", has the commands.
+// A Vulkan driver that passes every call on to another driver and writes the SPIR-V of each shader
+// module to a file: what the driver really gets, to compare with src/gpu/dump.rs.
+// METHODOLOGY.md, "Seeing what the driver made of it", has the commands.
 //
 // TAP_DRIVER: the shared library of the other driver. TAP_DIR: a folder for 0000.spv, 0001.spv and so on.
 #include <dlfcn.h>

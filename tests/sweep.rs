@@ -1,4 +1,5 @@
-//! The exhaustive sweep: every f16 input, a part of f32 in several chunks, interruption, resumption, a lost device.
+//! The exhaustive sweep: every f16 input, a part of f32 in several chunks, interruption,
+//! resumption, a lost device.
 
 mod common;
 
@@ -81,7 +82,8 @@ fn an_interrupted_sweep_finds_what_a_whole_one_finds() {
 
 #[test]
 fn a_shortcut_finds_what_a_close_look_finds() {
-    // The first patterns are subnormals and tiny numbers, for which whole chunks are compared at a glance; `validate::compare` never does.
+    // The first patterns are subnormals and tiny numbers, for which whole chunks are compared at a
+    // glance; `validate::compare` never does.
     let kernel = kernel::all()
         .find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided")
         .expect("in the table");

@@ -1,4 +1,5 @@
-//! Every kernel's WGSL through the validator that wgpu uses, without an adapter; and what ids, bindings and bytes say against it.
+//! Every kernel's WGSL through the validator that wgpu uses, without an adapter, compared with its
+//! ids, bindings and bytes.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -20,14 +21,15 @@ fn parsed(kernel: &Kernel) -> Module {
         .unwrap_or_else(|error| panic!("{}:\n{}", kernel.path(), error.emit_to_string(&wgsl)))
 }
 
-/// What the validator says against the module; nothing if it is valid.
+/// The validator's error; none if the module is valid.
 fn complaint(kernel: &Kernel, capabilities: Capabilities) -> Option<String> {
     let module = parsed(kernel);
     let error = Validator::new(ValidationFlags::all(), capabilities).validate(&module).err()?;
     Some(format!("{}:\n{}", kernel.path(), error.emit_to_string(&kernel.wgsl())))
 }
 
-/// What the kernel says that it needs. pack2x16float and its opposite are in WGSL itself, but wgpu does not offer them on a llvmpipe without f16.
+/// What the kernel says it needs. pack2x16float is in WGSL itself, but wgpu does not offer it on an
+/// llvmpipe without f16.
 fn capabilities(kernel: &Kernel) -> Capabilities {
     match (kernel.needs_shader_f16(), kernel.packs_pairs()) {
         (true, _) => Capabilities::SHADER_FLOAT16,
@@ -75,7 +77,7 @@ fn no_kernel_asks_for_a_feature_in_vain() {
 }
 
 #[test]
-fn ladders_need_no_capability() {
+fn chains_need_no_capability() {
     let wgsl = Chain::FMA.wgsl();
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
@@ -93,17 +95,11 @@ fn bindings_are_the_tensors_that_the_kernel_names() {
             "{path}: the uniform and its tensors"
         );
         let variable = |binding: u32| {
-            let bound = |variable: &naga::GlobalVariable| {
-                variable.binding.is_some_and(|at| at.group == 0 && at.binding == binding)
+            let mut variables = module.global_variables.iter().map(|(_, variable)| variable);
+            let is_bound = |own: &&naga::GlobalVariable| {
+                own.binding.is_some_and(|at| (at.group, at.binding) == (0, binding))
             };
-            let variables: Vec<_> = module
-                .global_variables
-                .iter()
-                .map(|(_, variable)| variable)
-                .filter(|own| bound(own))
-                .collect();
-            assert_eq!(variables.len(), 1, "{path}: binding {binding}");
-            variables[0]
+            variables.find(is_bound).unwrap_or_else(|| panic!("{path}: no binding {binding}"))
         };
         assert_eq!(variable(0).space, AddressSpace::Uniform, "{path}");
         for (binding, role) in (1..).zip(kernel.tensors()) {
@@ -115,7 +111,7 @@ fn bindings_are_the_tensors_that_the_kernel_names() {
             let stride = if role.is_mask() { 4 } else { 16 };
             match module.types[variable.ty].inner {
                 TypeInner::Array { stride: actual, .. } => {
-                    assert_eq!(actual, stride, "{path}: {role:?}")
+                    assert_eq!(actual, stride, "{path}: {role:?}");
                 }
                 ref other => panic!("{path}: {role:?} is {other:?}"),
             }
@@ -138,7 +134,7 @@ fn the_entry_point_is_main_and_the_overrides_are_the_shape() {
 }
 
 #[test]
-fn ids_are_unique_and_name_direction_storage_activation_form() {
+fn ids_are_unique_and_name_direction_dtype_activation_variant() {
     let mut seen = HashSet::new();
     for kernel in kernel::all() {
         let path = kernel.path();
@@ -164,7 +160,7 @@ fn ids_are_unique_and_name_direction_storage_activation_form() {
 }
 
 #[test]
-fn every_form_has_its_function_and_no_function_is_left_over() {
+fn every_variant_has_its_function_and_no_function_is_left_over() {
     for activation in ACTIVATIONS {
         let kernels: Vec<Kernel> =
             kernel::all().filter(|kernel| std::ptr::eq(kernel.activation, activation)).collect();
@@ -201,12 +197,12 @@ fn functions(module: &Module) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_shader_file_is_part_of_some_kernel_or_ladder() {
+fn every_shader_file_is_part_of_some_kernel_or_chain() {
     let texts: Vec<String> =
         kernel::all().map(|kernel| kernel.wgsl()).chain([Chain::FMA.wgsl()]).collect();
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut files = 0;
-    for folder in ["dtype", "activations", "drivers"] {
+    for folder in ["dtypes", "activations", "drivers"] {
         for entry in fs::read_dir(shaders.join(folder)).expect("a folder of shaders") {
             let path = entry.expect("a file").path();
             let text = fs::read_to_string(&path).expect("a text");

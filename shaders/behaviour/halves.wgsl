@@ -1,6 +1,6 @@
 // Conversions between f16 and f32 as in dtypes/f16.wgsl, over tensors of bits.
 
-// f32 from the f16 in the low half of each element, taken by turns as lower and upper half of a pair.
+// f32 from the f16 in the low half of each element, by turns as lower and upper half of a pair.
 fn unpacked(x: T) -> T {
     return bitcast<T>(vec4<f32>(
         unpack2x16float(x.x).x,

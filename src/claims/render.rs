@@ -8,11 +8,11 @@ use maud::{Markup, html};
 
 use super::report::{Axis as ClaimAxis, Claim, Claims, Figure, Plot, Scale as ClaimScale};
 use crate::error::{Error, Result};
-use crate::render::chart::{Axis, Chart, Line, LineChart, Look, Point, Scale};
+use crate::render::chart::{Axis, Chart, Line, Look, Point, Scale};
 use crate::render::grid::{Block, Grid};
 use crate::render::html::{page, pictures_of as figures, table_of};
 use crate::render::numbers::number;
-use crate::render::section::{Picture, RELU, SIGMOID};
+use crate::render::section::{OF_DENOMINATOR as RELU, OF_NUMERATOR as SIGMOID, Picture};
 use crate::render::text::{COLUMNS, plain, wrapped};
 use crate::report::Status;
 
@@ -240,14 +240,7 @@ fn chart(plot: &Plot) -> Chart {
         let look = if points.len() > 40 { Look::Computed } else { Look::Measured };
         Line { label: series.label.clone(), series: look_of_series, look, points }
     });
-    Chart::Lines(LineChart {
-        title: plot.title.clone(),
-        x: axis(&plot.x),
-        y: axis(&plot.y),
-        lines: lines.collect(),
-        levels: Vec::new(),
-        zones: Vec::new(),
-    })
+    Chart::new(plot.title.clone(), axis(&plot.x), Some(axis(&plot.y)), lines.collect())
 }
 
 /// Looks for lines of these names, each its own: the first of ReLU and the first of sigmoid look as

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use actbench::claims::report::Claims;
@@ -15,6 +13,7 @@ use actbench::report::{Destination, Profile, Reason, RunStatus, Status, anonymiz
 use actbench::suite::{Settings, run_of};
 use clap::{Args, ValueEnum};
 
+use super::progress::{catch_interrupts, is_interrupted};
 use super::{Adapter, print, say};
 
 #[derive(Args)]
@@ -57,23 +56,14 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     }
     // Before a minute of work.
     let destination = Destination::prepare(&arguments.output)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            // Twice is meant: nothing is waited for.
-            std::process::exit(Exit::Interrupted as i32);
-        }
-        say("the claim that is being tried is the last; Ctrl-C again ends at once");
-    })
-    .map_err(|error| Error::Machine(format!("Ctrl-C can't be caught: {error}")))?;
+    catch_interrupts()?;
 
-    let (report, ended) = arguments.examine(&experiments, &interrupted)?;
+    let (report, ended) = arguments.examine(&experiments)?;
     destination.write_text(&render::document(&report, &arguments.format)?)?;
     if let Some(error) = ended {
         return Err(error);
     }
-    if interrupted.load(Ordering::Relaxed) {
+    if is_interrupted() {
         return Ok(Exit::Interrupted);
     }
     let is_wrong = report.claims.iter().any(|claim| claim.status == Status::Failed);
@@ -100,11 +90,7 @@ impl Arguments {
     }
 
     /// A report that has claims alone, and what ended it early.
-    fn examine(
-        &self,
-        experiments: &[&Experiment],
-        interrupted: &AtomicBool,
-    ) -> Result<(Claims, Option<Error>)> {
+    fn examine(&self, experiments: &[&Experiment]) -> Result<(Claims, Option<Error>)> {
         let began = Instant::now();
         let gpu = self.adapter.open()?;
         let (profile, extent) = match self.profile {
@@ -124,7 +110,7 @@ impl Arguments {
         };
         let mut ended = None;
         for (index, experiment) in experiments.iter().enumerate() {
-            if interrupted.load(Ordering::Relaxed) {
+            if is_interrupted() {
                 report.run.status = RunStatus::Interrupted;
                 report.run.reason = Some(Reason::Interrupted);
                 break;

@@ -88,18 +88,18 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         Format::Json => print_json(&comparison)?,
         Format::Html => print(&render::compared(&comparison, &named))?,
     }
-    let lacks = arguments.require_all && !comparison.has_all();
-    if lacks {
+    if arguments.require_all && !comparison.has_all() {
         say("a row was measured by one report alone, and --require-all was given");
+        return Ok(Exit::Failed);
     }
-    Ok(if lacks { Exit::Failed } else { exit(&comparison)? })
+    exit(&comparison)
 }
 
 /// The exit status after a comparison.
 pub fn exit(comparison: &Comparison) -> Result<Exit> {
     if comparison.judged == 0 {
-        let sentence = "no row of these reports can be judged; the reasons are listed above";
-        return Err(Error::Usage(sentence.to_owned()));
+        let why = "no row of these reports can be judged; the reasons are listed above";
+        return Err(Error::Usage(why.to_owned()));
     }
     Ok(if comparison.count(Verdict::Slower) > 0 { Exit::Failed } else { Exit::Fine })
 }

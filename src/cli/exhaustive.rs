@@ -2,94 +2,87 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::Gpu;
 use actbench::kernels::kernel::Kernel;
-use actbench::validate::exhaustive::{self, Domain, Position};
-use indicatif::{ProgressBar, ProgressStyle};
+use actbench::validate::Accuracy;
+use actbench::validate::exhaustive::{self, Domain, Extremes, Position};
 use serde::{Deserialize, Serialize};
 
+use super::progress::{Progress, catch_interrupts, is_interrupted};
 use super::say;
-use super::validate::{Arguments, Row};
 
-/// How often the position is written while a sweep runs.
+/// How often the position is written, and told where there is no terminal.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// The file of an exhaustive run.
 #[derive(Serialize, Deserialize)]
-struct Progress {
+struct PositionFile {
     schema: String,
-    version: String,
-    /// A hash of the program, in which shaders, bounds and reference are: what was right by another one says nothing of this one.
+    /// A hash of the program, which holds shaders, bounds and reference: what another one found
+    /// says nothing about this one.
     program: String,
     adapter: String,
     seed: u64,
     positions: Vec<Position>,
 }
 
-const SCHEMA: &str = "actbench.sweep";
+/// A kernel, and what is known of it or why nothing is.
+pub type Finding = (Kernel, Result<(Accuracy, Option<Extremes>)>);
 
-pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<Row>, Exit)> {
+/// Sweeps all inputs of the kernels, from the position in `file` on where there is one.
+pub fn run(
+    gpu: &Gpu,
+    kernels: &[Kernel],
+    seed: u64,
+    path: Option<&Path>,
+) -> Result<(Vec<Finding>, Exit)> {
     let (able, unable): (Vec<Kernel>, Vec<Kernel>) =
         kernels.iter().partition(|kernel| gpu.supports(kernel).is_ok());
     let domains = exhaustive::domains(&able);
-    let mut progress = Progress {
-        schema: SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+    let mut file = PositionFile {
+        schema: "actbench.sweep".to_owned(),
         program: hash_of_program()?,
         adapter: gpu.facts.summary(),
-        seed: arguments.seed,
+        seed,
         positions: domains.iter().map(Domain::start).collect(),
     };
-    if let Some(path) = arguments.progress.as_deref() {
-        progress.resume_from(path)?;
-        // Better now than after minutes; and then it is the path that is wrong.
-        progress.keep(path).map_err(|error| Error::Usage(error.to_string()))?;
+    if let Some(path) = path {
+        file.resume_from(path)?;
+        // Better now than after minutes; and now it is the path that is wrong.
+        file.keep(path).map_err(|error| Error::Usage(error.to_string()))?;
     }
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
-        .map_err(|error| Error::Machine(format!("Ctrl-C can't be caught: {error}")))?;
-
-    let outcome = sweep_all(gpu, &domains, &mut progress, arguments, &interrupted);
-    if let Some(path) = arguments.progress.as_deref() {
-        progress.keep(path)?;
+    catch_interrupts()?;
+    let outcome = sweep_all(gpu, &domains, &mut file, path);
+    if let Some(path) = path {
+        file.keep(path)?;
     }
-    let stopped = interrupted.load(Ordering::Relaxed);
+    let stopped = is_interrupted();
     if stopped {
         say("interrupted: the table is of the inputs that were done");
     }
     if stopped || outcome.is_err() {
-        match arguments.progress.as_deref() {
-            Some(path) => say(&format!(
-                "the position is kept: the same command goes on from {}",
-                path.display()
-            )),
-            None => say("the position is lost; --progress FILE would keep it"),
-        }
+        say(&match path {
+            Some(path) => format!("run the same command again to go on from {}", path.display()),
+            None => "the position is lost; --progress FILE would keep it".to_owned(),
+        });
     }
     outcome?;
 
-    let mut rows = Vec::new();
-    for (domain, position) in domains.iter().zip(&progress.positions) {
-        for (kernel, found) in domain.kernels.iter().zip(&position.found) {
+    let mut found = Vec::new();
+    for (domain, position) in domains.iter().zip(&file.positions) {
+        for (kernel, of_kernel) in domain.kernels.iter().zip(&position.found) {
             // The ends of a part are not those of the whole.
-            let extremes = (position.done == domain.inputs).then_some(found.extremes);
-            rows.push(Row::new(gpu, kernel, Ok((found.accuracy.clone(), extremes)))?);
+            let extremes = (position.done == domain.inputs).then_some(of_kernel.extremes);
+            found.push((*kernel, Ok((of_kernel.accuracy.clone(), extremes))));
         }
     }
-    for kernel in &unable {
-        rows.push(Row::new(
-            gpu,
-            kernel,
-            gpu.supports(kernel).map(|()| unreachable!("it is unable")),
-        )?);
-    }
+    let why = |kernel| gpu.supports(kernel).map(|()| unreachable!("it is unable"));
+    found.extend(unable.iter().map(|kernel| (*kernel, why(kernel))));
     for kernel in able.iter().filter(|kernel| !domains.iter().any(|domain| domain.contains(kernel)))
     {
         say(&format!(
@@ -97,64 +90,47 @@ pub fn run(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<(Vec<
             kernel.path()
         ));
     }
-    Ok((rows, if stopped { Exit::Interrupted } else { Exit::Fine }))
+    Ok((found, if stopped { Exit::Interrupted } else { Exit::Fine }))
 }
 
 fn sweep_all(
     gpu: &Gpu,
     domains: &[Domain],
-    progress: &mut Progress,
-    arguments: &Arguments,
-    interrupted: &AtomicBool,
+    file: &mut PositionFile,
+    path: Option<&Path>,
 ) -> Result<()> {
     let total: u64 = domains.iter().map(|domain| domain.inputs * domain.kernels.len() as u64).sum();
-    let bar = ProgressBar::new(total).with_style(
-        ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}  {eta} left")
-            .expect("a fixed template"),
-    );
-    let done = |positions: &[Position]| -> u64 {
-        positions.iter().map(|position| position.done * position.found.len() as u64).sum()
-    };
+    let done_before = file.done();
     let began = Instant::now();
-    let done_before = done(&progress.positions);
+    let millions_per_second = |done: u64| {
+        let us = began.elapsed().as_micros().max(1);
+        format!("{} M inputs/s", u128::from(done - done_before) / us)
+    };
+    let mut progress = Progress::new(done_before, KEEP_EVERY);
     let mut kept = Instant::now();
-    let mut reported = Instant::now();
-    bar.set_position(done_before);
-    bar.reset_eta();
     for (index, domain) in domains.iter().enumerate() {
-        let mut position = progress.positions[index].clone();
-        let outcome = exhaustive::run(gpu, domain, progress.seed, &mut position, |position| {
-            progress.positions[index] = position.clone();
-            let done = done(&progress.positions);
-            let rate = per_second(done - done_before, began);
-            bar.set_message(format!("{} M inputs/s", rate / 1_000_000));
-            bar.set_position(done);
-            if bar.is_hidden() && reported.elapsed() >= KEEP_EVERY {
-                say(&format!("{done} of {total} inputs, {} M inputs/s", rate / 1_000_000));
-                reported = Instant::now();
-            }
-            if let Some(path) =
-                arguments.progress.as_deref().filter(|_| kept.elapsed() >= KEEP_EVERY)
-            {
+        let mut position = file.positions[index].clone();
+        let outcome = exhaustive::run(gpu, domain, file.seed, &mut position, |position| {
+            file.positions[index] = position.clone();
+            let done = file.done();
+            progress.show(done, total, &millions_per_second(done));
+            if kept.elapsed() >= KEEP_EVERY {
                 // A position that can't be written now may be later; the last attempt reports.
-                let _ = progress.keep(path);
+                let _ = path.map(|path| file.keep(path));
                 kept = Instant::now();
             }
-            !interrupted.load(Ordering::Relaxed)
+            !is_interrupted()
         });
-        progress.positions[index] = position;
+        file.positions[index] = position;
         outcome?;
-        if interrupted.load(Ordering::Relaxed) {
+        if is_interrupted() {
             break;
         }
     }
-    bar.finish_and_clear();
-    let inputs = done(&progress.positions) - done_before;
-    let seconds = began.elapsed().as_secs_f64();
-    say(&format!(
-        "{inputs} inputs in {seconds:.1} s: {} M inputs/s",
-        per_second(inputs, began) / 1_000_000
-    ));
+    drop(progress);
+    let (done, seconds) = (file.done(), began.elapsed().as_secs_f64());
+    let inputs = done - done_before;
+    say(&format!("{inputs} inputs in {seconds:.1} s: {}", millions_per_second(done)));
     Ok(())
 }
 
@@ -167,17 +143,18 @@ fn hash_of_program() -> Result<String> {
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-fn per_second(inputs: u64, since: Instant) -> u64 {
-    u64::try_from(u128::from(inputs) * 1000 / since.elapsed().as_millis().max(1))
-        .unwrap_or(u64::MAX)
-}
+impl PositionFile {
+    /// Inputs that are done, over all kernels.
+    fn done(&self) -> u64 {
+        self.positions.iter().map(|position| position.done * position.found.len() as u64).sum()
+    }
 
-impl Progress {
-    /// Takes over the positions of an earlier run of the same kernels on the same adapter, if there is one.
+    /// Takes over the positions of an earlier run of the same kernels on the same adapter, if there
+    /// is one.
     fn resume_from(&mut self, path: &Path) -> Result<()> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => {
                 return Err(Error::Usage(format!("{} can't be read: {error}", path.display())));
             }
@@ -185,27 +162,18 @@ impl Progress {
         let earlier: Self = serde_json::from_str(&text).map_err(|error| {
             Error::Usage(format!("{} is not the position of a sweep: {error}", path.display()))
         })?;
-        let same_kernels = earlier.positions.len() == self.positions.len()
-            && earlier
-                .positions
-                .iter()
-                .zip(&self.positions)
-                .all(|(a, b)| a.kernels == b.kernels && a.found.len() == b.found.len());
-        let differs = [
-            ("with another schema", earlier.schema != self.schema),
-            ("by another version of actbench", earlier.version != self.version),
-            (
-                "by another build of actbench, whose shaders may differ",
-                earlier.program != self.program,
-            ),
-            ("on another adapter", earlier.adapter != self.adapter),
-            ("with another seed", earlier.seed != self.seed),
-            ("of other kernels (another --filter?)", !same_kernels),
-        ];
-        if let Some((how, _)) = differs.into_iter().find(|(_, differs)| *differs) {
-            let path = path.display();
+        let kernels = |file: &Self| -> Vec<(Vec<String>, usize)> {
+            let of = |at: &Position| (at.kernels.clone(), at.found.len());
+            file.positions.iter().map(of).collect()
+        };
+        let is_ours = (&earlier.schema, &earlier.program) == (&self.schema, &self.program)
+            && (&earlier.adapter, earlier.seed) == (&self.adapter, self.seed)
+            && kernels(&earlier) == kernels(self);
+        if !is_ours {
             return Err(Error::Usage(format!(
-                "{path} is the position of a sweep {how}; name another file or delete it"
+                "{} is of another sweep: another build, adapter, seed or filter; \
+                 name another file or delete it",
+                path.display()
             )));
         }
         *self = earlier;
@@ -214,7 +182,7 @@ impl Progress {
 
     /// Writes the file whole or not at all.
     fn keep(&self, path: &Path) -> Result<()> {
-        let failed = |error: std::io::Error| {
+        let failed = |error: io::Error| {
             Error::Machine(format!("{} can't be written: {error}", path.display()))
         };
         let mut temporary = path.as_os_str().to_owned();

@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
 fn text(adapters: &[AdapterFacts]) -> String {
     let mut text = String::new();
     for (index, facts) in adapters.iter().enumerate() {
-        let yes = |flag: bool| if flag { "yes" } else { "no" };
+        let yes = |has: bool, no: &str| if has { "yes" } else { no }.to_owned();
         let _ = writeln!(text, "{index}: {}", facts.summary());
         let [smallest, largest] = facts.subgroup_sizes;
         let rows = [
@@ -40,17 +40,9 @@ fn text(adapters: &[AdapterFacts]) -> String {
                     facts.device_type, facts.vendor_id, facts.device_id
                 ),
             ),
-            ("pci bus", facts.pci_bus_id.clone().unwrap_or_else(|| "not said".to_owned())),
-            (
-                "timestamps",
-                if facts.timestamps {
-                    "yes"
-                } else {
-                    "no: samples would be taken by the wall clock"
-                }
-                .to_owned(),
-            ),
-            ("shader f16", yes(facts.shader_f16).to_owned()),
+            ("pci bus", facts.pci_bus_id.clone().unwrap_or_else(|| "unknown".to_owned())),
+            ("timestamps", yes(facts.timestamps, "no, timed by the wall clock")),
+            ("shader f16", yes(facts.shader_f16, "no")),
             ("largest buffer", bytes(facts.max_buffer_bytes)),
             (
                 "largest binding",
@@ -66,7 +58,8 @@ fn text(adapters: &[AdapterFacts]) -> String {
     }
     if adapters.iter().all(|facts| facts.is_software) {
         text.push_str(
-            "\nNo GPU: a software adapter checks kernels, but its timings are the CPU's. `actbench doctor` says why.\n",
+            "\nNo GPU. A software adapter checks kernels; its times are those of the CPU. \
+             `actbench doctor` says why there is none.\n",
         );
     }
     text

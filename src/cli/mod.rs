@@ -9,6 +9,7 @@ mod doctor;
 mod exhaustive;
 mod info;
 mod list;
+mod progress;
 mod rank;
 mod report;
 mod run;

@@ -18,9 +18,8 @@ pub struct Arguments {
     /// A report, as `actbench run` or `actbench claims` writes it; `-` is stdin.
     #[arg(required_unless_present = "splice", value_name = "FILE|-")]
     file: Option<PathBuf>,
-    /// text, as `run` prints it; md for a pull request; csv; json; html, a page with plots; gbench
-    /// for google/benchmark's compare.py.
     #[arg(long, default_value = "text", value_parser = formats(), hide_possible_values = true)]
+    #[arg(help = about_formats())]
     format: String,
     /// One picture as SVG instead: ratios, bandwidth, arithmetic, chain, ridge, variants, or one of
     /// several, such as bandwidth/backward/f32; of claims, its claim.
@@ -37,6 +36,11 @@ pub struct Arguments {
 
 fn formats() -> PossibleValuesParser {
     PossibleValuesParser::new(FORMATS.iter().map(|format| format.name))
+}
+
+fn about_formats() -> String {
+    let about = FORMATS.iter().map(|format| format!("{}: {}", format.name, format.about));
+    about.collect::<Vec<_>>().join("; ")
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {

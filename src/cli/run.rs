@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actbench::error::{Error, Exit, Result};
@@ -15,9 +13,9 @@ use actbench::report::system::System;
 use actbench::report::{Destination, Profile, Report, expand};
 use actbench::suite::{self, Planned, Settings, Watch};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use regex::Regex;
 
+use super::progress::{Progress, catch_interrupts, is_interrupted};
 use super::{baseline, print, say};
 
 /// The report's name where none is given.
@@ -105,25 +103,17 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     }
     let dump = arguments.dump.as_ref().map(Dump::into).transpose()?;
     let outputs = arguments.outputs(&choices)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            // Twice is meant: what was kept so far stays.
-            std::process::exit(Exit::Interrupted as i32);
-        }
-    })
-    .map_err(|error| Error::Machine(format!("Ctrl-C can't be caught: {error}")))?;
+    catch_interrupts()?;
 
     let mut exit = Exit::Fine;
     for ((choice, facts), (path, destination)) in choices.iter().zip(&outputs) {
         say(&facts.summary());
-        let mut watcher = Watcher::new(destination, &interrupted, arguments.anonymize);
+        let mut watcher = Watcher::new(destination, arguments.anonymize);
         let settings = baseline
             .as_ref()
             .map_or_else(|| settings.clone(), |baseline| baseline.shaped(facts, &settings));
         let outcome = suite::run(&mut || Gpu::open(choice), &settings, dump.as_ref(), &mut watcher);
-        watcher.bar.finish_and_clear();
+        drop(watcher);
         let (mut report, error) = outcome?;
         if arguments.anonymize {
             report.anonymize();
@@ -140,7 +130,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             // The gravest, as it were: a machine that fails rather than a kernel that is wrong.
             exit = if exit == Exit::Fine { error.exit() } else { exit };
         }
-        if interrupted.load(Ordering::Relaxed) {
+        if is_interrupted() {
             return Ok(Exit::Interrupted);
         }
         if let Some(baseline) = &baseline {
@@ -226,29 +216,21 @@ impl Arguments {
 
 /// Shows progress and keeps the report.
 struct Watcher<'a> {
-    bar: ProgressBar,
+    progress: Progress,
     destination: &'a Destination,
-    interrupted: &'a AtomicBool,
     anonymize: bool,
 }
 
 impl<'a> Watcher<'a> {
-    fn new(destination: &'a Destination, interrupted: &'a AtomicBool, anonymize: bool) -> Self {
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left")
-            .expect("a fixed template");
-        Self { bar: ProgressBar::new(0).with_style(style), destination, interrupted, anonymize }
+    fn new(destination: &'a Destination, anonymize: bool) -> Self {
+        Self { progress: Progress::new(0, Duration::ZERO), destination, anonymize }
     }
 }
 
 impl Watch for Watcher<'_> {
     fn step(&mut self, what: &str, done: usize, of: usize) -> bool {
-        self.bar.set_length(of as u64);
-        self.bar.set_position(done as u64);
-        self.bar.set_message(what.to_owned());
-        if self.bar.is_hidden() {
-            say(&format!("{}/{of} {what}", done + 1));
-        }
-        !self.interrupted.load(Ordering::Relaxed)
+        self.progress.show(done as u64, of as u64, what);
+        !is_interrupted()
     }
 
     fn keep(&mut self, report: &Report, is_last: bool) -> Result<()> {

@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::Gpu;
+use actbench::kernels::dtype::Dtype;
 use actbench::kernels::inputs::{DEFAULT_SEED, Inputs};
 use actbench::kernels::kernel::Kernel;
+use actbench::render::grid::Grid;
 use actbench::render::numbers::significant;
 use actbench::validate::exhaustive::{At, Extremes};
-use actbench::validate::{self, Accuracy, Extreme, Trial};
+use actbench::validate::{self, Accuracy, Trial};
 use clap::{Args, ValueEnum};
-use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
+use super::exhaustive::Finding;
 use super::{Adapter, Filter, exhaustive, print, print_json, say};
 
 #[derive(Args)]
@@ -26,18 +28,31 @@ pub struct Arguments {
     elements: u64,
     /// Seed of the inputs.
     #[arg(long, default_value_t = DEFAULT_SEED)]
-    pub seed: u64,
-    /// Every input there is: all f32 or f16 of each kernel's x, and every y for kernels that read y, with random dy.
+    seed: u64,
+    /// Every input there is: each f32 or f16 as x, or every y for kernels that read y, with random
+    /// dy.
     #[arg(long)]
     exhaustive: bool,
     /// Keep the position of an exhaustive run here, and go on from it if the file is there.
     #[arg(long, value_name = "FILE", requires = "exhaustive")]
-    pub progress: Option<PathBuf>,
+    progress: Option<PathBuf>,
     /// One input alone, by the bits of x or of the saved tensor, such as 0xc2b00000.
-    #[arg(long, value_name = "BITS", value_parser = bits, allow_hyphen_values = true, conflicts_with = "exhaustive")]
+    #[arg(
+        long,
+        value_name = "BITS",
+        value_parser = bits,
+        allow_hyphen_values = true,
+        conflicts_with = "exhaustive"
+    )]
     input: Option<u32>,
     /// The bits of dy for that input; default: those of 1.
-    #[arg(long, value_name = "BITS", value_parser = bits, allow_hyphen_values = true, requires = "input")]
+    #[arg(
+        long,
+        value_name = "BITS",
+        value_parser = bits,
+        allow_hyphen_values = true,
+        requires = "input"
+    )]
     dy: Option<u32>,
     /// text, json or md.
     #[arg(long, value_enum, default_value = "text")]
@@ -60,32 +75,24 @@ fn bits(text: &str) -> std::result::Result<u32, String> {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    parsed.map_err(|error| {
-        format!("the bits of a float are wanted, such as 0xc2b00000 for -88 in f32: {error}")
-    })
+    parsed.map_err(|error| format!("give the bits of a float, such as 0xc2b00000 for -88: {error}"))
 }
 
-/// What became of one kernel.
+/// The outcome of one kernel.
 #[derive(Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
-pub enum Outcome {
+enum Outcome {
     /// Compared with the reference.
     Compared(Box<Compared>),
-    /// The adapter can't.
-    Unsupported {
-        /// Why.
-        reason: String,
-    },
-    /// It does not compile.
-    Failed {
-        /// The compiler's message.
-        reason: String,
-    },
+    /// The adapter can't run it.
+    Unsupported { reason: String },
+    /// It does not compile; with the compiler's message.
+    Failed { reason: String },
 }
 
 /// What a comparison says, with units and places resolved.
 #[derive(Serialize)]
-pub struct Compared {
+struct Compared {
     right: bool,
     inputs: u64,
     violations: u64,
@@ -115,7 +122,7 @@ struct Complaint {
 
 /// A kernel and its outcome.
 #[derive(Serialize)]
-pub struct Row {
+struct Row {
     kernel: String,
     bound: &'static str,
     domain: &'static str,
@@ -139,11 +146,21 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     if let Some(first) = arguments.input {
         return one(&gpu, &kernels, first, arguments.dy);
     }
-    let (rows, exit) = if arguments.exhaustive {
-        exhaustive::run(&gpu, &kernels, arguments)?
+    let row = |found| Row::new(&gpu.facts.name, found);
+    let (rows, exit): (Result<Vec<Row>>, Exit) = if arguments.exhaustive {
+        let file = arguments.progress.as_deref();
+        let (found, exit) = exhaustive::run(&gpu, &kernels, arguments.seed, file)?;
+        (found.into_iter().map(row).collect(), exit)
     } else {
-        (sample(&gpu, &kernels, arguments)?, Exit::Fine)
+        let inputs = Inputs::patterns(arguments.seed);
+        let sample = |kernel: &Kernel| {
+            let trial = Trial::new(&gpu, *kernel, inputs, arguments.elements);
+            (*kernel, trial.run(&gpu).map(|found| (found, None)))
+        };
+        // Ends with the first error that concerns more than its kernel.
+        (kernels.iter().map(sample).map(row).collect(), Exit::Fine)
     };
+    let rows = rows?;
     match arguments.format {
         TableFormat::Json => print_json(&Document {
             schema: "actbench.validation",
@@ -153,76 +170,134 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             exhaustive: arguments.exhaustive,
             kernels: &rows,
         })?,
-        TableFormat::Text => print(&table(&rows, presets::NOTHING))?,
-        TableFormat::Md => {
-            print(&format!("{}\n\n{}", gpu.facts.summary(), table(&rows, presets::ASCII_MARKDOWN)))?
-        }
+        TableFormat::Text => print(&grid(&rows).text())?,
+        TableFormat::Md => print(&[gpu.facts.summary(), grid(&rows).markdown()].join("\n\n"))?,
     }
     let wrong: Vec<&Row> = rows.iter().filter(|row| row.outcome.is_wrong()).collect();
     for row in &wrong {
         say(&row.complaint(arguments.seed));
     }
-    if exit == Exit::Fine && !wrong.is_empty() {
-        return Ok(Exit::Failed);
-    }
-    Ok(exit)
-}
-
-fn sample(gpu: &Gpu, kernels: &[Kernel], arguments: &Arguments) -> Result<Vec<Row>> {
-    let validate = |kernel: &Kernel| {
-        let trial = Trial::new(gpu, *kernel, Inputs::patterns(arguments.seed), arguments.elements);
-        Row::new(gpu, kernel, trial.run(gpu).map(|found| (found, None)))
-    };
-    kernels.iter().map(validate).collect()
+    Ok(if exit == Exit::Fine && !wrong.is_empty() { Exit::Failed } else { exit })
 }
 
 impl Row {
     /// The row of a kernel; errors that concern it alone are rows too.
-    pub fn new(
-        gpu: &Gpu,
-        kernel: &Kernel,
-        found: Result<(Accuracy, Option<Extremes>)>,
-    ) -> Result<Self> {
+    fn new(adapter: &str, (kernel, found): Finding) -> Result<Self> {
         let outcome = match found {
-            Ok((accuracy, extremes)) => Outcome::Compared(Box::new(Compared::new(
-                &gpu.facts.name,
-                kernel,
-                &accuracy,
-                extremes,
-            ))),
+            Ok((accuracy, extremes)) => Outcome::compared(adapter, &kernel, &accuracy, extremes),
             Err(Error::Unsupported(reason)) => Outcome::Unsupported { reason },
             Err(Error::Compile { message, .. }) => Outcome::Failed { reason: message },
             Err(error) => return Err(error),
         };
-        Ok(Self {
-            kernel: kernel.path(),
-            bound: kernel.variant.bound,
-            domain: kernel.variant.domain,
-            outcome,
-        })
+        Ok(Self::of(&kernel, outcome))
+    }
+
+    fn of(kernel: &Kernel, outcome: Outcome) -> Self {
+        let (bound, domain) = (kernel.variant.bound, kernel.variant.domain);
+        Self { kernel: kernel.path(), bound, domain, outcome }
     }
 
     /// What is wrong, and how to see it again.
     fn complaint(&self, seed: u64) -> String {
+        let kernel = &self.kernel;
         match &self.outcome {
             Outcome::Compared(compared) => match &compared.first_violation {
-                Some(Complaint { sentence, reproduce }) => {
-                    let (kernel, wrong, inputs) =
-                        (&self.kernel, compared.violations, compared.inputs);
-                    format!(
-                        "{kernel}: {wrong} wrong results over {inputs} inputs of seed {seed}. {sentence}\n  {reproduce}"
-                    )
-                }
-                None => format!("{} writes past the end of its result", self.kernel),
+                Some(Complaint { sentence, reproduce }) => format!(
+                    "{kernel}: {} wrong results over {} inputs of seed {seed}. \
+                     {sentence}\n  {reproduce}",
+                    compared.violations, compared.inputs
+                ),
+                None => format!("{kernel} writes past the end of its result"),
             },
             Outcome::Unsupported { reason } | Outcome::Failed { reason } => {
-                format!("{}: {reason}", self.kernel)
+                format!("{kernel}: {reason}")
             }
         }
     }
+
+    fn cells(&self) -> [String; 8] {
+        let kernel = self.kernel.clone();
+        let found = match &self.outcome {
+            Outcome::Compared(found) => found,
+            Outcome::Unsupported { .. } => return last_of(kernel, "n/a"),
+            Outcome::Failed { .. } => return last_of(kernel, "FAILED"),
+        };
+        let unless = |empty: bool, text: String| if empty { String::new() } else { text };
+        let is_exact = found.max_ulp == 0.0;
+        let at = found.max_ulp_at.value.map(short).unwrap_or_default();
+        let share = found.max_share_of_bound;
+        [
+            kernel,
+            found.inputs.to_string(),
+            found.violations.to_string(),
+            if is_exact { "0".to_owned() } else { significant(found.max_ulp, 3) },
+            unless(is_exact, at),
+            if is_exact { "0".to_owned() } else { significant(found.mean_ulp, 2) },
+            unless(share == 0.0, format!("{share:.2}")),
+            found.tier.map_or_else(|| "WRONG".to_owned(), String::from),
+        ]
+    }
+
+    /// The ends of the results, a line each.
+    fn extremes(&self) -> Vec<String> {
+        let Outcome::Compared(found) = &self.outcome else { return Vec::new() };
+        let Some(extremes) = &found.extremes else { return Vec::new() };
+        let ends = [
+            ("smallest", extremes.smallest),
+            ("largest", extremes.largest),
+            ("first 0 below 0:", extremes.first_zero),
+            ("first 1 above 0:", extremes.first_one),
+        ];
+        let line = |(what, at): (&str, Option<At>)| {
+            at.map(|At { value, input }| format!("{}: {what} {value:e} at {input:e}", self.kernel))
+        };
+        ends.into_iter().filter_map(line).collect()
+    }
+}
+
+/// Cells of a row without figures.
+fn last_of(kernel: String, last: &str) -> [String; 8] {
+    let mut cells = <[String; 8]>::default();
+    (cells[0], cells[7]) = (kernel, last.to_owned());
+    cells
 }
 
 impl Outcome {
+    fn compared(
+        adapter: &str,
+        kernel: &Kernel,
+        accuracy: &Accuracy,
+        extremes: Option<Extremes>,
+    ) -> Self {
+        let dtype = kernel.dtype;
+        let first_violation = accuracy.first_violation.map(|violation| {
+            let (path, input) = (kernel.path(), hex(dtype, violation.first_bits));
+            let dy = violation.dy_bits.map(|dy| format!(" --dy {}", hex(dtype, dy)));
+            Complaint {
+                sentence: violation.sentence(kernel),
+                reproduce: format!(
+                    "actbench validate --adapter '{adapter}' --filter '^{path}$' --input {input}{}",
+                    dy.unwrap_or_default()
+                ),
+            }
+        });
+        let bits = accuracy.max_ulp.first_bits;
+        let value = Some(dtype.value(bits)).filter(|value| value.is_finite());
+        Self::Compared(Box::new(Compared {
+            right: accuracy.is_right(),
+            inputs: accuracy.inputs,
+            violations: accuracy.violations,
+            max_ulp: accuracy.max_ulp.value,
+            max_ulp_at: Place { value, bits: hex(dtype, bits) },
+            mean_ulp: accuracy.mean_ulp(),
+            max_share_of_bound: accuracy.max_share.value,
+            tier: accuracy.tier(),
+            wrote_past_the_end: accuracy.guard_broken,
+            extremes,
+            first_violation,
+        }))
+    }
+
     fn is_wrong(&self) -> bool {
         match self {
             Self::Compared(compared) => !compared.right,
@@ -232,113 +307,20 @@ impl Outcome {
     }
 }
 
-impl Compared {
-    fn new(
-        adapter: &str,
-        kernel: &Kernel,
-        accuracy: &Accuracy,
-        extremes: Option<Extremes>,
-    ) -> Self {
-        let Extreme { value: max_ulp, first_bits, .. } = accuracy.max_ulp;
-        let first_violation = accuracy.first_violation.map(|violation| {
-            let digits = kernel.dtype.element_size() * 2;
-            let dy = violation.dy_bits.map(|dy| format!(" --dy 0x{dy:0digits$x}")).unwrap_or_default();
-            Complaint {
-                sentence: violation.sentence(kernel),
-                reproduce: format!(
-                    "actbench validate --adapter '{adapter}' --filter '^{}$' --input 0x{:0digits$x}{dy}",
-                    kernel.path(),
-                    violation.first_bits
-                ),
-            }
-        });
-        Self {
-            right: accuracy.is_right(),
-            inputs: accuracy.inputs,
-            violations: accuracy.violations,
-            max_ulp,
-            max_ulp_at: Place::new(kernel, first_bits),
-            mean_ulp: accuracy.mean_ulp(),
-            max_share_of_bound: accuracy.max_share.value,
-            tier: accuracy.tier(),
-            wrote_past_the_end: accuracy.guard_broken,
-            extremes,
-            first_violation,
-        }
-    }
+/// The bits of an element, in all their digits.
+fn hex(dtype: Dtype, bits: u32) -> String {
+    format!("0x{bits:0digits$x}", digits = dtype.element_size() * 2)
 }
 
-impl Place {
-    fn new(kernel: &Kernel, bits: u32) -> Self {
-        let digits = kernel.dtype.element_size() * 2;
-        let value = Some(kernel.dtype.value(bits)).filter(|value| value.is_finite());
-        Self { value, bits: format!("0x{bits:0digits$x}") }
-    }
-}
-
-fn table(rows: &[Row], style: comfy_table::TableStyle) -> String {
-    let has_borders = style != presets::NOTHING;
-    let mut table = Table::new();
-    table.load_style(style);
-    table.set_header(["kernel", "inputs", "wrong", "max ULP", "at", "mean", "bound", "tier"]);
-    let mut reasons = String::new();
-    let mut extremes = String::new();
-    for row in rows {
-        match &row.outcome {
-            Outcome::Compared(found) => {
-                let exact = found.max_ulp == 0.0;
-                table.add_row([
-                    row.kernel.clone(),
-                    found.inputs.to_string(),
-                    found.violations.to_string(),
-                    if exact { "0".to_owned() } else { significant(found.max_ulp, 3) },
-                    if exact {
-                        String::new()
-                    } else {
-                        found.max_ulp_at.value.map(short).unwrap_or_default()
-                    },
-                    if exact { "0".to_owned() } else { significant(found.mean_ulp, 2) },
-                    if found.max_share_of_bound == 0.0 {
-                        String::new()
-                    } else {
-                        format!("{:.2}", found.max_share_of_bound)
-                    },
-                    found.tier.map_or_else(|| "WRONG".to_owned(), String::from),
-                ]);
-                extremes += &found
-                    .extremes
-                    .map(|extremes| describe(&row.kernel, &extremes))
-                    .unwrap_or_default();
-            }
-            Outcome::Unsupported { reason } => {
-                table.add_row([row.kernel.as_str(), "", "", "", "", "", "", "n/a"]);
-                reasons += &format!("\n{}: unsupported: {reason}", row.kernel);
-            }
-            Outcome::Failed { .. } => {
-                table.add_row([row.kernel.as_str(), "", "", "", "", "", "", "FAILED"]);
-            }
-        }
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    if let Some(first) = table.column_mut(0).filter(|_| !has_borders) {
-        first.set_padding((0, 1));
-    }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    lines.join("\n") + &reasons + &extremes
-}
-
-/// The ends of a kernel's results, a line each.
-fn describe(kernel: &str, extremes: &Extremes) -> String {
-    let line = |what: &str, at: Option<At>| match at {
-        Some(At { value, input }) => format!("\n{kernel}: {what} {value:e} at {input:e}"),
-        None => String::new(),
-    };
-    line("smallest", extremes.smallest)
-        + &line("largest", extremes.largest)
-        + &line("first 0 below 0:", extremes.first_zero)
-        + &line("first 1 above 0:", extremes.first_one)
+fn grid(rows: &[Row]) -> Grid {
+    let header = ["kernel", "inputs", "wrong", "max ULP", "at", "mean", "bound", "tier"];
+    let mut grid = Grid::of(header, rows.iter().map(Row::cells));
+    grid.notes.extend(rows.iter().filter_map(|row| match &row.outcome {
+        Outcome::Unsupported { reason } => Some(format!("{}: unsupported: {reason}", row.kernel)),
+        _ => None,
+    }));
+    grid.notes.extend(rows.iter().flat_map(Row::extremes));
+    grid
 }
 
 /// A number in at most ten characters.
@@ -350,28 +332,27 @@ fn short(value: f64) -> String {
     }
 }
 
+/// One input, given by its bits.
 fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exit> {
     let mut exit = Exit::Fine;
     for kernel in kernels {
+        let path = kernel.path();
         let dy = dy.unwrap_or_else(|| kernel.dtype.bits(1.0));
-        if kernel.dtype.element_size() == 2 && first.max(dy) > u32::from(u16::MAX) {
-            let path = kernel.path();
+        let widest = first.max(dy);
+        if kernel.dtype.element_size() == 2 && widest > u32::from(u16::MAX) {
             return Err(Error::Usage(format!(
-                "0x{:x} is wider than the 16 bits of {path}; narrow the filter",
-                first.max(dy)
+                "0x{widest:x} is wider than the 16 bits of {path}; narrow the filter"
             )));
         }
         match validate::one(gpu, *kernel, first, dy) {
             Ok((judged, right)) => {
-                let verdict = if right { "right" } else { "WRONG" };
-                print(&format!("{}: {verdict}. {}", kernel.path(), judged.sentence(kernel)))?;
+                let word = if right { "right" } else { "WRONG" };
+                print(&format!("{path}: {word}. {}", judged.sentence(kernel)))?;
                 if !right {
                     exit = Exit::Failed;
                 }
             }
-            Err(Error::Unsupported(reason)) => {
-                print(&format!("{}: unsupported: {reason}", kernel.path()))?
-            }
+            Err(Error::Unsupported(reason)) => print(&format!("{path}: unsupported: {reason}"))?,
             Err(error) => return Err(error),
         }
     }
@@ -402,14 +383,7 @@ mod tests {
             );
         }
         let accuracy = validate::compare(&kernel, 0, &x, &[], &y);
-        let outcome =
-            Outcome::Compared(Box::new(Compared::new("some adapter", &kernel, &accuracy, None)));
-        Row {
-            kernel: kernel.path(),
-            bound: kernel.variant.bound,
-            domain: kernel.variant.domain,
-            outcome,
-        }
+        Row::of(&kernel, Outcome::compared("some adapter", &kernel, &accuracy, None))
     }
 
     #[test]
@@ -451,7 +425,7 @@ mod tests {
         };
         assert!(!unsupported.outcome.is_wrong() && failed.outcome.is_wrong());
         assert!(failed.complaint(0).contains("line 3: no"));
-        let text = table(&[row_with_a_fault(), unsupported, failed], presets::NOTHING);
+        let text = grid(&[row_with_a_fault(), unsupported, failed]).text();
         for part in ["WRONG", "n/a", "unsupported: it has no shader-f16", "FAILED"] {
             assert!(text.contains(part), "{text}");
         }

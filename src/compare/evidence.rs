@@ -4,12 +4,12 @@
 //! Rounds of one repeat share its noise: where its tensors lie, its temperature, what else the
 //! machine does. So a repeat counts as one observation, the logarithm of its median. Three of them
 //! say little about their own spread; all rows together say more. The variance of a row is drawn
-//! towards what the rows have in common, with as many degrees of freedom as their agreement is worth
-//! (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004, article 3). A row that
-//! is less steady than the others keeps its own variance and its few degrees of freedom (after
-//! Phipson and others, Annals of Applied Statistics 10, 2016, pages 946 to 963). Bootstrapping three
-//! repeats would give two thirds of their variance and no quantile of Student's; a rank test of
-//! three against three can't go below p = 0.1.
+//! towards what the rows have in common, with as many degrees of freedom as their agreement is
+//! worth (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004, article 3). A
+//! row that is less steady than the others keeps its own variance and its few degrees of freedom
+//! (after Phipson and others, Annals of Applied Statistics 10, 2016, pages 946 to 963).
+//! Bootstrapping three repeats would give two thirds of their variance and no quantile of
+//! Student's; a rank test of three against three can't go below p = 0.1.
 
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 use statrs::function::gamma::digamma;
@@ -19,8 +19,8 @@ use crate::measure::stats;
 /// The level of an interval, and of the correction over all rows.
 pub const LEVEL: f64 = 0.95;
 
-/// The smallest spread between repeats, relative to the median: clocks have ticks, and equal medians
-/// no spread at all.
+/// The smallest spread between repeats, relative to the median: clocks have ticks, and equal
+/// medians no spread at all.
 const LEAST_SPREAD: f64 = 1e-4;
 
 /// With so many degrees of freedom, Student's distribution is the normal one.
@@ -39,8 +39,8 @@ pub struct Side {
 }
 
 impl Side {
-    /// Of rounds, those of a repeat one after the other; some gave nothing. None if a repeat has too
-    /// few for an interval of its own, or a median that is not above 0.
+    /// Of rounds, those of a repeat one after the other; some gave nothing. None if a repeat has
+    /// too few for an interval of its own, or a median that is not above 0.
     pub fn new(rounds: impl Iterator<Item = Option<f64>>, per_repeat: u32) -> Option<Self> {
         let rounds: Vec<Option<f64>> = rounds.collect();
         let per_repeat = if per_repeat == 0 { rounds.len().max(1) } else { per_repeat as usize };
@@ -91,7 +91,8 @@ impl Pair {
         count(self.base.repeats() + self.new.repeats() - 2)
     }
 
-    /// The variance from one repeat to the next, alike in both reports; none if each has one repeat.
+    /// The variance from one repeat to the next, alike in both reports; none if each has one
+    /// repeat.
     fn variance(&self) -> Option<f64> {
         let freedom = self.freedom();
         (freedom > 0.0).then(|| (self.base.squares() + self.new.squares()) / freedom)
@@ -106,10 +107,12 @@ impl Pair {
 /// What is known of the variance between repeats before a row is looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prior {
-    /// What the rows have in common, and the degrees of freedom that this is worth: 0 where no row says anything.
+    /// What the rows have in common, and the degrees of freedom that this is worth: 0 where no row
+    /// says anything.
     variance: f64,
     freedom: f64,
-    /// What is assumed of a row of which neither report has a second repeat, beyond the noise of its rounds.
+    /// What is assumed of a row of which neither report has a second repeat, beyond the noise of
+    /// its rounds.
     assumed: f64,
 }
 
@@ -120,8 +123,8 @@ impl Prior {
         Self { variance: 0.0, freedom: 0.0, assumed: spread * spread }
     }
 
-    /// What rows of one quantity have in common, from so many groups; `assumed` if no report has more
-    /// than one repeat. Rows of a group share their copy: they count as one for the freedom.
+    /// What rows of one quantity have in common, from so many groups; `assumed` if no report has
+    /// more than one repeat. Rows of a group share their copy: they count as one for the freedom.
     pub fn of<'a>(rows: impl Iterator<Item = &'a Pair>, groups: usize, assumed: f64) -> Self {
         let known: Vec<(f64, f64)> = rows
             .filter_map(|row| {
@@ -177,8 +180,7 @@ impl Finding {
         // Repeats can agree better than their noise allows by chance.
         let variance = variance.max(pair.noise()).max(LEAST_SPREAD * LEAST_SPREAD);
         let log_ratio = pair.new.log() - pair.base.log();
-        let standard_error =
-            standard_error(variance, [&pair.base, &pair.new].map(|side| side.repeats()));
+        let standard_error = standard_error(variance, [&pair.base, &pair.new].map(Side::repeats));
         Self { log_ratio, variance, freedom, standard_error }
     }
 
@@ -422,7 +424,8 @@ mod tests {
         }
     }
 
-    /// The test can't see what changes from run to run and not within one: only the threshold helps.
+    /// The test can't see what changes from run to run and not within one: only the threshold
+    /// helps.
     #[test]
     fn what_changes_between_runs_alone_is_found_and_the_threshold_stands_against_it() {
         let machine = Machine { run: 0.004, ..STEADY };

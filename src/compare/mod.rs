@@ -2,8 +2,8 @@
 //!
 //! What is judged survives a change of the core clock: a kernel's time over its copy's, taken
 //! within rounds, and an op's step over that of fma. Absolute times are shown, and judged where the
-//! clock probes of both reports agree. All quantities are costs: a ratio above 1 is slower. The test
-//! is in [`evidence`]; `render` words what is found.
+//! clock probes of both reports agree. All quantities are costs: a ratio above 1 is slower. The
+//! test is in [`evidence`]; `render` words what is found.
 
 mod differences;
 pub mod evidence;
@@ -334,7 +334,6 @@ impl Row {
         let (low, high) = finding.interval();
         let excludes_1 = low > 1.0 || high < 1.0;
         let is_large = finding.log_ratio.abs() >= limit;
-        let is_significant = p_holm < 1.0 - LEVEL;
         (self.low, self.high) = (Some(low), Some(high));
         (self.p, self.p_holm) = (Some(finding.p()), Some(p_holm));
         (self.verdict, self.reason) = if low.ln() >= -limit && high.ln() <= limit {
@@ -343,7 +342,7 @@ impl Row {
             (Verdict::Ambiguous, Some(Unclear::TooWide))
         } else if !is_large {
             (Verdict::Ambiguous, Some(Unclear::NearThreshold))
-        } else if !is_significant {
+        } else if p_holm >= 1.0 - LEVEL {
             (Verdict::Ambiguous, Some(Unclear::NotSignificant { rows: rows as u64 }))
         } else if finding.log_ratio < 0.0 {
             (Verdict::Faster, None)

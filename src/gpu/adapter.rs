@@ -39,16 +39,10 @@ impl FromStr for Choice {
 impl Choice {
     /// What the environment variable `ACTBENCH_ADAPTER` says, else `otherwise`.
     pub fn from_environment(otherwise: Self) -> Self {
-        match std::env::var("ACTBENCH_ADAPTER") {
-            Ok(text) if !text.is_empty() => {
-                text.parse().unwrap_or_else(|never: Infallible| match never {})
-            }
-            _ => otherwise,
-        }
+        let Ok(text) = std::env::var("ACTBENCH_ADAPTER") else { return otherwise };
+        if text.is_empty() { otherwise } else { text.parse().unwrap_or(otherwise) }
     }
-}
 
-impl Choice {
     /// What is known of the adapter that it chooses, without opening it.
     pub fn facts(&self) -> Result<AdapterFacts> {
         Ok(AdapterFacts::of(&pollster::block_on(choose(self))?))
@@ -148,7 +142,8 @@ pub fn adapters() -> Vec<AdapterFacts> {
 async fn enumerate() -> Vec<wgpu::Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends &= wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-    // Debug builds would ask for the validation layers, which print to stderr where they are not installed.
+    // Debug builds would ask for the validation layers, which print to stderr where they are not
+    // installed.
     descriptor.flags = wgpu::InstanceFlags::empty().with_env();
     let backends = descriptor.backends;
     let mut adapters = wgpu::Instance::new(descriptor).enumerate_adapters(backends).await;
@@ -174,13 +169,9 @@ pub(super) async fn choose(choice: &Choice) -> Result<wgpu::Adapter> {
             wanted: match choice {
                 Choice::Index(index) => index.to_string(),
                 Choice::Name(name) => name.clone(),
-                Choice::Default | Choice::PreferSoftware | Choice::Software => {
-                    "software".to_owned()
-                }
+                _ => "software".to_owned(),
             },
-            available: facts
-                .iter()
-                .enumerate()
+            available: (facts.iter().enumerate())
                 .map(|(index, facts)| format!("{index}: {}", facts.summary()))
                 .collect(),
         }),

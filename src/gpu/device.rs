@@ -17,14 +17,15 @@ pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) timer: Timer,
-    /// Compiled for claims, by all that each was compiled from: text, constants, checks.
-    pub(super) programs:
-        Mutex<HashMap<(String, Vec<(String, u64)>, ShaderChecks), wgpu::ComputePipeline>>,
+    pub(super) programs: Mutex<HashMap<ProgramKey, wgpu::ComputePipeline>>,
     faults: Arc<Mutex<Faults>>,
     /// Whether shaders may pack and unpack f16: everywhere but on a llvmpipe that does not compute
     /// in f16.
     packs_f16: bool,
 }
+
+/// What a program of claims was compiled from: text, constants by their bits, checks.
+type ProgramKey = (String, Vec<(String, u64)>, ShaderChecks);
 
 /// What the device reported outside any call: a lost device, an error that no scope caught.
 #[derive(Default)]
@@ -35,11 +36,28 @@ struct Faults {
 
 /// A buffer that is going to be mapped.
 pub(super) struct Mapping {
-    pub(super) buffer: wgpu::Buffer,
-    pub(super) bytes: u64,
+    buffer: wgpu::Buffer,
+    bytes: u64,
     /// What has to be done before; none if it is not known.
     submission: Option<wgpu::SubmissionIndex>,
     mapped: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Mapping {
+    /// Asks for a buffer's first bytes, after a submission or after all that uses them now.
+    pub(super) fn new(
+        buffer: &wgpu::Buffer,
+        mode: wgpu::MapMode,
+        bytes: u64,
+        submission: Option<wgpu::SubmissionIndex>,
+    ) -> Self {
+        let (sender, mapped) = mpsc::channel();
+        buffer.map_async(mode, 0..bytes, move |result| {
+            // The receiver is gone only if waiting failed, and then nobody asks.
+            let _ = sender.send(result);
+        });
+        Self { buffer: buffer.clone(), bytes, submission, mapped }
+    }
 }
 
 impl Gpu {
@@ -141,35 +159,16 @@ impl Gpu {
         }))
     }
 
-    /// Asks for a buffer's first bytes, after a submission or after all that uses them now.
-    pub(super) fn map(
-        &self,
-        buffer: &wgpu::Buffer,
-        mode: wgpu::MapMode,
-        bytes: u64,
-        submission: Option<wgpu::SubmissionIndex>,
-    ) -> Mapping {
-        let (sender, mapped) = mpsc::channel();
-        buffer.map_async(mode, 0..bytes, move |result| {
-            // The receiver is gone only if waiting failed, and then nobody asks.
-            let _ = sender.send(result);
-        });
-        Mapping { buffer: buffer.clone(), bytes, submission, mapped }
-    }
-
     /// Waits until the buffer is mapped.
     pub(super) fn mapped(&self, mapping: &Mapping) -> Result<()> {
         self.poll(match mapping.submission.clone() {
             None => wgpu::PollType::Poll,
             submission_index => wgpu::PollType::Wait { submission_index, timeout: None },
         })?;
-        let mapped = match mapping.mapped.try_recv() {
-            Ok(mapped) => mapped,
-            Err(_) => {
-                self.wait()?;
-                mapping.mapped.recv().map_err(|error| self.unmapped(&error))?
-            }
-        };
+        let mapped = mapping.mapped.try_recv().or_else(|_| {
+            self.wait()?;
+            mapping.mapped.recv().map_err(|error| self.unmapped(&error))
+        })?;
         mapped.map_err(|error| self.unmapped(&error))
     }
 

@@ -1,10 +1,9 @@
-//! What is compiled, in files: the WGSL of a kernel and the SPIR-V that wgpu's Vulkan backend makes of it, for tools that show the machine
-//! code of a driver, and for readers who want to know what was measured.
+//! Writes what is compiled: a kernel's WGSL, and the SPIR-V that wgpu's Vulkan backend makes of it.
+//! Tools that show a driver's machine code take that.
 //!
-//! Metal and DX12 get another translation of the same WGSL, so there the SPIR-V shows the same program, not what the driver got.
+//! Metal and DX12 get another translation of the same WGSL.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,35 +19,30 @@ use sha2::{Digest, Sha256};
 use super::shape::ShaderChecks;
 use crate::error::{Error, Result};
 
-/// The entry point of every shader.
-const ENTRY_POINT: &str = "main";
-
-/// The SHA-256 of a shader's text, in hexadecimal: 64 digits.
-///
-/// It stands for the program as it is written: every function, binding and default of an `override`, and comments too. It does not cover
-/// the shape (values given to overrides), run-time checks, or what naga and the driver make of the text; a report has those beside it.
+/// The SHA-256 of a shader's text in hexadecimal. It covers neither the shape nor run-time checks:
+/// a report has those beside it.
 pub fn wgsl_sha256(wgsl: &str) -> String {
-    let mut digits = String::with_capacity(64);
+    let mut digits = String::new();
     for byte in Sha256::digest(wgsl) {
-        write!(digits, "{byte:02x}").expect("a string takes everything");
+        digits += &format!("{byte:02x}");
     }
     digits
 }
 
-/// A translation of a text: by run-time checks, and by what of them is left to the driver.
+/// A translation of a text, by wgpu's run-time checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Translation {
-    /// Without wgpu's run-time checks.
+    /// Without them.
     Trusted,
-    /// With them, where the driver has robustBufferAccess2: loops are bounded. wgpu leaves it to the driver that accesses stay within buffers, and
-    /// has it do so for trusted shaders too.
+    /// Where the driver has robustBufferAccess2: loops are bounded. The driver keeps accesses
+    /// within buffers, for trusted shaders too.
     Checked,
-    /// With them, on other drivers: the index of every access to a buffer is clamped as well.
+    /// On other drivers: the index of every access to a buffer is clamped as well.
     Clamped,
 }
 
 impl Translation {
-    /// Those that wgpu may make; it does not tell which drivers have robustBufferAccess2.
+    /// Those that wgpu may make. It does not tell which drivers have robustBufferAccess2.
     pub fn of(checks: ShaderChecks) -> &'static [Self] {
         match checks {
             ShaderChecks::Trusted => &[Self::Trusted],
@@ -56,7 +50,7 @@ impl Translation {
         }
     }
 
-    /// What tells files of different variants apart.
+    /// What tells their files apart.
     fn suffix(self) -> &'static str {
         match self {
             Self::Trusted => "",
@@ -73,7 +67,7 @@ pub struct Dump {
 }
 
 impl Dump {
-    /// Makes the folder, and those above it, where it is not there yet. Files of the same names are replaced later on, others stay.
+    /// Makes the folder. Files of the same names are replaced later on, others stay.
     pub fn into(dir: impl Into<PathBuf>) -> Result<Self> {
         let dir = dir.into();
         let refused =
@@ -84,12 +78,12 @@ impl Dump {
         Ok(Self { dir })
     }
 
-    /// Writes a shader's text, and its SPIR-V as little-endian words, and returns [`wgsl_sha256`] of the text. `path` is the kernel's, such as
-    /// `forward/f32/sigmoid/two_sided`; `constants` are the values of overrides.
+    /// Writes a shader's text and its SPIR-V in little-endian words. Returns [`wgsl_sha256`] of the
+    /// text. `constants` are the values of overrides.
     ///
-    /// The files are named after the path and, the SPIR-V, after the values of the constants and its [`Translation`]:
-    /// `forward-f32-sigmoid-two_sided.wgsl`, `forward-f32-sigmoid-two_sided-256x1.spv`, and where the shader is checked, both
-    /// `forward-f32-sigmoid-two_sided-256x1-checked.spv` and `forward-f32-sigmoid-two_sided-256x1-clamped.spv`, of which the driver gets one.
+    /// Files are named after the kernel's path, the constants and the [`Translation`]:
+    /// `forward-f32-relu-plain.wgsl`, `forward-f32-relu-plain-256x1.spv`. Of a checked shader there
+    /// are `-checked.spv` and `-clamped.spv`, of which the driver gets one.
     pub fn write(
         &self,
         path: &str,
@@ -123,12 +117,12 @@ fn file_name(text: &str) -> String {
         .collect()
 }
 
-/// The SPIR-V that wgpu's Vulkan backend hands to the driver for a compute shader whose entry point is `main`: the same compiler with the
-/// same options (wgpu-hal 30, `vulkan/adapter.rs` and `vulkan/device.rs`). `constants` are the values of overrides.
+/// The SPIR-V that wgpu's Vulkan backend hands to the driver for a compute shader's `main`: by the
+/// same compiler with the same options (wgpu-hal 30, `vulkan/adapter.rs` and `vulkan/device.rs`).
 ///
-/// What wgpu takes from the driver and does not tell is a matter of the [`Translation`], or taken to be as on desktop drivers of today. It differs
+/// wgpu's own differs
 /// - before Vulkan 1.3: an older version of SPIR-V;
-/// - with storageInputOutput16: a declared capability more in shaders that compute in f16;
+/// - with storageInputOutput16: one more capability in shaders that compute in f16;
 /// - with `WGPU_DEBUG=1`: names and the source text in the module.
 pub fn spirv(
     path: &str,
@@ -139,14 +133,14 @@ pub fn spirv(
     let refused = |message: String| Error::Compile { kernel: path.to_owned(), message };
     let module =
         naga::front::wgsl::parse_str(wgsl).map_err(|error| refused(error.emit_to_string(wgsl)))?;
-    // All that a kernel may need. Whether an adapter has it is the device's matter and leaves no trace in the SPIR-V.
+    // All that a kernel may need. Whether an adapter has it leaves no trace in the SPIR-V.
     let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|error| refused(error.emit_to_string(wgsl)))?;
 
     let constants = constants.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-    let entry = (ShaderStage::Compute, ENTRY_POINT);
+    let entry = (ShaderStage::Compute, "main");
     let (specialised, specialised_info) =
         naga::back::pipeline_constants::process_overrides(&module, &info, Some(entry), &constants)
             .map_err(|error| refused(error.to_string()))?;
@@ -160,7 +154,7 @@ pub fn spirv(
     .map_err(|error| refused(error.to_string()))
 }
 
-/// What wgpu-hal sets for such a shader. The rest of the options concerns images, ray tracing and meshes.
+/// What wgpu-hal sets for such a shader. The other options concern images, ray tracing and meshes.
 fn options(module: &naga::Module, variant: Translation) -> Options<'static> {
     let (unchecked, restricted) = (BoundsCheckPolicy::Unchecked, BoundsCheckPolicy::Restrict);
     let (checked, clamped) = (variant != Translation::Trusted, variant == Translation::Clamped);
@@ -170,7 +164,7 @@ fn options(module: &naga::Module, variant: Translation) -> Options<'static> {
         image_load: unchecked,
         binding_array: unchecked,
     };
-    // wgpu numbers the bindings of a group from 0 without ratios, as shaders here do.
+    // wgpu numbers the bindings of a group from 0 without gaps, as shaders here do.
     let same = |binding: naga::ResourceBinding| {
         let info = BindingInfo {
             descriptor_set: binding.group,

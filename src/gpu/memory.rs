@@ -87,48 +87,37 @@ impl Gpu {
 
     /// Writes a piece and waits for it, which frees its staging memory before the next asks for
     /// some.
-    pub(super) fn write_piece(
-        &self,
-        buffer: &wgpu::Buffer,
-        offset: u64,
-        bytes: &[u8],
-    ) -> Result<()> {
-        self.queue.write_buffer(buffer, offset, bytes);
+    pub(super) fn write_piece(&self, piece: wgpu::BufferSlice<'_>, bytes: &[u8]) -> Result<()> {
+        self.queue.write_buffer(piece.buffer(), piece.offset(), bytes);
         self.queue.submit([]);
         self.wait()
     }
 
     /// Copies bytes through `staging` and hands them over.
-    pub(super) fn read_bytes(
+    pub(super) fn read_piece<R>(
         &self,
-        buffer: &wgpu::Buffer,
-        offset: u64,
-        bytes: u64,
+        piece: wgpu::BufferSlice<'_>,
         staging: &wgpu::Buffer,
-        take: impl FnOnce(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let view = self.view(&self.copy_and_map(buffer, offset, bytes, staging))?;
-        let taken = take(&view);
-        drop(view);
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R> {
+        let taken = take(&self.view(&self.copy_and_map(piece, staging))?);
         staging.unmap();
-        taken
+        Ok(taken)
     }
 
     /// Copies bytes into memory that is mapped, unless it is the buffer itself.
     pub(super) fn copy_and_map(
         &self,
-        buffer: &wgpu::Buffer,
-        offset: u64,
-        bytes: u64,
+        piece: wgpu::BufferSlice<'_>,
         staging: &wgpu::Buffer,
     ) -> Mapping {
-        let submission = if buffer == staging {
-            self.queue.submit([])
-        } else {
+        let bytes = piece.size();
+        let copy = (piece.buffer() != staging).then(|| {
             let mut encoder = self.encoder();
-            encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, bytes);
-            self.queue.submit([encoder.finish()])
-        };
-        self.map(staging, wgpu::MapMode::Read, bytes, Some(submission))
+            encoder.copy_buffer_to_buffer(piece.buffer(), piece.offset(), staging, 0, bytes);
+            encoder.finish()
+        });
+        let submission = self.queue.submit(copy);
+        Mapping::new(staging, wgpu::MapMode::Read, bytes, Some(submission))
     }
 }

@@ -113,7 +113,11 @@ impl Gpu {
         });
         match bound {
             Ok(bind_group) => Ok(Dispatch { bind_group, workgroups }),
-            Err(error) => Err(Error::Machine(format!("{path} can't be bound: {error}"))),
+            Err(error) => {
+                // Nothing made on a lost device can be bound: then that is what to say.
+                self.wait()?;
+                Err(Error::Machine(format!("{path} can't be bound: {error}")))
+            }
         }
     }
 

@@ -131,7 +131,7 @@ impl Gpu {
         assert_eq!((words.len(), size_of::<T>()), (buffer.words, 4), "all words of the buffer");
         let bytes = bytemuck::cast_slice::<T, u8>(words);
         for (index, piece) in (0u64..).zip(bytes.chunks(host_size(PIECE_BYTES))) {
-            self.write_piece(&buffer.buffer, index * PIECE_BYTES, piece)?;
+            self.write_piece(buffer.buffer.slice(index * PIECE_BYTES..), piece)?;
         }
         Ok(())
     }
@@ -139,14 +139,11 @@ impl Gpu {
     /// Reads all words of a buffer, after what was submitted before.
     pub fn load<T: AnyBitPattern>(&self, buffer: &Buffer) -> Result<Vec<T>> {
         assert_eq!(size_of::<T>(), 4, "words");
-        let size = buffer.buffer.size();
-        let mut words = Vec::new();
-        self.read_bytes(&buffer.buffer, 0, size, &self.staging(size)?, |bytes| {
-            let all = bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<T>);
-            words.extend(all.take(buffer.words));
-            Ok(())
-        })?;
-        Ok(words)
+        let staging = self.staging(buffer.buffer.size())?;
+        self.read_piece(buffer.buffer.slice(..), &staging, |bytes| {
+            let words = bytes.chunks_exact(4).take(buffer.words);
+            words.map(bytemuck::pod_read_unaligned).collect()
+        })
     }
 
     /// A program bound to its buffers in the order of their bindings, with the words of its

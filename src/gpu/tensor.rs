@@ -137,15 +137,12 @@ impl Gpu {
     /// Writes a tensor piece by piece: `fill` gets the first element of a piece and its bytes to
     /// write. Padding is zero.
     pub fn upload(&self, tensor: &Tensor, mut fill: impl FnMut(u64, &mut [u8])) -> Result<()> {
-        let element_bytes = tensor.layout.element_bytes;
-        let data_bytes = tensor.layout.elements * element_bytes;
         let mut host = Vec::new();
-        for (buffer, piece) in pieces(tensor) {
+        for piece in tensor.pieces() {
             host.clear();
-            host.resize(host_size(piece.bytes), 0);
-            let in_data = data_bytes.saturating_sub(piece.first_byte).min(piece.bytes);
-            fill(piece.first_byte / element_bytes, &mut host[..host_size(in_data)]);
-            self.write_piece(buffer, piece.offset, &host)?;
+            host.resize(host_size(piece.slice.size()), 0);
+            fill(piece.first_element, &mut host[..piece.data_bytes]);
+            self.write_piece(piece.slice, &host)?;
         }
         Ok(())
     }
@@ -153,7 +150,7 @@ impl Gpu {
     /// Reads a tensor back piece by piece, without its padding: `take` gets the first element of a
     /// piece and its bytes.
     pub fn read(&self, tensor: &Tensor, take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
-        self.read_pieces(tensor, pieces(tensor), take)
+        self.read_pieces(tensor.pieces(), take)
     }
 
     /// [`Self::read`] of the first piece and the last alone, for a look at what a large tensor holds.
@@ -162,40 +159,31 @@ impl Gpu {
         tensor: &Tensor,
         take: impl FnMut(u64, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        let last = pieces(tensor).count().saturating_sub(1);
-        let ends = pieces(tensor).enumerate().filter(|(index, _)| *index == 0 || *index == last);
-        self.read_pieces(tensor, ends.map(|(_, piece)| piece), take)
+        let first = tensor.pieces().take(1);
+        self.read_pieces(first.chain(tensor.pieces().skip(1).last()), take)
     }
 
     fn read_pieces<'a>(
         &self,
-        tensor: &Tensor,
-        pieces: impl Iterator<Item = (&'a wgpu::Buffer, Piece)>,
+        pieces: impl Iterator<Item = Piece<'a>>,
         mut take: impl FnMut(u64, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        let element_bytes = tensor.layout.element_bytes;
-        let data_bytes = tensor.layout.elements * element_bytes;
         let mut pieces = pieces.peekable();
-        let Some((_, largest)) = pieces.peek() else { return Ok(()) };
-        let staging = self.staging(largest.bytes)?;
-        for (buffer, piece) in pieces {
-            let in_data = data_bytes.saturating_sub(piece.first_byte).min(piece.bytes);
-            self.read_bytes(buffer, piece.offset, piece.bytes, &staging, |bytes| {
-                take(piece.first_byte / element_bytes, &bytes[..host_size(in_data)])
-            })?;
-        }
-        Ok(())
+        let Some(largest) = pieces.peek() else { return Ok(()) };
+        let staging = self.staging(largest.slice.size())?;
+        pieces.try_for_each(|Piece { slice, first_element, data_bytes }| {
+            self.read_piece(slice, &staging, |bytes| take(first_element, &bytes[..data_bytes]))?
+        })
     }
 
     /// Whether the guards behind every buffer of the tensor are as they were written.
     pub fn guards_are_intact(&self, tensor: &Tensor) -> Result<bool> {
-        let bytes = GUARD_WORDS * WORD_BYTES;
-        let staging = self.staging(bytes)?;
+        let staging = self.staging(GUARD_WORDS * WORD_BYTES)?;
         let mut intact = true;
         for (buffer, words) in tensor.buffers.iter().zip(tensor.layout.buffers()) {
-            self.read_bytes(buffer, words * WORD_BYTES, bytes, &staging, |guards| {
-                intact &= guards.chunks_exact(4).all(|word| word == tensor.guard);
-                Ok(())
+            let guards = buffer.slice(words * WORD_BYTES..);
+            intact &= self.read_piece(guards, &staging, |guards| {
+                guards.chunks_exact(4).all(|word| word == tensor.guard)
             })?;
         }
         Ok(intact)
@@ -213,9 +201,9 @@ impl Gpu {
             return Ok(());
         }
         // Mostly it is no longer used; waiting would be for all that was submitted, by others too.
-        let mapping = self.map(buffer, wgpu::MapMode::Write, bytes.len() as u64, None);
-        self.mapped(&mapping)?;
-        let view = buffer.get_mapped_range_mut(0..mapping.bytes);
+        let size = bytes.len() as u64;
+        self.mapped(&Mapping::new(buffer, wgpu::MapMode::Write, size, None))?;
+        let view = buffer.get_mapped_range_mut(..size);
         view.map_err(|error| self.unmapped(&error))?.copy_from_slice(bytes);
         buffer.unmap();
         Ok(())
@@ -239,8 +227,8 @@ impl Gpu {
     pub fn begin_read(&self, read_back: &mut ReadBack, tensor: &Tensor) {
         assert!(read_back.pending.is_none(), "the read before this one has not ended");
         let Some(buffer) = tensor.buffers.first() else { return };
-        let bytes = tensor.layout.bytes();
-        read_back.pending = Some(self.copy_and_map(buffer, 0, bytes, &read_back.staging));
+        let words = buffer.slice(..tensor.layout.bytes());
+        read_back.pending = Some(self.copy_and_map(words, &read_back.staging));
     }
 
     /// Waits for reads that were begun and hands over their bytes, padding included, all at once.
@@ -269,27 +257,34 @@ pub struct ReadBack {
     pending: Option<Mapping>,
 }
 
-/// A run of bytes within one buffer.
-struct Piece {
-    /// From the start of the tensor.
-    first_byte: u64,
-    /// From the start of its buffer.
-    offset: u64,
-    bytes: u64,
+/// A run of bytes within one buffer, bounded so that staging memory is.
+struct Piece<'a> {
+    slice: wgpu::BufferSlice<'a>,
+    /// Of the tensor.
+    first_element: u64,
+    /// Without padding.
+    data_bytes: usize,
 }
 
-fn pieces(tensor: &Tensor) -> impl Iterator<Item = (&wgpu::Buffer, Piece)> {
-    let first_of_buffer = |index: usize| index as u64 * tensor.layout.words_per_buffer * WORD_BYTES;
-    tensor.buffers.iter().zip(tensor.layout.buffers()).enumerate().flat_map(
-        move |(index, (buffer, words))| {
+impl Tensor {
+    fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        let Layout { elements, element_bytes, words_per_buffer } = self.layout;
+        let buffers = (0u64..).zip(&self.buffers).zip(self.layout.buffers());
+        buffers.flat_map(move |((index, buffer), words)| {
             let bytes = words * WORD_BYTES;
             (0..bytes.div_ceil(PIECE_BYTES)).map(move |piece| {
-                let offset = piece * PIECE_BYTES;
-                let bytes = PIECE_BYTES.min(bytes - offset);
-                (buffer, Piece { first_byte: first_of_buffer(index) + offset, offset, bytes })
+                let begin = piece * PIECE_BYTES;
+                let end = bytes.min(begin + PIECE_BYTES);
+                let first_byte = index * words_per_buffer * WORD_BYTES + begin;
+                let data_bytes = (elements * element_bytes).saturating_sub(first_byte);
+                Piece {
+                    slice: buffer.slice(begin..end),
+                    first_element: first_byte / element_bytes,
+                    data_bytes: host_size(data_bytes.min(end - begin)),
+                }
             })
-        },
-    )
+        })
+    }
 }
 
 #[cfg(test)]

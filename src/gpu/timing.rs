@@ -78,14 +78,13 @@ impl Gpu {
             }
             self.queue.submit([encoder.finish()]);
         }
-        let bytes = u64::from(count) * u64::from(wgpu::QUERY_SIZE);
         // Resolving and copying go in encoders of their own: Metal resolves to zeros what shares
         // one with its pass (wgpu#6406).
         let mut resolve = self.encoder();
         resolve.resolve_query_set(&queries.set, 0..count, &queries.resolved, 0);
         self.queue.submit([resolve.finish()]);
-        let mapping = self.copy_and_map(&queries.resolved, 0, bytes, &queries.staging);
-        let view = self.view(&mapping)?;
+        let resolved = queries.resolved.slice(..u64::from(count) * u64::from(wgpu::QUERY_SIZE));
+        let view = self.view(&self.copy_and_map(resolved, &queries.staging))?;
         #[expect(clippy::cast_precision_loss, reason = "2^53 ns are months")]
         let wall_ns = submitted.elapsed().as_nanos() as f64;
         for pair in view.chunks_exact(16) {

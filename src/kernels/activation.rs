@@ -1,7 +1,7 @@
-//! The table of activations: each with its CPU reference, and the variants in which WGSL computes it.
+//! The table of activations: each with its variants in WGSL and their CPU references.
 //!
-//! Adding an activation is one file in `shaders/activations/` and one row here; tests, validation and benchmarks follow.
-//! The WGSL function of a variant is named `{activation}_{variant}`.
+//! A new activation is a file in `shaders/activations/` and a row here; tests, validation and
+//! benchmarks follow. The WGSL function of a variant is named `{activation}_{variant}`.
 
 use crate::kernels::bounds::{self, Allowed, Case, InputRange, ToleranceFloor};
 use crate::kernels::dtype::Dtype;
@@ -31,9 +31,10 @@ pub struct Variant {
     pub dtypes: &'static [Dtype],
     /// What it may return for one input.
     pub allowed: fn(&Case) -> Allowed,
-    /// How far the allowed intervals of some inputs all reach at least, around references that no step may flush; none where even the reference may be
-    /// wrong. A comparison that knows it need not look closer at most elements.
-    pub least: Option<fn(&InputRange) -> ToleranceFloor>,
+    /// An error that is allowed for every input of a range whose result no step may flush. Most
+    /// elements are that close, and need no interval of their own. None where even the reference
+    /// may be wrong.
+    pub tolerance_floor: Option<fn(&InputRange) -> ToleranceFloor>,
     /// `allowed` in a line, in the symbols of [`crate::kernels::bounds`].
     pub bound: &'static str,
     /// The inputs for which WGSL defines a result.
@@ -55,9 +56,12 @@ pub enum Pass {
         /// What the forward pass kept.
         saved: Saved,
         /// Every dx in f64; of a mask's element, `saved` is 1 or 0.
-        reference: fn(saved: &[f64], dy: &[f64], dx: &mut [f64]),
+        reference: BackwardReference,
     },
 }
+
+/// Every dx in f64, of the saved elements and dy.
+pub type BackwardReference = fn(saved: &[f64], dy: &[f64], dx: &mut [f64]);
 
 /// What a forward pass does beside computing y.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +90,7 @@ const EVERY_FINITE: &str = "every finite input";
 const EVERY_PATTERN: &str = "every bit pattern";
 const EVERY_Y: &str = "y in [0, 1], finite dy";
 
-/// All activations: the copies first, as tables list them.
+/// All activations, as tables list them: copy and add first.
 pub static ACTIVATIONS: &[Activation] = &[
     Activation {
         name: "copy",
@@ -100,7 +104,7 @@ pub static ACTIVATIONS: &[Activation] = &[
             },
             dtypes: &Dtype::ALL,
             allowed: bounds::copy,
-            least: None,
+            tolerance_floor: None,
             bound: "the bits of x",
             domain: EVERY_PATTERN,
         }],
@@ -109,90 +113,29 @@ pub static ACTIVATIONS: &[Activation] = &[
         name: "add",
         wgsl: include_str!("../../shaders/activations/add.wgsl"),
         highest_y: f64::INFINITY,
-        variants: &[Variant {
-            name: "plain",
-            pass: Pass::Backward {
-                saved: Saved::X,
-                reference: |saved, dy, dx| of_each_pair(reference::add, saved, dy, dx),
-            },
-            dtypes: &Dtype::ALL,
-            allowed: bounds::add,
-            least: Some(bounds::add_floor),
-            bound: "1 ulp, either direction",
-            domain: EVERY_FINITE,
-        }],
+        variants: &[backward(
+            "plain",
+            Saved::X,
+            |saved, dy, dx| of_each_pair(reference::add, saved, dy, dx),
+            bounds::add,
+            bounds::add_floor,
+            "1 ulp, either direction",
+        )],
     },
     Activation {
         name: "relu",
         wgsl: include_str!("../../shaders/activations/relu.wgsl"),
         highest_y: f64::INFINITY,
         variants: &[
-            Variant {
-                name: "plain",
-                pass: Pass::Forward {
-                    reference: |x, y| of_each(reference::relu, x, y),
-                    kind: ForwardKind::Plain,
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::relu,
-                least: Some(bounds::no_floor),
-                bound: "exact; a subnormal x may be 0",
-                domain: EVERY_FINITE,
-            },
-            Variant {
-                name: "with_mask",
-                pass: Pass::Forward {
-                    reference: |x, y| of_each(reference::relu, x, y),
-                    kind: ForwardKind::WithMask,
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::relu,
-                least: Some(bounds::no_floor),
-                bound: "exact; a subnormal x may be 0, its bit either",
-                domain: EVERY_FINITE,
-            },
-            Variant {
-                name: "from_y",
-                pass: Pass::Backward {
-                    saved: Saved::Y,
-                    reference: |saved, dy, dx| {
-                        of_each_pair(reference::relu_backward, saved, dy, dx)
-                    },
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::relu_backward,
-                least: Some(bounds::no_floor),
-                bound: "exact; 0 where the saved element is subnormal is allowed",
-                domain: EVERY_FINITE,
-            },
-            Variant {
-                name: "from_x",
-                pass: Pass::Backward {
-                    saved: Saved::X,
-                    reference: |saved, dy, dx| {
-                        of_each_pair(reference::relu_backward, saved, dy, dx)
-                    },
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::relu_backward,
-                least: Some(bounds::no_floor),
-                bound: "exact; 0 where the saved element is subnormal is allowed",
-                domain: EVERY_FINITE,
-            },
-            Variant {
-                name: "from_mask",
-                pass: Pass::Backward {
-                    saved: Saved::Mask,
-                    reference: |saved, dy, dx| {
-                        of_each_pair(reference::relu_backward, saved, dy, dx)
-                    },
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::relu_backward,
-                least: Some(bounds::no_floor),
-                bound: "exact",
-                domain: EVERY_FINITE,
-            },
+            relu("plain", ForwardKind::Plain, "exact; a subnormal x may be 0"),
+            relu(
+                "with_mask",
+                ForwardKind::WithMask,
+                "exact; a subnormal x may be 0, its bit either",
+            ),
+            relu_backward("from_y", Saved::Y, RELU_BACKWARD),
+            relu_backward("from_x", Saved::X, RELU_BACKWARD),
+            relu_backward("from_mask", Saved::Mask, "exact"),
         ],
     },
     Activation {
@@ -200,111 +143,128 @@ pub static ACTIVATIONS: &[Activation] = &[
         wgsl: include_str!("../../shaders/activations/sigmoid.wgsl"),
         highest_y: 1.0,
         variants: &[
+            sigmoid("two_sided", bounds::sigmoid_exp, bounds::sigmoid_exp_floor, SIGMOID_EXP),
             Variant {
-                name: "two_sided",
-                pass: Pass::Forward {
-                    reference: |x, y| of_each(reference::sigmoid, x, y),
-                    kind: ForwardKind::Plain,
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::sigmoid_exp,
-                least: Some(bounds::sigmoid_exp_floor),
-                bound: "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)",
-                domain: EVERY_FINITE,
-            },
-            Variant {
-                name: "naive",
-                pass: Pass::Forward {
-                    reference: |x, y| of_each(reference::sigmoid, x, y),
-                    kind: ForwardKind::Plain,
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::sigmoid_naive,
-                least: Some(bounds::sigmoid_exp_floor),
-                bound: "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)",
                 domain: "x >= -87.3365; f16_native: x >= -9.7040",
+                ..sigmoid("naive", bounds::sigmoid_naive, bounds::sigmoid_exp_floor, SIGMOID_EXP)
             },
+            sigmoid(
+                "exp2",
+                bounds::sigmoid_exp2,
+                bounds::sigmoid_exp2_floor,
+                "u S (C (3 + 4.1|x|) + 3.5); f16_native: C (1 + 4.2|x|)",
+            ),
             Variant {
-                name: "exp2",
-                pass: Pass::Forward {
-                    reference: |x, y| of_each(reference::sigmoid, x, y),
-                    kind: ForwardKind::Plain,
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::sigmoid_exp2,
-                least: Some(bounds::sigmoid_exp2_floor),
-                bound: "u S (C (3 + 4.1|x|) + 3.5); f16_native: C (1 + 4.2|x|)",
-                domain: EVERY_FINITE,
-            },
-            Variant {
-                name: "tanh",
-                pass: Pass::Forward {
-                    reference: |x, y| of_each(reference::sigmoid, x, y),
-                    kind: ForwardKind::Plain,
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::sigmoid_tanh,
-                least: Some(bounds::sigmoid_tanh_floor),
-                bound: "absolute: half of tanh's own, the worse of 1e-5 and that of sinh / cosh, and 2 u",
                 domain: "|x| <= 176.0; f16_native: |x| <= 20.7",
+                ..sigmoid("tanh", bounds::sigmoid_tanh, bounds::sigmoid_tanh_floor, SIGMOID_TANH)
             },
             Variant {
-                name: "poly",
-                pass: Pass::Forward {
-                    reference: |x, y| of_each(reference::sigmoid, x, y),
-                    kind: ForwardKind::Plain,
-                },
                 dtypes: F32_ARITHMETIC,
-                allowed: bounds::sigmoid_poly,
-                least: Some(bounds::sigmoid_poly_floor),
-                bound: "u S (C (4 + 2|x|) + 3.5)",
-                domain: EVERY_FINITE,
+                ..sigmoid(
+                    "poly",
+                    bounds::sigmoid_poly,
+                    bounds::sigmoid_poly_floor,
+                    "u S (C (4 + 2|x|) + 3.5)",
+                )
             },
             Variant {
-                name: "from_y",
-                pass: Pass::Backward {
-                    saved: Saved::Y,
-                    reference: |saved, dy, dx| {
-                        of_each_pair(reference::sigmoid_from_y, saved, dy, dx)
-                    },
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::sigmoid_from_y,
-                least: Some(bounds::sigmoid_from_y_floor),
-                bound: "3 u |dx|",
                 domain: EVERY_Y,
+                ..backward(
+                    "from_y",
+                    Saved::Y,
+                    |saved, dy, dx| of_each_pair(reference::sigmoid_from_y, saved, dy, dx),
+                    bounds::sigmoid_from_y,
+                    bounds::sigmoid_from_y_floor,
+                    "3 u |dx|",
+                )
             },
-            Variant {
-                name: "from_x",
-                pass: Pass::Backward {
-                    saved: Saved::X,
-                    reference: |saved, dy, dx| {
-                        of_each_pair(reference::sigmoid_from_x, saved, dy, dx)
-                    },
-                },
-                dtypes: &Dtype::ALL,
-                allowed: bounds::sigmoid_from_x,
-                least: Some(bounds::sigmoid_from_x_floor),
-                bound: "u |dx| ((3 + 2|x|) tanh(|x|/2) + 10); f16_native: (1 + 2|x|)",
-                domain: EVERY_FINITE,
-            },
+            backward(
+                "from_x",
+                Saved::X,
+                |saved, dy, dx| of_each_pair(reference::sigmoid_from_x, saved, dy, dx),
+                bounds::sigmoid_from_x,
+                bounds::sigmoid_from_x_floor,
+                "u |dx| ((3 + 2|x|) tanh(|x|/2) + 10); f16_native: (1 + 2|x|)",
+            ),
         ],
     },
 ];
 
+const RELU_BACKWARD: &str = "exact; 0 where the saved element is subnormal is allowed";
+const SIGMOID_TANH: &str =
+    "absolute: half of tanh's own, the worse of 1e-5 and that of sinh / cosh, and 2 u";
+const SIGMOID_EXP: &str = "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)";
+
+const fn relu(name: &'static str, kind: ForwardKind, bound: &'static str) -> Variant {
+    Variant {
+        name,
+        pass: Pass::Forward { reference: |x, y| of_each(reference::relu, x, y), kind },
+        dtypes: &Dtype::ALL,
+        allowed: bounds::relu,
+        tolerance_floor: Some(bounds::no_floor),
+        bound,
+        domain: EVERY_FINITE,
+    }
+}
+
+const fn relu_backward(name: &'static str, saved: Saved, bound: &'static str) -> Variant {
+    let reference: BackwardReference =
+        |saved, dy, dx| of_each_pair(reference::relu_backward, saved, dy, dx);
+    backward(name, saved, reference, bounds::relu_backward, bounds::no_floor, bound)
+}
+
+const fn backward(
+    name: &'static str,
+    saved: Saved,
+    reference: BackwardReference,
+    allowed: fn(&Case) -> Allowed,
+    tolerance_floor: fn(&InputRange) -> ToleranceFloor,
+    bound: &'static str,
+) -> Variant {
+    Variant {
+        name,
+        pass: Pass::Backward { saved, reference },
+        dtypes: &Dtype::ALL,
+        allowed,
+        tolerance_floor: Some(tolerance_floor),
+        bound,
+        domain: EVERY_FINITE,
+    }
+}
+
+const fn sigmoid(
+    name: &'static str,
+    allowed: fn(&Case) -> Allowed,
+    tolerance_floor: fn(&InputRange) -> ToleranceFloor,
+    bound: &'static str,
+) -> Variant {
+    Variant {
+        name,
+        pass: Pass::Forward {
+            reference: |x, y| of_each(reference::sigmoid, x, y),
+            kind: ForwardKind::Plain,
+        },
+        dtypes: &Dtype::ALL,
+        allowed,
+        tolerance_floor: Some(tolerance_floor),
+        bound,
+        domain: EVERY_FINITE,
+    }
+}
+
 impl Variant {
-    /// Whether a result is defined for every finite input that the variant can be given: a saved y is one that a forward pass has written.
+    /// Whether every finite input has a defined result. A saved y is one that a forward pass wrote.
     pub fn is_total(&self) -> bool {
         matches!(self.domain, EVERY_FINITE | EVERY_PATTERN | EVERY_Y)
     }
 
-    /// `least` with the u of the format in memory: where results are rounded to f16 behind f32 arithmetic, that rounding alone may take an ULP,
-    /// which is at least half of u |reference|.
-    pub fn least(&self, span: &InputRange) -> Option<ToleranceFloor> {
-        let least = self.least?(span);
-        Some(match span.dtype {
-            Dtype::F32 | Dtype::F16Native => least,
-            Dtype::F16 => ToleranceFloor { relative: least.relative.min(0.5), ..least },
+    /// The tolerance floor in the u of the format in memory. Where f32 results are stored as f16,
+    /// that rounding alone may take an ULP, which is at least half of u |reference|.
+    pub fn tolerance_floor(&self, range: &InputRange) -> Option<ToleranceFloor> {
+        let floor = self.tolerance_floor?(range);
+        Some(match range.dtype {
+            Dtype::F32 | Dtype::F16Native => floor,
+            Dtype::F16 => ToleranceFloor { relative: floor.relative.min(0.5), ..floor },
         })
     }
 }
@@ -322,22 +282,20 @@ impl Activation {
 
     /// A forward pass, if there is one.
     pub fn forward(&self) -> Option<Pass> {
-        self.variants
-            .iter()
-            .map(|variant| variant.pass)
-            .find(|pass| pass.direction() == Direction::Forward)
+        let mut passes = self.variants.iter().map(|variant| variant.pass);
+        passes.find(|pass| pass.direction() == Direction::Forward)
     }
 }
 
 impl Pass {
-    /// The true result for an input, in f64; `dy` is ignored forward.
+    /// The f64 result for an input; `dy` is ignored forward.
     pub fn reference(&self, first: f64, dy: f64) -> f64 {
         let mut reference = [0.0];
         self.references(&[first], &[dy], &mut reference);
         reference[0]
     }
 
-    /// [`Self::reference`] of many inputs: slices of one length, but that `dy` may be empty forward.
+    /// [`Self::reference`] of many inputs. Slices have one length; forward, `dy` may be empty.
     pub fn references(&self, first: &[f64], dy: &[f64], references: &mut [f64]) {
         match self {
             Self::Forward { reference, .. } => reference(first, references),
@@ -375,7 +333,7 @@ impl Direction {
         }
     }
 
-    /// The activation that moves the same bytes and computes nothing: what the others are measured against.
+    /// The kernel that moves the same bytes and computes nothing: others are a % of it.
     pub fn copy(self) -> &'static str {
         match self {
             Self::Forward => "copy",

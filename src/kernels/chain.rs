@@ -1,47 +1,46 @@
-//! Chains: what arithmetic costs where no memory is in the way. Each element runs k steps in registers, and the time of a step is the
-//! slope of the time over k.
-
-use std::fmt::Write as _;
+//! Chains: what arithmetic costs in registers. Each element takes k steps, and the time of a step
+//! is the slope of the time over k.
 
 use crate::kernels::dtype::Dtype;
 use crate::kernels::ops::{self, Op};
 
-/// Steps that the shader's loop is unrolled by, so that its counter costs a sixteenth.
+/// Steps per iteration of the shader's loop, so that its counter costs a sixteenth.
 pub const UNROLL: u32 = 16;
 
-/// Errors of earlier steps reach a later one by at most this factor a step.
+/// Each step shrinks the errors of earlier ones at least by this factor.
 const CONTRACTION: f64 = 0.751;
 
-/// Steps of one op. One step is v = fma(f(v, x), factor, x), with x the lane's own element: no step can be folded into another, since x and
-/// the factor are known at run time alone. Of the gradient of ReLU f is x or 0, so that a compiler may take both fma before the loop and leave a
-/// comparison and a selection: there a step may be less than the op and an fma.
+/// Steps of one op: v = fma(f(v, x), factor, x), with x the lane's own element. x and the factor
+/// are known at run time only, so no step can be folded into another. ReLU's gradient is x or 0: a
+/// compiler may compute both fmas before the loop, and a step is then less than the op and an fma.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain {
     /// f.
     pub op: &'static Op,
     /// What it computes in, and what lies in memory.
     pub dtype: Dtype,
-    /// Words of 16 bytes that a lane runs with at once: 4 elements each, so that their steps need not wait for one another.
+    /// Words of 16 bytes per lane. Their elements are independent: their steps overlap.
     pub words: u32,
-    /// What f's result is multiplied with, read by the shader at run time.
+    /// What f's result is multiplied with. The shader reads it at run time.
     pub factor: f32,
-    /// Where the runner begins.
+    /// Where v starts.
     pub start: Start,
-    /// Steps that the shader's loop is unrolled by: [`UNROLL`], or 1 where k is small and the shader has to be short.
+    /// Steps per iteration of the loop: [`UNROLL`], or 1 where k is small and the shader has to be
+    /// short.
     pub unroll: u32,
 }
 
-/// Where a runner begins.
+/// Where v starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// At x.
     X,
-    /// At an element of a second tensor, as a backward pass has it: it reads the saved tensor and dy, which here is x.
+    /// At an element of a second tensor, as in a backward pass: the saved tensor, with x for dy.
     Saved,
 }
 
 impl Chain {
-    /// The step of nothing but the fma: the unit that other steps are counted in, and the probe of the clock.
+    /// The fma alone: the unit of other steps, and the clock probe.
     pub const FMA: Self = Self {
         op: &ops::FMA,
         dtype: Dtype::F32,
@@ -74,70 +73,51 @@ impl Chain {
         }
     }
 
-    /// Elements that a lane runs with at once, each for itself: its steps need not wait for those of the others.
+    /// Elements per lane, which are independent chains.
     pub fn chains(&self) -> u32 {
         4 * self.parts() * self.words
     }
 
-    /// Its whole WGSL. The driver is written out for its number of words, step by step, since compilers do not interleave calls.
+    /// Its whole WGSL. Every word and step is written out, since compilers do not interleave calls.
     pub fn wgsl(&self) -> String {
-        let definitions = self.op.activation().map_or("", |(activation, _)| activation.wgsl);
-        let parts = self.parts();
-        let chains: Vec<(u32, u32)> =
-            (0..self.words).flat_map(|word| (0..parts).map(move |part| (word, part))).collect();
-        let each_word =
-            |line: &dyn Fn(u32) -> String| (0..self.words).map(line).collect::<String>();
-        let steps: Vec<String> = (chains.iter())
-            .map(|(w, p)| format!("        v{w}{p} = step(v{w}{p}, a, x{w}{p});\n"))
-            .collect();
-        let step = steps.concat();
-        let mut driver = format!(
-            "fn step(v: T, a: T, x: T) -> T {{\n    return fma({}, a, x);\n}}\n",
-            self.op.wgsl
-        );
         let (binding, from) = match self.start {
             Start::X => ("", "word"),
-            Start::Saved => {
-                ("@group(0) @binding(3) var<storage, read> saved: array<W>;\n", "saved")
-            }
+            Start::Saved => (SAVED, "saved"),
         };
-        driver.push_str(TENSORS);
-        driver.push_str(binding);
-        driver.push_str(MAIN);
-        // A lane beyond the last word runs with that one again.
-        driver.push_str(&each_word(&|w| {
-            let saved =
-                if binding.is_empty() { String::new() } else { format!("    let saved{w} = saved[i{w}];\n") };
-            format!(
-                "    let i{w} = min(first + {w}u * workgroup_size, params.words - 1u);\n    let word{w} = x[i{w}];\n{saved}"
-            )
-        }));
-        for (w, p) in &chains {
-            let _ = writeln!(
-                driver,
-                "    let x{w}{p} = part(word{w}, {p}u);\n    var v{w}{p} = part({from}{w}, {p}u);"
-            );
+        let [mut loads, mut values, mut step, mut stores] = <[String; 4]>::default();
+        for w in 0..self.words {
+            // A lane past the end repeats the last word.
+            let index = format!("min(first + {w}u * workgroup_size, params.words - 1u)");
+            loads += &format!("    let i{w} = {index};\n    let word{w} = x[i{w}];\n");
+            if self.start == Start::Saved {
+                loads += &format!("    let saved{w} = saved[i{w}];\n");
+            }
+            stores += &format!("    var result{w}: W;\n");
+            for p in 0..self.parts() {
+                values += &format!("    let x{w}{p} = part(word{w}, {p}u);\n");
+                values += &format!("    var v{w}{p} = part({from}{w}, {p}u);\n");
+                step += &format!("        v{w}{p} = step(v{w}{p}, a, x{w}{p});\n");
+                stores += &format!("    put(&result{w}, {p}u, v{w}{p});\n");
+            }
+            stores += &format!("    y[i{w}] = result{w};\n");
         }
-        let _ = writeln!(
-            driver,
-            "    for (var n = 0u; n < params.unrolled; n++) {{\n{}    }}",
-            step.repeat(self.unroll as usize)
-        );
+        let steps = step.repeat(self.unroll as usize);
+        let mut loops =
+            format!("    for (var n = 0u; n < params.unrolled; n++) {{\n{steps}    }}\n");
         if self.unroll > 1 {
-            let _ = writeln!(driver, "    for (var n = 0u; n < params.rest; n++) {{\n{step}    }}");
+            loops += &format!("    for (var n = 0u; n < params.rest; n++) {{\n{step}    }}\n");
         }
-        driver.push_str(&each_word(&|w| {
-            let puts: Vec<String> =
-                (0..parts).map(|p| format!("    put(&result{w}, {p}u, v{w}{p});\n")).collect();
-            format!("    var result{w}: W;\n{}    y[i{w}] = result{w};\n", puts.concat())
-        }));
-        driver.push_str("}\n");
-        [self.dtype.wgsl(), definitions, include_str!("../../shaders/drivers/words.wgsl"), &driver]
-            .join("\n")
+        let f = self.op.wgsl;
+        let function =
+            format!("fn step(v: T, a: T, x: T) -> T {{\n    return fma({f}, a, x);\n}}\n");
+        let driver = [&function, TENSORS, binding, MAIN, &loads, &values, &loops, &stores, "}\n"];
+        let definitions = self.op.activation().map_or("", |(activation, _)| activation.wgsl);
+        let words = include_str!("../../shaders/drivers/words.wgsl");
+        [self.dtype.wgsl(), definitions, words, &driver.concat()].join("\n")
     }
 
-    /// Where a runner from `start` is after so many steps beside x, in f64, and how far WGSL lets an implementation be off there: two roundings a step, what it allows of
-    /// f, and what is left of the errors of the steps before.
+    /// v after `steps` steps from `start`, in f64, and how far WGSL lets an implementation be off:
+    /// two roundings per step, what it allows for f, and what is left of earlier errors.
     pub fn run(&self, start: f64, x: f64, steps: u32) -> (f64, f64) {
         let factor = f64::from(self.factor);
         let format = self.dtype.arithmetic();
@@ -159,14 +139,14 @@ impl Chain {
         (v, off)
     }
 
-    /// Whether it scales with x, so that one runner in f64 tells them all: the fma chain does.
+    /// Whether its end is proportional to x, so that one chain in f64 gives them all: the fma's is.
     pub fn is_linear(&self) -> bool {
         self.op.name == ops::FMA.name
     }
 
-    /// The fma chain with a factor so close to 1 that after `steps` of them each still shows in the result. With -0.75 values come to rest: in
-    /// f32 the 48th step is the last that shows, and a chain that left out all later ones would give the same. Since the factor is read at
-    /// run time, the shader is the same.
+    /// The fma chain with a factor so close to 1 that each of `steps` steps shows in the result.
+    /// With -0.75 values converge: in f32 the 48th step is the last that shows, and leaving out
+    /// later ones would change nothing. The factor is read at run time, so the shader is the same.
     pub fn remembering(self, steps: u32) -> Self {
         #[expect(
             clippy::cast_possible_truncation,
@@ -178,10 +158,12 @@ impl Chain {
 }
 
 const TENSORS: &str = "
-// y = where each element is after so many steps, run in registers.
+// y = v after all steps, which are taken in registers.
 @group(0) @binding(1) var<storage, read_write> y: array<W>;
 @group(0) @binding(2) var<storage, read> x: array<W>;
 ";
+
+const SAVED: &str = "@group(0) @binding(3) var<storage, read> saved: array<W>;\n";
 
 const MAIN: &str = "
 @compute @workgroup_size(workgroup_size)
@@ -198,14 +180,15 @@ fn main(
 mod tests {
     use super::*;
 
-    /// Whether a chain that runs fewer steps is always outside the bound: an error as large as that may bring it closer.
+    /// Whether a chain that takes fewer steps is outside the bound, even with the largest error
+    /// towards it.
     fn shows(chain: &Chain, steps: u32, run: u32) -> bool {
         let (end, bound) = chain.run(1.0, 1.0, steps);
         (chain.run(1.0, 1.0, run).0 - end).abs() > 2.0 * bound
     }
 
     #[test]
-    fn values_come_to_rest_unless_the_factor_remembers() {
+    fn values_converge_unless_the_factor_remembers() {
         // Why steps are not checked with the factor that is timed alone.
         let timed = Chain::FMA;
         assert!(shows(&timed, 16, 15) && shows(&timed, 48, 47));
@@ -222,12 +205,12 @@ mod tests {
             assert_eq!(
                 shows(&chain, steps, steps - UNROLL),
                 power <= 12,
-                "a unroll of {steps} steps"
+                "an iteration of {steps} steps"
             );
             assert_eq!(
                 shows(&chain, steps, steps / 16 * 15),
                 power <= 17,
-                "one step of each unroll of {steps} steps"
+                "one step of each iteration of {steps} steps"
             );
             assert!(shows(&chain, steps, steps / 2), "every second of {steps} steps");
             assert!(shows(&chain, steps, 1), "all but one of {steps} steps");
@@ -236,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ladder_is_a_shader() {
+    fn every_chain_is_a_shader() {
         for op in ops::OPS {
             for dtype in op.dtypes {
                 for (words, start) in

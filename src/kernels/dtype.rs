@@ -47,13 +47,12 @@ impl Format {
     #[inline]
     pub fn ulp(&self, value: f64) -> f64 {
         let magnitude = value.abs().max(self.min_normal);
-        // The power of two at or below: an f64 with its fraction cleared.
+        // The power of two at or below it: its fraction cleared.
         f64::from_bits(magnitude.to_bits() & 0xfff0_0000_0000_0000) * self.unit
     }
-}
 
-impl Format {
-    /// An error in ULP of `value`, exactly: a product with the reciprocal of a power of two, which is faster than a quotient.
+    /// An error in ULP of `value`, exactly: multiplied with the reciprocal of a power of two, which
+    /// is faster than a division.
     #[inline(always)]
     pub fn ulps(&self, error: f64, value: f64) -> f64 {
         let magnitude = value.abs().max(self.min_normal);
@@ -87,7 +86,7 @@ impl Dtype {
         }
     }
 
-    /// The WGSL that defines the word `W`, the type of arithmetic `T`, and how to go from one to the other.
+    /// The WGSL that defines the word `W`, the type `T` of arithmetic, and how to convert.
     pub fn wgsl(self) -> &'static str {
         match self {
             Self::F32 => include_str!("../../shaders/dtypes/f32.wgsl"),
@@ -147,16 +146,12 @@ impl Dtype {
     #[inline]
     pub fn bits(self, value: f64) -> u32 {
         match self {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "rounding to the nearest f32 is what is wanted"
-            )]
-            Self::F32 => (value as f32).to_bits(),
-            Self::F16 | Self::F16Native => u32::from(f16::from_f64(value).to_bits()),
+            Self::F32 => F32Elements::nearest(value),
+            Self::F16 | Self::F16Native => F16Elements::nearest(value),
         }
     }
 
-    /// The bits of element `index` of a tensor that lies in `bytes`, little-endian as every WebGPU device has it.
+    /// The bits of element `index` of a tensor, little-endian as on every WebGPU device.
     pub fn element(self, bytes: &[u8], index: usize) -> u32 {
         match self {
             Self::F32 => F32Elements::bits(bytes, index),
@@ -166,73 +161,37 @@ impl Dtype {
 
     /// Appends an element, given by its bits, to a tensor.
     pub fn push(self, bytes: &mut Vec<u8>, bits: u32) {
-        match self {
-            Self::F32 => bytes.extend_from_slice(&bits.to_le_bytes()),
-            Self::F16 | Self::F16Native => bytes.extend_from_slice(&low_half(bits).to_le_bytes()),
-        }
+        bytes.extend_from_slice(&bits.to_le_bytes()[..self.element_size()]);
     }
 
-    /// What outputs hold before a kernel runs: a NaN whose payload no arithmetic makes by itself, so that an element
-    /// that was never written shows.
+    /// What outputs hold before a kernel runs: a NaN whose payload no arithmetic makes, so that an
+    /// element that was never written shows.
     pub fn sentinel(self) -> u32 {
         match self {
             Self::F32 => 0x7fe5_a5a5,
             Self::F16 | Self::F16Native => 0x7e5a,
         }
     }
-
-    /// [`Self::sentinel`] over a 16-byte word.
-    pub fn sentinel_word(self) -> [u8; 16] {
-        let mut bytes = Vec::with_capacity(16);
-        while bytes.len() < 16 {
-            self.push(&mut bytes, self.sentinel());
-        }
-        bytes.try_into().expect("elements divide a word")
-    }
 }
 
-/// The values of elements in a row.
-pub(crate) fn values(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
-    match dtype {
-        Dtype::F32 => values_of::<F32Elements>(bytes),
-        Dtype::F16 | Dtype::F16Native => values_of::<F16Elements>(bytes),
-    }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn values_of<E: Elements>(bytes: &[u8]) -> Vec<f64> {
-    let mut values = vec![0.0; bytes.len() / E::SIZE];
-    for (index, value) in values.iter_mut().enumerate() {
-        *value = E::value(E::bits(bytes, index));
-    }
-    values
-}
-
-/// The elements nearest to `values`, in a row.
-pub(crate) fn rounded(dtype: Dtype, values: &[f64]) -> Vec<u8> {
-    match dtype {
-        Dtype::F32 => rounded_to::<F32Elements>(values),
-        Dtype::F16 | Dtype::F16Native => rounded_to::<F16Elements>(values),
-    }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn rounded_to<E: Elements>(values: &[f64]) -> Vec<u8> {
-    let mut bytes = vec![0; values.len() * E::SIZE];
-    E::round_each(values, &mut bytes);
-    bytes
-}
-
-/// A dtype as a type, so that loops over millions of elements are compiled for each by itself.
+/// A dtype as a type, so that loops over millions of elements are compiled for each.
 pub(crate) trait Elements {
     const SIZE: usize;
     const MEMORY: Format;
-    /// All bits but that of the sign.
-    const MAGNITUDE: u32;
-    fn bits(bytes: &[u8], index: usize) -> u32;
+    /// All bits but the sign.
+    const MAGNITUDE: u32 = u32::MAX >> (33 - 8 * Self::SIZE);
+
     fn value(bits: u32) -> f64;
-    /// Writes the elements nearest to `values`.
-    fn round_each(values: &[f64], bytes: &mut [u8]);
+
+    /// The bits of the element nearest to `value`.
+    fn nearest(value: f64) -> u32;
+
+    #[inline(always)]
+    fn bits(bytes: &[u8], index: usize) -> u32 {
+        let mut bits = [0; 4];
+        bits[..Self::SIZE].copy_from_slice(&bytes[index * Self::SIZE..][..Self::SIZE]);
+        u32::from_le_bytes(bits)
+    }
 }
 
 /// Elements of [`Dtype::F32`].
@@ -244,13 +203,6 @@ pub(crate) enum F16Elements {}
 impl Elements for F32Elements {
     const SIZE: usize = 4;
     const MEMORY: Format = Format::F32;
-    const MAGNITUDE: u32 = 0x7fff_ffff;
-
-    #[inline(always)]
-    fn bits(bytes: &[u8], index: usize) -> u32 {
-        let bytes = &bytes[index * 4..][..4];
-        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-    }
 
     #[inline(always)]
     fn value(bits: u32) -> f64 {
@@ -258,43 +210,43 @@ impl Elements for F32Elements {
     }
 
     #[inline(always)]
-    fn round_each(values: &[f64], bytes: &mut [u8]) {
-        for (value, bytes) in values.iter().zip(bytes.chunks_exact_mut(4)) {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "rounding to the nearest f32 is what is wanted"
-            )]
-            bytes.copy_from_slice(&(*value as f32).to_le_bytes());
-        }
+    #[expect(clippy::cast_possible_truncation, reason = "rounded to the nearest f32")]
+    fn nearest(value: f64) -> u32 {
+        (value as f32).to_bits()
     }
 }
 
 impl Elements for F16Elements {
     const SIZE: usize = 2;
     const MEMORY: Format = Format::F16;
-    const MAGNITUDE: u32 = 0x7fff;
 
-    #[inline(always)]
-    fn bits(bytes: &[u8], index: usize) -> u32 {
-        let bytes = &bytes[index * 2..][..2];
-        u32::from(u16::from_le_bytes([bytes[0], bytes[1]]))
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "an f16's bits are the low half")]
+    fn value(bits: u32) -> f64 {
+        f64::from(f16::from_bits(bits as u16))
     }
 
     #[inline]
-    fn value(bits: u32) -> f64 {
-        f64::from(f16::from_bits(low_half(bits)))
-    }
-
-    fn round_each(values: &[f64], bytes: &mut [u8]) {
-        for (value, bytes) in values.iter().zip(bytes.chunks_exact_mut(2)) {
-            bytes.copy_from_slice(&f16::from_f64(*value).to_le_bytes());
-        }
+    fn nearest(value: f64) -> u32 {
+        u32::from(f16::from_f64(value).to_bits())
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "an f16's bits are the low half")]
-fn low_half(bits: u32) -> u16 {
-    bits as u16
+/// The values of elements in a row.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(crate) fn values<E: Elements>(bytes: &[u8]) -> Vec<f64> {
+    let mut values = vec![0.0; bytes.len() / E::SIZE];
+    for (index, value) in values.iter_mut().enumerate() {
+        *value = E::value(E::bits(bytes, index));
+    }
+    values
+}
+
+/// The elements nearest to `values`, in a row.
+#[cfg(test)]
+pub(crate) fn rounded<E: Elements>(values: &[f64]) -> Vec<u8> {
+    let bytes = |value: &f64| E::nearest(*value).to_le_bytes().into_iter().take(E::SIZE);
+    values.iter().flat_map(bytes).collect()
 }
 
 #[cfg(test)]
@@ -367,7 +319,7 @@ mod tests {
     fn sentinel_is_nan() {
         for dtype in Dtype::ALL {
             assert!(dtype.value(dtype.sentinel()).is_nan());
-            assert_eq!(dtype.element(&dtype.sentinel_word(), 1), dtype.sentinel());
+            assert_eq!(dtype.bits(dtype.value(dtype.sentinel())), dtype.sentinel());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Seeded inputs. Every element is a function of (distribution, seed, role, index), so that tensors of any size are made, uploaded and
-//! checked piece by piece, and one element of a failure can be made again.
+//! Seeded inputs. Every element is a function of (distribution, seed, role, index): tensors of any
+//! size are made and checked piece by piece, and one element of a failure can be made again.
 
 use std::collections::HashSet;
 
@@ -12,23 +12,22 @@ use crate::kernels::activation::{Activation, Saved};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Role;
 
-/// Elements that share a random number generator: what one generator has to be run through to reach an element.
-const BLOCK: u64 = 4096;
+/// Elements that share a random number generator: what has to be drawn to reach one of them.
+const BLOCK_ELEMENTS: usize = 4096;
+const BLOCK: u64 = BLOCK_ELEMENTS as u64;
 
-/// x of [`Distribution::Constant`]: of the size of normal inputs, positive, so that ReLU lets it through and y is no tensor of zeros, and
-/// no value at which arithmetic could be cheaper: its bits are mixed in f32 (0x3f490fdb) and in f16 (0x3a48).
+/// x of [`Distribution::Constant`]: about as large as normal inputs, positive, so that ReLU's y is
+/// not zero, and with mixed bits in f32 (0x3f490fdb) and f16 (0x3a48), so that no arithmetic is
+/// cheaper than usual.
 const CONSTANT_X: f64 = std::f64::consts::FRAC_PI_4;
 
 /// dy of [`Distribution::Constant`], chosen alike but negative: 0xbf2df854 in f32, 0xb970 in f16.
 const CONSTANT_DY: f64 = -std::f64::consts::E / 4.0;
 
-/// Bytes of the words that [`Inputs::distinct_share`] compares, those that kernels load.
+/// The sample of [`Inputs::distinct_share`]: bytes of a word, as kernels load it; neighbouring
+/// words in a run; runs.
 const SAMPLED_WORD: usize = 16;
-
-/// Neighbouring words in a run of the sample.
 const SAMPLED_RUN: u64 = 64;
-
-/// Runs of the sample.
 const SAMPLED_RUNS: u64 = 64;
 
 /// The seed where none is given.
@@ -39,21 +38,22 @@ pub const DEFAULT_SEED: u64 = 42;
 pub enum Distribution {
     /// Standard normal: mixed signs, incompressible. What is timed.
     Normal,
-    /// The same number in every element of a tensor, of normal size and mixed bits: what differs from [`Self::Normal`] is the gain of equal
-    /// data. Saved y and mask are those of x.
+    /// One number of normal size and mixed bits in every element: its difference from
+    /// [`Self::Normal`] is what equal data gain. Saved y and mask are those of x.
     Constant,
     /// Zero bits in x and dy. Saved y and mask are those of x, so that sigmoid's y is 1/2.
     Zeros,
-    /// Edge values first, then by turns uniform bit patterns, and normal values four times as wide. What is validated: faults in the
-    /// tails or at subnormals show in bit patterns alone.
+    /// Edge values first, then by turns uniform bit patterns and normal values four times as wide.
+    /// What is validated: faults in the tails or at subnormals show in bit patterns alone.
     Patterns,
-    /// x from one end to the other, each in a random place of its own share of the way; dy 1. To see an error by x.
+    /// x rises from one end to the other, each at random within its own share; dy is 1. To see
+    /// errors by x.
     Ramp {
         /// Where x begins.
         from: i32,
         /// Where it ends.
         to: i32,
-        /// In so many elements.
+        /// Elements from one end to the other.
         elements: u64,
     },
     /// The same bits in every element.
@@ -88,115 +88,34 @@ pub struct Inputs {
     pub seed: u64,
 }
 
-/// x where something happens, in f32 or f16: signs of zero, subnormals, where exp leaves the range, where sigmoid rounds to 0 or 1.
+const U: f64 = f32::EPSILON as f64;
+const U_2: f64 = U / 2.0;
+const U_4: f64 = U / 4.0;
+const MAX: f64 = f32::MAX as f64;
+const INF: f64 = f64::INFINITY;
+const NAN: f64 = f64::NAN;
+
+/// x where something happens, in f32 or f16: signs of zero, subnormals, where exp leaves the range,
+/// where sigmoid rounds to 0 or 1.
 const EDGES_OF_X: &[f64] = &[
-    1.0,
-    0.0,
-    0.5,
-    2.0,
-    1e-3,
-    1e-5,
-    5.9e-8,
-    3.05e-5,
-    6.0e-5,
-    6.2e-5,
-    1.4e-45,
-    1e-40,
-    1.1754e-38,
-    1.1755e-38,
-    2.4e-38,
-    2.9802322e-8,
-    5.9604645e-8,
-    1.1920929e-7,
-    8.317,
-    8.318,
-    9.703,
-    9.704,
-    9.705,
-    11.08,
-    11.09,
-    11.1,
-    16.635,
-    16.636,
-    17.328,
-    17.3287,
-    17.329,
-    18.0,
-    30.0,
-    30.1,
-    87.33,
-    87.336,
-    87.337,
-    88.72,
-    88.722,
-    88.723,
-    88.73,
-    103.97,
-    103.98,
-    104.0,
-    126.0,
-    127.0,
-    128.0,
-    150.0,
-    177.0,
-    255.0,
-    65503.0,
-    65504.0,
-    1e10,
-    1e20,
-    1e38,
-    3.4028234e38,
-    f64::INFINITY,
-    f64::NAN,
+    1.0, 0.0, 0.5, 2.0, 1e-3, 1e-5, 5.9e-8, 3.05e-5, 6.0e-5, 6.2e-5, 1.4e-45, 1e-40, 1.1754e-38,
+    1.1755e-38, 2.4e-38, U_4, U_2, U, 8.317, 8.318, 9.703, 9.704, 9.705, 11.08, 11.09, 11.1,
+    16.635, 16.636, 17.328, 17.3287, 17.329, 18.0, 30.0, 30.1, 87.33, 87.336, 87.337, 88.72,
+    88.722, 88.723, 88.73, 103.97, 103.98, 104.0, 126.0, 127.0, 128.0, 150.0, 177.0, 255.0,
+    65503.0, 65504.0, 1e10, 1e20, 1e38, MAX, INF, NAN,
 ];
 
 /// y where something happens: the ends of the range, neighbours of 1, halves.
 const EDGES_OF_Y: &[f64] = &[
-    0.25,
-    0.0,
-    1.4e-45,
-    1e-40,
-    1.1755e-38,
-    2.4e-38,
-    5.9e-8,
-    6.0e-5,
-    6.2e-5,
-    1e-10,
-    1e-3,
-    0.499_999_97,
-    0.499_755_86,
-    0.5,
-    0.500_000_06,
-    0.500_488_3,
-    0.75,
-    0.999,
-    0.999_511_7,
-    0.999_999_94,
-    1.0,
-    2.0,
-    65504.0,
-    3.4028234e38,
+    0.25, 0.0, 1.4e-45, 1e-40, 1.1755e-38, 2.4e-38, 5.9e-8, 6.0e-5, 6.2e-5, 1e-10, 1e-3,
+    0.49999997, 0.49975586, 0.5, 0.50000006, 0.5004883, 0.75, 0.999, 0.9995117, 0.99999994, 1.0,
+    2.0, 65504.0, MAX,
 ];
 
 /// dy where something happens.
 const EDGES_OF_DY: &[f64] = &[
-    1.0,
-    0.5,
-    0.0,
-    3.0,
-    1.4e-45,
-    1e-40,
-    1.1755e-38,
-    5.9e-8,
-    6.0e-5,
-    6.2e-5,
-    1e-10,
-    1000.0,
-    65504.0,
-    1e38,
-    3.4028234e38,
-    f64::INFINITY,
-    f64::NAN,
+    1.0, 0.5, 0.0, 3.0, 1.4e-45, 1e-40, 1.1755e-38, 5.9e-8, 6.0e-5, 6.2e-5, 1e-10, 1000.0, 65504.0,
+    1e38, MAX, INF, NAN,
 ];
 
 impl Inputs {
@@ -205,7 +124,8 @@ impl Inputs {
         Self { distribution: Distribution::Normal, seed }
     }
 
-    /// Inputs to show what equal values change: power, and bandwidth where memory is compressed. The same for every seed.
+    /// Inputs to show what equal values change: power, and bandwidth where memory is compressed.
+    /// The same for every seed.
     pub fn constant(seed: u64) -> Self {
         Self { distribution: Distribution::Constant, seed }
     }
@@ -220,8 +140,8 @@ impl Inputs {
         Self { distribution: Distribution::Patterns, seed }
     }
 
-    /// Writes elements from `first` on, as many as fit in `bytes`, of what the kernel of `activation` reads in `role`. A mask's elements are 1
-    /// and 0.
+    /// Writes elements from `first` on, as many as fit in `bytes`, of what the kernel of
+    /// `activation` reads in `role`. A mask's elements are 1 and 0.
     pub fn fill(
         &self,
         activation: &Activation,
@@ -232,17 +152,13 @@ impl Inputs {
     ) {
         let size = dtype.element_size();
         assert_eq!(bytes.len() % size, 0, "whole elements");
-        let mut rest = bytes;
-        let mut at = first;
-        let mut parts = Vec::new();
-        while !rest.is_empty() {
-            let elements = (BLOCK - at % BLOCK).min((rest.len() / size) as u64);
-            let (part, behind) =
-                rest.split_at_mut(usize::try_from(elements).expect("at most a block") * size);
-            parts.push((at, part));
-            rest = behind;
-            at += elements;
-        }
+        // Up to the first border between blocks, then block by block.
+        let before = usize::try_from(first.next_multiple_of(BLOCK) - first).expect("a block");
+        let (head, rest) = bytes.split_at_mut(bytes.len().min(before * size));
+        let starts = (first / BLOCK..).map(|block| first.max(block * BLOCK));
+        let heads = [head].into_iter().filter(|head| !head.is_empty());
+        let blocks = heads.chain(rest.chunks_mut(BLOCK_ELEMENTS * size));
+        let parts: Vec<(u64, &mut [u8])> = starts.zip(blocks).collect();
         parts.into_par_iter().for_each(|(first, part)| {
             let mut random = self.generator(role, first / BLOCK);
             for index in first - first % BLOCK..first {
@@ -270,7 +186,7 @@ impl Inputs {
         Xoshiro256PlusPlus::seed_from_u64(key.wrapping_add(block))
     }
 
-    /// Writes what the tensor in `role` stores, from unit `first` on: elements, or the u32s of a mask.
+    /// Writes what the tensor in `role` stores, from unit `first` on: elements, or u32s of a mask.
     pub fn fill_stored(
         &self,
         activation: &Activation,
@@ -291,10 +207,10 @@ impl Inputs {
         }
     }
 
-    /// The share, from above 0 to 1, of distinct words among those sampled of the tensor in `role`, as it is stored for `elements` elements:
-    /// 16-byte words, 64 runs of 64 spread evenly over the tensor, or all words of a tensor that has no more. Runs, since compression works on
-    /// neighbours; spread, since a repeated piece may be far away. A bandwidth measured on words of which many are equal may be that of
-    /// compressed memory. An empty tensor repeats nothing: 1.
+    /// The share, from above 0 to 1, of distinct 16-byte words in a sample of the tensor in `role`:
+    /// 64 runs of 64 words spread evenly, or all words where there are no more. Runs, since
+    /// compression works on neighbours; spread, since a repeated piece may be far away. Where many
+    /// words are equal, a bandwidth may be that of compressed memory. 1 for an empty tensor.
     pub fn distinct_share(
         &self,
         activation: &Activation,
@@ -378,10 +294,7 @@ impl Inputs {
     }
 }
 
-/// Fills bytes that begin `at` bytes into a tensor which is a block over and over.
-///
-/// # Panics
-/// If the block is empty.
+/// Fills bytes that begin `at` bytes into a tensor that repeats a block, which may not be empty.
 pub fn repeat(block: &[u8], at: u64, bytes: &mut [u8]) {
     assert!(!block.is_empty(), "nothing to repeat");
     let mut at = usize::try_from(at % block.len() as u64).expect("below its length");
@@ -423,8 +336,9 @@ fn pattern(
     }
 }
 
-/// The edge value at `index`, if that lies within them. Both tensors step through their edges, dy one further each time the other starts
-/// anew, so that every edge of the saved tensor meets every edge of dy, and a tensor of a few elements has some of both.
+/// The edge value at `index`, if there is one. Both tensors step through their edges, dy one
+/// further each time the other starts anew: every edge of the saved tensor meets every edge of dy,
+/// and a short tensor has some of both.
 fn edge(activation: &Activation, role: Role, dtype: Dtype, index: u64) -> Option<u32> {
     let of_first: &[f64] =
         if matches!(role, Role::Saved(Saved::Y)) { EDGES_OF_Y } else { EDGES_OF_X };
@@ -597,12 +511,12 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_of_words_reaches_both_ends_and_leaves_no_small_tensor_out() {
+    fn the_sample_of_words_reaches_both_ends_and_takes_all_of_a_small_tensor() {
         let share = |inputs: Inputs, role, dtype, elements| {
             inputs.distinct_share(sigmoid(), role, dtype, elements)
         };
         assert_eq!(share(Inputs::normal(1), Role::X, Dtype::F32, 0), 1.0);
-        // A word of one number and padding; a full word of it and one that is padded; many full ones and one that is padded.
+        // One padded word; a full and a padded one; two full ones; many full ones and a padded one.
         let constant = |dtype, elements| share(Inputs::constant(1), Role::X, dtype, elements);
         assert_eq!(constant(Dtype::F32, 1), 1.0);
         assert_eq!(constant(Dtype::F32, 5), 1.0);

@@ -1,4 +1,5 @@
-//! A kernel: an activation's variant over a dtype, by a driver. Its id, its WGSL, its tensors, and from these the bytes it moves.
+//! A kernel: an activation's variant over a dtype. Its id, its WGSL, its tensors, and from these
+//! the bytes it moves.
 
 use crate::kernels::activation::{
     ACTIVATIONS, Activation, Direction, ForwardKind, Pass, Saved, Variant,
@@ -35,18 +36,23 @@ pub struct Kernel {
 pub fn all() -> impl Iterator<Item = Kernel> {
     Dtype::ALL.into_iter().flat_map(|dtype| {
         Direction::ALL.into_iter().flat_map(move |direction| {
-            ACTIVATIONS.iter().flat_map(move |activation| {
-                let wanted = move |variant: &&Variant| {
-                    variant.pass.direction() == direction && variant.dtypes.contains(&dtype)
-                };
-                activation.variants.iter().filter(wanted).map(move |variant| Kernel {
-                    activation,
-                    variant,
-                    dtype,
-                })
-            })
+            let of = move |activation| kernels_of(activation, direction, dtype);
+            ACTIVATIONS.iter().flat_map(of)
         })
     })
+}
+
+/// The variants of an activation, the default first.
+fn kernels_of(
+    activation: &'static Activation,
+    direction: Direction,
+    dtype: Dtype,
+) -> impl Iterator<Item = Kernel> {
+    let wanted = move |variant: &&Variant| {
+        variant.pass.direction() == direction && variant.dtypes.contains(&dtype)
+    };
+    let kernel = move |variant| Kernel { activation, variant, dtype };
+    activation.variants.iter().filter(wanted).map(kernel)
 }
 
 impl Kernel {
@@ -56,11 +62,7 @@ impl Kernel {
         direction: Direction,
         dtype: Dtype,
     ) -> Option<Self> {
-        let fits = |variant: &&Variant| {
-            variant.pass.direction() == direction && variant.dtypes.contains(&dtype)
-        };
-        let variant = activation.variants.iter().find(fits)?;
-        Some(Self { activation, variant, dtype })
+        kernels_of(activation, direction, dtype).next()
     }
 
     /// Which pass it belongs to.
@@ -79,17 +81,19 @@ impl Kernel {
         )
     }
 
-    /// Its id at a size, such as `forward/f32/n=16777216/sigmoid/two_sided`: group first, so that what is compared prints together.
+    /// Its id at a size, such as `forward/f32/n=16777216/sigmoid/two_sided`: the group first, so
+    /// that what is compared prints together.
     pub fn id(&self, elements: u64) -> String {
         format!("{}/{}", group_id(self.direction(), self.dtype, elements), self.member_id())
     }
 
-    /// The part of the id that tells it from the other members of its group, such as `sigmoid/two_sided`.
+    /// The part of the id that differs within its group, such as `sigmoid/two_sided`.
     pub fn member_id(&self) -> String {
         format!("{}/{}", self.activation.name, self.variant.name)
     }
 
-    /// The tensors it touches in the order of their bindings, which start at 1: what it writes, the result first, then what it reads.
+    /// Its tensors in the order of their bindings, which start at 1: what it writes, the result
+    /// first, then what it reads.
     pub fn tensors(&self) -> &'static [Role] {
         match self.variant.pass {
             Pass::Forward { kind: ForwardKind::WithMask, .. } => {
@@ -113,6 +117,11 @@ impl Kernel {
         self.tensors().iter().copied().filter(|role| !role.is_written())
     }
 
+    /// Whether it reads that tensor.
+    pub fn reads(&self, role: Role) -> bool {
+        self.inputs().any(|input| input == role)
+    }
+
     /// Bytes that it has to move for `elements` elements: each tensor once.
     pub fn bytes(&self, elements: u64) -> u64 {
         let bytes = |role: &Role| {
@@ -134,12 +143,11 @@ impl Kernel {
         }
     }
 
-    /// Its whole WGSL: dtype, activation, a line or two of glue, the words of an invocation, driver.
+    /// Its whole WGSL: dtype, activation, a line or two of glue, the words of an invocation,
+    /// driver.
     pub fn wgsl(&self) -> String {
-        self.wgsl_of(
-            self.activation.wgsl,
-            &format!("{}_{}", self.activation.name, self.variant.name),
-        )
+        let function = format!("{}_{}", self.activation.name, self.variant.name);
+        self.wgsl_of(self.activation.wgsl, &function)
     }
 
     /// [`Self::wgsl`] around another function of the same operands, and the text that defines it.
@@ -149,10 +157,9 @@ impl Kernel {
             format!("fn backward(saved: T, dy: T) -> T {{ return {function}(saved, dy); }}\n");
         let (glue, driver) = match self.variant.pass {
             Pass::Forward { kind: ForwardKind::WithMask, .. } => (
-                forward
-                    + &format!(
-                        "fn mask_bits(x: T) -> vec4<bool> {{ return {function}_bits(x); }}\n"
-                    ),
+                format!(
+                    "{forward}fn mask_bits(x: T) -> vec4<bool> {{ return {function}_bits(x); }}\n"
+                ),
                 include_str!("../../shaders/drivers/forward_mask.wgsl"),
             ),
             Pass::Forward { .. } => (forward, include_str!("../../shaders/drivers/forward.wgsl")),

@@ -1,14 +1,16 @@
-//! The table of ops: functions of which a chain makes steps, from a bare fma up to whole activations and their gradients.
+//! The table of ops: what the steps of a chain compute, from a bare fma to activations and their
+//! gradients.
 //!
-//! A step is v = fma(f(v, x), factor, x). f, the factor and the range of x are chosen so that the chain stays in the domain of f, that
-//! |factor df/dv| stays below 1, so that errors die out, and that values differ from lane to lane.
+//! A step is v = fma(f(v, x), factor, x). f, the factor and the range of x are chosen so that the
+//! chain stays in the domain of f, that |factor df/dv| stays below 1, so that errors die out, and
+//! that values differ from lane to lane.
 
 use crate::kernels::activation::{Activation, Direction, Variant};
 use crate::kernels::bounds::{Allowed, Case};
-use crate::kernels::dtype::Dtype;
+use crate::kernels::dtype::{Dtype, Format};
 use crate::kernels::reference;
 
-/// A function with its place on a chain.
+/// The function of a chain.
 #[derive(Clone, Copy, Debug)]
 pub struct Op {
     /// In ids: `exp2`, `sigmoid/two_sided`, `backward/sigmoid/from_y`.
@@ -21,10 +23,8 @@ pub struct Op {
     pub error: Error,
     /// What f's result is multiplied with before x is added.
     pub factor: f32,
-    /// The ends of x, from which the chain also starts.
+    /// The range of x, which is also where the chain starts.
     pub range: [f64; 2],
-    /// The activation whose functions `wgsl` calls, with the name of its variant.
-    pub variant: Option<(&'static str, &'static str)>,
     /// The dtypes it is written for.
     pub dtypes: &'static [Dtype],
 }
@@ -44,7 +44,7 @@ pub enum Error {
     OfVariant,
 }
 
-/// The dtypes whose arithmetic a chain can runner in.
+/// The dtypes that a chain can compute in.
 const NATIVE: &[Dtype] = &[Dtype::F32, Dtype::F16Native];
 
 const fn op(
@@ -55,27 +55,11 @@ const fn op(
     factor: f32,
     range: [f64; 2],
 ) -> Op {
-    Op { name, wgsl, reference, error, factor, range, variant: None, dtypes: NATIVE }
+    Op { name, wgsl, reference, error, factor, range, dtypes: NATIVE }
 }
 
-const fn of_variant(
-    name: &'static str,
-    wgsl: &'static str,
-    reference: fn(f64, f64) -> f64,
-    factor: f32,
-    range: [f64; 2],
-    variant: (&'static str, &'static str),
-) -> Op {
-    Op {
-        name,
-        wgsl,
-        reference,
-        error: Error::OfVariant,
-        factor,
-        range,
-        variant: Some(variant),
-        dtypes: NATIVE,
-    }
+const fn sigmoid(name: &'static str, wgsl: &'static str) -> Op {
+    op(name, wgsl, |v, _| reference::sigmoid(v), Error::OfVariant, 0.5, [-4.0, 4.0])
 }
 
 /// The factor of the fma chain.
@@ -84,110 +68,62 @@ pub const FMA_FACTOR: f32 = -0.75;
 /// The fma alone: the unit that steps are counted in.
 pub static FMA: Op = op("fma", "v", |v, _| v, Error::None, FMA_FACTOR, [-2.0, 2.0]);
 
+const SELECT: fn(f64, f64) -> f64 = |v, x| if v > 0.25 { v } else { x };
+const SIN_ERROR: Error = Error::Absolute(0.00048828125, 0.0078125);
+const TANH_ERROR: Error = Error::Absolute(1e-5, 0.0078125);
+
 /// All ops, in the order of tables.
 pub static OPS: &[Op] = &[
     FMA,
     op("max", "max(v, x)", f64::max, Error::None, -0.75, [-2.0, 2.0]),
-    // Not with x behind it: a compiler would make a max of it.
-    op(
-        "select",
-        "select(x, v, v > T(0.25))",
-        |v, x| if v > 0.25 { v } else { x },
-        Error::None,
-        -0.75,
-        // Below 1, from which on the fourth of x, which is the next v, would come to lie beside the threshold.
-        [-2.0, 0.75],
-    ),
+    // Of v and x in this order: a compiler would turn the other one into a max. x stays below 1,
+    // as the next v is x / 4 and must keep away from the threshold.
+    op("select", "select(x, v, v > T(0.25))", SELECT, Error::None, -0.75, [-2.0, 0.75]),
     op("exp2", "exp2(v)", |v, _| libm::exp2(v), Error::Exponential, -0.25, [-1.0, 1.0]),
     op("exp", "exp(v)", |v, _| libm::exp(v), Error::Exponential, -0.25, [-1.0, 1.0]),
     op("log2", "log2(v)", |v, _| libm::log2(v), Error::Ulps(3.0), 0.25, [2.25, 3.0]),
     op("reciprocal", "T(1.0) / v", |v, _| 1.0 / v, Error::Ulps(2.5), 0.5, [1.0, 2.0]),
     op("division", "x / v", |v, x| x / v, Error::Ulps(2.5), 0.5, [1.0, 2.0]),
     op("rsqrt", "inverseSqrt(v)", |v, _| v.sqrt().recip(), Error::Ulps(2.0), 0.5, [1.0, 2.0]),
+    op("sin", "sin(v)", |v, _| libm::sin(v), SIN_ERROR, 0.5, [-2.0, 2.0]),
+    op("tanh", "tanh(v)", |v, _| libm::tanh(v), TANH_ERROR, 0.5, [-2.0, 2.0]),
     op(
-        "sin",
-        "sin(v)",
-        |v, _| libm::sin(v),
-        Error::Absolute(0.00048828125, 0.0078125),
-        0.5,
-        [-2.0, 2.0],
-    ),
-    op("tanh", "tanh(v)", |v, _| libm::tanh(v), Error::Absolute(1e-5, 0.0078125), 0.5, [-2.0, 2.0]),
-    of_variant(
         "relu/plain",
         "relu_plain(v)",
         |v, _| reference::relu(v),
+        Error::OfVariant,
         -0.75,
         [-2.0, 2.0],
-        ("relu", "plain"),
     ),
-    of_variant(
-        "sigmoid/two_sided",
-        "sigmoid_two_sided(v)",
-        |v, _| reference::sigmoid(v),
-        0.5,
-        [-4.0, 4.0],
-        ("sigmoid", "two_sided"),
-    ),
-    of_variant(
-        "sigmoid/naive",
-        "sigmoid_naive(v)",
-        |v, _| reference::sigmoid(v),
-        0.5,
-        [-4.0, 4.0],
-        ("sigmoid", "naive"),
-    ),
-    of_variant(
-        "sigmoid/exp2",
-        "sigmoid_exp2(v)",
-        |v, _| reference::sigmoid(v),
-        0.5,
-        [-4.0, 4.0],
-        ("sigmoid", "exp2"),
-    ),
-    of_variant(
-        "sigmoid/tanh",
-        "sigmoid_tanh(v)",
-        |v, _| reference::sigmoid(v),
-        0.5,
-        [-4.0, 4.0],
-        ("sigmoid", "tanh"),
-    ),
-    Op {
-        dtypes: &[Dtype::F32],
-        ..of_variant(
-            "sigmoid/poly",
-            "sigmoid_poly(v)",
-            |v, _| reference::sigmoid(v),
-            0.5,
-            [-4.0, 4.0],
-            ("sigmoid", "poly"),
-        )
-    },
-    // The chain runs through the saved tensor, so that nothing of the gradient can be computed once and kept.
-    of_variant(
+    sigmoid("sigmoid/two_sided", "sigmoid_two_sided(v)"),
+    sigmoid("sigmoid/naive", "sigmoid_naive(v)"),
+    sigmoid("sigmoid/exp2", "sigmoid_exp2(v)"),
+    sigmoid("sigmoid/tanh", "sigmoid_tanh(v)"),
+    Op { dtypes: &[Dtype::F32], ..sigmoid("sigmoid/poly", "sigmoid_poly(v)") },
+    // Through the saved tensor, so that no part of the gradient can be computed once and kept.
+    op(
         "backward/relu/from_y",
         "relu_from_y(v, x)",
         reference::relu_backward,
+        Error::OfVariant,
         -0.75,
         [-2.0, 2.0],
-        ("relu", "from_y"),
     ),
-    of_variant(
+    op(
         "backward/sigmoid/from_y",
         "sigmoid_from_y(v, x)",
         reference::sigmoid_from_y,
+        Error::OfVariant,
         0.25,
         [0.125, 0.75],
-        ("sigmoid", "from_y"),
     ),
-    of_variant(
+    op(
         "backward/sigmoid/from_x",
         "sigmoid_from_x(v, x)",
         reference::sigmoid_from_x,
+        Error::OfVariant,
         0.5,
         [-2.0, 2.0],
-        ("sigmoid", "from_x"),
     ),
 ];
 
@@ -201,16 +137,14 @@ impl Op {
     pub fn of_default(activation: &str, direction: Direction) -> Option<&'static Self> {
         let variants = Activation::named(activation)?.variants;
         let variant = variants.iter().find(|variant| variant.pass.direction() == direction)?;
-        let is_that = |op: &&Self| {
-            op.variant == Some((activation, variant.name))
-                && op.name.starts_with("backward/") == (direction == Direction::Backward)
-        };
-        OPS.iter().find(is_that)
+        let prefix = if direction == Direction::Backward { "backward/" } else { "" };
+        Self::named(&format!("{prefix}{activation}/{}", variant.name))
     }
 
-    /// The activation and the variant whose function it calls.
+    /// The activation and the variant whose function it calls, which its name says.
     pub fn activation(&self) -> Option<(&'static Activation, &'static Variant)> {
-        let (activation, variant) = self.variant?;
+        let name = self.name.strip_prefix("backward/").unwrap_or(self.name);
+        let (activation, variant) = name.split_once('/')?;
         let activation = Activation::named(activation)?;
         Some((activation, activation.variants.iter().find(|other| other.name == variant)?))
     }
@@ -219,20 +153,12 @@ impl Op {
     pub fn error_at(&self, dtype: Dtype, v: f64, x: f64) -> f64 {
         let format = dtype.arithmetic();
         let reference = (self.reference)(v, x);
-        let is_f32 = dtype.arithmetic() == Dtype::F32.arithmetic();
+        let by_format = |f32: f64, f16: f64| if format == Format::F32 { f32 } else { f16 };
         match self.error {
             Error::None => 0.0,
             Error::Ulps(ulps) => ulps * format.ulp(reference),
-            Error::Exponential => {
-                (if is_f32 { 3.0 } else { 1.0 } + 2.0 * v.abs()) * format.ulp(reference)
-            }
-            Error::Absolute(single, half) => {
-                if is_f32 {
-                    single
-                } else {
-                    half
-                }
-            }
+            Error::Exponential => (by_format(3.0, 1.0) + 2.0 * v.abs()) * format.ulp(reference),
+            Error::Absolute(f32, f16) => by_format(f32, f16),
             Error::OfVariant => {
                 let (_, variant) = self.activation().expect("a variant of the table");
                 let dy = if variant.pass.direction() == Direction::Backward { x } else { 0.0 };
@@ -278,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn default_forms_have_a_ladder() {
+    fn default_variants_have_a_chain() {
         for (activation, direction, name) in [
             ("relu", Direction::Forward, "relu/plain"),
             ("sigmoid", Direction::Forward, "sigmoid/two_sided"),
@@ -291,10 +217,10 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique_and_forms_are_there() {
+    fn names_are_unique_and_variants_exist() {
         for (index, op) in OPS.iter().enumerate() {
             assert!(OPS[..index].iter().all(|other| other.name != op.name), "{}", op.name);
-            assert_eq!(op.variant.is_some(), op.activation().is_some(), "{}", op.name);
+            assert_eq!(op.name.contains('/'), op.activation().is_some(), "{}", op.name);
             assert!(op.wgsl.contains('v'), "{}", op.name);
         }
     }

@@ -1,7 +1,8 @@
 //! The CPU twins of the WGSL functions, in f64.
 //!
-//! The exponential is that of the crate libm, bit for bit, without its branches: within 1 ULP of f64 and the same on every platform. Rust fuses
-//! no product with a sum, so a processor with wider vectors computes the same bits faster.
+//! The exponential is that of the crate libm, bit for bit, without its branches: within 1 ULP of
+//! f64 and the same on every platform. Rust fuses no product with a sum, so wider vectors compute
+//! the same bits faster.
 
 use multiversion::multiversion;
 
@@ -29,8 +30,8 @@ pub fn relu_backward(saved: f64, dy: f64) -> f64 {
     if saved > 0.0 { dy } else { 0.0 }
 }
 
-/// y = 1 / (1 + exp(-x)), two-sided: relative error within 4 * 2^-53 for results that are normal in f64 (exp's 2 at most, a sum, a division; the
-/// largest seen is 2.92).
+/// y = 1 / (1 + exp(-x)), two-sided: relative error within 4 * 2^-53 for results that are normal in
+/// f64 (exp's 2 at most, a sum, a division; the largest seen is 2.92).
 #[inline(always)]
 pub fn sigmoid(x: f64) -> f64 {
     let z = exp_at_most_1(-x.abs());
@@ -44,7 +45,8 @@ pub fn sigmoid_derivative(x: f64) -> f64 {
     z / ((1.0 + z) * (1.0 + z))
 }
 
-/// dx = dy y (1 - y), for the y that was stored. 1 - y is exact in f64 for every f32 and f16 in [2^-29, 1].
+/// dx = dy y (1 - y), for the y that was stored. 1 - y is exact in f64 for every f32 and f16 in
+/// [2^-29, 1].
 #[inline(always)]
 pub fn sigmoid_from_y(saved: f64, dy: f64) -> f64 {
     dy * (saved * (1.0 - saved))
@@ -56,7 +58,8 @@ pub fn sigmoid_from_x(saved: f64, dy: f64) -> f64 {
     dy * sigmoid_derivative(saved)
 }
 
-/// A forward reference of every x, as fast as the processor's vectors are wide. The slices are of one length.
+/// A forward reference of every x, as fast as the processor's vectors are wide. The slices are of
+/// one length.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn of_each<F: Fn(f64) -> f64>(reference: F, x: &[f64], y: &mut [f64]) {
     assert_eq!(x.len(), y.len(), "a y for each x");
@@ -83,7 +86,8 @@ pub fn of_each_pair<F: Fn(f64, f64) -> f64>(
 //
 // Copyright (C) 2004 by Sun Microsystems, Inc. All rights reserved.
 //
-// Permission to use, copy, modify, and distribute this software is freely granted, provided that this notice is preserved.
+// Permission to use, copy, modify, and distribute this software is freely granted, provided that
+// this notice is preserved.
 
 /// ln(2) in two parts: products of the first with the integers needed here are exact.
 const LN_2: [f64; 2] =
@@ -98,7 +102,8 @@ const COEFFICIENTS: [f64; 5] = [
     f64::from_bits(0x3e66_3769_72be_a4d0),
 ];
 
-/// exp(x) of x <= 0: exp(x) = 2^k exp(r), with selections where libm branches, so that a loop over it is compiled to vector instructions.
+/// exp(x) of x <= 0: exp(x) = 2^k exp(r), with selections where libm branches, so that a loop over
+/// it is compiled to vector instructions.
 #[inline(always)]
 fn exp_at_most_1(x: f64) -> f64 {
     // Below the first, the result is 0; that of the second is, too, by the same way as all others.
@@ -118,7 +123,8 @@ fn exp_at_most_1(x: f64) -> f64 {
     let of_r = 1.0 + (r * c / (2.0 - c) - low + high);
     // Down to -2^-28, and a little beyond, libm takes two terms.
     let of_r = if x > -f64::from_bits(0x3e30_0001_0000_0000) { 1.0 + x } else { of_r };
-    // 2^k may have no exponent of its own, 2^(k+128) has. It is made of the low bits of 2^52 + k + 128 + 1023.
+    // 2^k may have no exponent of its own, 2^(k+128) has. It is made of the low bits of 2^52 + k +
+    // 128 + 1023.
     let scale = f64::from_bits((k + (4_503_599_627_370_496.0 + 128.0 + 1023.0)).to_bits() << 52);
     of_r * scale * f64::from_bits((1023 - 128) << 52)
 }

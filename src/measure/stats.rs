@@ -25,18 +25,14 @@ impl Estimate {
         Self { median: self.median * factor, low: low * factor, high: high * factor }
     }
 
-    /// So much more.
-    pub fn plus(self, number: f64) -> Self {
-        Self { median: self.median + number, low: self.low + number, high: self.high + number }
-    }
-
     /// How much of an amount comes to each unit of it: bytes over ns are GB/s. Positive times alone.
     pub fn rate_of(self, amount: f64) -> Self {
         Self { median: amount / self.median, low: amount / self.high, high: amount / self.low }
     }
 
-    /// Its quotient by what was measured apart from it; none where that may be 0 or less. The interval holds every quotient of two numbers
-    /// of the two intervals: where both cover, so does it, and for independent ones of like width it covers with more than 99 %.
+    /// Its quotient by what was measured apart from it; none where that may be 0 or less. The
+    /// interval holds every quotient of two numbers of the two intervals: where both cover, so does
+    /// it, and for independent ones of like width it covers with more than 99 %.
     pub fn over(self, divisor: Self) -> Option<Self> {
         if divisor.low <= 0.0 {
             return None;
@@ -51,7 +47,8 @@ impl Estimate {
         [quotient.low, quotient.high].iter().all(|end| end.is_finite()).then_some(quotient)
     }
 
-    /// The mean of this, which has such a weight, and of what was measured apart from it. Its interval is as wide as that of [`Self::over`] is.
+    /// The mean of this, which has such a weight, and of what was measured apart from it. Its
+    /// interval is as cautious as that of [`Self::over`].
     pub fn mean_with(self, weight: f64, other: Self) -> Self {
         let mean = |own: f64, other: f64| weight * own + (1.0 - weight) * other;
         Self {
@@ -91,8 +88,9 @@ pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     quantile(&sorted, 0.5)
 }
 
-/// How often `low` ranks as far below `high` as it does, or farther, if both are of one distribution: the exact one-sided test of Wilcoxon, Mann and
-/// Whitney, over every way to deal the numbers to two such groups. Equal numbers, infinite ones too, count half. For a dozen numbers.
+/// How often `low` ranks as far below `high` as it does, or farther, if both are of one
+/// distribution: the exact one-sided test of Wilcoxon, Mann and Whitney, over every way to deal the
+/// numbers to two such groups. Equal numbers, infinite ones too, count half. For a dozen numbers.
 ///
 /// # Panics
 /// If there are more than 20.
@@ -119,9 +117,9 @@ pub fn p_of_ranks(low: &[f64], high: &[f64]) -> f64 {
     as_far / count
 }
 
-/// The median with its distribution-free 95 % interval: the order statistics whose ranks enclose the middle 95 % of a binomial with
-/// p = 1/2 (Conover, Practical Nonparametric Statistics, section 3.2), if the samples are independent. Fewer than 6 samples have no such pair,
-/// and so no estimate.
+/// The median with its distribution-free 95 % interval: the order statistics whose ranks enclose the
+/// middle 95 % of a binomial with p = 1/2 (Conover, Practical Nonparametric Statistics, section
+/// 3.2), if the samples are independent. Fewer than 6 samples have no such pair, and so no estimate.
 pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
     if samples.len() < FEWEST {
         return None;
@@ -136,34 +134,35 @@ pub fn median_interval(samples: &[f64]) -> Option<Estimate> {
     })
 }
 
-/// [`over_repeats`] of rounds, so many of each device one after the other; some of them gave nothing, or the quotient by a difference of 0.
-pub fn of_rounds(rounds: impl Iterator<Item = Option<f64>>, per_device: u32) -> Option<Estimate> {
+/// [`over_repeats`] of rounds, so many of each repeat one after the other, all in one without a
+/// number; a round that gave nothing, or the quotient by a difference of 0, is left out.
+pub fn of_rounds(rounds: impl Iterator<Item = Option<f64>>, per_repeat: u32) -> Option<Estimate> {
     let rounds: Vec<Option<f64>> =
         rounds.map(|round| round.filter(|value| value.is_finite())).collect();
-    let per_device = if per_device == 0 { rounds.len().max(1) } else { per_device as usize };
-    over_repeats(rounds.chunks(per_device).map(|device| device.iter().flatten().copied().collect()))
+    let per_repeat = if per_repeat == 0 { rounds.len().max(1) } else { per_repeat as usize };
+    over_repeats(rounds.chunks(per_repeat).map(|repeat| repeat.iter().flatten().copied().collect()))
 }
 
-/// The median over the samples of several devices, with the envelope of the devices' own intervals. None if some device has too few samples for an
-/// interval of its own.
+/// The median over the samples of several repeats, with the envelope of the repeats' own intervals.
+/// None if some repeat has too few samples for an interval of its own.
 ///
-/// The envelope shows what changes from one device to the next, and covers the median over all possible devices with 95 % only as long as that is
-/// no more than the noise within one. Where it is far more, a device is one observation: the envelope of d of them covers with
+/// The envelope shows what changes from one repeat to the next. It covers the median over all
+/// possible repeats with 95 % only as long as that change is no more than the noise within one.
+/// Where it is far more, a repeat is one observation: the envelope of d of them covers with
 /// 1 - 2^(1 - d), which for three is 75 %.
-pub fn over_repeats(devices: impl Iterator<Item = Vec<f64>>) -> Option<Estimate> {
+pub fn over_repeats(repeats: impl Iterator<Item = Vec<f64>>) -> Option<Estimate> {
     let mut all = Vec::new();
-    let mut envelope: Option<(f64, f64)> = None;
-    for samples in devices {
+    let mut ends = Vec::new();
+    for samples in repeats {
         let own = median_interval(&samples)?;
-        envelope = Some(
-            envelope
-                .map_or((own.low, own.high), |(low, high)| (own.low.min(low), own.high.max(high))),
-        );
+        ends.extend([own.low, own.high]);
         all.extend(samples);
     }
-    all.sort_by(f64::total_cmp);
-    let (low, high) = envelope?;
-    Some(Estimate { median: quantile(&all, 0.5)?, low, high })
+    Some(Estimate {
+        median: median(all.into_iter())?,
+        low: ends.iter().copied().reduce(f64::min)?,
+        high: ends.iter().copied().reduce(f64::max)?,
+    })
 }
 
 /// The largest index i with P(fewer than i + 1 of n samples are below the median) <= 2.5 %; 0 if
@@ -229,63 +228,32 @@ mod tests {
         }
     }
 
-    fn old_rank(n: usize) -> usize {
-        let n_as_f64 = n as f64;
-        let mut log_term = -n_as_f64 * std::f64::consts::LN_2;
-        let mut cumulated = log_term.exp();
-        let mut rank = 0;
-        for k in 1..=n / 2 {
-            if cumulated > 0.025 {
-                break;
-            }
-            rank = k - 1;
-            let k = k as f64;
-            log_term += ((n_as_f64 - k + 1.0) / k).ln();
-            cumulated += log_term.exp();
-        }
-        rank
-    }
-
-    #[test]
-    fn temporary_old_and_new() {
-        for n in (1..20_000).chain((20_000..2_000_000).step_by(9973)) {
-            assert_eq!(old_rank(n), rank_of_lower_end(n), "{n}");
-        }
-        let mut hash = 0u64;
-        for n in 1..=3000 {
-            hash = hash.wrapping_mul(31).wrapping_add(old_rank(n) as u64);
-        }
-        panic!(
-            "{hash} {:?} {}",
-            [1000, 3000, 20000].map(old_rank),
-            (1..=1000).map(old_rank).sum::<usize>()
-        );
-    }
-
     #[test]
     fn ranks_are_those_of_the_tables() {
-        // Lower ranks (from 1) of the 95 % interval of a median: n = 6: 1, 10: 2, 20: 6, 30: 10, 50: 18, 100: 40.
-        for (n, rank) in [(6, 1), (9, 2), (10, 2), (20, 6), (30, 10), (50, 18), (100, 40)] {
+        // Lower ranks (from 1) of the 95 % interval of a median.
+        let table = [(6, 1), (9, 2), (10, 2), (20, 6), (30, 10), (50, 18), (100, 40)];
+        for (n, rank) in table.into_iter().chain([(1000, 469), (3000, 1446), (20_000, 9861)]) {
             assert_eq!(rank_of_lower_end(n) + 1, rank, "n = {n}");
         }
         // No pair encloses 95 % of so few.
         assert_eq!(rank_of_lower_end(5), 0);
-        assert!((4800..5000).contains(&rank_of_lower_end(10_000)));
+        // All of them, as the sum of the binomial's terms gave them before statrs did.
+        assert_eq!((1..=1000).map(rank_of_lower_end).sum::<usize>(), 228_593);
     }
 
     #[test]
-    fn devices_are_joined_by_their_hull() {
+    fn repeats_are_joined_by_their_envelope() {
         let join =
-            |devices: &[&[f64]]| over_repeats(devices.iter().map(|samples| samples.to_vec()));
+            |repeats: &[&[f64]]| over_repeats(repeats.iter().map(|samples| samples.to_vec()));
         let low = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let high = [11.0, 12.0, 13.0, 14.0, 15.0, 16.0];
         let own = median_interval(&low).expect("samples");
         assert_eq!(join(&[&low]), Some(own));
         assert_eq!((own.low, own.median, own.high), (1.0, 3.5, 6.0));
-        for devices in [[&low[..], &high[..]], [&high, &low]] {
-            assert_eq!(join(&devices), Some(Estimate { low: 1.0, median: 8.5, high: 16.0 }));
+        for repeats in [[&low[..], &high[..]], [&high, &low]] {
+            assert_eq!(join(&repeats), Some(Estimate { low: 1.0, median: 8.5, high: 16.0 }));
         }
-        // Half of the samples, and not of the devices: the one in the middle has one sample more.
+        // Half of the samples, and not of the repeats: the one in the middle has one sample more.
         let middle = [7.0, 7.0, 7.0, 7.0, 7.0, 7.0, 7.5];
         assert_eq!(
             join(&[&low, &middle, &high]),
@@ -297,21 +265,22 @@ mod tests {
         assert_eq!(join(&[]), None);
     }
 
-    /// Of 2000 runs on three devices, each with 20 samples of noise 1 around a median of its own, those whose envelope holds the median of all devices.
-    fn covered_over_devices(spread: f64) -> usize {
+    /// Of 2000 runs of three repeats, each with 20 samples of noise 1 around a median of its own,
+    /// those whose envelope holds the median of all repeats.
+    fn covered_over_repeats(spread: f64) -> usize {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(6);
         let mut normal = || random.sample::<f64, _>(rand_distr::StandardNormal);
-        let mut device = || {
+        let mut repeat = || {
             let median = spread * normal();
             (0..20).map(|_| median + normal()).collect::<Vec<f64>>()
         };
-        let mut run = || over_repeats((0..3).map(|_| device())).expect("samples");
+        let mut run = || over_repeats((0..3).map(|_| repeat())).expect("samples");
         (0..2000).map(|_| run()).filter(|found| found.low <= 0.0 && 0.0 <= found.high).count()
     }
 
     #[test]
-    fn the_hull_of_devices_covers_as_often_as_it_says() {
-        let [same, alike, different] = [0.0, 0.25, 100.0].map(covered_over_devices);
+    fn the_envelope_of_repeats_covers_as_often_as_it_says() {
+        let [same, alike, different] = [0.0, 0.25, 100.0].map(covered_over_repeats);
         assert!(same > 1990, "{same}");
         // A spread as that of a median of 20: 1.253 / sqrt(20) = 0.28.
         assert!(alike >= 1900, "{alike}");

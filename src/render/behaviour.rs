@@ -11,13 +11,13 @@ pub fn text(card: &Behaviour) -> String {
     let results = card.findings.iter().map(|finding| result(finding).len()).max().unwrap_or(0);
     let rest = COLUMNS.saturating_sub(names + results + 4).max(20);
     let row = |finding: &Finding| {
-        let answer = &finding.answer;
-        let evidence = answer.evidence.as_ref().map(|evidence| format!(" [{evidence}]"));
-        let meaning =
-            format!("{}: {}{}", finding.question, answer.meaning, evidence.unwrap_or_default());
-        vec![finding.name.clone(), result(finding), textwrap::fill(&plain(&meaning), rest)]
+        let Finding { name, question, answer, .. } = finding;
+        let lines = [Some(question), Some(&answer.meaning), answer.evidence.as_ref()];
+        let lines = lines.into_iter().flatten().map(|line| textwrap::fill(&plain(line), rest));
+        vec![name.clone(), result(finding), lines.collect::<Vec<_>>().join("\n")]
     };
-    let mut grid = Grid::new(["probe", "result", "meaning"]).with_words(2);
+    let mut grid = Grid::new(["probe", "result", "what was computed, and what the result means"])
+        .with_words(2);
     for group in card.findings.chunk_by(|a, b| a.group == b.group) {
         let rows = group.iter().map(row).collect();
         grid.blocks.push(Block { title: Some(group[0].group.clone()), rows });
@@ -60,8 +60,7 @@ mod tests {
         };
         let text = text(&card);
         assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
-        for wanted in ["does_not_compile", " 1.13 ", "-1.19e-7", "max(NaN, 0): relu", "0x3f000000"]
-        {
+        for wanted in ["does_not_compile", " 1.13 ", "-1.19e-7", "max(NaN, 0)\n", "0x3f000000"] {
             assert!(text.contains(wanted), "no {wanted} in:\n{text}");
         }
     }

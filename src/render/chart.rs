@@ -1,125 +1,29 @@
-//! Pictures, as SVG text: lines over two axes, and values with intervals by name.
+//! Pictures as SVG: lines over two axes, or values with intervals by name. One drawing serves
+//! screen, telephone and paper, since it scales with its width; colours are classes, so it serves
+//! light and dark. The palette is that of Okabe and Ito, and dashes and markers differ as well.
 //!
-//! They are drawn here and not by a crate. kuva 0.6 was tried on these very pictures: its lines are crisp, but on the width of a telephone the labels of a
-//! logarithmic axis run into each other, there is no axis of powers of two, a row of a forest plot has no value on hovering, a legend either lies
-//! on the lines or costs a line an entry, `$` in a label begins a formula, and clip paths are numbered across all pictures of a process, so that one
-//! report gives different bytes. plotters 0.3 rounds to whole pixels, which makes slanted lines wavy. Two kinds of picture are needed; whoever swaps
-//! in a crate has [`Chart::svg`] and [`Chart::file`] to replace.
-//!
-//! Colours are classes, so that one page or picture serves light and dark; no series is told apart by colour alone.
+//! Drawn here and not by a crate: kuva 0.6 has no axis of powers of two and no titles on hovering,
+//! and its labels run into each other on a telephone; plotters 0.3 rounds to whole pixels.
 
 mod axis;
 
-use std::fmt::Write as _;
+use maud::{Markup, PreEscaped, html};
 
-use crate::render::text::xml as escape;
-pub use axis::{Axis, Scale, number};
-use axis::{Ends, Ruler, TickLimit};
+use super::grid::{Block, Grid};
+use super::numbers::number;
+use super::text::plain;
+use axis::Ruler;
+pub use axis::{Axis, Scale};
 
-/// The colour of a series, on light and on dark ground: those of Okabe and Ito, which people with any colour vision tell apart, a little darker or lighter
-/// where the ground asks for it. The first is for what others are measured against.
-const COLOURS: [(&str, &str); 7] = [
-    ("#5f6b7a", "#9aa7b8"),
-    ("#0072b2", "#56b4e9"),
-    ("#c44e00", "#ff9a5c"),
-    ("#00805d", "#3fd0a4"),
-    ("#a3478a", "#e6a0d0"),
-    ("#8a6500", "#e6c04a"),
-    ("#3d4f9f", "#a7b6ff"),
-];
-
-/// How the dashes of lines go, by series.
-const DASHES: [&str; 7] = ["6 4", "", "", "2 3", "9 3 2 3", "12 4", "5 2"];
-
-const TEXT_SIZE: f64 = 12.0;
-const LINE_HEIGHT: f64 = 18.0;
-
-/// How large a picture is drawn: text stays as large, so a small picture has fewer ticks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
-    /// For a column of a page.
-    Wide,
-    /// For a telephone.
-    Narrow,
-    /// For a picture by itself.
-    Alone,
-}
-
-impl Size {
-    fn width(self) -> f64 {
-        match self {
-            Self::Wide => 560.0,
-            Self::Narrow => 340.0,
-            Self::Alone => 760.0,
-        }
-    }
-
-    /// Of the ground between the axes.
-    fn plot_height(self) -> f64 {
-        match self {
-            Self::Wide => 230.0,
-            Self::Narrow => 210.0,
-            Self::Alone => 300.0,
-        }
-    }
-
-    fn class(self) -> &'static str {
-        match self {
-            Self::Wide | Self::Alone => "chart wide",
-            Self::Narrow => "chart narrow",
-        }
-    }
-
-    fn hovers(self) -> Hovers {
-        if self == Self::Narrow { Hovers::No } else { Hovers::Yes }
-    }
-
-    fn ticks(self) -> [TickLimit; 2] {
-        match self {
-            Self::Wide => [TickLimit(8), TickLimit(6)],
-            Self::Narrow => [TickLimit(5), TickLimit(5)],
-            Self::Alone => [TickLimit(10), TickLimit(7)],
-        }
-    }
-}
-
-/// Whether a point says its value when a pointer rests on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hovers {
-    Yes,
-    /// A telephone has no pointer that could rest.
-    No,
-}
-
-impl Hovers {
-    /// Opens the group of a point.
-    fn begin(self, class: &str, tip: &str, svg: &mut String) {
-        let title = if self == Self::Yes {
-            format!("<title>{}</title>", escape(tip))
-        } else {
-            String::new()
-        };
-        let _ = write!(svg, r#"<g class="{class}">{title}"#);
-    }
-
-    /// Closes it, with what a pointer can hit.
-    fn end(self, (x, y): (f64, f64), svg: &mut String) {
-        if self == Self::Yes {
-            let _ = write!(svg, r#"<circle class="hit" cx="{x:.1}" cy="{y:.1}" r="9"/>"#);
-        }
-        svg.push_str("</g>");
-    }
-}
-
-/// Lines over two axes.
+/// A picture.
 #[derive(Clone, Debug)]
-pub struct LineChart {
-    /// What it shows, for who can't see it and as the heading of a picture by itself.
+pub struct Chart {
+    /// What it shows, for who cannot see it and as the heading of a picture by itself.
     pub title: String,
     /// Across.
     pub x: Axis,
-    /// Upwards.
-    pub y: Axis,
+    /// Upwards; none where each line is a row with its name, whose points have no y.
+    pub y: Option<Axis>,
     /// The lines, the first drawn first.
     pub lines: Vec<Line>,
     /// What lines are read against.
@@ -159,7 +63,7 @@ pub struct Point {
     pub x: f64,
     /// Upwards.
     pub y: f64,
-    /// The ends of its interval.
+    /// The ends of its interval: of y, or of x in a row.
     pub interval: Option<[f64; 2]>,
     /// What hovering says.
     pub tip: String,
@@ -196,528 +100,336 @@ pub struct Zone {
     pub label: String,
 }
 
-/// Values with intervals, a row each.
-#[derive(Clone, Debug)]
-pub struct DotChart {
-    /// What it shows.
-    pub title: String,
-    /// Across.
-    pub x: Axis,
-    /// From top to bottom.
-    pub rows: Vec<Dot>,
-    /// A value of x to read the rows against.
-    pub level: Option<Level>,
+/// The style sheet of pictures, which concerns nothing else on a page. Paper is light.
+pub const STYLE: &str = include_str!("chart.css");
+
+/// In units that a page scales: on a telephone, text is still of 10 pixels.
+const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 230.0;
+const ROW_HEIGHT: f64 = 25.0;
+const LINE_HEIGHT: f64 = 19.0;
+const MARGIN: f64 = 14.0;
+
+/// How the dashes of lines go, by series; `chart.css` has as many colours.
+const DASHES: [&str; 7] = ["6 4", "none", "none", "2 3", "9 3 2 3", "12 4", "5 2"];
+
+/// Markers, by series.
+const MARKERS: [&str; 5] = [
+    "m0-5.5l5.5 5.5l-5.5 5.5l-5.5-5.5z",
+    "m-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
+    "m-4.2-4.2h8.4v8.4h-8.4z",
+    "m0-5.2l5.2 9h-10.4z",
+    "m0 5.2l5.2-9h-10.4z",
+];
+
+/// The ground between the axes.
+struct Ground {
+    x: Ruler,
+    y: Ruler,
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
 }
 
-/// A value with its interval.
-#[derive(Clone, Debug)]
-pub struct Dot {
-    /// What it is of.
-    pub label: String,
-    /// Which colour and marker it has.
-    pub series: usize,
-    /// The value.
-    pub value: f64,
-    /// The ends of its interval.
-    pub interval: Option<[f64; 2]>,
-    /// The value as text, beside it.
-    pub text: String,
-    /// What hovering says.
-    pub tip: String,
-}
+impl Ground {
+    fn across(&self, share: f64) -> f64 {
+        rounded(self.left + (self.right - self.left) * share)
+    }
 
-/// A picture.
-#[derive(Clone, Debug)]
-pub enum Chart {
-    /// Lines over two axes.
-    Lines(LineChart),
-    /// Values with intervals.
-    Dots(DotChart),
+    fn up(&self, share: f64) -> f64 {
+        rounded(self.bottom + (self.top - self.bottom) * share)
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        self.across(self.x.at(value))
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        self.up(self.y.at(value))
+    }
 }
 
 impl Chart {
-    /// What it shows.
-    pub fn title(&self) -> &str {
-        match self {
-            Self::Lines(chart) => &chart.title,
-            Self::Dots(chart) => &chart.title,
+    /// Without levels and zones.
+    pub fn new(title: String, x: Axis, y: Option<Axis>, lines: Vec<Line>) -> Self {
+        Self { title, x, y, lines, levels: Vec::new(), zones: Vec::new() }
+    }
+
+    /// As an element of a page that has [`STYLE`].
+    pub fn svg(&self) -> Markup {
+        let (height, content) = self.draw(0.0);
+        let view = format!("0 0 {WIDTH} {height}");
+        html! { svg.chart viewBox=(view) role="img" aria-label=(plain(&self.title)) { (content) } }
+    }
+
+    /// As a file of its own.
+    pub fn file(&self) -> String {
+        let (height, content) = self.draw(34.0);
+        let view = format!("0 0 {WIDTH} {height}");
+        let svg = html! {
+            svg.chart xmlns="http://www.w3.org/2000/svg" viewBox=(view) width=(1.5 * WIDTH)
+                height=(1.5 * height) role="img" aria-label=(plain(&self.title)) {
+                style { (PreEscaped(STYLE)) }
+                rect.ground width=(WIDTH) height=(height) {}
+                text.heading x=(MARGIN) y="26" { (shortened(&self.title, 58)) }
+                (content)
+            }
+        };
+        svg.into_string() + "\n"
+    }
+
+    /// Its points: a row for each x, a column for each line.
+    pub fn grid(&self) -> Grid {
+        let points = || self.lines.iter().flat_map(|line| &line.points);
+        let mut xs: Vec<f64> = points().map(|point| point.x).collect();
+        xs.sort_by(f64::total_cmp);
+        xs.dedup();
+        let value = |point: &Point| match point.interval {
+            Some([low, high]) => {
+                format!("{} [{}, {}]", number(point.y), number(low), number(high))
+            }
+            None => number(point.y),
+        };
+        let cell = |line: &Line, x: f64| {
+            line.points.iter().find(|point| point.x == x).map(value).unwrap_or_default()
+        };
+        let row = |x: &f64| {
+            let cells = self.lines.iter().map(|line| cell(line, *x));
+            std::iter::once(number(*x)).chain(cells).collect()
+        };
+        let first = format!("{}: {}", self.title, self.x.label);
+        let labels = self.lines.iter().map(|line| line.label.clone());
+        Grid {
+            header: std::iter::once(first).chain(labels).collect(),
+            blocks: vec![Block { title: None, rows: xs.iter().map(row).collect() }],
+            ..Grid::default()
         }
     }
 
-    /// As an element of a page that has [`style`].
-    pub fn svg(&self, size: Size) -> String {
-        let (height, content) = match self {
-            Self::Lines(chart) => chart.draw(size, 0.0),
-            Self::Dots(chart) => chart.draw(size, 0.0),
-        };
-        format!(
-            r#"<svg class="{}" viewBox="0 0 {} {height:.0}" role="img" aria-label="{}">{content}</svg>"#,
-            size.class(),
-            size.width(),
-            escape(self.title())
-        )
-    }
-
-    /// As a file of its own, on light or dark ground as its viewer likes it.
-    pub fn file(&self) -> String {
-        const HEADING: f64 = 34.0;
-        let size = Size::Alone;
-        let (height, content) = match self {
-            Self::Lines(chart) => chart.draw(size, HEADING),
-            Self::Dots(chart) => chart.draw(size, HEADING),
-        };
-        let width = size.width();
-        let title = escape(self.title());
-        let style = style();
-        format!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" class="chart" width="{width}" height="{height:.0}" viewBox="0 0 {width} {height:.0}" role="img" aria-label="{title}">
-<style>{style}</style>
-<rect class="ground" width="{width}" height="{height:.0}"/>
-<text class="heading" x="14" y="26">{}</text>
-{content}
-</svg>
-"#,
-            escape(&shortened(self.title(), width - 28.0, 15.0))
-        )
-    }
-}
-
-/// The style sheet of pictures: what is in it concerns nothing else on a page. Paper is light.
-pub fn style() -> String {
-    let mut light = String::new();
-    let mut dark = String::new();
-    for (series, (on_light, on_dark)) in COLOURS.iter().enumerate() {
-        let _ = write!(light, ".chart .s{series}{{color:{on_light}}}");
-        let _ = write!(dark, ".chart .s{series}{{color:{on_dark}}}");
-    }
-    format!(
-        ".chart{{font:{TEXT_SIZE}px system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;font-variant-numeric:tabular-nums}}\
-         .chart text{{fill:#3b434e}}.chart .faint{{fill:#6a7482}}.chart .heading{{fill:#16191d;font-size:15px;font-weight:600}}\
-         .chart .ground{{fill:#fff}}.chart .grid{{stroke:#e3e6ea}}.chart .axis{{stroke:#98a1ac}}.chart .level{{stroke:#3b434e}}\
-         .chart .zone{{fill:#6a7482;fill-opacity:.07}}.chart .halo{{paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}}\
-         .chart .hit{{fill:none;pointer-events:all}}.chart .marker{{stroke:#fff;stroke-width:1px}}{light}\
-         .chart .point:hover .marker{{stroke:currentColor;stroke-width:4px}}\
-         @media screen and (prefers-color-scheme:dark){{.chart text{{fill:#c3cad3}}.chart .faint{{fill:#939daa}}.chart .heading{{fill:#eef1f4}}\
-         .chart .ground{{fill:#14171b}}.chart .grid{{stroke:#2a3037}}.chart .axis{{stroke:#5d6772}}.chart .level{{stroke:#c3cad3}}\
-         .chart .zone{{fill:#939daa;fill-opacity:.09}}.chart .halo{{stroke:#14171b}}.chart .marker{{stroke:#14171b}}{dark}\
-         .chart .point:hover .marker{{stroke:currentColor}}}}"
-    )
-}
-
-impl LineChart {
-    /// Its height and what is in it, below so much room for a heading.
-    fn draw(&self, size: Size, heading: f64) -> (f64, String) {
-        let [x_ticks, y_ticks] = size.ticks();
-        let measured = || self.lines.iter().flat_map(|line| &line.points);
+    /// Its height and what is in it, below a heading of that height.
+    fn draw(&self, heading: f64) -> (f64, Markup) {
+        let points = || self.lines.iter().flat_map(|line| &line.points);
         let levels = |which| {
             self.levels.iter().filter(move |level| level.axis == which).map(|level| level.at)
         };
-        let mut x = Ruler::new(
-            &self.x,
-            measured().map(|point| point.x).chain(levels(Which::X)),
-            Ends::AtValues,
-            x_ticks,
-        );
-        let ys = measured().flat_map(|point| {
-            [Some(point.y), point.interval.map(|i| i[0]), point.interval.map(|i| i[1])]
-        });
-        let mut y =
-            Ruler::new(&self.y, ys.flatten().chain(levels(Which::Y)), Ends::AtTicks, y_ticks);
-
-        let mut svg = String::new();
-        let legend = self.legend(size, heading + 4.0, &mut svg);
-        let chunk = if self.zones.is_empty() { 0.0 } else { LINE_HEIGHT };
-        let top = legend + LINE_HEIGHT + chunk + 10.0;
-        let bottom = top + size.plot_height();
-        let widest =
-            y.ticks.iter().map(|(_, label)| width_of(label, TEXT_SIZE)).fold(0.0, f64::max);
-        let left = widest + 14.0;
-        let last = x.ticks.last().map_or(0.0, |(_, label)| width_of(label, TEXT_SIZE) / 2.0);
-        let right = size.width() - last.max(10.0) - 6.0;
-        x.place(left, right);
-        y.place(bottom, top);
-
-        self.draw_zones(&x, [top, bottom], &mut svg);
-        draw_grid(&y, [left, right], &mut svg);
-        draw_x_axis(&x, &self.x.label, [left, right], bottom, &mut svg);
-        let _ = write!(
-            svg,
-            r#"<text class="faint" x="{}" y="{:.1}">{}</text>"#,
-            left.min(14.0),
-            top - chunk - 10.0,
-            escape(&shortened(&self.y.label, right - 14.0, TEXT_SIZE))
-        );
-        for line in &self.lines {
-            line.draw(&x, &y, bottom, size.hovers(), &mut svg);
-        }
-        self.draw_levels(&x, &y, [left, right], [top, bottom], &mut svg);
-        (bottom + 2.0 * LINE_HEIGHT + 12.0, svg)
-    }
-
-    /// Draws the legend and returns where it ends.
-    fn legend(&self, size: Size, top: f64, svg: &mut String) -> f64 {
-        const SAMPLE: f64 = 26.0;
-        let room = size.width() - 28.0;
-        let (mut left, mut middle) = (0.0, top + LINE_HEIGHT / 2.0);
-        for line in &self.lines {
-            let label = shortened(&line.label, room - SAMPLE - 6.0, TEXT_SIZE);
-            let width = SAMPLE + 6.0 + width_of(&label, TEXT_SIZE);
-            if left > 0.0 && left + width > room {
-                (left, middle) = (0.0, middle + LINE_HEIGHT);
-            }
-            let begin = 14.0 + left;
-            let _ = write!(svg, r#"<g class="{}">"#, series_class(line.series));
-            stroke(line, &[(begin, middle), (begin + SAMPLE, middle)], svg);
-            if line.look != Look::Computed {
-                marker(line.series, begin + SAMPLE / 2.0, middle, svg);
-            }
-            let _ = write!(
-                svg,
-                r#"</g><text x="{:.1}" y="{:.1}">{}</text>"#,
-                begin + SAMPLE + 6.0,
-                middle + 4.0,
-                escape(&label)
-            );
-            left += width + 18.0;
-        }
-        middle + LINE_HEIGHT / 2.0
-    }
-
-    fn draw_zones(&self, x: &Ruler, [top, bottom]: [f64; 2], svg: &mut String) {
-        for (index, zone) in self.zones.iter().enumerate() {
-            let (from, to) = (x.at(zone.from), x.at(zone.to));
-            if index % 2 == 0 {
-                let _ = write!(
-                    svg,
-                    r#"<rect class="zone" x="{from:.1}" y="{top:.1}" width="{:.1}" height="{:.1}"/>"#,
-                    to - from,
-                    bottom - top
-                );
-            }
-            if width_of(&zone.label, TEXT_SIZE) < to - from {
-                let _ = write!(
-                    svg,
-                    r#"<text class="faint" x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
-                    f64::midpoint(from, to),
-                    top - 6.0,
-                    escape(&zone.label)
-                );
-            }
-        }
-    }
-
-    fn draw_levels(
-        &self,
-        x: &Ruler,
-        y: &Ruler,
-        [left, right]: [f64; 2],
-        [top, bottom]: [f64; 2],
-        svg: &mut String,
-    ) {
-        for level in &self.levels {
-            let label = shortened(&level.label, (right - left) * 0.8, TEXT_SIZE);
-            let width = width_of(&label, TEXT_SIZE);
-            // The line, and places for its name: left end and baseline.
-            let (line, places) = match level.axis {
-                Which::X => {
-                    let at = x.at(level.at);
-                    let line =
-                        format!(r#"x1="{at:.1}" y1="{top:.1}" x2="{at:.1}" y2="{bottom:.1}""#);
-                    let beside = [at + 6.0, at - 6.0 - width];
-                    (line, beside.map(|x| [(x, top + 13.0), (x, bottom - 8.0)]))
-                }
-                Which::Y => {
-                    let at = y.at(level.at);
-                    let line =
-                        format!(r#"x1="{left:.1}" y1="{at:.1}" x2="{right:.1}" y2="{at:.1}""#);
-                    (
-                        line,
-                        [right - width - 4.0, left + 6.0].map(|x| [(x, at - 6.0), (x, at + 15.0)]),
-                    )
-                }
-            };
-            let is_inside = |(x, y): &(f64, f64)| {
-                *x >= left
-                    && x + width <= right + 1.0
-                    && *y - TEXT_SIZE >= top - 1.0
-                    && *y <= bottom
-            };
-            let covered = |place: &(f64, f64)| self.covered(x, y, *place, width);
-            let places = places.as_flattened();
-            let place =
-                places.iter().filter(|place| is_inside(place)).min_by_key(|place| covered(place));
-            let (at, height) = place.copied().unwrap_or(places[0]);
-            let _ = write!(
-                svg,
-                r#"<line class="level" stroke-dasharray="2 3" {line}/><text class="halo" x="{at:.1}" y="{height:.1}">{}</text>"#,
-                escape(&label)
-            );
-        }
-    }
-
-    /// How much of the lines a text of that width would lie on, in points along them.
-    fn covered(&self, x: &Ruler, y: &Ruler, (left, baseline): (f64, f64), width: f64) -> usize {
-        const STEPS: u32 = 24;
-        let is_covered = |(at, height): (f64, f64)| {
-            (left - 4.0..=left + width + 4.0).contains(&at)
-                && (baseline - TEXT_SIZE..=baseline + 5.0).contains(&height)
+        let intervals = || points().filter_map(|point| point.interval).flatten();
+        let xs = points().map(|point| point.x).chain(levels(Which::X));
+        let (x, y) = if let Some(axis) = &self.y {
+            let ys = points().map(|point| point.y).chain(intervals()).chain(levels(Which::Y));
+            (Ruler::new(&self.x, xs), Ruler::new(axis, ys))
+        } else {
+            let names = self.lines.iter().map(|line| shortened(&line.label, 38)).collect();
+            (Ruler::new(&self.x, xs.chain(intervals())), Ruler::of_rows(names))
         };
-        let mut covered = 0;
+        let widest =
+            |texts: &mut dyn Iterator<Item = &str>| texts.map(width_of).fold(0.0, f64::max);
+        let left = rounded(MARGIN + widest(&mut y.ticks.iter().map(|(_, label)| label.as_str())));
+        let mut right = WIDTH - 24.0;
+        let (mut top, mut legend) = (heading + 8.0, html! {});
+        let mut height = HEIGHT;
+        if self.y.is_some() {
+            (top, legend) = self.legend(heading + 4.0);
+            top += LINE_HEIGHT + if self.zones.is_empty() { 14.0 } else { LINE_HEIGHT + 4.0 };
+        } else {
+            // Each point has its value beside it.
+            let values: Vec<String> = points().map(|point| number(point.x)).collect();
+            right -= widest(&mut values.iter().map(String::as_str));
+            height = ROW_HEIGHT * y.ticks.last().map_or(1.0, |(row, _)| row + 1.0);
+        }
+        let ground = Ground { x, y, left, right, top, bottom: top + height };
+        let content = html! {
+            (legend)
+            (self.draw_zones(&ground))
+            (self.draw_axes(&ground))
+            @for (row, line) in self.lines.iter().enumerate() {
+                (self.draw_line(line, row, &ground))
+            }
+            @for level in &self.levels { (draw_level(level, &ground)) }
+        };
+        (rounded(ground.bottom + 2.0 * LINE_HEIGHT + 10.0), content)
+    }
+
+    /// Where the legend ends, and the legend.
+    fn legend(&self, top: f64) -> (f64, Markup) {
+        const SAMPLE: f64 = 26.0;
+        let (mut left, mut middle) = (MARGIN, top + LINE_HEIGHT / 2.0);
+        let mut entries = Vec::new();
         for line in &self.lines {
-            let path: Vec<(f64, f64)> =
-                line.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
-            for pair in path.windows(2) {
-                let [(from_x, from_y), (to_x, to_y)] = [pair[0], pair[1]];
-                let along = (0..=STEPS).map(|step| f64::from(step) / f64::from(STEPS));
-                let between =
-                    along.map(|t| (from_x + (to_x - from_x) * t, from_y + (to_y - from_y) * t));
-                covered += between.filter(|place| is_covered(*place)).count();
+            let label = shortened(&line.label, 54);
+            let width = SAMPLE + 6.0 + width_of(&label);
+            if left > MARGIN && left + width > WIDTH - MARGIN {
+                (left, middle) = (MARGIN, middle + LINE_HEIGHT);
+            }
+            entries.push((line, label, rounded(left), rounded(middle)));
+            left += width + 14.0;
+        }
+        let legend = html! {
+            @for (line, label, left, middle) in entries {
+                g class=(line.class()) {
+                    (line.stroke(&[(left, middle), (left + SAMPLE, middle)]))
+                    @if line.look != Look::Computed { (line.marker((left + SAMPLE / 2.0, middle))) }
+                }
+                text x=(left + SAMPLE + 6.0) y=(middle + 4.0) { (label) }
+            }
+        };
+        (middle + LINE_HEIGHT / 2.0, legend)
+    }
+
+    /// Every second zone is shaded; names stand above, as far as there is room.
+    fn draw_zones(&self, ground: &Ground) -> Markup {
+        let Ground { top, bottom, .. } = *ground;
+        html! {
+            @for (index, zone) in self.zones.iter().enumerate() {
+                @let (from, to) = (ground.x(zone.from), ground.x(zone.to));
+                @if index % 2 == 0 {
+                    rect.zone x=(from) y=(top) width=(rounded(to - from)) height=(bottom - top) {}
+                }
+                @if width_of(&zone.label) < to - from {
+                    text.faint x=(f64::midpoint(from, to)) y=(top - 6.0) text-anchor="middle" {
+                        (zone.label)
+                    }
+                }
             }
         }
-        covered
+    }
+
+    fn draw_axes(&self, ground: &Ground) -> Markup {
+        let Ground { left, right, top, bottom, .. } = *ground;
+        let y_label_at = top - if self.zones.is_empty() { 14.0 } else { LINE_HEIGHT + 4.0 };
+        html! {
+            @for (tick, label) in &ground.y.ticks {
+                @let at = ground.up(ground.y.share(*tick));
+                @if self.y.is_some() { line.grid x1=(left) x2=(right) y1=(at) y2=(at) {} }
+                text x=(left - 7.0) y=(at + 4.0) text-anchor="end" { (label) }
+            }
+            @for (tick, label) in &ground.x.ticks {
+                @let at = ground.across(ground.x.share(*tick));
+                @let from = if self.y.is_some() { bottom } else { top };
+                line.grid x1=(at) x2=(at) y1=(from) y2=(bottom + 4.0) {}
+                text x=(at) y=(bottom + LINE_HEIGHT) text-anchor="middle" { (label) }
+            }
+            line.axis x1=(left) x2=(right) y1=(bottom) y2=(bottom) {}
+            text.faint x=(right) y=(bottom + 2.0 * LINE_HEIGHT) text-anchor="end" {
+                (shortened(&self.x.label, 54))
+            }
+            @if let Some(axis) = &self.y {
+                text.faint x=(MARGIN) y=(y_label_at) { (shortened(&axis.label, 54)) }
+            }
+        }
+    }
+
+    fn draw_line(&self, line: &Line, row: usize, ground: &Ground) -> Markup {
+        let is_row = self.y.is_none();
+        let middle = ground.y.ticks.get(row).map_or(0.0, |(tick, _)| *tick);
+        let place =
+            |point: &Point| (ground.x(point.x), ground.y(if is_row { middle } else { point.y }));
+        let path: Vec<(f64, f64)> = line.points.iter().map(place).collect();
+        // What a marker covers would only blur it.
+        let bar = |point: &Point, (x, y): (f64, f64)| {
+            let (along, ends) = match point.interval? {
+                ends if is_row => (x, ends.map(|end| ground.x(end))),
+                ends => (y, ends.map(|end| ground.y(end))),
+            };
+            let [low, high] = ends;
+            let is_seen = (low - along).abs().max((high - along).abs()) > 5.0;
+            let bar = if is_row {
+                format!("M{low} {}v8m0-4H{high}m0-4v8", y - 4.0)
+            } else {
+                format!("M{} {low}h6m-3 0V{high}m-3 0h6", x - 3.0)
+            };
+            is_seen.then_some(bar)
+        };
+        html! {
+            g class=(line.class()) {
+                @if line.look == Look::Roof { (roof(&path, ground.bottom)) }
+                @if !is_row { (line.stroke(&path)) }
+                @for (point, at) in line.points.iter().zip(&path) {
+                    g.point {
+                        title { (plain(&point.tip)) }
+                        @if let Some(bar) = bar(point, *at) {
+                            path fill="none" stroke="currentColor" stroke-width="1.5" d=(bar) {}
+                        }
+                        @if line.look != Look::Computed { (line.marker(*at)) }
+                        circle.hit cx=(at.0) cy=(at.1) r="9" {}
+                    }
+                    @if is_row {
+                        @let end = point.interval.map_or(at.0, |[_, high]| ground.x(high));
+                        text.halo x=(end.max(at.0 + 5.0) + 7.0) y=(at.1 + 4.0) { (number(point.x)) }
+                    }
+                }
+            }
+        }
     }
 }
 
 impl Line {
-    fn draw(&self, x: &Ruler, y: &Ruler, bottom: f64, hovers: Hovers, svg: &mut String) {
-        let path: Vec<(f64, f64)> =
-            self.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
-        let _ = write!(svg, r#"<g class="{}">"#, series_class(self.series));
-        if let (Look::Roof, Some(first), Some(last)) = (self.look, path.first(), path.last()) {
-            let _ = write!(
-                svg,
-                r#"<path fill="currentColor" fill-opacity=".1" d="M{:.1} {bottom:.1}"#,
-                first.0
-            );
-            for (x, y) in &path {
-                let _ = write!(svg, "L{x:.1} {y:.1}");
-            }
-            let _ = write!(svg, r#"L{:.1} {bottom:.1}Z"/>"#, last.0);
+    fn class(&self) -> String {
+        format!("s{}", self.series % DASHES.len())
+    }
+
+    fn stroke(&self, path: &[(f64, f64)]) -> Markup {
+        let width = if self.look == Look::Computed { 1.2 } else { 2.0 };
+        let dash = DASHES[self.series % DASHES.len()];
+        let points: Vec<String> = path.iter().map(|(x, y)| format!("{x},{y}")).collect();
+        html! {
+            polyline fill="none" stroke="currentColor" stroke-width=(width) stroke-linejoin="round"
+                stroke-dasharray=(dash) points=(points.join(" ")) {}
         }
-        stroke(self, &path, svg);
-        for (point, (at, height)) in self.points.iter().zip(&path) {
-            hovers.begin("point", &point.tip, svg);
-            let ends = point.interval.map(|[low, high]| (y.at(low), y.at(high)));
-            // One that a marker covers would only blur it.
-            if let Some((low, high)) =
-                ends.filter(|(low, high)| low - height > 5.0 || height - high > 5.0)
-            {
-                let _ = write!(
-                    svg,
-                    r#"<path fill="none" stroke="currentColor" stroke-width="1.5" d="M{:.1} {low:.1}h6m-3 0V{high:.1}m-3 0h6"/>"#,
-                    at - 3.0
-                );
-            }
-            if self.look != Look::Computed {
-                marker(self.series, *at, *height, svg);
-            }
-            hovers.end((*at, *height), svg);
-        }
-        svg.push_str("</g>");
+    }
+
+    fn marker(&self, (x, y): (f64, f64)) -> Markup {
+        let path = format!("M{x} {y}{}", MARKERS[self.series % MARKERS.len()]);
+        html! { path.marker fill="currentColor" d=(path) {} }
     }
 }
 
-impl DotChart {
-    fn draw(&self, size: Size, heading: f64) -> (f64, String) {
-        let has_own_line = size == Size::Narrow;
-        let label_room = if has_own_line { size.width() - 30.0 } else { size.width() * 0.45 };
-        let labels: Vec<String> =
-            self.rows.iter().map(|row| shortened(&row.label, label_room, TEXT_SIZE)).collect();
-        let row_height = if has_own_line { 36.0 } else { 24.0 };
-        let widest = labels.iter().map(|label| width_of(label, TEXT_SIZE)).fold(0.0, f64::max);
-        let left = if has_own_line { 16.0 } else { widest + 24.0 };
-        // The text beside a value may be the widest thing at the right end.
-        let beside = self.rows.iter().map(|row| width_of(&row.text, TEXT_SIZE)).fold(0.0, f64::max);
-        let right = size.width() - 18.0 - beside;
-        #[expect(clippy::cast_precision_loss, reason = "a few rows")]
-        let height = row_height * self.rows.len() as f64;
-        let top = heading + 8.0;
-        let bottom = top + height + 6.0;
+fn roof(path: &[(f64, f64)], bottom: f64) -> Markup {
+    let corner = |end: Option<&(f64, f64)>| end.map(|(x, _)| (*x, bottom));
+    let area = corner(path.first()).into_iter().chain(path.iter().copied());
+    let area = area.chain(corner(path.last())).map(|(x, y)| format!("{x},{y}"));
+    let area = area.collect::<Vec<_>>().join(" ");
+    html! { polygon fill="currentColor" fill-opacity=".1" points=(area) {} }
+}
 
-        let values = self.rows.iter().flat_map(|row| {
-            [Some(row.value), row.interval.map(|i| i[0]), row.interval.map(|i| i[1])]
-        });
-        let mut x = Ruler::new(
-            &self.x,
-            values.flatten().chain(self.level.iter().map(|level| level.at)),
-            Ends::AtTicks,
-            size.ticks()[0],
-        );
-        x.place(left, right);
-
-        let mut svg = String::new();
-        for (at, _) in &x.ticks {
-            let at = x.pixel(*at);
-            let _ = write!(
-                svg,
-                r#"<line class="grid" x1="{at:.1}" y1="{top:.1}" x2="{at:.1}" y2="{bottom:.1}"/>"#
-            );
+/// A dotted line with its name: below it, or at its lower end, on the side that has more room.
+fn draw_level(level: &Level, ground: &Ground) -> Markup {
+    let Ground { left, right, top, bottom, .. } = *ground;
+    let label = shortened(&level.label, 48);
+    let (ends, (x, y), anchor) = match level.axis {
+        Which::X => {
+            let at = ground.x(level.at);
+            let is_left = at < f64::midpoint(left, right);
+            let (x, anchor) = if is_left { (at + 6.0, "start") } else { (at - 6.0, "end") };
+            ([at, at, top, bottom], (x, bottom - 8.0), anchor)
         }
-        draw_x_axis(&x, &self.x.label, [left, size.width() - 16.0], bottom, &mut svg);
-        if let Some(level) = &self.level {
-            let at = x.at(level.at);
-            let _ = write!(
-                svg,
-                r#"<line class="level" stroke-dasharray="2 3" x1="{at:.1}" y1="{top:.1}" x2="{at:.1}" y2="{bottom:.1}"/>"#
-            );
-        }
-        let mut middle = top + row_height / 2.0;
-        for (row, label) in self.rows.iter().zip(&labels) {
-            let (place, height) = if has_own_line {
-                (format!(r#"x="14" y="{:.1}""#, middle - 5.0), middle + 9.0)
-            } else {
-                (
-                    format!(r#"x="{:.1}" y="{:.1}" text-anchor="end""#, left - 12.0, middle + 4.0),
-                    middle,
-                )
-            };
-            let _ = write!(svg, r#"<text class="halo" {place}>{}</text>"#, escape(label));
-            row.draw(&x, height, size.hovers(), &mut svg);
-            middle += row_height;
-        }
-        (bottom + 2.0 * LINE_HEIGHT + 12.0, svg)
-    }
-}
-
-impl Dot {
-    fn draw(&self, x: &Ruler, height: f64, hovers: Hovers, svg: &mut String) {
-        let at = x.at(self.value);
-        let mut end = at + 5.0;
-        hovers.begin(&format!("point {}", series_class(self.series)), &self.tip, svg);
-        if let Some([low, high]) = self.interval {
-            let (low, high) = (x.at(low), x.at(high));
-            end = end.max(high);
-            let _ = write!(
-                svg,
-                r#"<path fill="none" stroke="currentColor" stroke-width="2" d="M{low:.1} {:.1}v8m0-4H{high:.1}m0-4v8"/>"#,
-                height - 4.0
-            );
-        }
-        marker(self.series, at, height, svg);
-        hovers.end((at, height), svg);
-        let _ = write!(
-            svg,
-            r#"<text class="halo" x="{:.1}" y="{:.1}">{}</text>"#,
-            end + 7.0,
-            height + 4.0,
-            escape(&self.text)
-        );
-    }
-}
-
-fn draw_grid(y: &Ruler, [left, right]: [f64; 2], svg: &mut String) {
-    for (at, label) in &y.ticks {
-        let at = y.pixel(*at);
-        let _ = write!(
-            svg,
-            r#"<line class="grid" x1="{left:.1}" y1="{at:.1}" x2="{right:.1}" y2="{at:.1}"/><text x="{:.1}" y="{:.1}" text-anchor="end">{}</text>"#,
-            left - 7.0,
-            at + 4.0,
-            escape(label)
-        );
-    }
-}
-
-fn draw_x_axis(x: &Ruler, label: &str, [left, right]: [f64; 2], bottom: f64, svg: &mut String) {
-    let _ = write!(
-        svg,
-        r#"<line class="axis" x1="{left:.1}" y1="{bottom:.1}" x2="{right:.1}" y2="{bottom:.1}"/>"#
-    );
-    let mut free_from = 0.0;
-    for (at, label) in &x.ticks {
-        let at = x.pixel(*at);
-        let _ = write!(
-            svg,
-            r#"<line class="axis" x1="{at:.1}" y1="{bottom:.1}" x2="{at:.1}" y2="{:.1}"/>"#,
-            bottom + 4.0
-        );
-        let half = width_of(label, TEXT_SIZE) / 2.0;
-        if at - half < free_from {
-            continue;
-        }
-        free_from = at + half + 6.0;
-        let _ = write!(
-            svg,
-            r#"<text x="{at:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
-            bottom + LINE_HEIGHT,
-            escape(label)
-        );
-    }
-    let _ = write!(
-        svg,
-        r#"<text class="faint" x="{right:.1}" y="{:.1}" text-anchor="end">{}</text>"#,
-        bottom + 2.0 * LINE_HEIGHT + 2.0,
-        escape(&shortened(label, right - 14.0, TEXT_SIZE))
-    );
-}
-
-fn series_class(series: usize) -> String {
-    format!("s{}", series % COLOURS.len())
-}
-
-fn stroke(line: &Line, path: &[(f64, f64)], svg: &mut String) {
-    let Some(((x, y), rest)) = path.split_first() else { return };
-    let width = if line.look == Look::Computed { 1.2 } else { 2.0 };
-    let dash = DASHES[line.series % DASHES.len()];
-    let dash =
-        if dash.is_empty() { String::new() } else { format!(r#" stroke-dasharray="{dash}""#) };
-    let _ = write!(
-        svg,
-        r#"<path fill="none" stroke="currentColor" stroke-width="{width}" stroke-linejoin="round"{dash} d="M{x:.1} {y:.1}"#
-    );
-    for (x, y) in rest {
-        let _ = write!(svg, "L{x:.1} {y:.1}");
-    }
-    svg.push_str(r#""/>"#);
-}
-
-/// The marker of a series: a shape of its own.
-fn marker(series: usize, x: f64, y: f64, svg: &mut String) {
-    let _ = match series % 5 {
-        1 => write!(
-            svg,
-            r#"<circle class="marker" fill="currentColor" cx="{x:.1}" cy="{y:.1}" r="4.5"/>"#
-        ),
-        other => {
-            let shape = match other {
-                0 => "m0-5.5l5.5 5.5l-5.5 5.5l-5.5-5.5z",
-                2 => "m-4.2-4.2h8.4v8.4h-8.4z",
-                3 => "m0-5.2l5.2 9h-10.4z",
-                _ => "m0 5.2l5.2-9h-10.4z",
-            };
-            write!(svg, r#"<path class="marker" fill="currentColor" d="M{x:.1} {y:.1}{shape}"/>"#)
+        Which::Y => {
+            let at = ground.y(level.at);
+            let below = if at + LINE_HEIGHT < bottom { at + 15.0 } else { at - 6.0 };
+            ([left, right, at, at], (right - 4.0, below), "end")
         }
     };
+    html! {
+        line.level stroke-dasharray="2 3" x1=(ends[0]) x2=(ends[1]) y1=(ends[2]) y2=(ends[3]) {}
+        text.halo x=(x) y=(y) text-anchor=(anchor) { (label) }
+    }
 }
 
-/// About how wide a text is: fonts differ, so it is meant to be no less than most.
-fn width_of(text: &str, size: f64) -> f64 {
-    let widths = text.chars().map(|character| match character {
-        'i' | 'j' | 'l' | 't' | 'f' | 'r' | ' ' | '.' | ',' | ':' | ';' | '/' | '|' | '[' | ']'
-        | '(' | ')' | '\'' => 0.36,
-        'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.9,
-        'A'..='Z' => 0.7,
-        _ if character.is_ascii() => 0.58,
-        _ if u32::from(character) < 0x1100 => 0.65,
-        // Such as Chinese.
-        _ => 1.05,
-    });
-    widths.sum::<f64>() * size
+/// To a tenth of a unit.
+fn rounded(pixels: f64) -> f64 {
+    (10.0 * pixels).round() / 10.0
 }
 
-/// A text that is no wider than so much, its end cut off if need be.
-fn shortened(text: &str, room: f64, size: f64) -> String {
-    if width_of(text, size) <= room {
-        return text.to_owned();
+/// About how wide a text is: no narrower than in most fonts.
+fn width_of(text: &str) -> f64 {
+    text.chars().map(|_| 7.2).sum()
+}
+
+/// A text of so many characters at most, its end cut off if need be.
+fn shortened(text: &str, most: usize) -> String {
+    let text = plain(text);
+    match text.char_indices().nth(most) {
+        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
+        None => text.into_owned(),
     }
-    let mut short = String::new();
-    let mut width = width_of("…", size);
-    for character in text.chars() {
-        width += width_of(character.encode_utf8(&mut [0; 4]), size);
-        if width > room {
-            break;
-        }
-        short.push(character);
-    }
-    short + "…"
 }

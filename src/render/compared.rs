@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Dot, Line, LineChart, Look, Which};
+use super::chart::{Chart, Line, Look, Which};
 use super::html::{page, pictures_of, table_of};
 use super::section::{Picture, SECTIONS, Section};
 use crate::compare::{Comparison, Named, Other, Row, Settings, Verdict};
@@ -111,34 +111,30 @@ fn combined(section: &Section, named: &[Named<'_>]) -> Vec<Picture> {
     pictures
 }
 
-/// A picture of one report as those that others join: one for each measured line, which then has
-/// the report's name and colour.
+/// A picture of one report as those that others join, in the report's colour: rows with its name,
+/// or a picture for each measured line, which then has its name.
 fn of_report(section: &Section, picture: Picture, file: &str, series: usize) -> Vec<Picture> {
-    let Picture { key, chart } = picture;
-    match chart {
-        Chart::Lines(mut chart) => {
-            // A level of a ratio is everyone's, one of a time is one report's.
-            chart.levels.retain(|level| level.axis == Which::Y && section.name == "ratios");
-            chart.zones.clear();
-            let lines = std::mem::take(&mut chart.lines);
-            let measured = lines.into_iter().filter(|line| line.look != Look::Computed);
-            let alone = |line: Line| {
-                let title = format!("{}: {}", chart.title, line.label);
-                let key = format!("{key}/{}", line.label);
-                let label = file.to_owned();
-                let lines = vec![Line { label, series, look: Look::Measured, ..line }];
-                Picture { key, chart: Chart::Lines(LineChart { title, lines, ..chart.clone() }) }
-            };
-            measured.map(alone).collect()
+    let Picture { key, mut chart } = picture;
+    if chart.y.is_none() {
+        for row in &mut chart.lines {
+            row.series = series;
+            row.label = format!("{}{BETWEEN}{file}", row.label);
         }
-        Chart::Dots(mut chart) => {
-            for dot in &mut chart.rows {
-                dot.series = series;
-                dot.label = format!("{}{BETWEEN}{file}", dot.label);
-            }
-            vec![Picture { key, chart: Chart::Dots(chart) }]
-        }
+        return vec![Picture { key, chart }];
     }
+    // A level of a ratio is everyone's, one of a time is one report's.
+    chart.levels.retain(|level| level.axis == Which::Y && section.name == "ratios");
+    chart.zones.clear();
+    let lines = std::mem::take(&mut chart.lines);
+    let measured = lines.into_iter().filter(|line| line.look != Look::Computed);
+    let alone = |line: Line| {
+        let title = format!("{}: {}", chart.title, line.label);
+        let key = format!("{key}/{}", line.label);
+        let label = file.to_owned();
+        let lines = vec![Line { label, series, look: Look::Measured, ..line }];
+        Picture { key, chart: Chart { title, lines, ..chart.clone() } }
+    };
+    measured.map(alone).collect()
 }
 
 /// What stands between the name of a row and that of its report.
@@ -146,17 +142,13 @@ const BETWEEN: &str = ", ";
 
 /// Adds what another report has to a picture; rows of the same name stand together.
 fn join(known: &mut Chart, more: Chart) {
-    match (known, more) {
-        (Chart::Lines(known), Chart::Lines(more)) => known.lines.extend(more.lines),
-        (Chart::Dots(known), Chart::Dots(more)) => {
-            let name = |dot: &Dot| dot.label.split(BETWEEN).next().unwrap_or_default().to_owned();
-            for dot in more.rows {
-                let last = known.rows.iter().rposition(|other| name(other) == name(&dot));
-                known.rows.insert(last.map_or(known.rows.len(), |last| last + 1), dot);
-            }
-        }
-        (Chart::Lines(_), Chart::Dots(_)) | (Chart::Dots(_), Chart::Lines(_)) => {
-            unreachable!("a section draws a key in one way")
-        }
+    if known.y.is_some() {
+        known.lines.extend(more.lines);
+        return;
+    }
+    let name = |row: &Line| row.label.split(BETWEEN).next().unwrap_or_default().to_owned();
+    for row in more.lines {
+        let last = known.lines.iter().rposition(|other| name(other) == name(&row));
+        known.lines.insert(last.map_or(known.lines.len(), |last| last + 1), row);
     }
 }

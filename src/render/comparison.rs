@@ -16,7 +16,7 @@ use crate::render::text::{self, csv_cell, plain, wrapped};
 const SHORT_HASH: usize = 12;
 
 /// What to do about a row that is ambiguous.
-const MORE: &str = "Measure more repeats (see that column)";
+const MORE: &str = "Column repeats says how many are enough";
 
 /// For people, in 100 columns unless ids are longer than usual.
 pub fn text(comparison: &Comparison) -> String {
@@ -85,7 +85,7 @@ impl Markup {
     /// Lines of a list.
     fn list(self, items: impl IntoIterator<Item = String>) -> String {
         let item = |item: String| match self {
-            Self::Text => self.line(&format!("  {item}")),
+            Self::Text => self.line(&format!("- {item}")),
             Self::Markdown => format!("- {}", self.line(&item)),
         };
         items.into_iter().map(item).collect::<Vec<_>>().join("\n")
@@ -108,8 +108,7 @@ fn render(comparison: &Comparison, markup: Markup) -> String {
             let title = format!("{} against {}", other.new.file, comparison.base.file);
             parts.extend([format!("### {}", markup.line(&title)), counts(other)]);
         }
-        let sources = [("base", &comparison.base), ("new", &other.new)];
-        parts.push(markup.list(sources.map(|(name, report)| source(name, report))));
+        parts.push(markup.list([source("base", &comparison.base), source("new", &other.new)]));
         parts.push(differences(other, markup));
         parts.extend(tables.map(|grid| printed(&grid)));
         parts.extend(one_sided("Only in base", &other.only_base, markup));

@@ -1,221 +1,135 @@
-//! CSV: a row for each measurement and each rate, under one header with units, so that files of several runs can be put one behind the other.
+//! CSV: a row for each measurement and each op, under one header with units, so that files of
+//! several runs can stand one behind the other. A cell that does not apply is empty.
 
+use std::fmt::Display;
+
+use super::reasons::sentence;
+use super::table::over_denominator;
+use super::text::csv_cell;
 use crate::measure::stats::Estimate;
-use crate::render::reasons::sentence;
-use crate::render::table;
-use crate::render::text::csv_cell;
-use crate::report::{Arithmetic, Measurement, Reason, Report};
+use crate::report::{
+    Arithmetic, BoundBy, DENOMINATOR, Measurement, NUMERATOR, Reason, Report, Status,
+};
 
-/// A column with what it holds of a row.
-type Column = (&'static str, fn(&Row) -> String);
+/// The cells of a row by column. A row without figures has the same columns.
+struct Cells(Vec<(String, String)>);
 
-/// The columns. A cell that does not apply is empty.
-const COLUMNS: &[Column] = &[
-    ("started_at", |row| row.report.run.started_at.to_string()),
-    ("adapter", |row| text(&row.report.adapter.name)),
-    ("driver", |row| {
-        text(format!("{} {}", row.report.adapter.driver, row.report.adapter.driver_info).trim())
-    }),
-    ("is_software", |row| row.report.adapter.is_software.to_string()),
-    ("id", |row| text(row.id())),
-    ("status", |row| row.status().to_owned()),
-    ("reason", |row| text(&row.reason())),
-    ("notes", |row| text(&row.notes().iter().map(sentence).collect::<Vec<_>>().join(" "))),
-    ("direction", |row| row.of_measurement(|m| text(&m.direction))),
-    ("dtype", |row| text(row.dtype())),
-    ("activation", |row| row.of_measurement(|m| text(&m.activation))),
-    ("variant", |row| row.of_measurement(|m| text(&m.variant))),
-    ("op", |row| row.of_rate(|r| text(&r.op))),
-    ("elements", |row| row.elements().to_string()),
-    ("bytes", |row| row.of_measurement(|m| m.bytes.to_string())),
-    ("bound_by", |row| {
-        row.of_measurement(|m| {
-            m.bound_by.map(|bound_by| bound_by.name().to_owned()).unwrap_or_default()
-        })
-    }),
-    ("chains", |row| row.of_rate(|r| r.chains.to_string())),
-    ("rounds_per_repeat", |row| row.rounds_per_repeat().to_string()),
-    ("samples", |row| row.samples().to_string()),
-    ("median_ns", |row| of(row.time_ns(), |e| e.median)),
-    ("low_ns", |row| of(row.time_ns(), |e| e.low)),
-    ("high_ns", |row| of(row.time_ns(), |e| e.high)),
-    ("ns_per_element", |row| {
-        row.of_measurement(|m| m.ns_per_element().map(figure).unwrap_or_default())
-    }),
-    ("bytes_per_second", |row| {
-        row.of_measurement(|m| m.bytes_per_second().map(figure).unwrap_or_default())
-    }),
-    ("share_of_copy", |row| of(row.share_of_copy(), |e| e.median)),
-    ("share_of_copy_low", |row| of(row.share_of_copy(), |e| e.low)),
-    ("share_of_copy_high", |row| of(row.share_of_copy(), |e| e.high)),
-    ("sigmoid_over_relu", |row| of(row.over_relu(), |e| e.median)),
-    ("sigmoid_over_relu_low", |row| of(row.over_relu(), |e| e.low)),
-    ("sigmoid_over_relu_high", |row| of(row.over_relu(), |e| e.high)),
-    ("step_ps", |row| of(row.derived_rate().map(|d| d.step_ps), |e| e.median)),
-    ("step_ps_low", |row| of(row.derived_rate().map(|d| d.step_ps), |e| e.low)),
-    ("step_ps_high", |row| of(row.derived_rate().map(|d| d.step_ps), |e| e.high)),
-    ("step_fmas", |row| of(row.derived_rate().map(|d| d.step_fmas), |e| e.median)),
-    ("step_in_fma_low", |row| of(row.derived_rate().map(|d| d.step_fmas), |e| e.low)),
-    ("step_in_fma_high", |row| of(row.derived_rate().map(|d| d.step_fmas), |e| e.high)),
-    ("net_fmas", |row| of(row.derived_rate().map(|d| d.net_fmas), |e| e.median)),
-    ("net_in_fma_low", |row| of(row.derived_rate().map(|d| d.net_fmas), |e| e.low)),
-    ("net_in_fma_high", |row| of(row.derived_rate().map(|d| d.net_fmas), |e| e.high)),
-    ("steps_per_second", |row| {
-        row.derived_rate().map(|d| figure(d.steps_per_second)).unwrap_or_default()
-    }),
-    ("violations", |row| {
-        row.of_measurement(|m| m.validation.map(|v| v.violations.to_string()).unwrap_or_default())
-    }),
-    ("max_ulp", |row| {
-        row.of_measurement(|m| m.validation.and_then(|v| v.max_ulp).map(figure).unwrap_or_default())
-    }),
-    ("max_share_of_bound", |row| {
-        row.of_measurement(|m| {
-            m.validation.and_then(|v| v.max_share_of_bound).map(figure).unwrap_or_default()
-        })
-    }),
-    ("wgsl_sha256", |row| {
-        row.of_measurement(|m| text(m.wgsl_sha256.as_deref().unwrap_or_default()))
-    }),
-];
+impl Cells {
+    fn add(&mut self, column: &str, cell: impl Display) {
+        self.0.push((column.to_owned(), cell.to_string()));
+    }
 
-/// The report in that variant.
+    /// What a report says: no spreadsheet may take it for a formula.
+    fn add_text(&mut self, column: &str, text: &str) {
+        self.add(column, csv_cell(text));
+    }
+
+    /// All digits that a number has.
+    fn add_number(&mut self, column: &str, number: Option<f64>) {
+        self.add(column, number.map(|number| number.to_string()).unwrap_or_default());
+    }
+
+    fn add_estimate(&mut self, column: &str, estimate: Option<Estimate>) {
+        self.add_number(column, estimate.map(|estimate| estimate.median));
+        self.add_number(&format!("{column}_low"), estimate.map(|estimate| estimate.low));
+        self.add_number(&format!("{column}_high"), estimate.map(|estimate| estimate.high));
+    }
+
+    fn cell(&self, column: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == column).map_or("", |(_, cell)| cell)
+    }
+}
+
+/// The report in that format.
 pub fn render(report: &Report) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut write = |cells: &mut dyn Iterator<Item = String>| {
-        writer
-            .write_record(cells.map(String::into_bytes))
-            .expect("memory, and as many cells as there are columns");
-    };
-    write(&mut COLUMNS.iter().map(|(name, _)| (*name).to_owned()));
+    let mut rows = Vec::new();
     for group in report.measurements.chunk_by(|a, b| a.group() == b.group()) {
-        for measurement in group {
-            let row = Row { report, of: Of::Measurement(measurement, group) };
-            write(&mut COLUMNS.iter().map(|(_, cell)| cell(&row)));
+        rows.extend(group.iter().map(|row| of_measurement(report, row, group)));
+    }
+    rows.extend(report.arithmetic.iter().map(|row| of_arithmetic(report, row)));
+
+    let mut columns: Vec<String> = Vec::new();
+    let none = [
+        of_measurement(report, &Measurement::default(), &[]),
+        of_arithmetic(report, &Arithmetic::default()),
+    ];
+    for (column, _) in none.into_iter().flat_map(|cells| cells.0) {
+        if !columns.contains(&column) {
+            columns.push(column);
         }
     }
-    for rate in &report.arithmetic {
-        let row = Row { report, of: Of::Arithmetic(rate) };
-        write(&mut COLUMNS.iter().map(|(_, cell)| cell(&row)));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&columns).expect("memory");
+    for row in rows {
+        writer.write_record(columns.iter().map(|column| row.cell(column))).expect("memory");
     }
     String::from_utf8(writer.into_inner().expect("memory")).expect("made of strings")
 }
 
-/// A row and what it is taken from.
-struct Row<'a> {
-    report: &'a Report,
-    of: Of<'a>,
+fn of_row(
+    report: &Report,
+    id: &str,
+    status: Status,
+    reason: Option<&Reason>,
+    notes: &[Reason],
+) -> Cells {
+    let adapter = &report.adapter;
+    let mut cells = Cells(Vec::new());
+    cells.add("started_at", report.run.started_at);
+    cells.add_text("adapter", &adapter.name);
+    cells.add_text("driver", format!("{} {}", adapter.driver, adapter.driver_info).trim());
+    cells.add("is_software", adapter.is_software);
+    cells.add_text("id", id);
+    cells.add("status", status.name());
+    cells.add_text("reason", &reason.map(sentence).unwrap_or_default());
+    cells.add_text("notes", &notes.iter().map(sentence).collect::<Vec<_>>().join(" "));
+    cells
 }
 
-enum Of<'a> {
-    /// With its group, whose first member is the copy.
-    Measurement(&'a Measurement, &'a [Measurement]),
-    Arithmetic(&'a Arithmetic),
+/// A row beside its group, whose first member is copy.
+fn of_measurement(report: &Report, row: &Measurement, group: &[Measurement]) -> Cells {
+    let mut cells = of_row(report, &row.id, row.status, row.reason.as_ref(), &row.notes);
+    cells.add_text("direction", &row.direction);
+    cells.add_text("dtype", &row.dtype);
+    cells.add_text("activation", &row.activation);
+    cells.add_text("variant", &row.variant);
+    cells.add("elements", row.elements);
+    cells.add("bytes", row.bytes);
+    cells.add("bound_by", row.bound_by.map(BoundBy::name).unwrap_or_default());
+    cells.add("rounds_per_repeat", row.rounds_per_repeat);
+    cells.add("samples", row.samples_ns.iter().flatten().count());
+    let time = row.time_ns();
+    cells.add_number("median_ns", time.map(|time| time.median));
+    cells.add_number("low_ns", time.map(|time| time.low));
+    cells.add_number("high_ns", time.map(|time| time.high));
+    cells.add_number("ns_per_element", row.ns_per_element());
+    cells.add_number("bytes_per_second", row.bytes_per_second());
+    let copy = group.first().filter(|copy| copy.id != row.id);
+    cells.add_estimate("share_of_copy", copy.and_then(|copy| copy.over(row)));
+    let pair = format!("{NUMERATOR}_over_{DENOMINATOR}");
+    cells.add_estimate(&pair, over_denominator(row, group));
+    let validation = row.validation;
+    let violations = validation.map(|found| found.violations.to_string());
+    cells.add("violations", violations.unwrap_or_default());
+    cells.add_number("max_ulp", validation.and_then(|found| found.max_ulp));
+    cells.add_number("max_share_of_bound", validation.and_then(|found| found.max_share_of_bound));
+    cells.add_text("wgsl_sha256", row.wgsl_sha256.as_deref().unwrap_or_default());
+    cells
 }
 
-impl Row<'_> {
-    fn of_measurement(&self, cell: impl Fn(&Measurement) -> String) -> String {
-        if let Of::Measurement(measurement, _) = self.of {
-            cell(measurement)
-        } else {
-            String::new()
-        }
-    }
-
-    fn of_rate(&self, cell: impl Fn(&Arithmetic) -> String) -> String {
-        if let Of::Arithmetic(rate) = self.of { cell(rate) } else { String::new() }
-    }
-
-    fn id(&self) -> &str {
-        match self.of {
-            Of::Measurement(measurement, _) => &measurement.id,
-            Of::Arithmetic(rate) => &rate.id,
-        }
-    }
-
-    fn status(&self) -> &'static str {
-        match self.of {
-            Of::Measurement(measurement, _) => measurement.status.name(),
-            Of::Arithmetic(rate) => rate.status.name(),
-        }
-    }
-
-    fn reason(&self) -> String {
-        let reason = match self.of {
-            Of::Measurement(measurement, _) => &measurement.reason,
-            Of::Arithmetic(rate) => &rate.reason,
-        };
-        reason.as_ref().map(sentence).unwrap_or_default()
-    }
-
-    fn notes(&self) -> &[Reason] {
-        match self.of {
-            Of::Measurement(measurement, _) => &measurement.notes,
-            Of::Arithmetic(rate) => &rate.notes,
-        }
-    }
-
-    fn dtype(&self) -> &str {
-        match self.of {
-            Of::Measurement(measurement, _) => &measurement.dtype,
-            Of::Arithmetic(rate) => &rate.dtype,
-        }
-    }
-
-    fn elements(&self) -> u64 {
-        match self.of {
-            Of::Measurement(measurement, _) => measurement.elements,
-            Of::Arithmetic(rate) => rate.elements,
-        }
-    }
-
-    fn rounds_per_repeat(&self) -> u32 {
-        match self.of {
-            Of::Measurement(measurement, _) => measurement.rounds_per_repeat,
-            Of::Arithmetic(rate) => rate.rounds_per_repeat,
-        }
-    }
-
-    /// Samples that were kept.
-    fn samples(&self) -> usize {
-        match self.of {
-            Of::Measurement(measurement, _) => measurement.samples_ns.iter().flatten().count(),
-            Of::Arithmetic(rate) => rate.own.steps_ns().flatten().count(),
-        }
-    }
-
-    fn time_ns(&self) -> Option<Estimate> {
-        if let Of::Measurement(measurement, _) = self.of { measurement.time_ns() } else { None }
-    }
-
-    fn share_of_copy(&self) -> Option<Estimate> {
-        let Of::Measurement(measurement, group) = self.of else { return None };
-        group.first().filter(|copy| copy.id != measurement.id)?.over(measurement)
-    }
-
-    fn over_relu(&self) -> Option<Estimate> {
-        if let Of::Measurement(measurement, group) = self.of {
-            table::over_denominator(measurement, group)
-        } else {
-            None
-        }
-    }
-
-    fn derived_rate(&self) -> Option<crate::report::DerivedArithmetic> {
-        if let Of::Arithmetic(rate) = self.of { rate.derived() } else { None }
-    }
-}
-
-/// All digits that the number has.
-fn figure(value: f64) -> String {
-    value.to_string()
-}
-
-fn of(estimate: Option<Estimate>, part: fn(Estimate) -> f64) -> String {
-    estimate.map(part).map(figure).unwrap_or_default()
-}
-
-/// A text from the report.
-fn text(text: &str) -> String {
-    csv_cell(text).into_owned()
+fn of_arithmetic(report: &Report, row: &Arithmetic) -> Cells {
+    let mut cells = of_row(report, &row.id, row.status, row.reason.as_ref(), &row.notes);
+    cells.add_text("op", &row.op);
+    cells.add_text("dtype", &row.dtype);
+    cells.add("elements", row.elements);
+    cells.add("chains", row.chains);
+    cells.add("rounds_per_repeat", row.rounds_per_repeat);
+    cells.add("samples", row.own.steps_ns().flatten().count());
+    let derived = row.derived();
+    cells.add_estimate("step_ps", derived.map(|derived| derived.step_ps));
+    cells.add_estimate("step_fmas", derived.map(|derived| derived.step_fmas));
+    cells.add_estimate("net_fmas", derived.map(|derived| derived.net_fmas));
+    cells.add_number("steps_per_second", derived.map(|derived| derived.steps_per_second));
+    cells.add_text("wgsl_sha256", row.wgsl_sha256.as_deref().unwrap_or_default());
+    cells
 }

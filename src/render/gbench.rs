@@ -1,27 +1,28 @@
-//! Google Benchmark's JSON (its schema version 1), which its `tools/compare.py`, Bencher and github-action-benchmark read.
+//! Google Benchmark's JSON (schema version 1), which its `tools/compare.py`, Bencher and
+//! github-action-benchmark read.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::render::text::plain;
+use super::text::plain;
 use crate::report::{Arithmetic, Measurement, Report, Status};
 
-/// The report in that variant: an entry for each sample, so that compare.py can test whether two runs differ. Rows without a figure have no
-/// entry, since some of the readers take an entry's time whatever else it says; the context names them.
+/// The report in that format: an entry for each sample, so that compare.py can test whether two
+/// runs differ. Some readers take an entry's time whatever else it says, so rows without a figure
+/// have no entry; the context names them.
 pub fn render(report: &Report) -> String {
-    let of_measurements =
-        report.measurements.iter().filter(|row| row.status == Status::Ok).map(of_measurement);
-    let of_rates = report.arithmetic.iter().filter(|rate| rate.status == Status::Ok).map(of_rate);
-    let mut benchmarks = Vec::new();
-    for (family, entry) in of_measurements.chain(of_rates).enumerate() {
-        benchmarks.extend(entry.repetitions(family));
-    }
-    let document = json!({ "context": context(report), "benchmarks": benchmarks });
+    let is_ok = |row: &&Measurement| row.status == Status::Ok;
+    let rows = report.measurements.iter().filter(is_ok).map(of_measurement);
+    let is_ok = |row: &&Arithmetic| row.status == Status::Ok;
+    let rows = rows.chain(report.arithmetic.iter().filter(is_ok).map(of_arithmetic));
+    let entries: Vec<Value> =
+        rows.enumerate().flat_map(|(family, row)| row.entries(family)).collect();
+    let document = json!({ "context": context(report), "benchmarks": entries });
     serde_json::to_string(&document).expect("string keys") + "\n"
 }
 
 fn context(report: &Report) -> Value {
     let left_out: Vec<String> = (report.measurements.iter().map(|row| (&row.id, row.status)))
-        .chain(report.arithmetic.iter().map(|rate| (&rate.id, rate.status)))
+        .chain(report.arithmetic.iter().map(|row| (&row.id, row.status)))
         .filter(|(_, status)| *status != Status::Ok)
         .map(|(id, status)| format!("{id}: {}", status.name()))
         .collect();
@@ -49,17 +50,17 @@ fn context(report: &Report) -> Value {
 }
 
 /// The samples of a row.
-struct Entry<'a> {
-    name: &'a str,
+struct Row<'a> {
+    id: &'a str,
     samples_ns: Vec<f64>,
     iterations: u32,
     elements: u64,
     bytes: Option<u64>,
 }
 
-fn of_measurement(row: &Measurement) -> Entry<'_> {
-    Entry {
-        name: &row.id,
+fn of_measurement(row: &Measurement) -> Row<'_> {
+    Row {
+        id: &row.id,
         samples_ns: row.samples_ns.iter().flatten().copied().collect(),
         iterations: row.dispatches_per_sample,
         elements: row.elements,
@@ -67,47 +68,44 @@ fn of_measurement(row: &Measurement) -> Entry<'_> {
     }
 }
 
-/// The time of a chain's entry is that of one step of all elements.
-fn of_rate(rate: &Arithmetic) -> Entry<'_> {
-    Entry {
-        name: &rate.id,
-        samples_ns: rate.own.steps_ns().flatten().filter(|ns| *ns > 0.0).collect(),
-        iterations: rate.dispatches_per_sample,
-        elements: rate.elements,
+/// Its time is that of one step of all elements.
+fn of_arithmetic(row: &Arithmetic) -> Row<'_> {
+    Row {
+        id: &row.id,
+        samples_ns: row.own.steps_ns().flatten().filter(|ns| *ns > 0.0).collect(),
+        iterations: row.dispatches_per_sample,
+        elements: row.elements,
         bytes: None,
     }
 }
 
-impl Entry<'_> {
-    fn repetitions(&self, family: usize) -> impl Iterator<Item = Value> + '_ {
-        let count = self.samples_ns.len();
+impl Row<'_> {
+    fn entries(&self, family: usize) -> Vec<Value> {
         // compare.py prints it to a terminal.
-        let name = plain(self.name);
-        self.samples_ns.iter().enumerate().map(move |(index, ns)| {
-            let mut entry = Map::new();
-            for (key, value) in [
-                ("name", json!(name)),
-                ("family_index", json!(family)),
-                ("per_family_instance_index", json!(0)),
-                ("run_name", json!(name)),
-                ("run_type", json!("iteration")),
-                ("repetitions", json!(count)),
-                ("repetition_index", json!(index)),
-                ("threads", json!(1)),
-                ("iterations", json!(self.iterations)),
-                ("real_time", json!(ns)),
-                // No processor of the host's is timed; readers want both.
-                ("cpu_time", json!(ns)),
-                ("time_unit", json!("ns")),
-                ("items_per_second", per_second(self.elements, *ns)),
-            ] {
-                entry.insert(key.to_owned(), value);
-            }
+        let name = plain(self.id);
+        let entry = |(index, ns): (usize, &f64)| {
+            let mut entry = json!({
+                "name": name,
+                "family_index": family,
+                "per_family_instance_index": 0,
+                "run_name": name,
+                "run_type": "iteration",
+                "repetitions": self.samples_ns.len(),
+                "repetition_index": index,
+                "threads": 1,
+                "iterations": self.iterations,
+                "real_time": ns,
+                // No time of the host's CPU is taken; readers want both.
+                "cpu_time": ns,
+                "time_unit": "ns",
+                "items_per_second": per_second(self.elements, *ns),
+            });
             if let Some(bytes) = self.bytes {
-                entry.insert("bytes_per_second".to_owned(), per_second(bytes, *ns));
+                entry["bytes_per_second"] = per_second(bytes, *ns);
             }
-            Value::Object(entry)
-        })
+            entry
+        };
+        self.samples_ns.iter().enumerate().map(entry).collect()
     }
 }
 

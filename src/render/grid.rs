@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::render::text::markdown;
 
-/// A table with what is to be said below it. The first column names the row, the others hold figures.
+/// A table and the notes below it. The first column names the row, the others hold figures.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Grid {
     /// What stands above the columns.
@@ -16,7 +16,7 @@ pub struct Grid {
     pub blocks: Vec<Block>,
     /// Sentences about the rows: why one has no figures, and what a reader should know.
     pub notes: Vec<String>,
-    /// So many of the last columns hold words, which begin at the left as those of the first do.
+    /// So many of the last columns hold words, which begin at the left.
     pub words: usize,
 }
 

@@ -1,26 +1,23 @@
-//! The page of a report: one file that needs nothing else, neither network nor script. Light and dark as its reader likes it, for a telephone and for
-//! paper. maud escapes every text that is not marked [`PreEscaped`], and what is marked so is made here or in [`super::chart`].
+//! Pages: one self-contained file, no network, no scripts, light and dark, for telephones and
+//! paper. maud escapes every text that is not [`PreEscaped`], and only style sheets are.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde_json::Value;
 
-use super::chart::{self, Size};
+use super::chart::STYLE;
+use super::grid::Grid;
+use super::reasons::sentence;
 use super::section::{Picture, SECTIONS, Section};
-use crate::render::grid::Grid;
-use crate::render::numbers;
-use crate::render::reasons::sentence;
-use crate::render::text::plain;
-use crate::render::{summary, table};
+use super::summary;
+use super::text::plain;
 use crate::report::provenance::Tool;
 use crate::report::{Report, RunStatus};
 
 /// Nothing is fetched and nothing is run, whatever a report may say.
 const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; variant-action 'none'";
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// A cell longer than this is a sentence and not a figure.
-const LONG: usize = 40;
-
-/// The report in that variant.
+/// The report in that format.
 pub fn render(report: &Report) -> String {
     let main = html! {
         (summary(report))
@@ -32,7 +29,7 @@ pub fn render(report: &Report) -> String {
 
 /// A whole page.
 pub fn page(title: &str, header: &Markup, main: &Markup) -> String {
-    let style = format!("{}{}", include_str!("page.css"), chart::style());
+    let style = format!("{}{STYLE}", include_str!("page.css"));
     let tool = Tool::this();
     let page = html! {
         (DOCTYPE)
@@ -48,7 +45,9 @@ pub fn page(title: &str, header: &Markup, main: &Markup) -> String {
             body {
                 header { (header) }
                 main { (main) }
-                footer { p { "Written by " (plain(&tool.name)) " " (plain(&tool.version)) ". Hover over a point to see its value." } }
+                footer {
+                    p { (tool.name) " " (tool.version) ". Hover over a point to see its value." }
+                }
             }
         }
     };
@@ -57,22 +56,24 @@ pub fn page(title: &str, header: &Markup, main: &Markup) -> String {
 
 fn head(report: &Report) -> Markup {
     let adapter = &report.adapter;
+    let driver = format!("{} {}", adapter.driver, adapter.driver_info);
+    let started = report.run.started_at;
+    let reason = report.run.reason.as_ref().map(sentence).unwrap_or_default();
     html! {
         p.kind { "What an activation function costs" }
         h1 { bdi { (plain(&adapter.name)) } }
         p.facts {
-            bdi { (plain(&adapter.backend)) } " · " bdi { (plain(format!("{} {}", adapter.driver, adapter.driver_info).trim())) }
-            " · " time datetime=(report.run.started_at) { (report.run.started_at.strftime("%Y-%m-%d %H:%M UTC")) }
+            bdi { (plain(&adapter.backend)) } " · " bdi { (plain(driver.trim())) }
+            " · " time datetime=(started) { (started.strftime("%Y-%m-%d %H:%M UTC")) }
             " · " (report.run.profile.name()) " profile"
         }
         @if adapter.is_software {
-            p.warning { strong { "Software adapter. " } "It computes on the CPU: these figures are those of a processor and say nothing about a GPU." }
+            p.warning {
+                strong { "Software adapter. " } "CPU figures: they say nothing about a GPU."
+            }
         }
         @if report.run.status != RunStatus::Complete {
-            p.warning {
-                strong { "Incomplete. " }
-                (plain(&report.run.reason.as_ref().map(sentence).unwrap_or_default()))
-            }
+            p.warning { strong { "Incomplete. " } (plain(&reason)) }
         }
     }
 }
@@ -80,16 +81,14 @@ fn head(report: &Report) -> Markup {
 fn summary(report: &Report) -> Markup {
     let mut lines = summary::lines(report);
     if lines.is_empty() {
-        lines.push("There is no summary: this report has no valid figure for one.".to_owned());
+        lines.push("No summary: this report has no valid figure for one.".to_owned());
     }
-    let mut lines = lines.iter();
     html! {
         section.summary #summary {
             h2 { "Summary" }
-            p.sentence { (plain(lines.next().expect("one at least"))) }
-            @let others: Vec<&String> = lines.collect();
-            @if !others.is_empty() {
-                ul { @for line in others { li { (plain(line)) } } }
+            p.sentence { (plain(&lines[0])) }
+            @if lines.len() > 1 {
+                ul { @for line in &lines[1..] { li { (plain(line)) } } }
             }
         }
     }
@@ -105,7 +104,7 @@ fn part(section: &Section, report: &Report) -> Markup {
                 p.meaning { (section.meaning) }
                 (pictures_of(&pictures))
                 @if !grids.is_empty() {
-                    details open[section.name == "ratios"] {
+                    details open[section.name == SECTIONS[0].name] {
                         summary { "The figures" }
                         @for grid in &grids { (table_of(grid)) }
                     }
@@ -121,19 +120,21 @@ pub fn pictures_of(pictures: &[Picture]) -> Markup {
         @if !pictures.is_empty() {
             div.pictures {
                 @for picture in pictures {
-                    figure {
-                        figcaption { (plain(picture.chart.title())) }
-                        (PreEscaped(picture.chart.svg(Size::Wide)))
-                        (PreEscaped(picture.chart.svg(Size::Narrow)))
-                    }
+                    figure { figcaption { (plain(&picture.chart.title)) } (picture.chart.svg()) }
                 }
             }
         }
     }
 }
 
+/// A sentence rather than a figure.
+fn is_long(cell: &str) -> bool {
+    cell.chars().count() > 40
+}
+
 /// A grid, with its notes below it.
 pub fn table_of(grid: &Grid) -> Markup {
+    let (figures, columns) = (grid.figures(), grid.header.len());
     html! {
         @if grid.rows().next().is_some() {
             div.table {
@@ -141,21 +142,24 @@ pub fn table_of(grid: &Grid) -> Markup {
                     thead {
                         tr {
                             @for (column, cell) in grid.header.iter().enumerate() {
-                                th.left[!grid.figures().contains(&column)] scope="col" { (plain(cell)) }
+                                th.left[!figures.contains(&column)] scope="col" { (plain(cell)) }
                             }
                         }
                     }
                     @for block in &grid.blocks {
                         tbody {
                             @if let Some(title) = &block.title {
-                                tr.block { th scope="rowgroup" colspan=(grid.header.len()) { (plain(title)) } }
+                                tr.block {
+                                    th scope="rowgroup" colspan=(columns) { (plain(title)) }
+                                }
                             }
                             @for row in &block.rows {
                                 tr {
                                     @for (column, cell) in row.iter().enumerate() {
                                         @if column == 0 { th scope="row" { (plain(cell)) } }
                                         @else {
-                                            td.words[cell.chars().count() > LONG].left[!grid.figures().contains(&column)] { (plain(cell)) }
+                                            @let is_left = !figures.contains(&column);
+                                            td.words[is_long(cell)].left[is_left] { (plain(cell)) }
                                         }
                                     }
                                 }
@@ -165,131 +169,52 @@ pub fn table_of(grid: &Grid) -> Markup {
                 }
             }
         }
-        @if !grid.notes.is_empty() {
-            ul.notes { @for note in &grid.notes { li { (plain(note)) } } }
-        }
+        (list(&grid.notes))
     }
 }
 
+fn list(notes: &[String]) -> Markup {
+    html! { @if !notes.is_empty() { ul.notes { @for note in notes { li { (plain(note)) } } } } }
+}
+
+/// What was measured with what: the fields of the report, under their names in its JSON.
 fn provenance(report: &Report) -> Markup {
+    let json = serde_json::to_value(report).expect("string keys");
+    let notes: Vec<String> = report.run.notes.iter().map(sentence).collect();
+    let mut facts = Vec::new();
+    for part in ["adapter", "clock", "dispatch_overhead", "run", "tool", "system"] {
+        add_facts(part, &json[part], &mut facts);
+    }
     html! {
         section #provenance {
-            h2 { "Adapter and provenance" }
-            p.meaning {
-                "What was measured with what, so that the figures can be had again. The report itself, with every sample, is the JSON file that this page was made of."
-            }
+            h2 { "Adapter, settings, time" }
+            p.meaning { "Fields of the report, by their names in its JSON." }
             dl {
-                @for (name, value) in facts(report) {
-                    div { dt { (name) } dd { (plain(&value)) } }
-                }
+                @for (name, value) in &facts { div { dt { (plain(name)) } dd { (plain(value)) } } }
             }
-            @if !report.run.notes.is_empty() {
-                ul.notes { @for note in &report.run.notes { li { (plain(&sentence(note))) } } }
-            }
+            (list(&notes))
         }
     }
 }
 
-fn facts(report: &Report) -> Vec<(&'static str, String)> {
-    let Report { tool, run, system, adapter, .. } = report;
-    let known = |value: &Option<String>| value.clone().unwrap_or_default();
-    let yes = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
-    let labels = run.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>();
-    let dirty = if tool.git_dirty == Some(true) { " with changes" } else { "" };
-    let cores = system
-        .cpu
-        .logical_cores
-        .map(|cores| format!(", {}", numbers::counted(cores.into(), "hardware thread")));
-    let tick = report.clock.period_ns.map(|ns| format!(", a tick of {ns} ns")).unwrap_or_default();
-    let quantum =
-        report.clock.quantum_ns.map(|ns| format!(", steps of {ns} ns")).unwrap_or_default();
-    let facts = [
-        ("adapter", adapter.name.clone()),
-        ("kind", adapter.device_type.clone()),
-        ("backend", adapter.backend.clone()),
-        ("driver", format!("{} {}", adapter.driver, adapter.driver_info).trim().to_owned()),
-        ("vendor, device", format!("{:#06x}, {:#06x}", adapter.vendor_id, adapter.device_id)),
-        ("bus", known(&adapter.pci_bus_id)),
-        (
-            "lanes of a subgroup",
-            format!("{} to {}", adapter.subgroup_sizes[0], adapter.subgroup_sizes[1]),
-        ),
-        ("computes in f16", yes(adapter.shader_f16)),
-        ("largest binding", format!("{} bytes", adapter.max_binding_bytes)),
-        ("clock and dispatch_overhead", clock_and_overhead(report) + &tick + &quantum),
-        (
-            "profile",
-            format!("{}, {}", run.profile.name(), numbers::counted(run.repeats.into(), "device")),
-        ),
-        ("begun", run.started_at.to_string()),
-        ("time", table::foot(report).lines().next().unwrap_or_default().to_owned()),
-        ("arguments", run.argv.join(" ")),
-        ("filter", known(&run.filter)),
-        ("labels", labels.join(", ")),
-        ("seed", run.seed.to_string()),
-        (
-            "program",
-            format!(
-                "{} {}, revision {}{dirty}",
-                tool.name,
-                tool.version,
-                tool.git_revision.as_deref().unwrap_or("unknown")
-            ),
-        ),
-        (
-            "compiler",
-            format!(
-                "{}, {}",
-                tool.rustc,
-                if tool.optimized { "optimized" } else { "not optimized" }
-            ),
-        ),
-        ("target", tool.target.clone()),
-        ("wgpu", known(&tool.wgpu_version)),
-        ("host", known(&system.host)),
-        (
-            "system",
-            [&system.os.name, &system.os.version, &system.os.kernel]
-                .map(known)
-                .join(" ")
-                .trim()
-                .to_owned(),
-        ),
-        (
-            "processor",
-            format!("{} {}{}", known(&system.cpu.brand), system.arch, cores.unwrap_or_default())
-                .trim()
-                .to_owned(),
-        ),
-        (
-            "memory",
-            system.memory_bytes.map(|bytes| format!("{:.1} GiB", gib(bytes))).unwrap_or_default(),
-        ),
-    ];
-    facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
-}
-
-/// What `head` says beyond the adapter and the profile.
-fn clock_and_overhead(report: &Report) -> String {
-    let head = table::head(report);
-    let timed_by = head
-        .lines()
-        .nth(1)
-        .and_then(|line| line.split("timed by ").nth(1))
-        .unwrap_or_default()
-        .to_owned();
-    match &report.dispatch_overhead {
-        None => timed_by,
-        Some(dispatch_overhead) => format!(
-            "{timed_by}; a dispatch of next to nothing takes {} behind another, {} from submission to completion",
-            numbers::duration(dispatch_overhead.dispatch_ns.median),
-            numbers::duration(dispatch_overhead.submit_to_complete_ns.median)
-        ),
-    }
-}
-
-fn gib(bytes: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
-    let bytes = bytes as f64;
-    bytes / 1_073_741_824.0
+fn add_facts(name: &str, value: &Value, facts: &mut Vec<(String, String)>) {
+    let text = match value {
+        Value::Null => return,
+        // They are told as sentences.
+        _ if name == "run.notes" || name == "run.reason" => return,
+        Value::Object(fields) => {
+            fields
+                .iter()
+                .for_each(|(key, field)| add_facts(&format!("{name}.{key}"), field, facts));
+            return;
+        }
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items =
+                items.iter().map(|item| item.as_str().map_or(item.to_string(), str::to_owned));
+            items.collect::<Vec<_>>().join(" ")
+        }
+        number_or_bool => number_or_bool.to_string(),
+    };
+    facts.push((name.to_owned(), text));
 }

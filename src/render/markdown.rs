@@ -1,81 +1,53 @@
-//! Markdown for a pull request or a job's summary: the summary first, what is long folded away.
+//! Markdown for a pull request or a job's summary: the answer first, what is long folded away.
 
-use std::fmt::Write as _;
-
+use super::grid::Grid;
 use super::section::SECTIONS;
-use crate::render::grid::Grid;
-use crate::render::text::markdown;
-use crate::render::{summary, table};
+use super::text::markdown;
+use super::{summary, table};
 use crate::report::Report;
 
-/// The report in that variant.
+/// The report in that format.
 pub fn render(report: &Report) -> String {
-    let mut text = format!("### {}\n\n", markdown(&report.adapter.summary()));
-    text += &summary(report);
+    let mut parts = vec![format!("### {}", markdown(&report.adapter.summary())), summary(report)];
     for (index, section) in SECTIONS.iter().enumerate() {
         let grids = (section.grids)(report);
-        if grids.is_empty() {
-            continue;
-        }
         let tables = grids.iter().map(Grid::markdown).collect::<Vec<_>>().join("\n\n");
         // The first is what most people look for.
-        if index == 0 {
-            let _ = write!(text, "{tables}\n\n");
-        } else {
-            text += &folded(section.title, &format!("{}\n\n{tables}", section.meaning));
+        match index {
+            _ if tables.is_empty() => {}
+            0 => parts.push(tables),
+            _ => parts.push(folded(section.title, &format!("{}\n\n{tables}", section.meaning))),
         }
     }
-    text += &folded("Adapter, settings, time", &provenance(report));
-    text.truncate(text.trim_end().len());
-    text + "\n"
+    parts.push(folded("Adapter, settings, time", &provenance(report)));
+    parts.join("\n\n") + "\n"
 }
 
-/// What follows from the report, or that nothing does.
+/// The last lines of a run, or that there are none.
 pub(super) fn summary(report: &Report) -> String {
     let lines = summary::lines(report);
     let Some((first, others)) = lines.split_first() else {
-        return "**No summary**: this report has no valid figure for one.
-
-"
-        .to_owned();
+        return "**No summary**: this report has no valid figure for one.".to_owned();
     };
-    let mut text = format!(
-        "**{}**
-
-",
-        markdown(first)
-    );
-    for line in others {
-        let _ = writeln!(text, "- {}", markdown(line));
-    }
-    text.trim_end().to_owned()
-        + "
-
-"
+    let mut parts = vec![format!("**{}**", markdown(first))];
+    let others: Vec<String> = others.iter().map(|line| format!("- {}", markdown(line))).collect();
+    parts.extend((!others.is_empty()).then(|| others.join("\n")));
+    parts.join("\n\n")
 }
 
 /// What the numbers were taken with, a line each.
 pub(super) fn provenance(report: &Report) -> String {
-    let lines = format!("{}\n{}\n{}", table::head(report), table::foot(report), program(report));
+    let tool = &report.tool;
+    let revision = tool.git_revision.as_deref().unwrap_or("unknown");
+    let dirty = if tool.git_dirty == Some(true) { " with changes" } else { "" };
+    let program = format!(
+        "{} {}, revision {revision}{dirty}, {}; started {}",
+        tool.name, tool.version, tool.rustc, report.run.started_at
+    );
+    let lines = format!("{}\n{}\n{program}", table::head(report), table::foot(report));
     lines.lines().map(|line| format!("- {}", markdown(line))).collect::<Vec<_>>().join("\n")
 }
 
-fn program(report: &Report) -> String {
-    let tool = &report.tool;
-    let revision = tool
-        .git_revision
-        .as_deref()
-        .map(|revision| format!(", revision {revision}"))
-        .unwrap_or_default();
-    let dirty = if tool.git_dirty == Some(true) { " with changes" } else { "" };
-    let (name, version, started) = (&tool.name, &tool.version, report.run.started_at);
-    format!("{name} {version}{revision}{dirty}, {}; begun at {started}", tool.rustc)
-}
-
 fn folded(title: &str, content: &str) -> String {
-    format!(
-        "<details><summary>{}</summary>\n\n{}\n\n</details>\n\n",
-        crate::render::text::xml(title),
-        content.trim()
-    )
+    format!("<details><summary>{title}</summary>\n\n{content}\n\n</details>")
 }

@@ -1,7 +1,7 @@
-//! A report in the variants that people and other programs read.
+//! A report in the formats that people and other programs read.
 //!
-//! [`FORMATS`] is the table of them; each is a function from a report to text. [`section`] says what the parts of a report are and how to read
-//! them, [`chart`] draws, [`splice`] keeps the tables of a README true.
+//! [`FORMATS`] is the table of them: a new one is a file and a row. [`section`] has the parts of a
+//! report and how to read them, [`chart`] draws, [`splice`] keeps the tables of a README true.
 
 pub mod behaviour;
 pub mod chart;
@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::render::text::plain;
 use crate::report::Report;
 
-/// A variant of a report.
+/// A format of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
     /// Its name on the command line.
@@ -38,21 +38,17 @@ pub struct Format {
     pub render: fn(&Report) -> String,
 }
 
-/// All variants.
+/// All formats.
 pub static FORMATS: &[Format] = &[
-    Format {
-        name: "text",
-        about: "the table that `actbench run` prints, in 100 columns",
-        render: text,
-    },
+    Format { name: "text", about: "what `actbench run` prints, in 100 columns", render: text },
     Format { name: "md", about: "Markdown for a pull request", render: markdown::render },
-    Format { name: "csv", about: "a row for each measurement and rate", render: csv::render },
     Format {
-        name: "json",
-        about: "the report itself, its derived figures computed again",
-        render: json,
+        name: "csv",
+        about: "a row for each measurement and op, units in the header",
+        render: csv::render,
     },
-    Format { name: "html", about: "a page with plots, to open or to print", render: html::render },
+    Format { name: "json", about: "the report, its derived figures computed again", render: json },
+    Format { name: "html", about: "a page with plots, for screen and paper", render: html::render },
     Format {
         name: "gbench",
         about: "JSON for google/benchmark's tools/compare.py",
@@ -61,23 +57,21 @@ pub static FORMATS: &[Format] = &[
 ];
 
 impl Format {
-    /// The variant of that name.
+    /// The format of that name.
     pub fn named(name: &str) -> Option<Self> {
         FORMATS.iter().find(|format| format.name == name).copied()
     }
 }
 
 fn text(report: &Report) -> String {
-    plain(&table::text(report)).into_owned()
-        + "
-"
+    plain(&table::text(report)).into_owned() + "\n"
 }
 
 fn json(report: &Report) -> String {
     serde_json::to_string_pretty(report).expect("string keys") + "\n"
 }
 
-/// A picture of a report as an SVG file: `bandwidth`, or one of several as `bandwidth/backward/f32`.
+/// A picture as an SVG file: `bandwidth`, or one of several as `bandwidth/backward/f32`.
 pub fn plot(report: &Report, name: &str) -> Result<String> {
     let mut names = Vec::new();
     for section in section::SECTIONS {

@@ -1,12 +1,14 @@
-//! Text that comes from elsewhere (a driver's name, a file's reason, a label) and is shown to people: as itself, and as nothing but text.
+//! Text from elsewhere (a driver's name, a reason in a file, a label) that is shown to people: as
+//! itself, and as nothing but text.
 
 use std::borrow::Cow;
 
 /// What stands for a character that is not shown.
 const REPLACEMENT: char = '\u{fffd}';
 
-/// The text without characters that act rather than show: controls, among them a terminal's escape sequences, and those that turn the direction of
-/// writing, with which one name can look like another. Line breaks stay.
+/// The text without characters that act: controls, among them a terminal's escapes; those that turn
+/// the direction of writing, so that one name looks like another; and two that XML forbids. Line
+/// breaks stay.
 pub fn plain(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_active) {
         Cow::Owned(
@@ -20,15 +22,15 @@ pub fn plain(text: &str) -> Cow<'_, str> {
 }
 
 fn is_active(character: char) -> bool {
-    let turns = matches!(character,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    turns || (character.is_control() && character != '\n')
+    let acts = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    acts || (character.is_control() && character != '\n')
 }
 
 /// What a line has at most: terminals and pull requests show it whole.
 pub const COLUMNS: usize = 100;
 
-/// Text whose lines have at most [`COLUMNS`] columns: what goes on in the next is set in. Tables keep to that by themselves.
+/// Text in lines of at most [`COLUMNS`] columns: what goes on in the next is set in.
 pub fn wrapped(text: &str) -> String {
     let options = textwrap::Options::new(COLUMNS).subsequent_indent("  ").break_words(false);
     let lines = text.lines().map(|line| match line.chars().count() {
@@ -38,25 +40,8 @@ pub fn wrapped(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Text for XML and HTML, in elements and in attributes in double or single quotes.
-pub fn xml(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in plain(text).chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            // Neither of them is a character of XML.
-            '\u{fffe}' | '\u{ffff}' => escaped.push(REPLACEMENT),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
-/// Text for a cell of CSV that a spreadsheet takes for a text: one that looks like a formula gets an apostrophe, as a person would type it.
+/// Text for a cell of CSV: what looks like a formula gets an apostrophe, so that a spreadsheet
+/// takes it for text.
 pub fn csv_cell(text: &str) -> Cow<'_, str> {
     // Some programs drop the space before, and some read wide characters as narrow ones.
     let first = text.trim_start().chars().next();
@@ -66,7 +51,8 @@ pub fn csv_cell(text: &str) -> Cow<'_, str> {
     if is_formula { Cow::Owned(format!("'{text}")) } else { text }
 }
 
-/// Text for a line of Markdown: no markup, link, HTML or mention comes of it. What needs no backslash gets none, so that the source can be read, too.
+/// Text for a line of Markdown: no markup, link, HTML or mention. What needs no backslash gets
+/// none, so that the source can be read, too.
 pub fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let text = plain(text);
@@ -80,7 +66,7 @@ pub fn markdown(text: &str) -> String {
             '_' if is_inside_word => escaped.push('_'),
             // An interval: what begins a link is escaped at its end.
             '[' if next.is_some_and(|next| next.is_ascii_digit() || next == '-') => {
-                escaped.push('[')
+                escaped.push('[');
             }
             ']' if next.is_none_or(|next| !"([:".contains(next)) => escaped.push(']'),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!'
@@ -89,7 +75,7 @@ pub fn markdown(text: &str) -> String {
                 escaped.push(character);
             }
             '\n' => escaped.push(' '),
-            // GitHub looks for addresses and names behind Markdown's back: a space of no width keeps it from finding them.
+            // GitHub finds addresses and names behind Markdown's back: a space of no width.
             '@' => escaped.push_str("@\u{200b}"),
             other => escaped.push(other),
         }
@@ -103,17 +89,10 @@ mod tests {
 
     #[test]
     fn what_acts_is_not_shown() {
+        assert_eq!(plain("\u{fffe}\u{ffff}"), "\u{fffd}\u{fffd}");
         assert_eq!(plain("llvmpipe (LLVM 15.0.6, 256 bits)"), "llvmpipe (LLVM 15.0.6, 256 bits)");
         assert_eq!(plain("a\u{1b}[31mb\u{202e}c\u{0}d\ne"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d\ne");
         assert!(matches!(plain("é 漢 \u{1f680}"), Cow::Borrowed(_)));
-    }
-
-    #[test]
-    fn in_xml_everything_is_text() {
-        assert_eq!(
-            xml(r#"<script>"a" & 'b'</script>"#),
-            "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;&lt;/script&gt;"
-        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod probes;
 
 use serde::{Deserialize, Serialize};
 
-pub use judge::Word;
+pub use judge::{Answer, Value, Word};
 
 use self::errors::Errors;
 use self::evaluate::{Case, Expression};
@@ -41,27 +41,6 @@ pub struct Finding {
     /// What the adapter answered.
     #[serde(flatten)]
     pub answer: Answer,
-}
-
-/// What a result says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    /// The word or the number.
-    pub result: Value,
-    /// What it means for an activation.
-    pub meaning: String,
-    /// Operands and results in bits where the word is not enough, or what the compiler said.
-    pub evidence: Option<String>,
-}
-
-/// A word or a number.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Value {
-    /// Finite.
-    Number(f64),
-    /// One of a closed set.
-    Word(Word),
 }
 
 /// Asks the adapter everything. An error only if the device fails: a missing feature and a shader
@@ -108,12 +87,6 @@ fn cases(
         Err(error) => return Err(error),
     };
     Ok(Err(Answer::new(Value::Word(word), meaning, Some(evidence))))
-}
-
-impl Answer {
-    fn new(result: Value, meaning: &str, evidence: Option<String>) -> Self {
-        Self { result, meaning: meaning.to_owned(), evidence }
-    }
 }
 
 impl Behaviour {

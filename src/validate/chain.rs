@@ -1,4 +1,5 @@
-//! A chain on a device: its tensors, its workloads by number of steps, and the check that it runs.
+//! A chain on a device: its tensors, its workloads by number of steps, and the check that it takes
+//! them all.
 
 use std::rc::Rc;
 
@@ -13,18 +14,19 @@ use crate::kernels::chain::{Chain, Start};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::repeat;
 
-/// Elements whose runner is computed in f64: the first ones, as many spread over the first [`SPREAD`], which are all words of some lanes, and the last
-/// ones.
+/// Elements that are also computed in f64: the first ones, as many spread over the first
+/// [`SPREAD`], which are all words of some lanes, and the last ones.
 const CHECKED: usize = 512;
 const SPREAD: usize = 1 << 14;
 
-/// Inputs are so many elements, over and over: at distances that no memory compression sees, and soon made.
+/// Inputs repeat this many elements: far enough apart for memory compression, and quick to make.
 const REPEATED: u64 = 1 << 20;
 
 /// Elements that share a generator of random numbers, so that all cores draw them.
 const BLOCK: usize = 1 << 16;
 
-/// Steps and unrolled at which each shows in the unit's results in f16 as well, where later ones are lost in rounding.
+/// Numbers of steps at which each shows in the results in f16, too, where rounding hides later
+/// ones.
 const SHOWN_IN_F16: [u32; 2] = [16, 64];
 
 /// A compiled chain with its tensors.
@@ -39,9 +41,9 @@ pub struct ChainRunner<'gpu> {
 /// The tensors of a chain.
 struct Memory {
     elements: u64,
-    /// y, x, and the saved tensor where the runner begins there.
+    /// y, x, and the saved tensor where v starts there.
     tensors: Vec<Tensor>,
-    /// What x and the saved tensor repeat; of a runner from x, the latter is x.
+    /// What x and the saved tensor repeat; the last is where v starts.
     hosts: Vec<Vec<u8>>,
 }
 
@@ -69,18 +71,6 @@ impl<'gpu> ChainRunner<'gpu> {
         Self::of(gpu, chain, &chain.wgsl(), shape, ShaderChecks::Trusted, memory)
     }
 
-    /// [`Self::new`] of a WGSL text that stands in for the chain's own, always checked: how tests plant faults.
-    pub fn planted(
-        gpu: &'gpu Gpu,
-        chain: Chain,
-        wgsl: &str,
-        elements: u64,
-        seed: u64,
-    ) -> Result<Self> {
-        let memory = Rc::new(Memory::new(gpu, &chain, elements, seed)?);
-        Self::of(gpu, chain, wgsl, Shape::default(), ShaderChecks::Checked, memory)
-    }
-
     /// The same chain on the same tensors, with another number of words a lane.
     pub fn with_words(&self, words: u32) -> Result<Self> {
         let chain = Chain { words, ..self.chain };
@@ -105,7 +95,7 @@ impl<'gpu> ChainRunner<'gpu> {
         self.compiled.shape
     }
 
-    /// The workload of so many steps.
+    /// The workload of that many steps.
     pub fn at(&self, steps: u32) -> Result<Workload> {
         self.with(&self.chain, steps)
     }
@@ -119,8 +109,8 @@ impl<'gpu> ChainRunner<'gpu> {
         self.gpu.chain_workload_on(&self.compiled, chain, steps, &self.memory.tensors())
     }
 
-    /// [`Self::at`], after its results were compared with f64: those of a sample of the elements, as they are timed; and of the fma chain all,
-    /// with a factor that remembers each step.
+    /// [`Self::at`], after a sample of its results was compared with f64; of the fma chain all
+    /// results, and again with a factor that remembers each step.
     pub fn checked_at(&self, steps: u32) -> Result<Workload> {
         let workload = self.at(steps)?;
         self.check(&self.chain, &workload, steps)?;
@@ -141,14 +131,14 @@ impl<'gpu> ChainRunner<'gpu> {
         let y = &self.memory.tensors[0];
         if chain.is_linear() && chain.start == Start::X {
             let of_one = chain.run(1.0, 1.0, steps);
-            return self
-                .gpu
-                .read(y, |first, bytes| self.compare(chain, steps, first, bytes, Some(of_one)));
+            let compare =
+                |first, bytes: &[u8]| self.compare(chain, steps, first, bytes, Some(of_one));
+            return self.gpu.read(y, compare);
         }
         self.gpu.read_ends(y, |first, bytes| self.compare(chain, steps, first, bytes, None))
     }
 
-    /// Compares a piece of the results with f64: all of them if it is known where a runner from 1 ends, else a sample.
+    /// Compares results with f64: all of them if the end of a chain from 1 is known, else a sample.
     fn compare(
         &self,
         chain: &Chain,
@@ -159,14 +149,11 @@ impl<'gpu> ChainRunner<'gpu> {
     ) -> Result<()> {
         let (dtype, memory) = (chain.dtype, &self.memory);
         let length = bytes.len() / dtype.element_size();
-        let input =
-            |host: &[u8], index: u64| {
-                let repeated = (host.len() / dtype.element_size()) as u64;
-                dtype.value(dtype.element(
-                    host,
-                    usize::try_from(index % repeated).expect("an index of the host"),
-                ))
-            };
+        let input = |host: &[u8], index: u64| {
+            let repeated = (host.len() / dtype.element_size()) as u64;
+            let index = usize::try_from(index % repeated).expect("an index of the host");
+            dtype.value(dtype.element(host, index))
+        };
         for at in 0..length {
             let index = first + at as u64;
             let is_in_sample = index < CHECKED as u64
@@ -184,17 +171,13 @@ impl<'gpu> ChainRunner<'gpu> {
                 }
                 None => chain.run(start, x, steps),
             };
-            // What is stored in another format than it was computed in is rounded once more, either way.
-            let is_converted = dtype.computed_in() != dtype;
-            let stored = if is_converted {
-                dtype.memory().ulp(reference) + dtype.memory().min_normal
-            } else {
-                0.0
-            };
-            let bound = run + stored;
+            // Stored in another format than computed in, it is rounded once more, either way.
+            let converted = dtype.memory().ulp(reference) + dtype.memory().min_normal;
+            let bound = if dtype.computed_in() == dtype { run } else { run + converted };
             if (actual - reference).abs() > bound || !actual.is_finite() {
                 return Err(Error::Mismatch(format!(
-                    "{}: element {index} runs from {start:e} to {actual:e}, not to {reference:e} within {bound:e}",
+                    "{}: element {index} starts at {start:e} and ends at {actual:e}, \
+                     not within {bound:e} of {reference:e}",
                     chain.id(steps)
                 )));
             }
@@ -219,7 +202,7 @@ impl Memory {
                 gpu.tensor(if input == 0 { "x of a chain" } else { "saved of a chain" }, layout)?;
             let host = uniform(dtype, chain.op.range, elements.min(REPEATED), seed ^ input);
             gpu.upload(&tensor, |first, bytes| {
-                repeat(&host, first * dtype.element_bytes(), bytes)
+                repeat(&host, first * dtype.element_bytes(), bytes);
             })?;
             tensors.push(tensor);
             hosts.push(host);
@@ -228,7 +211,7 @@ impl Memory {
     }
 }
 
-/// Uniform in a range, from generators of their own for blocks of elements, as they lie in memory.
+/// Uniform in a range, as bytes. Each block of elements has its own generator.
 fn uniform(dtype: Dtype, [from, to]: [f64; 2], elements: u64, seed: u64) -> Vec<u8> {
     let size = dtype.element_size();
     let mut host = vec![0; usize::try_from(elements).expect("the host holds them") * size];
@@ -255,8 +238,15 @@ mod tests {
         Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
     }
 
+    /// A runner of a WGSL text that stands in for the chain's own, checked at run time.
+    fn planted<'gpu>(gpu: &'gpu Gpu, chain: Chain, wgsl: &str) -> ChainRunner<'gpu> {
+        let memory = Rc::new(Memory::new(gpu, &chain, 2000, 3).expect("room"));
+        let checks = ShaderChecks::Checked;
+        ChainRunner::of(gpu, chain, wgsl, Shape::default(), checks, memory).expect("it compiles")
+    }
+
     #[test]
-    fn every_op_climbs_as_in_f64() {
+    fn every_op_is_that_of_f64() {
         let gpu = gpu();
         let dtypes = [Dtype::F32, Dtype::F16, Dtype::F16Native];
         let dtypes = dtypes.into_iter().filter(|dtype| gpu.supports_dtype(*dtype).is_ok());
@@ -264,7 +254,7 @@ mod tests {
             for words in
                 if op.dtypes.contains(&dtype.computed_in()) { [1, 2].as_slice() } else { &[] }
             {
-                // No multiple of a unroll, of a lane's words, or of a workgroup.
+                // No multiple of a lane's words or of a workgroup.
                 let runner =
                     ChainRunner::new(&gpu, Chain::new(op, dtype, *words), 1000, 3).expect("room");
                 let saved = Chain { start: Start::Saved, ..runner.chain };
@@ -300,13 +290,9 @@ mod tests {
         ] {
             let op = Op::named(name).expect("in the table");
             let chain = Chain::new(op, Dtype::F32, 1);
-            let planted = chain.wgsl().replacen(find, replace, 1);
-            let planted = if planted == chain.wgsl() {
-                panic!("{name}: {find} is not there")
-            } else {
-                planted
-            };
-            let runner = ChainRunner::planted(&gpu, chain, &planted, 2000, 3).expect("it compiles");
+            let wgsl = chain.wgsl().replacen(find, replace, 1);
+            assert_ne!(wgsl, chain.wgsl(), "{name}");
+            let runner = planted(&gpu, chain, &wgsl);
             let error = runner.checked_at(17).err();
             assert!(matches!(error, Some(Error::Mismatch(_))), "{name}: {error:?}");
         }
@@ -317,19 +303,19 @@ mod tests {
         let gpu = gpu();
         let chain = Chain::FMA;
         for (what, find, replace) in [
-            ("one unroll, whatever k is", "n < params.unrolled", "n < 1u"),
-            ("every second unroll", "n++", "n += 2u"),
-            ("all but the last unroll", "n < params.unrolled", "n + 1u < params.unrolled"),
-            ("two unrolled at most", "n < params.unrolled", "n < min(params.unrolled, 2u)"),
+            ("one iteration, whatever k is", "n < params.unrolled", "n < 1u"),
+            ("every second iteration", "n++", "n += 2u"),
+            ("all but the last iteration", "n < params.unrolled", "n + 1u < params.unrolled"),
+            ("two iterations at most", "n < params.unrolled", "n < min(params.unrolled, 2u)"),
             ("15 steps of 16", "        v00 = step(v00, a, x00);\n", ""),
             ("no loop", "v00 = step(v00, a, x00);", "v00 = step(v00, a, x00); break;"),
             ("a factor of its own", "T(vec4<f32>(params.factor))", "T(vec4<f32>(-0.75))"),
             ("another x", "fma(v, a, x)", "fma(v, a, x + 0.001)"),
             ("no fma", "return fma(v, a, x);", "return x;"),
         ] {
-            let planted = chain.wgsl().replacen(find, replace, 1);
-            assert_ne!(planted, chain.wgsl(), "{what}");
-            let runner = ChainRunner::planted(&gpu, chain, &planted, 2000, 1).expect("it compiles");
+            let wgsl = chain.wgsl().replacen(find, replace, 1);
+            assert_ne!(wgsl, chain.wgsl(), "{what}");
+            let runner = planted(&gpu, chain, &wgsl);
             for steps in [64, 512, 4096] {
                 let error = runner.checked_at(steps).err();
                 assert!(

@@ -1,10 +1,12 @@
-//! The adapter that tests run on: `ACTBENCH_ADAPTER`, else a software adapter, else the only one there is.
+//! The adapter that tests run on: `ACTBENCH_ADAPTER`, else a software adapter, else the only one
+//! there is.
 
 use std::sync::OnceLock;
 
 use actbench::gpu::{Choice, Gpu};
 
-/// The device, opened once for all tests of a file. Without an adapter the test fails and says what to install.
+/// The device, opened once for all tests of a file. Without an adapter the test fails and says what
+/// to install.
 pub fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| {

@@ -4,8 +4,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
 
 use super::evaluate::{Case, Expression};
+use super::judge::{Answer, Value, Word};
 use super::probe::{EXP, EXP2, QUOTIENT, TANH};
-use super::{Answer, Value, Word};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::DEFAULT_SEED;
 
@@ -102,7 +102,7 @@ pub(super) fn sweeps() -> Vec<Sweep> {
         figure(name, "largest share of WGSL's 3 + 2|x| ULP", |errors| errors.max_share)
             .at_worst_x()
             .up_to(1.0, "within what sigmoid's bound assumes")
-            .beyond("exceeds WGSL's bound of exp; sigmoid is judged by its own bound")
+            .beyond("exceeds WGSL's bound; sigmoid is judged by its own bound")
     };
     let exp = vec![
         figure("exp_max_ulp", "largest error of exp, in ULP", |errors| errors.max_ulp)

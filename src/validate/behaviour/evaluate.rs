@@ -5,7 +5,7 @@ use crate::gpu::{Gpu, Shape, Tensor};
 use crate::kernels::activation::{Activation, Direction};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::{Kernel, Role};
-use crate::validate;
+use crate::validate::trial::fill_with_sentinels;
 
 /// WGSL over `a` and `b`, of type `T` as in kernels, with its CPU twin.
 #[derive(Clone, Copy)]
@@ -123,7 +123,7 @@ impl Expression {
             let tensor = gpu.tensor(self.wgsl, layout)?;
             match role {
                 // Zeros would look like an answer of a shader that did not run.
-                Role::Result => validate::sentinel(gpu, &tensor, dtype)?,
+                Role::Result => fill_with_sentinels(gpu, &tensor, dtype)?,
                 Role::Dy => upload(gpu, &tensor, dtype, &second)?,
                 _ => upload(gpu, &tensor, dtype, &first)?,
             }

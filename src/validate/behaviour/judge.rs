@@ -5,6 +5,27 @@ use serde::{Deserialize, Serialize};
 use super::evaluate::Case;
 use crate::kernels::dtype::Dtype;
 
+/// What a result says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The word or the number.
+    pub result: Value,
+    /// What it means for an activation.
+    pub meaning: String,
+    /// Operands and results in bits where the word is not enough, or what the compiler said.
+    pub evidence: Option<String>,
+}
+
+/// A word or a number.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// Finite.
+    Number(f64),
+    /// One of a closed set.
+    Word(Word),
+}
+
 /// What was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,6 +105,12 @@ impl std::fmt::Display for Word {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Its name in JSON: no second list has to agree with it.
         self.serialize(f)
+    }
+}
+
+impl Answer {
+    pub(super) fn new(result: Value, meaning: &str, evidence: Option<String>) -> Self {
+        Self { result, meaning: meaning.to_owned(), evidence }
     }
 }
 

@@ -1,8 +1,7 @@
 //! A question whose answer is a word, and what questions are made of.
 
 use super::evaluate::{Case, Expression, Operands};
-use super::judge::{Judge, Word};
-use super::{Answer, Value};
+use super::judge::{Answer, Judge, Value, Word};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::reference;
 

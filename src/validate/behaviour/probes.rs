@@ -67,10 +67,6 @@ fn nan() -> Vec<Probe> {
             .bits(&NANS)
             .means(Yes, "a shader can find NaN by its bits")
             .means(No, "not even a test of the bits finds NaN"),
-        probe("nan_payload_copied", "quiet NaN, loaded and stored as f32", COPY, nan_bits)
-            .bits(quiet)
-            .means(Preserved, "an f32 copy keeps the bits of NaN")
-            .means(Replaced, "an f32 copy changes NaN: copy bits as integers"),
         probe("signalling_nan_copied", "signalling NaN, loaded and stored as f32", COPY, nan_bits)
             .bits(signalling)
             .means(Preserved, "an f32 copy keeps even a signalling NaN")
@@ -106,11 +102,6 @@ fn infinity() -> Vec<Probe> {
     let large =
         [20.0, 43.9, 44.2, 60.0, 88.0, 89.0, 100.0, 1e4, 3.4e38, -44.2, -60.0, -89.0, -100.0, -1e4];
     vec![
-        probe("exp_infinity", "exp(infinity)", EXP, value)
-            .numbers(&[f64::INFINITY])
-            .means(Infinity, "as IEEE says")
-            .means(Largest, "exp saturates at the largest number")
-            .means(Nan, "the naive sigmoid of -infinity is NaN"),
         probe("exp_minus_infinity", "exp(-infinity)", EXP, value)
             .numbers(&[f64::NEG_INFINITY])
             .means(Zero, "the two-sided sigmoid has its limits at infinity")
@@ -192,10 +183,6 @@ fn subnormals() -> Vec<Probe> {
             .pairs(&[[1.5 * p(-126), -p(-126)], [p(-126), -1.25 * p(-126)]])
             .means(Preserved, "different numbers have a difference")
             .means(Flushed, "different numbers may have the difference 0"),
-        probe("subnormal_max", "max(subnormal, 0)", MAX, subnormal)
-            .bits_and(&POSITIVE_SUBNORMALS, 0.0)
-            .means(Preserved, "max keeps positive subnormals")
-            .means(Flushed, "max turns positive subnormals into 0"),
         probe("subnormal_relu", "relu/plain of a positive subnormal", RELU, subnormal)
             .bits(&POSITIVE_SUBNORMALS)
             .means(Preserved, "relu is the identity on every positive number")

@@ -1,52 +1,49 @@
-//! Chunks over which an activation is one number, and a kernel's results are one number: close to 0 and far from it, seven tenths of all f32.
+//! Chunks over which an activation is one number, and a kernel's results are one number: close to 0
+//! and far from it, seven tenths of all f32.
 //!
-//! There it is enough to see that every result is the same, and to judge the chunk's corners: the least and the largest |x| with the least and the
-//! largest |dy|. No result goes unread, and nothing is found otherwise than by a look at each element: the error is one number, too, and an
-//! interval of [`crate::kernels::bounds`] around one reference does not narrow as |x| grows (a test there asserts it). Backward, dy is a power of two,
-//! by which reference and result are multiplied alike.
-
-use std::ops::Range;
+//! There it is enough to see that every result is the same, and to judge the chunk's corners: the
+//! smallest and the largest |x| with the smallest and the largest |dy|. Every result is read, and
+//! the findings are those of a look at each element: the error is one number, too, and an interval
+//! of [`crate::kernels::bounds`] around one reference does not narrow as |x| grows (a test there
+//! asserts it). Backward, dy is a power of two, which scales reference and result alike.
 
 use multiversion::multiversion;
 
-use super::{Extremes, Found, reads_y};
-use crate::kernels::dtype::{Dtype, Elements, F16Elements, F32Elements};
-use crate::kernels::kernel::Kernel;
-use crate::validate::{self, BLOCK};
+use super::extremes::{Extremes, Found};
+use crate::kernels::activation::Saved;
+use crate::kernels::bounds::Case;
+use crate::kernels::dtype::Elements;
+use crate::kernels::kernel::{Kernel, Role};
+use crate::validate::accuracy::{Accuracy, Element};
+use crate::validate::elementwise::{BLOCK, Piece};
 
 /// 1 + x is 1 in f64 for every x below: 2^-54.
 const LOST_BESIDE_1: f64 = f64::EPSILON / 4.0;
 
-/// The true result, or what dy is multiplied with, where that is the same for a range of patterns in their order. What is the same at both
-/// ends of what falls or rises with |x| alone need not be computed in between. (A computed derivative close to 1/4 is no such function: its last
-/// bit goes up and down, until x is lost beside 1.)
-pub(super) fn reference(
-    kernel: &Kernel,
-    range: &Range<usize>,
-    first: &[u8],
-    dy: &[u8],
-) -> Option<f64> {
-    if kernel.activation.forward().is_none() || reads_y(kernel) {
+/// The result, or what dy is multiplied with, where that is the same for patterns in their order.
+/// What rises or falls with |x| alone is the same in between if it is the same at both ends. (A
+/// computed derivative close to 1/4 does not: its last bit goes up and down, until x is lost beside
+/// 1.)
+pub(super) fn reference<E: Elements>(kernel: &Kernel, piece: &Piece<'_>) -> Option<f64> {
+    if kernel.activation.forward().is_none() || kernel.reads(Role::Saved(Saved::Y)) {
         return None;
     }
-    let x_at = |index: usize| kernel.dtype.value(kernel.dtype.element(first, index));
-    let (first_x, last_x) = (x_at(range.start), x_at(range.end - 1));
-    let [reference, at_last] = [first_x, last_x].map(|x| kernel.variant.pass.reference(x, 1.0));
+    let x_at = |index: usize| E::value(E::bits(piece.first, index));
+    let (first, last) = (x_at(0), x_at(piece.elements::<E>() - 1));
+    let [reference, at_last] = [first, last].map(|x| kernel.variant.pass.reference(x, 1.0));
     let is_monotone =
-        dy.is_empty() || reference == 0.0 || reference == 1.0 || last_x.abs() < LOST_BESIDE_1;
+        piece.dy.is_empty() || reference == 0.0 || reference == 1.0 || last.abs() < LOST_BESIDE_1;
     // NaN differs from itself.
-    let is_same = first_x.is_sign_negative() == last_x.is_sign_negative() && reference == at_last;
+    let is_same = first.is_sign_negative() == last.is_sign_negative() && reference == at_last;
     (is_monotone && is_same).then_some(reference)
 }
 
-/// What a kernel is found to be on a range with one `reference`, if its results are one number, too, and everything is as far off as the first
-/// element. `known` is the largest share of its bound that it is known to take.
-pub(super) fn compare(
+/// What a kernel is found to be on patterns with one `reference`, if its results are one number,
+/// too, and everything is as far off as the first element. `known` is the largest share of its
+/// bound that it is known to take.
+pub(super) fn compare<E: Elements>(
     kernel: &Kernel,
-    range: &Range<usize>,
-    first: &[u8],
-    dy: &[u8],
-    actual: &[u8],
+    piece: &Piece<'_>,
     known: f64,
     reference: f64,
 ) -> Option<Found> {
@@ -54,55 +51,39 @@ pub(super) fn compare(
     if kernel.packs_pairs() {
         return None;
     }
-    let dtype = kernel.dtype;
-    let bytes = range.start * dtype.element_size()..range.end * dtype.element_size();
-    let in_dy = if dy.is_empty() { dy } else { &dy[bytes.clone()] };
-    let Same { result, least_dy, largest_dy } = match dtype {
-        Dtype::F32 => result_of::<F32Elements>(in_dy, &actual[bytes]),
-        Dtype::F16 | Dtype::F16Native => result_of::<F16Elements>(in_dy, &actual[bytes]),
-    }?;
-    let judge = |first_bits: u32, dy: Option<f64>| {
-        let of = |bits: u32| {
-            let mut bytes = Vec::new();
-            dtype.push(&mut bytes, bits);
-            bytes
-        };
-        let factor = dy.unwrap_or(1.0);
-        let (dy, actual) =
-            (dy.map_or(Vec::new(), |dy| of(dtype.bits(dy))), of(dtype.bits(result * factor)));
-        validate::compare_with(
-            kernel,
-            0,
-            0..1,
-            &of(first_bits),
-            &dy,
-            &actual,
-            known,
-            &[reference * factor],
-        )
+    let Same { result, smallest_dy, largest_dy } = result_of::<E>(piece.dy, piece.actual)?;
+    let is_backward = !piece.dy.is_empty();
+    let judge = |first_bits: u32, dy: f64| {
+        let (first, factor) = (E::value(first_bits), if is_backward { dy } else { 1.0 });
+        let reference = reference * factor;
+        let case = Case { dtype: kernel.dtype, first, first_bits, dy, reference };
+        let dy_bits = is_backward.then(|| E::nearest(dy));
+        let element = Element { index: 0, case, dy_bits, actual_bits: E::nearest(result * factor) };
+        let mut found = Accuracy { inputs: 1, ..Accuracy::default() };
+        found.max_share.value = known;
+        found.add::<E>(&element, (kernel.variant.allowed)(&case));
+        found
     };
-    let first_dy = (!dy.is_empty()).then(|| dtype.value(dtype.element(dy, range.start)));
-    let [first_bits, last_bits] =
-        [range.start, range.end - 1].map(|index| dtype.element(first, index));
+    let first_dy = if is_backward { E::value(E::bits(piece.dy, 0)) } else { 0.0 };
+    let elements = piece.elements::<E>();
+    let [first_bits, last_bits] = [0, elements - 1].map(|index| E::bits(piece.first, index));
     let own = judge(first_bits, first_dy);
     let corners =
-        [first_bits, last_bits].into_iter().flat_map(|x| [(x, least_dy), (x, largest_dy)]);
-    let mut corners = corners.map(|(x, dy)| judge(x, first_dy.map(|_| dy)));
-    if !corners.all(|corner| corner.is_no_worse_than(&own)) {
+        [first_bits, last_bits].into_iter().flat_map(|x| [(x, smallest_dy), (x, largest_dy)]);
+    if !corners.into_iter().all(|(x, dy)| judge(x, dy).is_no_worse_than(&own)) {
         return None;
     }
-    let first_two = range.start..range.end.min(range.start + 2);
     Some(Found {
-        accuracy: own.times(range.len() as u64),
-        extremes: Extremes::of(dtype, first_two, first, dy, actual),
+        accuracy: own.times(elements as u64),
+        extremes: Extremes::of::<E>(&piece.part::<E>(0..elements.min(2))),
     })
 }
 
 /// Results that are one number, or one number times dy.
 struct Same {
     result: f64,
-    /// The least |dy|; 1 forward.
-    least_dy: f64,
+    /// The smallest |dy|; 0 forward.
+    smallest_dy: f64,
     /// The largest.
     largest_dy: f64,
 }
@@ -112,15 +93,15 @@ fn result_of<E: Elements>(dy: &[u8], actual: &[u8]) -> Option<Same> {
     let first = E::value(E::bits(actual, 0));
     if dy.is_empty() {
         let is_same = actual[E::SIZE..] == actual[..actual.len() - E::SIZE];
-        return is_same.then_some(Same { result: first, least_dy: 1.0, largest_dy: 1.0 });
+        return is_same.then_some(Same { result: first, smallest_dy: 0.0, largest_dy: 0.0 });
     }
     let result = first / E::value(E::bits(dy, 0));
-    let (mut least, mut largest) = (u32::MAX, 0);
+    let (mut smallest, mut largest) = (u32::MAX, 0);
     for (dy, actual) in dy.chunks(BLOCK * E::SIZE).zip(actual.chunks(BLOCK * E::SIZE)) {
         let mut differs = 0;
         for index in 0..dy.len() / E::SIZE {
             let dy = E::bits(dy, index) & E::MAGNITUDE;
-            (least, largest) = (least.min(dy), largest.max(dy));
+            (smallest, largest) = (smallest.min(dy), largest.max(dy));
         }
         for index in 0..dy.len() / E::SIZE {
             // To the bit, for the signs of zeros.
@@ -131,24 +112,26 @@ fn result_of<E: Elements>(dy: &[u8], actual: &[u8]) -> Option<Same> {
             return None;
         }
     }
-    // The quotient of 0 and 0 is none.
-    let is_defined = result.is_finite() && least > 0;
-    is_defined.then_some(Same { result, least_dy: E::value(least), largest_dy: E::value(largest) })
+    // 0 / 0 is no number.
+    let is_defined = result.is_finite() && smallest > 0;
+    let (smallest_dy, largest_dy) = (E::value(smallest), E::value(largest));
+    is_defined.then_some(Same { result, smallest_dy, largest_dy })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kernels::activation::Direction;
-    use crate::kernels::kernel::{self, Role};
-    use crate::validate::exhaustive::{dy_scales_exactly, reads_dy};
+    use crate::kernels::dtype::{Dtype, F16Elements, F32Elements};
+    use crate::kernels::kernel;
+    use crate::validate::elementwise::{compare_with, references};
 
     const ELEMENTS: usize = 5 * BLOCK + 7;
 
     /// Kernels that a sweep of x may look at a chunk at a time.
     fn kernels() -> impl Iterator<Item = Kernel> {
         kernel::all().filter(|kernel| {
-            dy_scales_exactly(kernel)
+            !kernel.reads(Role::Saved(Saved::Y))
                 && !kernel.packs_pairs()
                 && !kernel.inputs().any(Role::is_mask)
         })
@@ -162,7 +145,7 @@ mod tests {
 
     /// Powers of two of either sign.
     fn dy(kernel: &Kernel) -> Vec<u8> {
-        let elements = if reads_dy(kernel) { ELEMENTS } else { 0 };
+        let elements = if kernel.reads(Role::Dy) { ELEMENTS } else { 0 };
         let mut bytes = Vec::new();
         for index in 0..elements {
             let exponent = i32::try_from(index * 31 % 11).expect("small") - 8;
@@ -182,58 +165,49 @@ mod tests {
         bytes
     }
 
-    /// Starts of chunks in every fourth exponent, of either sign.
-    fn starts(dtype: Dtype) -> Vec<u32> {
-        let (exponent, sign) =
-            if dtype == Dtype::F32 { (1 << 23, 1u32 << 31) } else { (1 << 10, 1 << 15) };
-        let exponents = (0..sign / exponent).step_by(4).map(|index| index * exponent);
-        exponents.flat_map(|start| [start, start | sign]).collect()
+    /// Compares results around the one reference of patterns from `start` in both ways. Returns how
+    /// often the corners said it, and how often they left a violation to a look at each element.
+    fn compare_twice<E: Elements>(kernel: &Kernel, start: u32) -> (usize, usize) {
+        let (dtype, dy, first) = (kernel.dtype, dy(kernel), patterns(kernel.dtype, start));
+        let piece = Piece { start: 0, first: &first, dy: &dy, actual: &first };
+        let (mut uniform, mut wrong) = (0, 0);
+        let Some(reference) = reference::<E>(kernel, &piece) else { return (0, 0) };
+        for units in [0.0, 0.5, 1.0, -2.0, 5.0, 9.0, -40.0, 1e6] {
+            let actual = results(dtype, reference + units * reference * E::MEMORY.unit, &dy);
+            let piece = Piece { actual: &actual, ..piece };
+            for known in [0.0, 0.1, 0.3, 0.9] {
+                let own = compare::<E>(kernel, &piece, known, reference);
+                let references = references::<E>(kernel, &piece);
+                let each = compare_with::<E>(kernel, &piece, known, &references);
+                let what =
+                    format!("{} from {start:#x}, {units} units, {known} known", kernel.path());
+                let Some(own) = own else {
+                    wrong += usize::from(each.violations > 0);
+                    continue;
+                };
+                assert_eq!(own.accuracy, each, "{what}");
+                let extremes = Extremes::of::<E>(&piece);
+                assert_eq!(format!("{:?}", own.extremes), format!("{extremes:?}"), "{what}");
+                uniform += 1;
+            }
+        }
+        (uniform, wrong)
     }
 
     #[test]
     fn corners_say_what_a_look_at_each_element_says() {
         let (mut uniform, mut wrong) = (0, 0);
         for kernel in kernels() {
-            let (dtype, dy) = (kernel.dtype, dy(&kernel));
-            for start in starts(dtype) {
-                let (first, range) = (patterns(dtype, start), 0..ELEMENTS);
-                let Some(reference) = reference(&kernel, &range, &first, &dy) else { continue };
-                for units in [0.0, 0.5, 1.0, -2.0, 5.0, 9.0, -40.0, 1e6] {
-                    for known in [0.0, 0.1, 0.3, 0.9] {
-                        let actual = results(
-                            dtype,
-                            reference + units * reference * dtype.memory().unit,
-                            &dy,
-                        );
-                        let own = compare(&kernel, &range, &first, &dy, &actual, known, reference);
-                        let references = validate::references(&kernel, range.clone(), &first, &dy);
-                        let each = validate::compare_with(
-                            &kernel,
-                            0,
-                            range.clone(),
-                            &first,
-                            &dy,
-                            &actual,
-                            known,
-                            &references,
-                        );
-                        let what = format!(
-                            "{} from {start:#x}, {units} units, {known} known",
-                            kernel.path()
-                        );
-                        let Some(own) = own else {
-                            wrong += usize::from(each.violations > 0);
-                            continue;
-                        };
-                        assert_eq!(own.accuracy, each, "{what}");
-                        let extremes = Extremes::of(dtype, range.clone(), &first, &dy, &actual);
-                        assert_eq!(
-                            format!("{:?}", own.extremes),
-                            format!("{extremes:?}"),
-                            "{what}"
-                        );
-                        uniform += 1;
-                    }
+            let (exponent, sign) =
+                if kernel.dtype == Dtype::F32 { (1 << 23, 1u32 << 31) } else { (1 << 10, 1 << 15) };
+            // Every fourth exponent, of either sign.
+            for start in (0..sign / exponent).step_by(4).map(|index| index * exponent) {
+                for start in [start, start | sign] {
+                    let (of_kernel, left) = match kernel.dtype {
+                        Dtype::F32 => compare_twice::<F32Elements>(&kernel, start),
+                        _ => compare_twice::<F16Elements>(&kernel, start),
+                    };
+                    (uniform, wrong) = (uniform + of_kernel, wrong + left);
                 }
             }
         }
@@ -244,27 +218,23 @@ mod tests {
     fn one_result_that_differs_by_one_bit_is_seen() {
         let mut seen = 0;
         for kernel in kernels().filter(|kernel| kernel.dtype == Dtype::F32) {
-            let (dtype, dy, range) = (kernel.dtype, dy(&kernel), 0..ELEMENTS);
+            let (path, dy) = (kernel.path(), dy(&kernel));
             for start in [0x1000_0000, 0x7000_0000, 0x9000_0000, 0xf000_0000] {
-                let first = patterns(dtype, start);
-                let Some(reference) = reference(&kernel, &range, &first, &dy) else { continue };
-                let right = results(dtype, reference, &dy);
-                assert!(
-                    compare(&kernel, &range, &first, &dy, &right, 0.0, reference).is_some(),
-                    "{}",
-                    kernel.path()
-                );
+                let first = patterns(kernel.dtype, start);
+                let mut piece = Piece { start: 0, first: &first, dy: &dy, actual: &first };
+                let Some(reference) = reference::<F32Elements>(&kernel, &piece) else { continue };
+                let right = results(kernel.dtype, reference, &dy);
+                piece.actual = &right;
+                let own = compare::<F32Elements>(&kernel, &piece, 0.0, reference);
+                assert!(own.is_some(), "{path}");
                 for at in 0..ELEMENTS {
                     // One bit of each byte.
                     for byte in 0..4 {
                         let mut actual = right.clone();
                         actual[at * 4 + byte] ^= 1 << ((at + byte) % 8);
-                        let own = compare(&kernel, &range, &first, &dy, &actual, 0.0, reference);
-                        assert!(
-                            own.is_none(),
-                            "{} from {start:#x}, byte {byte} of element {at}",
-                            kernel.path()
-                        );
+                        let piece = Piece { actual: &actual, ..piece };
+                        let own = compare::<F32Elements>(&kernel, &piece, 0.0, reference);
+                        assert!(own.is_none(), "{path} from {start:#x}, byte {byte} of {at}");
                         seen += 1;
                     }
                 }

@@ -1,0 +1,246 @@
+//! What a comparison with the reference found: errors in ULP and as a share of the bound, and the
+//! first wrong element with all that is needed to see it again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernels::bounds::{Allowed, Case};
+use crate::kernels::dtype::Elements;
+use crate::kernels::kernel::Kernel;
+
+/// What a comparison of many elements found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Accuracy {
+    /// Elements compared.
+    pub inputs: u64,
+    /// Elements outside what is allowed.
+    pub violations: u64,
+    /// The first of them.
+    pub first_violation: Option<Judged>,
+    /// The largest error in ULP of the reference, over results that no step may have flushed to 0,
+    /// and where it was found.
+    pub max_ulp: Extreme,
+    /// Sum of those errors.
+    pub(super) ulp_sum: f64,
+    /// Their number.
+    pub(super) ulp_count: u64,
+    /// The largest error as a share of the bound, over the same results.
+    pub max_share: Extreme,
+    /// Whether some error exceeds what a plain exp of a driver explains, 6 + 1.2 |x| ULP.
+    pub exceeds_plain_exp: bool,
+    /// Whether something was written behind the end of the result.
+    pub guard_broken: bool,
+}
+
+/// A largest value, with the inputs it was found at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Extreme {
+    /// How large.
+    pub value: f64,
+    /// Where: the bits of x, or of the saved tensor's element.
+    pub first_bits: u32,
+    /// And of dy; 0 forward.
+    pub dy_bits: u32,
+}
+
+/// One element, with what is right for it and what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Its place in the tensor.
+    pub index: u64,
+    /// The bits of x, or of the saved tensor's element.
+    pub first_bits: u32,
+    /// The bits of dy; none forward.
+    pub dy_bits: Option<u32>,
+    /// The f64 reference; null in JSON where it is NaN.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub reference: f64,
+    /// What would have been right.
+    pub allowed: Allowed,
+    /// What is there.
+    pub actual_bits: u32,
+    /// Whether it is not the result, but the bit of mask beside it, shown as 1 or 0.
+    pub in_mask: bool,
+    /// Whether that is what was there before the kernel ran.
+    pub unwritten: bool,
+}
+
+/// One element of a comparison.
+pub(super) struct Element {
+    pub index: u64,
+    pub case: Case,
+    /// None forward.
+    pub dy_bits: Option<u32>,
+    pub actual_bits: u32,
+}
+
+/// Whether an element's error in ULP means something. A result that a step may have flushed to 0
+/// would be right and 2^23 ULP off; infinite and NaN inputs have no reference. No branches: loops
+/// over it become vector instructions.
+#[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
+#[inline(always)]
+pub(super) fn counts<E: Elements>(first: f64, dy: f64, reference: f64) -> bool {
+    let smallest = E::MEMORY.min_normal;
+    let is_normal = |value: f64| (value == 0.0) | (value >= smallest) & (value <= f64::MAX);
+    let (first, dy) = (first.abs(), dy.abs());
+    // dy f' of a large dy may be normal where f' is not.
+    let scale = if dy > 1.0 { dy } else { 1.0 };
+    is_normal(first) & is_normal(dy) & (reference.abs() >= smallest * scale)
+}
+
+/// ULP that a driver's plain exp explains.
+#[inline(always)]
+pub(super) fn plain_exp_explains(x: f64) -> f64 {
+    6.0 + 1.2 * x.abs()
+}
+
+impl Accuracy {
+    /// Whether everything is as it must be.
+    pub fn is_right(&self) -> bool {
+        self.violations == 0 && !self.guard_broken
+    }
+
+    /// Mean error in ULP, over results that are normal; 0 if there are none.
+    pub fn mean_ulp(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 elements")]
+        let count = self.ulp_count.max(1) as f64;
+        self.ulp_sum / count
+    }
+
+    /// How good it is beyond being right: A within 3 ULP, B within what a driver's plain exp
+    /// explains (6 + 1.2 |x| ULP), C within the bound. None if it is wrong.
+    pub fn tier(&self) -> Option<char> {
+        match (self.is_right(), self.max_ulp.value <= 3.0, self.exceeds_plain_exp) {
+            (false, ..) => None,
+            (true, true, _) => Some('A'),
+            (true, false, false) => Some('B'),
+            (true, false, true) => Some('C'),
+        }
+    }
+
+    /// Adds one element.
+    pub(super) fn add<E: Elements>(&mut self, element: &Element, allowed: Allowed) {
+        self.judge::<E>(element, allowed);
+        let Case { first, first_bits, dy, reference, .. } = element.case;
+        let error = (E::value(element.actual_bits) - reference).abs();
+        if error.is_finite() && counts::<E>(first, dy, reference) {
+            let value = E::MEMORY.ulps(error, reference);
+            let dy_bits = element.dy_bits.unwrap_or_default();
+            self.max_ulp.raise(Extreme { value, first_bits, dy_bits });
+            self.exceeds_plain_exp |= value > plain_exp_explains(first);
+            self.ulp_sum += value;
+            self.ulp_count += 1;
+        }
+    }
+
+    /// Adds whether an element is right, and the share of its bound that it takes.
+    pub(super) fn judge<E: Elements>(&mut self, element: &Element, allowed: Allowed) {
+        let Element { index, case, dy_bits, actual_bits } = *element;
+        let Case { dtype, first, first_bits, dy, reference } = case;
+        let value = E::value(actual_bits);
+        if !allowed.contains(value, actual_bits) {
+            self.violations += 1;
+            self.first_violation.get_or_insert(Judged {
+                index,
+                first_bits,
+                dy_bits,
+                reference,
+                allowed,
+                actual_bits,
+                in_mask: false,
+                unwritten: actual_bits == dtype.sentinel(),
+            });
+        }
+        let error = (value - reference).abs();
+        if let Allowed::Within { lowest, highest } = allowed
+            && error.is_finite()
+            && counts::<E>(first, dy, reference)
+        {
+            let bound = if value < reference { reference - lowest } else { highest - reference };
+            let dy_bits = dy_bits.unwrap_or_default();
+            self.max_share.raise(Extreme { value: error / bound, first_bits, dy_bits });
+        }
+    }
+
+    /// Adds what was found in the elements behind these.
+    pub fn merge(&mut self, behind: &Self) {
+        self.inputs += behind.inputs;
+        self.violations += behind.violations;
+        self.first_violation = self.first_violation.or(behind.first_violation);
+        self.max_ulp.raise(behind.max_ulp);
+        self.max_share.raise(behind.max_share);
+        self.ulp_sum += behind.ulp_sum;
+        self.ulp_count += behind.ulp_count;
+        self.exceeds_plain_exp |= behind.exceeds_plain_exp;
+        self.guard_broken |= behind.guard_broken;
+    }
+
+    /// Of two elements: whether this one is right, as far off in ULP as `other`, and takes no
+    /// larger share of its bound.
+    pub(super) fn is_no_worse_than(&self, other: &Self) -> bool {
+        let is_as_far_off = (self.ulp_count, self.ulp_sum) == (other.ulp_count, other.ulp_sum);
+        self.violations == 0 && is_as_far_off && self.max_share.value <= other.max_share.value
+    }
+
+    /// What was found in one element, found in so many.
+    pub(super) fn times(&self, elements: u64) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 elements")]
+        let ulp_sum = self.ulp_sum * elements as f64;
+        let (inputs, violations) = (self.inputs * elements, self.violations * elements);
+        Self { inputs, violations, ulp_sum, ulp_count: self.ulp_count * elements, ..*self }
+    }
+
+    /// What is wrong, with everything that is needed to see it again; nothing if all is right.
+    pub fn complaint(&self, kernel: &Kernel, seed: u64) -> Option<String> {
+        let path = kernel.path();
+        if let Some(violation) = &self.first_violation {
+            let (violations, inputs) = (self.violations, self.inputs);
+            return Some(format!(
+                "{path} has {violations} wrong results over {inputs} inputs. {}; seed {seed}",
+                violation.sentence(kernel)
+            ));
+        }
+        self.guard_broken.then(|| format!("{path} writes behind the end of its result"))
+    }
+}
+
+impl Extreme {
+    #[inline]
+    pub(super) fn raise(&mut self, other: Self) {
+        if other.value > self.value {
+            *self = other;
+        }
+    }
+}
+
+impl Judged {
+    /// Index, inputs in decimal and bits, what is allowed, and what is there.
+    pub fn sentence(&self, kernel: &Kernel) -> String {
+        let dtype = kernel.dtype;
+        let digits = dtype.element_size() * 2;
+        let show = |bits: u32| format!("{:e} (0x{bits:0digits$x})", dtype.value(bits));
+        let first = show(self.first_bits);
+        let inputs = match self.dy_bits {
+            Some(dy) => format!("saved {first}, dy {}", show(dy)),
+            None => format!("x {first}"),
+        };
+        let expected = match self.allowed {
+            Allowed::Anything => "anything".to_owned(),
+            Allowed::Bits(bits) => show(bits),
+            Allowed::OneOf(a, b) if a == b => format!("{a:e}"),
+            Allowed::OneOf(a, b) => format!("{a:e} or {b:e}"),
+            Allowed::Within { lowest, highest } => {
+                format!("{:e}, allowed [{lowest:e}, {highest:e}]", self.reference)
+            }
+        };
+        let (index, actual) = (self.index, show(self.actual_bits));
+        let of_mask = if self.in_mask { "bit of mask " } else { "" };
+        let unwritten = if self.unwritten { ": it was never written" } else { "" };
+        format!(
+            "Element {index}: {inputs}: {of_mask}expected {expected}, actual {actual}{unwritten}"
+        )
+    }
+}
+
+fn null_is_nan<'de, D: serde::Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or(f64::NAN))
+}
