@@ -79,18 +79,13 @@ pub fn document(claims: &Claims, format: &str) -> Result<String> {
 pub fn plot(claims: &Claims, name: &str) -> Result<String> {
     let pictures: Vec<Picture> = claims.claims.iter().flat_map(pictures_of).collect();
     let name = name.strip_prefix("claims/").unwrap_or(name);
-    match pictures.iter().find(|picture| picture.key == name) {
-        Some(picture) => Ok(picture.chart.file()),
-        None => {
-            let names: Vec<&str> = pictures.iter().map(|picture| &*picture.key).collect();
-            let there_are = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            Err(Error::Usage(format!(
-                "it has no picture \"{}\"; there are: {}",
-                plain(name),
-                plain(&there_are)
-            )))
-        }
+    if let Some(picture) = pictures.iter().find(|picture| picture.key == name) {
+        return Ok(picture.chart.file());
     }
+    let names: Vec<&str> = pictures.iter().map(|picture| &*picture.key).collect();
+    let there_are = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let (name, there_are) = (plain(name), plain(&there_are));
+    Err(Error::Usage(format!("it has no picture \"{name}\"; there are: {there_are}")))
 }
 
 /// The pictures of one claim.
