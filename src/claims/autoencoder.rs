@@ -75,21 +75,13 @@ fn run(context: &Context<'_>) -> Result<Findings> {
         trained.push(Trained { hidden, rate, courses: courses(&seeds, &[rate])? });
     }
     let [sigmoid, relu] = [&trained[0], &trained[1]];
-    let is_reasonable = |error: f64| error < REASONABLE * baseline;
     let mut figures = vec![Figure::new("mean picture: mean squared error", "", baseline)];
     figures.extend(trained.iter().flat_map(|trained| trained.figures(REASONABLE * baseline)));
     let ratio = over_seeds(&sigmoid.over(relu)).expect("seeds");
     figures.push(Figure::estimated("error of sigmoid : error of ReLU", "x", ratio));
-    let arrived: Vec<bool> = sigmoid.arrived().map(is_reasonable).collect();
     Ok(Findings {
-        outcome: Outcome::of(arrived.iter().copied()),
-        conclusion: conclusion(
-            sigmoid,
-            relu,
-            baseline,
-            steps,
-            arrived.iter().filter(|arrived| **arrived).count(),
-        ),
+        outcome: Outcome::of(sigmoid.arrived().map(|error| is_reasonable(error, baseline))),
+        conclusion: conclusion(sigmoid, relu, baseline, steps),
         seeds,
         figures,
         plots: vec![shallow::plot(
@@ -108,13 +100,12 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     })
 }
 
-fn conclusion(
-    sigmoid: &Trained,
-    relu: &Trained,
-    baseline: f64,
-    steps: usize,
-    arrived: usize,
-) -> String {
+fn is_reasonable(error: f64, baseline: f64) -> bool {
+    error < REASONABLE * baseline
+}
+
+fn conclusion(sigmoid: &Trained, relu: &Trained, baseline: f64, steps: usize) -> String {
+    let arrived = sigmoid.arrived().filter(|error| is_reasonable(*error, baseline)).count();
     let error = |trained: &Trained| told_over_seeds(&trained.arrived().collect::<Vec<_>>());
     format!(
         "after {steps} steps the error is {} with sigmoid ({}) and {} with ReLU ({}), that of the mean picture {baseline:.3}; {arrived} of {} sigmoid nets end \
@@ -374,7 +365,7 @@ mod tests {
             Some("it is infinite; rate 8, at the end of those tried; 2 of 4 not finite")
         );
         assert_eq!(figures[1].note.as_deref(), Some("0 of 4 arrive"));
-        let told = conclusion(&sigmoid, &relu, 0.25, 300, 0);
+        let told = conclusion(&sigmoid, &relu, 0.25, 300);
         assert!(told.contains("inf [0.500, inf] with ReLU"), "{told}");
     }
 

@@ -9,13 +9,7 @@ pub fn within(
     expected: &[f64],
     bound: impl Fn(usize) -> f64,
 ) -> Result<()> {
-    if actual.len() != expected.len() {
-        return Err(Error::Mismatch(format!(
-            "{what}: {} elements instead of {}",
-            actual.len(),
-            expected.len()
-        )));
-    }
+    as_many(what, actual.len(), expected.len())?;
     for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
         let (off, allowed) = ((f64::from(*actual) - expected).abs(), bound(index));
         // Written so that NaN is out of bounds.
@@ -33,13 +27,7 @@ pub fn within(
 /// Whether a tensor is what it should be by norm: the norm of the difference is at most such a
 /// share of the norm of what is expected.
 pub fn within_norm(what: &str, actual: &[f32], expected: &[f64], share: f64) -> Result<()> {
-    if actual.len() != expected.len() {
-        return Err(Error::Mismatch(format!(
-            "{what}: {} elements instead of {}",
-            actual.len(),
-            expected.len()
-        )));
-    }
+    as_many(what, actual.len(), expected.len())?;
     let difference =
         norm(actual.iter().zip(expected).map(|(actual, expected)| f64::from(*actual) - expected));
     let size = norm(expected.iter().copied());
@@ -50,6 +38,13 @@ pub fn within_norm(what: &str, actual: &[f32], expected: &[f64], share: f64) -> 
     Err(Error::Mismatch(format!(
         "{what}: differs from f64 by {difference:e}, its norm being {size:e}, of which {share:e} is allowed"
     )))
+}
+
+fn as_many(what: &str, actual: usize, expected: usize) -> Result<()> {
+    if actual == expected {
+        return Ok(());
+    }
+    Err(Error::Mismatch(format!("{what}: {actual} elements instead of {expected}")))
 }
 
 /// The Euclidean norm.

@@ -263,14 +263,7 @@ impl Figure {
 
     /// A number that does not exist, and why.
     pub fn none(name: impl Into<String>, unit: &str, why: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            unit: unit.to_owned(),
-            value: None,
-            low: None,
-            high: None,
-            note: Some(why.into()),
-        }
+        Self { value: None, note: Some(why.into()), ..Self::new(name, unit, 0.0) }
     }
 
     /// A number with its interval, or why there is none.

@@ -22,6 +22,7 @@ use super::{baseline, print, say};
 const OUTPUT: &str = "actbench-{adapter}-{time}.json";
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Arguments {
     /// Adapter: its number in `actbench info`, a part of its name, `software`, or `all`. Default:
     /// the first that is not software.

@@ -346,12 +346,6 @@ mod tests {
             .flat_map(|kernel| kernel.inputs().map(move |role| (kernel, role)).collect::<Vec<_>>())
     }
 
-    fn bits(inputs: Inputs, activation: &Activation, role: Role, dtype: Dtype) -> Vec<u32> {
-        let mut bytes = vec![0xff; 9001 * dtype.element_size()];
-        inputs.fill(activation, role, dtype, 4000, &mut bytes);
-        (0..9001).map(|index| dtype.element(&bytes, index)).collect()
-    }
-
     /// Memory that is compressed would give another bandwidth.
     #[test]
     fn words_of_normal_inputs_are_distinct() {
