@@ -365,7 +365,9 @@ fn notes<'a>(rows: impl Iterator<Item = Facts<'a>> + Clone) -> Vec<String> {
         add(id, format!("{}: {reason}", status.name()));
     }
     for (id, .., notes) in rows {
-        notes.iter().for_each(|note| add(id, sentence(note)));
+        for note in notes {
+            add(id, sentence(note));
+        }
     }
     let line = |(what, ids): (String, Vec<&str>)| match ids[..] {
         [first, _, ..] => format!("{first} and {} more: {what}", ids.len() - 1),

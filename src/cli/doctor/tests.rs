@@ -226,7 +226,13 @@ fn gpus_without_permission_or_driver() {
     let driver = "The Vulkan driver of the GPU at /dev/dri/renderD129";
     machine.assert_says(1, 1, &[driver, "mesa-vulkan-drivers"]);
     // Root may open anything, so the refusal is made up.
-    machine.machine.open = |path| if path.ends_with("renderD129") { Err(io::ErrorKind::PermissionDenied.into()) } else { Err(io::ErrorKind::NotFound.into()) };
+    machine.machine.open = |path| {
+        if path.ends_with("renderD129") {
+            Err(io::ErrorKind::PermissionDenied.into())
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    };
     machine.assert_says(1, 1, &["may not open", "usermod -aG render,video", "--device /dev/dri"]);
     machine.machine.open = |_| Err(io::ErrorKind::NotFound.into());
     machine.assert_says(1, 0, &["No GPU found"]);
