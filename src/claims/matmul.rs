@@ -266,8 +266,8 @@ mod tests {
         let whole = wgsl(PLAIN);
         for (find, replace) in [
             ("sum3 += rows.w * columns;", "sum3 += rows.z * columns;"),
-            ("first_term += GROUP", "first_term += GROUP + 1u"),
-            ("term < GROUP; term++", "term < GROUP - 1u; term++"),
+            ("first_term += PANEL", "first_term += PANEL + 1u"),
+            ("term < PANEL; term++", "term < PANEL - 1u; term++"),
             (
                 "row * params.a_row + term * params.a_term",
                 "row * params.a_term + term * params.a_row",
