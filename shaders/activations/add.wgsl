@@ -1,4 +1,4 @@
-// The yardstick of a backward pass: two tensors in, one out, the least that uses both.
+// What a backward pass moves: two tensors in, one out, the least that uses both.
 fn add_plain(saved: T, dy: T) -> T {
     return saved + dy;
 }

@@ -1,4 +1,4 @@
-// The yardstick of a forward pass: one tensor in, one out, nothing between.
+// What a forward pass moves: one tensor in, one out, nothing between.
 fn copy_plain(x: T) -> T {
     return x;
 }

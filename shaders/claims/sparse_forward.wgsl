@@ -1,12 +1,12 @@
 // y = x W for one sample: row i of W, which unit i of the layer below is multiplied with, is
-// skipped where x[i] is zero. A workgroup sums a strip of rows for 64 columns, a lane a column;
-// `sparse_sum.wgsl` adds the strips. Four rows are read before the first is added: a device that
+// skipped where x[i] is zero. A workgroup sums a chunk of rows for 64 columns, a lane a column;
+// `sparse_sum.wgsl` adds the chunks. Four rows are read before the first is added: a device that
 // waits for each of them has too few bytes in flight.
 struct Params {
     rows: u32,
     columns: u32,
     // Whole fours.
-    rows_per_strip: u32,
+    rows_per_chunk: u32,
 }
 
 override skips: bool = true;
@@ -29,8 +29,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let column = workgroup.x * 64u + lane;
     // Lanes beyond the last column sum that one, and do not store.
     let read = min(column, params.columns - 1u);
-    let first = workgroup.y * params.rows_per_strip;
-    let end = min(first + params.rows_per_strip, params.rows);
+    let first = workgroup.y * params.rows_per_chunk;
+    let end = min(first + params.rows_per_chunk, params.rows);
     var sum = 0.0;
     for (var row = first; row < end; row += 4u) {
         let own = x[row / 4u];

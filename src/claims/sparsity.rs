@@ -455,7 +455,7 @@ mod tests {
             (|sources| &mut sources.forward, "own != 0.0", "own > 0.2"),
             (|sources| &mut sources.forward, "row < end; row", "row + 4u < end; row"),
             (|sources| &mut sources.forward, "own.z * weights.z", "weights.z"),
-            (|sources| &mut sources.sum, "strip < params.strips", "strip < 1u"),
+            (|sources| &mut sources.sum, "chunk < params.chunks", "chunk < 1u"),
             (|sources| &mut sources.backward, "column += LANES", "column += LANES + 1u"),
             (|sources| &mut sources.backward, "lanes[0], is_active", "lanes[0], true"),
             (|sources| &mut sources.backward, "half > 0u", "half > 1u"),

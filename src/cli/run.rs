@@ -47,7 +47,7 @@ pub struct Arguments {
     /// Something to remember of this run, kept in the report; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     label: Vec<(String, String)>,
-    /// Open the device afresh and measure so many times, whatever the profile says.
+    /// Repeats: how often the device is opened anew and everything measured.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: Option<u32>,
     /// Seed of all inputs.

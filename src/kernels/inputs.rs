@@ -346,14 +346,15 @@ mod tests {
             .flat_map(|kernel| kernel.inputs().map(move |role| (kernel, role)).collect::<Vec<_>>())
     }
 
-    /// Memory that is compressed would give another bandwidth.
+    /// Memory that is compressed would give another bandwidth. The least is ReLU's y in f32: one
+    /// word in 16 is four zeros.
     #[test]
     fn words_of_normal_inputs_are_distinct() {
         for (kernel, role) in inputs_of_kernels().filter(|(_, role)| !role.is_mask()) {
             let mut bytes = vec![0; 1 << 18];
             Inputs::normal(1).fill(kernel.activation, role, kernel.dtype, 0, &mut bytes);
             let distinct: HashSet<&[u8]> = bytes.chunks_exact(16).collect();
-            assert!(distinct.len() > (1 << 14) * 99 / 100, "{} {role:?}", kernel.path());
+            assert!(distinct.len() > (1 << 14) * 9 / 10, "{} {role:?}", kernel.path());
         }
     }
 }

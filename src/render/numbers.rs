@@ -69,9 +69,10 @@ pub fn ratio(ratio: Estimate) -> String {
     format!("{:.2} [{:.2}, {:.2}]", ratio.median, ratio.low, ratio.high)
 }
 
-/// From the less to the more, or one number where both read the same. What is below 0 is nothing.
-pub fn bracket(least: f64, most: f64) -> String {
-    let [least, most] = [least, most].map(|value| significant(value.max(0.0), 2));
+/// From the smaller to the larger, or one number where both read the same. What is below 0 is 0.
+pub fn bracket(one: f64, other: f64) -> String {
+    let [least, most] =
+        [one.min(other), one.max(other)].map(|value| significant(value.max(0.0), 2));
     if least == most { most } else { format!("{least} to {most}") }
 }
 
@@ -109,7 +110,7 @@ mod tests {
     fn a_bracket_of_one_number_is_that_number() {
         assert_eq!(bracket(9.71, 10.68), "9.7 to 11");
         assert_eq!(bracket(-0.2, 0.8), "0 to 0.80");
-        assert_eq!(bracket(10.51, 10.49), "11 to 10");
+        assert_eq!(bracket(10.51, 10.49), "10 to 11");
         assert_eq!(bracket(1.0, 1.0), "1.0");
     }
 }

@@ -28,7 +28,7 @@ pub struct Arithmetic {
     pub notes: Vec<Reason>,
     /// Ops that were timed together have the same number: their rounds can be paired.
     pub group: u32,
-    /// Elements that runner, each for itself.
+    /// Elements, each with its own chains.
     pub elements: u64,
     /// Independent chains of a lane: the fastest number of those tried.
     pub chains: u32,
@@ -38,7 +38,7 @@ pub struct Arithmetic {
     pub wgsl_sha256: Option<String>,
     /// Dispatches in each sample.
     pub dispatches_per_sample: u32,
-    /// Rounds on each freshly opened device: the samples of the first device come first.
+    /// Rounds in each repeat: the samples of the first repeat come first.
     pub rounds_per_repeat: u32,
     /// Why samples of its own or of the fma chain are null.
     #[serde(default)]

@@ -123,7 +123,7 @@ pub struct Run {
     /// Whether streaming kernels had wgpu's run-time checks of bounds and loops.
     #[serde(default)]
     pub shader_checks: bool,
-    /// How many times the device was opened afresh and measured on.
+    /// How many times the device was opened anew and everything measured.
     pub repeats: u32,
     /// Where the time went.
     #[serde(default)]

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_much_faster_than_its_yardstick() {
+    fn nothing_is_much_faster_than_copy_or_add() {
         let pair = |ns| [row("copy", 1000.0, 20), row("relu", ns, 20)];
         let of = |group, circumstances| {
             let [copy, relu] = judged(group, circumstances);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_yardstick_judges_nothing() {
+    fn an_invalid_copy_judges_nothing() {
         let mut copy = row("copy", 1000.0, 20);
         copy.dropped.clock = 20;
         let [copy, relu] = judged([copy, row("relu", 500.0, 20)], &HARDWARE);

@@ -19,7 +19,7 @@ pub struct Settings {
     pub profile: Profile,
     /// How much to measure; what suits hardware is adapted to a software adapter.
     pub plan: Plan,
-    /// How often the device is opened afresh and measured on.
+    /// How many times the device is opened anew and everything measured.
     pub repeats: u32,
     /// The seed of all inputs.
     pub seed: u64,
