@@ -30,8 +30,8 @@ pub enum ShaderChecks {
 }
 
 impl Shape {
-    /// The override constants of a kernel whose units have so many words. An invocation gets as
-    /// many units as hold its words.
+    /// The override constants of a kernel whose units have `words_per_unit` words. An invocation
+    /// gets the units that hold its words.
     pub fn constants(self, words_per_unit: u64) -> [(&'static str, f64); 2] {
         let units = self.in_units(words_per_unit).words_per_invocation;
         [

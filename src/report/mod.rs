@@ -179,7 +179,7 @@ impl FromStr for Profile {
 pub struct Spent {
     /// Opening devices.
     pub open_s: f64,
-    /// Finding shapes, dispatch overhead and the memory bound_by.
+    /// Finding shapes, dispatch overhead and memory-bound sizes.
     pub prepare_s: f64,
     /// Compiling shaders.
     pub compile_s: f64,
@@ -228,7 +228,7 @@ pub enum ClockKind {
     Wall,
 }
 
-/// What a dispatch costs that does next to nothing.
+/// The time of a dispatch of one word.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DispatchOverhead {
     /// One dispatch of many in a pass, each behind the one before it.

@@ -40,7 +40,7 @@ pub struct Ridge {
     pub wgsl_sha256: Option<String>,
     /// Dispatches in each sample.
     pub dispatches_per_sample: u32,
-    /// Rounds on each freshly opened device: the samples of the first device come first.
+    /// Rounds in each repeat: the samples of the first repeat come first.
     pub rounds_per_repeat: u32,
     /// Why samples are null, of all k together.
     #[serde(default)]

@@ -16,8 +16,7 @@ use crate::measure::{self, Fixed, Plan, Samples};
 use crate::report::{Arithmetic, ChainOf, ChainSamples, Dropped, Reason, Report, Slope, Status};
 use crate::validate::chain::ChainRunner;
 
-/// Taking k steps takes at least so many times as long as taking none, so that loading and
-/// launching are a small part of it.
+/// k steps take at least this multiple of the time of none: loading and launching are a small part.
 const LEAST_RUN: f64 = 8.0;
 
 /// The most steps that are tried for k.

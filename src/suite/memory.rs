@@ -16,8 +16,8 @@ use crate::measure::stats;
 use crate::measure::{self, Plan};
 use crate::report::{DispatchOverhead, MemoryPoint, MemoryScan};
 
-/// Elements of a dispatch that does next to nothing: one word.
-const NEXT_TO_NOTHING: u64 = 4;
+/// Elements of the dispatch whose time is overhead: one word.
+const ONE_WORD: u64 = 4;
 
 /// Dispatches that are waited for one by one.
 const WAITED_FOR: usize = 50;
@@ -69,11 +69,10 @@ fn random_block(seed: u64, bytes: usize) -> Vec<u8> {
     block
 }
 
-/// What a dispatch costs that does next to nothing: behind another one in a pass, and alone from
-/// submission to completion.
+/// The time of a dispatch of one word: behind another one in a pass, and alone from submission to
+/// completion.
 pub fn overhead(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<DispatchOverhead>> {
-    let (workload, _tensors) =
-        workload(gpu, NEXT_TO_NOTHING, Shape::default(), &random_block(seed, 64))?;
+    let (workload, _tensors) = workload(gpu, ONE_WORD, Shape::default(), &random_block(seed, 64))?;
     let samples = measure::rounds(gpu, &[&workload], plan, plan.min_rounds)?;
     let dispatch_ns: Vec<f64> = samples[0].ns.iter().flatten().copied().collect();
     let mut submit_to_complete_ns = Vec::with_capacity(WAITED_FOR);
@@ -115,12 +114,12 @@ pub fn scan(
         let bytes = copy().bytes(elements);
         scan.push(MemoryPoint { elements, bytes, bytes_per_second: bytes as f64 / ns * 1e9 });
     }
-    Ok(bound_by(scan))
+    Ok(settle(scan))
 }
 
 /// The smallest size from which on no doubling changes the throughput, judged from the largest
 /// down, since caches have plateaus too.
-fn bound_by(scan: Vec<MemoryPoint>) -> Option<MemoryScan> {
+fn settle(scan: Vec<MemoryPoint>) -> Option<MemoryScan> {
     let unchanged = |pair: &[MemoryPoint]| {
         (pair[1].bytes_per_second / pair[0].bytes_per_second - 1.0).abs() < SETTLED
     };
@@ -140,7 +139,7 @@ mod tests {
             bytes: 8 << power,
             bytes_per_second: *rate,
         };
-        bound_by(rates.iter().enumerate().map(point).collect()).expect("points")
+        settle(rates.iter().enumerate().map(point).collect()).expect("points")
     }
 
     #[test]
@@ -158,6 +157,6 @@ mod tests {
             assert!(!found.settled);
             assert_eq!(found.from_bytes, 8 << (rates.len() - 1));
         }
-        assert!(bound_by(Vec::new()).is_none());
+        assert!(settle(Vec::new()).is_none());
     }
 }

@@ -22,7 +22,7 @@ const ELEMENTS_ON_CPU: u64 = 1 << 14;
 /// The most steps that are tried, on the fastest adapter far more than it takes.
 const MOST_STEPS: u32 = 1 << 18;
 
-/// Twice the steps have to take at least so many times as long.
+/// Twice the steps have to take at least this multiple of the time.
 const LEAST_GROWTH: f64 = 1.6;
 
 /// A probe that was found to grow with its steps and to compute what it should.

@@ -14,14 +14,14 @@ use crate::report::{
 };
 use crate::validate::chain::ChainRunner;
 
-/// k goes to at least so many times the ridge point, so that arithmetic alone bounds the last ones.
+/// k goes to at least this multiple of the ridge point: there arithmetic alone bounds the time.
 const PAST_THE_RIDGE: f64 = 4.0;
 
 /// The largest k that is tried, where memory is slow beyond measure.
 const MOST_STEPS: f64 = 1024.0;
 
-/// At k = 0 it may take so many times as long as copy, and a step so many times as long as in its
-/// chain: beyond, the kernel is not what the ridge point is about.
+/// At k = 0 the kernel may take this multiple of copy's time, and a step this multiple of its time
+/// in a chain. Beyond, the kernel is not what the ridge point is about.
 const MOST_OVER: f64 = 1.1;
 
 /// What the first repeat finds for a ridge, and those after it take over.
