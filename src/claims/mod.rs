@@ -3,25 +3,25 @@
 //!
 //! [`CLAIMS`] is the table: a claim a row, a file a claim. An experiment is built from
 //! [`crate::gpu::Program`]s over buffers; each is first run at a small size and compared with the
-//! CPU in f64 ([`check`]), and only then timed ([`Group`]) or believed. What is random comes from
+//! CPU in f64 (`check`), and only then timed ([`Group`]) or believed. What is random comes from
 //! the context's seed, and no sum depends on the order in which invocations run: the same seed on
 //! the same adapter gives the same result, times apart. Claims are about algorithms: nothing here
 //! enters a ratio or a rank of adapters.
 
 mod autoencoder;
 mod boltzmann;
-pub mod census;
-pub mod check;
+mod census;
+mod check;
 mod convergence;
 mod derivative;
 mod gates;
 mod gradients;
 mod group;
 mod layer_cost;
-pub mod matmul;
-pub mod net;
+mod matmul;
+mod net;
 mod output;
-pub mod random;
+mod random;
 mod range;
 pub mod render;
 pub mod report;

@@ -3,10 +3,10 @@
 //! What is judged survives a change of the core clock: a kernel's time over its copy's, taken
 //! within rounds, and an op's step over that of fma. Absolute times are shown, and judged where the
 //! clock probes of both reports agree. All quantities are costs: a ratio above 1 is slower. The
-//! test is in [`evidence`]; `render` words what is found.
+//! test is in `evidence`; `render` words what is found.
 
 mod differences;
-pub mod evidence;
+mod evidence;
 mod quantity;
 pub mod rank;
 

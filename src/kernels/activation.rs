@@ -35,7 +35,7 @@ pub struct Variant {
     /// elements are that close, and need no interval of their own. None where even the reference
     /// may be wrong.
     pub tolerance_floor: Option<fn(&InputRange) -> ToleranceFloor>,
-    /// `allowed` in a line, in the symbols of [`crate::kernels::bounds`].
+    /// `allowed` in a line, in the symbols of `bounds`.
     pub bound: &'static str,
     /// The inputs for which WGSL defines a result.
     pub domain: &'static str,

@@ -2,7 +2,7 @@
 //! WGSL of kernels and chains.
 
 pub mod activation;
-pub mod bounds;
+pub(crate) mod bounds;
 pub mod chain;
 pub mod dtype;
 pub mod inputs;

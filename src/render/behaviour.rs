@@ -5,7 +5,7 @@ use super::numbers::number;
 use super::text::{COLUMNS, plain, wrapped};
 use crate::validate::behaviour::{Behaviour, Finding, Value};
 
-/// A table of at most [`COLUMNS`] columns, a block per group.
+/// A table of at most `COLUMNS` columns, a block per group.
 pub fn text(card: &Behaviour) -> String {
     let names = card.findings.iter().map(|finding| finding.name.len() + 2).max().unwrap_or(0);
     let results = card.findings.iter().map(|finding| result(finding).len()).max().unwrap_or(0);

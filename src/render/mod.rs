@@ -10,7 +10,7 @@ pub mod comparison;
 mod csv;
 mod gbench;
 pub mod grid;
-pub mod html;
+pub(crate) mod html;
 mod markdown;
 pub mod numbers;
 pub mod ranking;
@@ -19,7 +19,7 @@ pub mod section;
 pub mod splice;
 pub mod summary;
 pub mod table;
-pub mod text;
+pub(crate) mod text;
 
 pub use compared::render as compared;
 

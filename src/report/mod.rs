@@ -5,7 +5,7 @@
 
 mod accuracy;
 mod arithmetic;
-pub mod check;
+pub(crate) mod check;
 mod fastest;
 mod measurement;
 pub mod provenance;

@@ -3,7 +3,7 @@
 
 mod accuracy;
 pub mod behaviour;
-pub mod chain;
+pub(crate) mod chain;
 mod elementwise;
 pub mod exhaustive;
 mod trial;
