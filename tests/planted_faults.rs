@@ -4,6 +4,8 @@
 //! driver fuses it, and dy times a mask where none flushes subnormals.
 
 mod common;
+#[path = "planted/activations.rs"]
+mod activations;
 
 use actbench::error::Error;
 use actbench::gpu::{GUARD_WORDS, Gpu, Layout, ShaderChecks, Shape, Tensor, WORD_BYTES};
@@ -564,6 +566,11 @@ fn wrong_formulas_are_caught() {
 }
 
 #[test]
+fn wrong_activations_are_caught() {
+    all_are_caught(activations::ACTIVATIONS);
+}
+
+#[test]
 fn wrong_ways_to_load_and_store_are_caught() {
     all_are_caught(DTYPES);
 }
@@ -582,7 +589,7 @@ fn wrong_masks_are_caught() {
 fn every_fault_is_valid_wgsl_with_or_without_an_adapter() {
     let mut without_native = 0;
     for Planted { kernel: path, faults, .. } in
-        [FORMULAS, DTYPES, DRIVERS, MASKS].into_iter().flatten()
+        [FORMULAS, activations::ACTIVATIONS, DTYPES, DRIVERS, MASKS].into_iter().flatten()
     {
         let kernel = kernel_at(path);
         for (what, find, replace) in *faults {

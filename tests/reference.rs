@@ -4,7 +4,7 @@
 //! tests/data/reference.csv holds the f64 nearest to each true value, so an error against it may be
 //! U larger than one against the reference.
 
-use actbench::kernels::reference::{sigmoid, sigmoid_derivative};
+use actbench::kernels::activations::sigmoid::{sigmoid, sigmoid_derivative};
 
 /// The most that one rounding adds, relative to a normal result.
 const U: f64 = f64::EPSILON / 2.0;

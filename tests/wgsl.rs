@@ -78,7 +78,7 @@ fn no_kernel_asks_for_a_feature_in_vain() {
 
 #[test]
 fn chains_need_no_capability() {
-    let wgsl = Chain::FMA.wgsl();
+    let wgsl = Chain::fma().wgsl();
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
     let valid = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
@@ -199,7 +199,7 @@ fn functions(module: &Module) -> BTreeSet<String> {
 #[test]
 fn every_shader_file_is_part_of_some_kernel_or_chain() {
     let texts: Vec<String> =
-        kernel::all().map(|kernel| kernel.wgsl()).chain([Chain::FMA.wgsl()]).collect();
+        kernel::all().map(|kernel| kernel.wgsl()).chain([Chain::fma().wgsl()]).collect();
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut files = 0;
     for folder in ["dtypes", "activations", "drivers"] {

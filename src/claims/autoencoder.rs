@@ -12,7 +12,7 @@ use crate::claims::report::{Figure, Outcome};
 use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks};
 use crate::kernels::dtype::Dtype;
-use crate::kernels::reference;
+use crate::kernels::activations::sigmoid;
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -206,7 +206,7 @@ fn train_in_f64(training: &Training) -> (Vec<f64>, Vec<f64>) {
                     (0..hidden).map(|unit| h[unit] * w[matrix + v * hidden + unit]).sum::<f64>()
                 };
                 let dy: Vec<f64> = (0..visible)
-                    .map(|v| reference::sigmoid(w[2 * matrix + hidden + v] + out(v)) - x[v])
+                    .map(|v| sigmoid::sigmoid(w[2 * matrix + hidden + v] + out(v)) - x[v])
                     .collect();
                 squares += dy.iter().map(|difference| difference * difference).sum::<f64>();
                 for unit in 0..hidden {
@@ -281,7 +281,7 @@ mod tests {
                     let sum = (0..hidden)
                         .map(|unit| h[unit] * w[matrix + v * hidden + unit])
                         .sum::<f64>();
-                    let y = reference::sigmoid(w[2 * matrix + hidden + v] + sum);
+                    let y = sigmoid::sigmoid(w[2 * matrix + hidden + v] + sum);
                     loss -= if x[v] == 1.0 { y.ln() } else { (1.0 - y).ln() };
                 }
             }

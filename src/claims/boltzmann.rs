@@ -550,7 +550,7 @@ mod tests {
         // With visible biases alone, pixels are independent.
         let mut weights = vec![0.0; weight_count(sizes)];
         weights[16 + 4] = 2.0;
-        let on = crate::kernels::reference::sigmoid(2.0);
+        let on = crate::kernels::activations::sigmoid::sigmoid(2.0);
         let (likely, unlikely) = (on.ln(), (1.0 - on).ln());
         let expected = f64::midpoint(likely, unlikely) - 3.0 * std::f64::consts::LN_2;
         assert!((mean_log_likelihood(sizes, &weights, &pictures) - expected).abs() < 1e-7);

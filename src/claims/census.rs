@@ -8,7 +8,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Program, Sequence, ShaderChecks};
-use crate::kernels::bounds::Allowed;
+use crate::kernels::tolerance::Allowed;
 use crate::kernels::dtype::Dtype;
 
 /// Invocations of a workgroup, as in the shader.
@@ -385,7 +385,7 @@ fn of_key(key: u32) -> f64 {
 mod tests {
     use super::*;
     use crate::gpu::Choice;
-    use crate::kernels::bounds::{self, Case};
+    use crate::kernels::tolerance::{self, Case};
     use crate::kernels::{kernel, reference};
     use crate::validate::exhaustive as sweep;
 
@@ -397,12 +397,12 @@ mod tests {
 
     fn sigmoid(dtype: Dtype) -> impl Fn(f64, u32) -> Allowed {
         move |x, bits| {
-            bounds::sigmoid_exp(&Case {
+            activations::variant("sigmoid/two_sided").allowed(&Case {
                 dtype,
                 first: x,
                 first_bits: bits,
                 dy: 0.0,
-                reference: reference::sigmoid(x),
+                reference: sigmoid::sigmoid(x),
             })
         }
     }

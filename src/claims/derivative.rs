@@ -7,9 +7,9 @@ use super::{Context, Experiment, Findings};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation;
-use crate::kernels::bounds::{self, Allowed, Case};
+use crate::kernels::tolerance::{self, Allowed, Case};
 use crate::kernels::dtype::Dtype;
-use crate::kernels::reference;
+use crate::kernels::activations::{relu, sigmoid};
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -42,8 +42,8 @@ const WAYS: [Way; 3] = [
         activation: "sigmoid",
         wgsl: "fn derivative(x: T) -> T { return sigmoid_from_x(x, T(1.0)); }\n",
         allowed: |case| {
-            bounds::sigmoid_from_x(&Case {
-                reference: reference::sigmoid_derivative(case.first),
+            activations::variant("sigmoid/from_x").allowed(&Case {
+                reference: sigmoid::sigmoid_derivative(case.first),
                 ..*case
             })
         },
@@ -59,8 +59,8 @@ const WAYS: [Way; 3] = [
         activation: "relu",
         wgsl: "fn derivative(x: T) -> T { return relu_from_x(x, T(1.0)); }\n",
         allowed: |case| {
-            bounds::relu_backward(&Case {
-                reference: reference::relu_backward(case.first, 1.0),
+            activations::variant("relu/from_y").allowed(&Case {
+                reference: relu::relu_backward(case.first, 1.0),
                 ..*case
             })
         },
@@ -199,8 +199,8 @@ fn behind(
 
 /// y (1 - y) of any y that sigmoid may give.
 fn from_rounded_y(case: &Case) -> Allowed {
-    let y = Case { reference: reference::sigmoid(case.first), dy: 0.0, ..*case };
-    let Allowed::Within { lowest, highest } = bounds::sigmoid_exp(&y) else {
+    let y = Case { reference: sigmoid::sigmoid(case.first), dy: 0.0, ..*case };
+    let Allowed::Within { lowest, highest } = activations::variant("sigmoid/two_sided").allowed(&y) else {
         return Allowed::Anything;
     };
     let ends = [lowest.max(0.0), highest];
@@ -208,8 +208,8 @@ fn from_rounded_y(case: &Case) -> Allowed {
     // It rises until y = 1/2 and falls behind it.
     let top = (ends[0] <= 0.5 && 0.5 <= ends[1]).then_some(0.5);
     for y in ends.into_iter().chain(top) {
-        let of_y = Case { first: y, reference: reference::sigmoid_from_y(y, 1.0), ..*case };
-        let Allowed::Within { lowest, highest } = bounds::sigmoid_from_y(&of_y) else {
+        let of_y = Case { first: y, reference: sigmoid::from_y(y, 1.0), ..*case };
+        let Allowed::Within { lowest, highest } = activations::variant("sigmoid/from_y").allowed(&of_y) else {
             return Allowed::Anything;
         };
         all = (all.0.min(lowest), all.1.max(highest));
@@ -329,7 +329,7 @@ mod tests {
     fn levels_are_where_the_derivative_has_them() {
         assert_eq!(exact(2), 0.0);
         for k in 3..150 {
-            let derivative = reference::sigmoid_derivative(exact(k));
+            let derivative = sigmoid::sigmoid_derivative(exact(k));
             assert!((derivative * f64::powi(2.0, k) - 1.0).abs() < 1e-12, "{k}: {derivative:e}");
         }
     }
@@ -345,7 +345,7 @@ mod tests {
                 reference: 0.0,
             };
             let Allowed::Within { lowest, highest } = from_rounded_y(&case) else { panic!("{x}") };
-            let reference = reference::sigmoid_derivative(x);
+            let reference = sigmoid::sigmoid_derivative(x);
             assert!(
                 lowest <= reference && reference <= highest,
                 "{x}: {lowest:e} {reference:e} {highest:e}"

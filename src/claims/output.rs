@@ -16,7 +16,7 @@ use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
 use crate::kernels::activation::Activation;
-use crate::kernels::bounds::Allowed;
+use crate::kernels::tolerance::Allowed;
 use crate::kernels::dtype::{Dtype, Format};
 use crate::render::numbers::{number, ratio};
 

@@ -6,7 +6,7 @@ use super::{Context, Experiment, Findings};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::{Error, Result};
 use crate::kernels::activation::{Activation, Direction, Variant};
-use crate::kernels::bounds::Case;
+use crate::kernels::tolerance::Case;
 use crate::kernels::dtype::Dtype;
 
 /// The claim.
@@ -212,7 +212,7 @@ fn plot(context: &Context<'_>, sigmoid: &'static Activation) -> Result<Plot> {
             .collect()
     };
     let reference = (0..=PLOTTED)
-        .map(|x| Point::new(f64::from(x), crate::kernels::reference::sigmoid(-f64::from(x))))
+        .map(|x| Point::new(f64::from(x), crate::kernels::activations::sigmoid::sigmoid(-f64::from(x))))
         .collect();
     let line = |label: &str, points| Series { label: label.to_owned(), points };
     Ok(Plot {

@@ -10,7 +10,7 @@ use crate::claims::report::{Axis, Figure, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence};
 use crate::kernels::activation::{Activation, Direction};
-use crate::kernels::reference;
+use crate::kernels::activations::{relu, sigmoid};
 use crate::measure::stats::Estimate;
 
 /// Seeds that rates are tried on, behind those that count.
@@ -46,16 +46,16 @@ impl Function {
 
     pub fn forward(self, x: f64) -> f64 {
         match self {
-            Self::Sigmoid => reference::sigmoid(x),
-            Self::Relu => reference::relu(x),
+            Self::Sigmoid => sigmoid::sigmoid(x),
+            Self::Relu => relu::relu(x),
         }
     }
 
     /// From what it gave.
     pub fn backward(self, y: f64, dy: f64) -> f64 {
         match self {
-            Self::Sigmoid => reference::sigmoid_from_y(y, dy),
-            Self::Relu => reference::relu_backward(y, dy),
+            Self::Sigmoid => sigmoid::from_y(y, dy),
+            Self::Relu => relu::relu_backward(y, dy),
         }
     }
 

@@ -253,7 +253,7 @@ impl<'gpu> Vectors<'gpu> {
                     dense
                         .iter()
                         .zip(x)
-                        .map(|(dz, x)| crate::kernels::reference::relu_backward(*x, *dz))
+                        .map(|(dz, x)| crate::kernels::activations::relu::relu_backward(*x, *dz))
                         .collect()
                 }
             };

@@ -1,11 +1,8 @@
-//! The table of activations: each with its variants in WGSL and their CPU references.
-//!
-//! A new activation is a file in `shaders/activations/` and a row here; tests, validation and
-//! benchmarks follow. The WGSL function of a variant is named `{activation}_{variant}`.
+//! What an activation is: its variants in WGSL, each with its CPU reference and what it may be off
+//! by. The activations themselves are in [`crate::kernels::activations`].
 
-use crate::kernels::bounds::{self, Allowed, Case, InputRange, ToleranceFloor};
 use crate::kernels::dtype::Dtype;
-use crate::kernels::reference::{self, of_each, of_each_pair};
+use crate::kernels::tolerance::{self, Allowed, Case, Domain, FormulaError, Tolerance};
 
 /// An elementwise function of a tensor, with its derivative.
 #[derive(Debug)]
@@ -14,8 +11,8 @@ pub struct Activation {
     pub name: &'static str,
     /// The functions of its variants.
     pub wgsl: &'static str,
-    /// The largest y there is; the smallest is 0 wherever y is saved.
-    pub highest_y: f64,
+    /// The smallest and the largest y there is.
+    pub y: [f64; 2],
     /// The variants, the default of each pass first.
     pub variants: &'static [Variant],
 }
@@ -29,16 +26,25 @@ pub struct Variant {
     pub pass: Pass,
     /// The dtypes it is written for.
     pub dtypes: &'static [Dtype],
-    /// What it may return for one input.
-    pub allowed: fn(&Case) -> Allowed,
-    /// An error that is allowed for every input of a range whose result no step may flush. Most
-    /// elements are that close, and need no interval of their own. None where even the reference
-    /// may be wrong.
-    pub tolerance_floor: Option<fn(&InputRange) -> ToleranceFloor>,
-    /// `allowed` in a line, in the symbols of `bounds`.
+    /// How far WGSL lets it be off.
+    pub error: FormulaError,
+    /// `error` in a line, in the symbols of [`crate::kernels::tolerance`].
     pub bound: &'static str,
-    /// The inputs for which WGSL defines a result.
-    pub domain: &'static str,
+    /// The inputs for which WGSL defines a result. A saved y is one that a forward pass wrote.
+    pub domain: Domain,
+    /// The steps of its chain in registers; none where another variant has the same.
+    pub steps: Option<Steps>,
+}
+
+/// Steps v = fma(f(v), factor, x). Factor and range are chosen so that v stays in the domain of f,
+/// that |factor f'(v)| stays below 3/4, so that errors die out, and that values differ from lane to
+/// lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps {
+    /// What f's result is multiplied with.
+    pub factor: f32,
+    /// The range of x, which is also where v starts. Backward, v is what was saved and x is dy.
+    pub range: [f64; 2],
 }
 
 /// What a variant reads and writes.
@@ -85,199 +91,55 @@ pub enum Saved {
     Mask,
 }
 
-const F32_ARITHMETIC: &[Dtype] = &[Dtype::F32, Dtype::F16];
-const EVERY_FINITE: &str = "every finite input";
-const EVERY_PATTERN: &str = "every bit pattern";
-const EVERY_Y: &str = "y in [0, 1], finite dy";
-
-/// All activations, as tables list them: copy and add first.
-pub static ACTIVATIONS: &[Activation] = &[
-    Activation {
-        name: "copy",
-        wgsl: include_str!("../../shaders/activations/copy.wgsl"),
-        highest_y: f64::INFINITY,
-        variants: &[Variant {
-            name: "plain",
-            pass: Pass::Forward {
-                reference: |x, y| of_each(reference::copy, x, y),
-                kind: ForwardKind::Raw,
-            },
-            dtypes: &Dtype::ALL,
-            allowed: bounds::copy,
-            tolerance_floor: None,
-            bound: "the bits of x",
-            domain: EVERY_PATTERN,
-        }],
-    },
-    Activation {
-        name: "add",
-        wgsl: include_str!("../../shaders/activations/add.wgsl"),
-        highest_y: f64::INFINITY,
-        variants: &[backward(
-            "plain",
-            Saved::X,
-            |saved, dy, dx| of_each_pair(reference::add, saved, dy, dx),
-            bounds::add,
-            bounds::add_floor,
-            "1 ulp, either direction",
-        )],
-    },
-    Activation {
-        name: "relu",
-        wgsl: include_str!("../../shaders/activations/relu.wgsl"),
-        highest_y: f64::INFINITY,
-        variants: &[
-            relu("plain", ForwardKind::Plain, "exact; a subnormal x may be 0"),
-            relu(
-                "with_mask",
-                ForwardKind::WithMask,
-                "exact; a subnormal x may be 0, its bit either",
-            ),
-            relu_backward("from_y", Saved::Y, RELU_BACKWARD),
-            relu_backward("from_x", Saved::X, RELU_BACKWARD),
-            relu_backward("from_mask", Saved::Mask, "exact"),
-        ],
-    },
-    Activation {
-        name: "sigmoid",
-        wgsl: include_str!("../../shaders/activations/sigmoid.wgsl"),
-        highest_y: 1.0,
-        variants: &[
-            sigmoid("two_sided", bounds::sigmoid_exp, bounds::sigmoid_exp_floor, SIGMOID_EXP),
-            Variant {
-                domain: "x >= -87.3365; f16_native: x >= -9.7040",
-                ..sigmoid("naive", bounds::sigmoid_naive, bounds::sigmoid_exp_floor, SIGMOID_EXP)
-            },
-            sigmoid(
-                "exp2",
-                bounds::sigmoid_exp2,
-                bounds::sigmoid_exp2_floor,
-                "u S (C (3 + 4.1|x|) + 3.5); f16_native: C (1 + 4.2|x|)",
-            ),
-            Variant {
-                domain: "|x| <= 176.0; f16_native: |x| <= 20.7",
-                ..sigmoid("tanh", bounds::sigmoid_tanh, bounds::sigmoid_tanh_floor, SIGMOID_TANH)
-            },
-            Variant {
-                dtypes: F32_ARITHMETIC,
-                ..sigmoid(
-                    "poly",
-                    bounds::sigmoid_poly,
-                    bounds::sigmoid_poly_floor,
-                    "u S (C (4 + 2|x|) + 3.5)",
-                )
-            },
-            Variant {
-                domain: EVERY_Y,
-                ..backward(
-                    "from_y",
-                    Saved::Y,
-                    |saved, dy, dx| of_each_pair(reference::sigmoid_from_y, saved, dy, dx),
-                    bounds::sigmoid_from_y,
-                    bounds::sigmoid_from_y_floor,
-                    "3 u |dx|",
-                )
-            },
-            backward(
-                "from_x",
-                Saved::X,
-                |saved, dy, dx| of_each_pair(reference::sigmoid_from_x, saved, dy, dx),
-                bounds::sigmoid_from_x,
-                bounds::sigmoid_from_x_floor,
-                "u |dx| ((3 + 2|x|) tanh(|x|/2) + 10); f16_native: (1 + 2|x|)",
-            ),
-        ],
-    },
-];
-
-const RELU_BACKWARD: &str = "exact; 0 where the saved element is subnormal is allowed";
-const SIGMOID_TANH: &str =
-    "absolute: half of tanh's own, the worse of 1e-5 and that of sinh / cosh, and 2 u";
-const SIGMOID_EXP: &str = "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)";
-
-const fn relu(name: &'static str, kind: ForwardKind, bound: &'static str) -> Variant {
-    Variant {
-        name,
-        pass: Pass::Forward { reference: |x, y| of_each(reference::relu, x, y), kind },
-        dtypes: &Dtype::ALL,
-        allowed: bounds::relu,
-        tolerance_floor: Some(bounds::no_floor),
-        bound,
-        domain: EVERY_FINITE,
-    }
-}
-
-const fn relu_backward(name: &'static str, saved: Saved, bound: &'static str) -> Variant {
-    let reference: BackwardReference =
-        |saved, dy, dx| of_each_pair(reference::relu_backward, saved, dy, dx);
-    backward(name, saved, reference, bounds::relu_backward, bounds::no_floor, bound)
-}
-
-const fn backward(
-    name: &'static str,
-    saved: Saved,
-    reference: BackwardReference,
-    allowed: fn(&Case) -> Allowed,
-    tolerance_floor: fn(&InputRange) -> ToleranceFloor,
-    bound: &'static str,
-) -> Variant {
-    Variant {
-        name,
-        pass: Pass::Backward { saved, reference },
-        dtypes: &Dtype::ALL,
-        allowed,
-        tolerance_floor: Some(tolerance_floor),
-        bound,
-        domain: EVERY_FINITE,
-    }
-}
-
-const fn sigmoid(
-    name: &'static str,
-    allowed: fn(&Case) -> Allowed,
-    tolerance_floor: fn(&InputRange) -> ToleranceFloor,
-    bound: &'static str,
-) -> Variant {
-    Variant {
-        name,
-        pass: Pass::Forward {
-            reference: |x, y| of_each(reference::sigmoid, x, y),
-            kind: ForwardKind::Plain,
-        },
-        dtypes: &Dtype::ALL,
-        allowed,
-        tolerance_floor: Some(tolerance_floor),
-        bound,
-        domain: EVERY_FINITE,
-    }
-}
-
 impl Variant {
-    /// Whether every finite input has a defined result. A saved y is one that a forward pass wrote.
-    pub fn is_total(&self) -> bool {
-        matches!(self.domain, EVERY_FINITE | EVERY_PATTERN | EVERY_Y)
+    /// Its direction and name, such as `backward/from_y`.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.pass.direction().name(), self.name)
     }
 
-    /// The tolerance floor in the u of the format in memory. Where f32 results are stored as f16,
-    /// that rounding alone may take an ULP, which is at least half of u |reference|.
-    pub fn tolerance_floor(&self, range: &InputRange) -> Option<ToleranceFloor> {
-        let floor = self.tolerance_floor?(range);
-        Some(match range.dtype {
-            Dtype::F32 | Dtype::F16Native => floor,
-            Dtype::F16 => ToleranceFloor { relative: floor.relative.min(0.5), ..floor },
-        })
+    /// What is right for an input.
+    #[inline]
+    pub fn allowed(&self, case: &Case) -> Allowed {
+        tolerance::allowed(&self.error, &self.domain, case)
+    }
+
+    /// How far a result may be off that no step flushes.
+    #[inline]
+    pub fn tolerance(&self, case: &Case) -> Tolerance {
+        match self.error {
+            FormulaError::Bits | FormulaError::OneOf(_) => Tolerance::units(case, 0.0),
+            FormulaError::Within(tolerance) => tolerance(case),
+        }
+    }
+
+    /// Whether every finite input has a defined result.
+    pub fn is_total(&self) -> bool {
+        self.saves_y() || self.domain == Domain::ALL
+    }
+
+    /// Its domain in words.
+    pub fn domain(&self) -> String {
+        let name = if self.saves_y() { "y" } else { "x" };
+        match self.error {
+            FormulaError::Bits => "every bit pattern".to_owned(),
+            _ => self.domain.describe(name, self.dtypes.contains(&Dtype::F16Native)),
+        }
+    }
+
+    fn saves_y(&self) -> bool {
+        matches!(self.pass, Pass::Backward { saved: Saved::Y, .. })
     }
 }
 
 impl Activation {
-    /// The activation of that name.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        ACTIVATIONS.iter().find(|activation| activation.name == name)
+    /// A variant, by its name: those of one activation differ.
+    pub fn variant(&self, name: &str) -> Option<&'static Variant> {
+        self.variants.iter().find(|variant| variant.name == name)
     }
 
     /// The y nearest to `value`.
     pub fn clamp_y(&self, value: f64) -> f64 {
-        value.clamp(0.0, self.highest_y)
+        value.clamp(self.y[0], self.y[1])
     }
 
     /// A forward pass, if there is one.
@@ -311,7 +173,6 @@ impl Pass {
         }
     }
 }
-
 /// Which pass of training a kernel belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Direction {

@@ -41,14 +41,9 @@ pub enum Start {
 
 impl Chain {
     /// The fma alone: the unit of other steps, and the clock probe.
-    pub const FMA: Self = Self {
-        op: &ops::FMA,
-        dtype: Dtype::F32,
-        words: 1,
-        factor: ops::FMA_FACTOR,
-        start: Start::X,
-        unroll: UNROLL,
-    };
+    pub fn fma() -> Self {
+        Self::new(ops::fma(), Dtype::F32, 1)
+    }
 
     /// The chain of an op, with the op's factor.
     pub fn new(op: &'static Op, dtype: Dtype, words: u32) -> Self {
@@ -107,11 +102,11 @@ impl Chain {
         if self.unroll > 1 {
             loops += &format!("    for (var n = 0u; n < params.rest; n++) {{\n{step}    }}\n");
         }
-        let f = self.op.wgsl;
+        let f = &self.op.wgsl;
         let function =
             format!("fn step(v: T, a: T, x: T) -> T {{\n    return fma({f}, a, x);\n}}\n");
         let driver = [&function, TENSORS, binding, MAIN, &loads, &values, &loops, &stores, "}\n"];
-        let definitions = self.op.activation().map_or("", |(activation, _)| activation.wgsl);
+        let definitions = self.op.variant().map_or("", |(activation, _)| activation.wgsl);
         let words = include_str!("../../shaders/drivers/words.wgsl");
         [self.dtype.wgsl(), definitions, words, &driver.concat()].join("\n")
     }
@@ -124,7 +119,7 @@ impl Chain {
         let contraction = if self.is_linear() { factor.abs() } else { CONTRACTION };
         let (mut v, mut off) = (start, 0.0);
         for _ in 0..steps {
-            let f = (self.op.reference)(v, x);
+            let f = self.op.reference(v, x);
             let error = self.op.error_at(self.dtype.computed_in(), v, x);
             let next = f.mul_add(factor, x);
             let rounding =
@@ -141,7 +136,7 @@ impl Chain {
 
     /// Whether its end is proportional to x, so that one chain in f64 gives them all: the fma's is.
     pub fn is_linear(&self) -> bool {
-        self.op.name == ops::FMA.name
+        self.op.name == ops::fma().name
     }
 
     /// The fma chain with a factor so close to 1 that each of `steps` steps shows in the result.
@@ -190,7 +185,7 @@ mod tests {
     #[test]
     fn values_converge_unless_the_factor_remembers() {
         // Why steps are not checked with the factor that is timed alone.
-        let timed = Chain::FMA;
+        let timed = Chain::fma();
         assert!(shows(&timed, 16, 15) && shows(&timed, 48, 47));
         assert!(!shows(&timed, 49, 48) && !shows(&timed, 256, 240) && !shows(&timed, 4096, 2048));
     }
@@ -199,7 +194,7 @@ mod tests {
     fn steps_left_out_show() {
         for power in 4..=20 {
             let steps = 1 << power;
-            let chain = Chain::FMA.remembering(steps);
+            let chain = Chain::fma().remembering(steps);
             assert!(chain.factor < 1.0);
             assert_eq!(shows(&chain, steps, steps - 1), power <= 10, "one step of {steps}");
             assert_eq!(
@@ -220,8 +215,8 @@ mod tests {
 
     #[test]
     fn every_chain_is_a_shader() {
-        for op in ops::OPS {
-            for dtype in op.dtypes {
+        for op in ops::OPS.iter() {
+            for dtype in &op.dtypes {
                 for (words, start) in
                     [(1, Start::X), (2, Start::Saved), (4, Start::X), (4, Start::Saved)]
                 {

@@ -221,13 +221,16 @@ fn pattern(
     let bits = (word >> 32) as u32 & all_bits;
     match role {
         Role::Saved(Saved::Y) => {
-            // Finite values from 0 to the largest y there is.
-            let highest = dtype.bits(activation.highest_y.min(dtype.memory().max));
-            if index.is_multiple_of(2) {
-                bits % (highest + 1)
-            } else {
-                dtype.bits(activation.clamp_y(normal.abs()))
+            let [lowest, highest] = activation.y;
+            if !index.is_multiple_of(2) {
+                let normal = if lowest < 0.0 { normal } else { normal.abs() };
+                return dtype.bits(activation.clamp_y(normal));
             }
+            // Finite values from 0 to the smallest or the largest y there is.
+            let below = lowest < 0.0 && word & 1 == 1;
+            let end = if below { -lowest } else { highest };
+            let magnitude = bits % (dtype.bits(end.min(dtype.memory().max)) + 1);
+            dtype.bits(if below { -dtype.value(magnitude) } else { dtype.value(magnitude) })
         }
         _ if index.is_multiple_of(2) => bits,
         _ => dtype.bits(4.0 * normal),
@@ -252,7 +255,10 @@ fn edge(activation: &Activation, role: Role, dtype: Dtype, index: u64) -> Option
     };
     let value = match role {
         Role::Dy => at(EDGES_OF_DY, (index + index / count_of_first) % count_of_dy),
-        Role::Saved(Saved::Y) => activation.clamp_y(at(of_first, index % count_of_first).abs()),
+        Role::Saved(Saved::Y) => {
+            let y = at(of_first, index % count_of_first);
+            activation.clamp_y(if activation.y[0] < 0.0 { y } else { y.abs() })
+        }
         _ => at(of_first, index % count_of_first),
     };
     Some(dtype.bits(value))
@@ -325,7 +331,7 @@ mod tests {
         let x = values(Inputs::normal(3), Role::X, Dtype::F32, 0, 5000);
         let y = values(Inputs::normal(3), Role::Saved(Saved::Y), Dtype::F32, 0, 5000);
         for (x, y) in x.iter().zip(y) {
-            assert_eq!(Dtype::F32.bits(crate::kernels::reference::sigmoid(*x)), Dtype::F32.bits(y));
+            assert_eq!(Dtype::F32.bits(crate::kernels::activations::sigmoid::sigmoid(*x)), Dtype::F32.bits(y));
         }
     }
 

@@ -2,8 +2,9 @@
 //! the bytes it moves.
 
 use crate::kernels::activation::{
-    ACTIVATIONS, Activation, Direction, ForwardKind, Pass, Saved, Variant,
+    Activation, Direction, ForwardKind, Pass, Saved, Variant,
 };
+use crate::kernels::activations::ACTIVATIONS;
 use crate::kernels::dtype::Dtype;
 
 /// What a tensor is to a kernel.

@@ -2,10 +2,11 @@
 //! WGSL of kernels and chains.
 
 pub mod activation;
-pub(crate) mod bounds;
+pub mod activations;
 pub mod chain;
 pub mod dtype;
 pub mod inputs;
 pub mod kernel;
 pub mod ops;
 pub mod reference;
+pub(crate) mod tolerance;

@@ -1,62 +1,10 @@
-//! The CPU twins of the WGSL functions, in f64.
+//! What the CPU twins of the WGSL functions share, in f64.
 //!
 //! The exponential is that of the crate libm, bit for bit, without its branches: within 1 ULP of
 //! f64 and the same on every platform. Rust fuses no product with a sum, so wider vectors compute
 //! the same bits faster.
 
 use multiversion::multiversion;
-
-/// y = x.
-#[inline(always)]
-pub fn copy(x: f64) -> f64 {
-    x
-}
-
-/// dx = saved + dy.
-#[inline(always)]
-pub fn add(saved: f64, dy: f64) -> f64 {
-    saved + dy
-}
-
-/// y = max(x, 0), and NaN for NaN.
-#[inline(always)]
-pub fn relu(x: f64) -> f64 {
-    if x <= 0.0 { 0.0 } else { x }
-}
-
-/// dx = dy where the saved tensor (x or y, it is the same) is positive, else 0.
-#[inline(always)]
-pub fn relu_backward(saved: f64, dy: f64) -> f64 {
-    if saved > 0.0 { dy } else { 0.0 }
-}
-
-/// y = 1 / (1 + exp(-x)), two-sided: relative error within 4 * 2^-53 for results that are normal in
-/// f64 (exp's 2 at most, a sum, a division; the largest seen is 2.92).
-#[inline(always)]
-pub fn sigmoid(x: f64) -> f64 {
-    let z = exp_at_most_1(-x.abs());
-    (if x >= 0.0 { 1.0 } else { z }) / (1.0 + z)
-}
-
-/// sigmoid'(x) = sigmoid(x) sigmoid(-x), without the cancellation of y (1 - y).
-#[inline(always)]
-pub fn sigmoid_derivative(x: f64) -> f64 {
-    let z = exp_at_most_1(-x.abs());
-    z / ((1.0 + z) * (1.0 + z))
-}
-
-/// dx = dy y (1 - y), for the y that was stored. 1 - y is exact in f64 for every f32 and f16 in
-/// [2^-29, 1].
-#[inline(always)]
-pub fn sigmoid_from_y(saved: f64, dy: f64) -> f64 {
-    dy * (saved * (1.0 - saved))
-}
-
-/// dx = dy sigmoid'(x).
-#[inline(always)]
-pub fn sigmoid_from_x(saved: f64, dy: f64) -> f64 {
-    dy * sigmoid_derivative(saved)
-}
 
 /// A forward reference of every x, as fast as the processor's vectors are wide. The slices are of
 /// one length.
@@ -105,7 +53,7 @@ const COEFFICIENTS: [f64; 5] = [
 /// exp(x) of x <= 0: exp(x) = 2^k exp(r), with selections where libm branches, so that a loop over
 /// it is compiled to vector instructions.
 #[inline(always)]
-fn exp_at_most_1(x: f64) -> f64 {
+pub fn exp_at_most_1(x: f64) -> f64 {
     // Below the first, the result is 0; that of the second is, too, by the same way as all others.
     let x = if x < -745.133_219_101_941_1 { -746.0 } else { x };
     // Half of ln(2) and three halves, as precisely as libm compares.
@@ -132,41 +80,7 @@ fn exp_at_most_1(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Central difference with Richardson's extrapolation: error O(h^4).
-    fn slope(f: impl Fn(f64) -> f64, x: f64) -> f64 {
-        let h = 1.0 / 1024.0;
-        let d = |h: f64| (f(x + h) - f(x - h)) / (2.0 * h);
-        (4.0 * d(h / 2.0) - d(h)) / 3.0
-    }
-
-    #[test]
-    fn derivatives_agree_with_central_differences_of_their_forwards() {
-        for step in -400..=400i32 {
-            // Binary fractions: the differences of ReLU are exact.
-            let x = f64::from(step) / 16.0 + 1.0 / 64.0;
-            for dy in [1.0, -0.75, 3.5] {
-                let expected = dy * slope(sigmoid, x);
-                let from_x = dy * sigmoid_derivative(x);
-                assert!(
-                    (from_x - expected).abs() < 1e-11,
-                    "sigmoid'({x}): {from_x}, slope {expected}"
-                );
-                let from_y = sigmoid_from_y(sigmoid(x), dy);
-                assert!(
-                    (from_y - expected).abs() < 1e-11,
-                    "from y at {x}: {from_y}, slope {expected}"
-                );
-                let relu_slope = dy * slope(relu, x);
-                assert!((relu_backward(x, dy) - relu_slope).abs() < 1e-11, "relu' at {x}");
-                assert_eq!(
-                    relu_backward(x, dy),
-                    relu_backward(relu(x), dy),
-                    "from x and from y differ at {x}"
-                );
-            }
-        }
-    }
+    use crate::kernels::activations::sigmoid::{from_x, sigmoid};
 
     #[test]
     fn the_exponential_is_libms_to_the_last_bit() {
@@ -207,18 +121,9 @@ mod tests {
             |many: f64, one: f64| many.to_bits() == one.to_bits() || many.is_nan() && one.is_nan();
         of_each(sigmoid, &x, &mut many);
         assert!(x.iter().zip(&many).all(|(x, y)| same(*y, sigmoid(*x))));
-        of_each_pair(sigmoid_from_x, &x, &dy, &mut many);
+        of_each_pair(from_x, &x, &dy, &mut many);
         assert!(
-            x.iter().zip(&dy).zip(&many).all(|((x, dy), dx)| same(*dx, sigmoid_from_x(*x, *dy)))
+            x.iter().zip(&dy).zip(&many).all(|((x, dy), dx)| same(*dx, from_x(*x, *dy)))
         );
-    }
-
-    #[test]
-    fn at_zero_the_gradient_of_relu_is_zero_and_that_of_sigmoid_a_quarter() {
-        for zero in [0.0, -0.0] {
-            assert_eq!(relu_backward(zero, 2.0), 0.0);
-            assert_eq!(sigmoid(zero), 0.5);
-            assert_eq!(sigmoid_derivative(zero), 0.25);
-        }
     }
 }

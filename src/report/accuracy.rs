@@ -67,7 +67,7 @@ impl Accuracy {
             max_share_of_bound: finite(found.max_share.value),
             tier: found.tier(),
             bound: kernel.variant.bound.to_owned(),
-            domain: kernel.variant.domain.to_owned(),
+            domain: kernel.variant.domain(),
             is_total: kernel.variant.is_total(),
             by_x: Vec::new(),
         }

@@ -128,7 +128,7 @@ impl Arithmetic {
     pub fn new(chain: &Chain, group: usize) -> Self {
         Self {
             id: chain.path(),
-            op: chain.op.name.to_owned(),
+            op: chain.op.name.clone(),
             dtype: chain.dtype.name().to_owned(),
             group: u32::try_from(group).expect("a few groups"),
             ..Self::default()

@@ -72,9 +72,9 @@ pub fn measure(
         report.arithmetic.iter_mut().filter(|row| row.group == number).collect();
     let mut wrong = None;
     let mut prepared: Vec<Prepared<'_>> = Vec::new();
-    for op in std::iter::once(&ops::FMA).chain(group.ops.iter().copied()) {
+    for op in std::iter::once(ops::fma()).chain(group.ops.iter().copied()) {
         // Without its unit no step of the group has a meaning.
-        let is_unit = op.name == ops::FMA.name;
+        let is_unit = op.name == ops::fma().name;
         let is_next = |row: &Arithmetic| {
             bench.takes(row.status, row.own.once_ns.len(), row.rounds_per_repeat)
         };
@@ -196,7 +196,7 @@ fn find<'gpu>(
     chain: Chain,
     found: &mut HashMap<String, Found>,
 ) -> Result<(ChainRunner<'gpu>, u32, Option<Reason>)> {
-    let elements = match found.get(&Chain::new(&ops::FMA, chain.dtype, 1).path()) {
+    let elements = match found.get(&Chain::new(ops::fma(), chain.dtype, 1).path()) {
         Some(of_fma) => of_fma.elements,
         None => settled_elements(bench, chain)?,
     };
@@ -324,7 +324,7 @@ fn judged(
     circumstances: &Circumstances,
 ) -> std::result::Result<Vec<Reason>, Reason> {
     let shortest = stats::median(row.own.once_ns.iter().flatten().copied());
-    let chains = if row.op == ops::FMA.name { 1 } else { 2 };
+    let chains = if row.op == ops::fma().name { 1 } else { 2 };
     let sampled = Sampled {
         count: 3 * chains * row.own.once_ns.len(),
         dropped: &row.dropped,
@@ -402,7 +402,7 @@ mod tests {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
         let bench =
             Bench { gpu: &gpu, plan: Plan::QUICK, probe: None, seed: 1, dump: None, repeat: 0 };
-        let chain = Chain { words: 4, ..Chain::new(&ops::FMA, Dtype::F32, 1) };
+        let chain = Chain { words: 4, ..Chain::new(ops::fma(), Dtype::F32, 1) };
         let ns = element_step_ns(&bench, chain, FEWEST_ELEMENTS).expect("a time");
         assert!(ns.is_finite(), "{ns}");
     }

@@ -2,7 +2,8 @@
 
 use regex::Regex;
 
-use crate::kernels::activation::{ACTIVATIONS, Activation, Direction};
+use crate::kernels::activation::{Activation, Direction};
+use crate::kernels::activations::ACTIVATIONS;
 use crate::kernels::chain::{Chain, Start};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::{self, Kernel};
@@ -192,7 +193,7 @@ fn all_op_groups(profile: Profile) -> Vec<OpGroup> {
     groups.push(OpGroup { dtype: Dtype::F16Native, ..groups[0].clone() });
     groups.push(OpGroup { dtype: Dtype::F16Native, ops: backward() });
     for dtype in [Dtype::F32, Dtype::F16Native] {
-        for op in OPS.iter().filter(|op| op.name != ops::FMA.name && op.dtypes.contains(&dtype)) {
+        for op in OPS.iter().filter(|op| op.name != ops::fma().name && op.dtypes.contains(&dtype)) {
             let has = |group: &OpGroup| {
                 group.dtype == dtype && group.ops.iter().any(|own| own.name == op.name)
             };
@@ -207,13 +208,13 @@ fn all_op_groups(profile: Profile) -> Vec<OpGroup> {
 impl OpGroup {
     /// What it is called in progress.
     pub fn name(&self) -> String {
-        let names: Vec<&str> = self.ops.iter().map(|op| op.name).collect();
+        let names: Vec<&str> = self.ops.iter().map(|op| op.name.as_str()).collect();
         format!("arithmetic/{}: {}", self.dtype.name(), names.join(", "))
     }
 
     /// The kernels whose variants its ops are.
     pub fn kernels(&self) -> impl Iterator<Item = Kernel> {
-        let variants = self.ops.iter().filter_map(|op| op.activation());
+        let variants = self.ops.iter().filter_map(|op| op.variant());
         variants.map(|(activation, variant)| Kernel { activation, variant, dtype: self.dtype })
     }
 }
@@ -223,7 +224,7 @@ pub fn arithmetic_rows(groups: &[OpGroup]) -> Vec<Arithmetic> {
     let mut rows: Vec<Arithmetic> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         let has_fma = rows.iter().any(|row| row.dtype == group.dtype.name());
-        let fma = (!has_fma).then_some(&ops::FMA);
+        let fma = (!has_fma).then_some(ops::fma());
         let row = |op: &'static Op| Arithmetic::new(&Chain::new(op, group.dtype, 1), index);
         rows.extend(fma.into_iter().chain(group.ops.iter().copied()).map(row));
     }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::bounds::{Allowed, Case};
+use crate::kernels::tolerance::{Allowed, Case};
 use crate::kernels::dtype::Elements;
 use crate::kernels::kernel::Kernel;
 

@@ -2,7 +2,7 @@
 //!
 //! NaN, infinities, signed zeros, subnormals, division, rounding, errors of exp and division, and
 //! what compilers rewrite. Small shaders compute each answer from operands in buffers. No answer is
-//! wrong here; what a kernel must do is in `kernels::bounds`.
+//! wrong here; what a kernel must do is in `kernels::tolerance`.
 
 mod errors;
 mod evaluate;

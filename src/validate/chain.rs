@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn steps_that_are_left_out_are_found() {
         let gpu = gpu();
-        let chain = Chain::FMA;
+        let chain = Chain::fma();
         for (what, find, replace) in [
             ("one iteration, whatever k is", "n < params.unrolled", "n < 1u"),
             ("every second iteration", "n++", "n += 2u"),

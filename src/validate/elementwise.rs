@@ -7,7 +7,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::accuracy::{Accuracy, Element, Extreme, Judged, counts, plain_exp_explains};
-use crate::kernels::bounds::{Allowed, Case, InputRange, ToleranceFloor};
+use crate::kernels::tolerance::{Allowed, Case, InputRange, ToleranceFloor};
 use crate::kernels::dtype::{self, Dtype, Elements, F16Elements, F32Elements};
 use crate::kernels::kernel::Kernel;
 

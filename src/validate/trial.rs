@@ -4,7 +4,7 @@ use super::accuracy::{Accuracy, Judged};
 use super::elementwise::{compare, compare_mask};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
-use crate::kernels::bounds::Case;
+use crate::kernels::tolerance::Case;
 use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::{Distribution, Inputs, repeat};
 use crate::kernels::kernel::{Kernel, Role};

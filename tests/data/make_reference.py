@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Writes reference.csv: sigmoid and its derivative in multiprecision, against which the tests check the f64 reference.
+"""Writes reference.csv and activations.csv: sigmoid and its derivative, and the other activations and theirs, in multiprecision.
+The tests check the f64 references against them.
 
     python3 -m venv venv && venv/bin/pip install mpmath==1.4.1
-    venv/bin/python tests/data/make_reference.py            # writes the file beside this script
-    venv/bin/python tests/data/make_reference.py --check    # exits 1 where the file differs
+    venv/bin/python tests/data/make_reference.py            # writes the files beside this script
+    venv/bin/python tests/data/make_reference.py --check    # exits 1 where a file differs
 
-Columns, all in hexadecimal bits: x_bits, an f32; sigmoid, 1 / (1 + exp(-x)), and sigmoid_derivative, sigmoid(x) * sigmoid(-x), as
-the f64 nearest to the true value (ties to even), subnormals and 0 included. The same seed and version give the same file.
+Columns, all in hexadecimal bits: x_bits, an f32; then a function and its derivative each, as the f64 nearest to the true value
+(ties to even), subnormals and 0 included. The same seed and version give the same files.
 """
 
 import pathlib
@@ -80,7 +81,11 @@ def inputs():
 
 
 def f64_bits(value):
-    """The bits of the f64 nearest to value > 0, which has far more than 53 bits, ties to even."""
+    """The bits of the f64 nearest to value, ties to even."""
+    if value == 0:
+        return 0
+    if value < 0:
+        return 1 << 63 | f64_bits(-value)
     _, mantissa, exponent, width = value._mpf_
     leading = int(exponent) + width - 1
     if leading < -1076:
@@ -116,22 +121,76 @@ def sigmoid_derivative(x):
     return sigmoid(x) * sigmoid(-x)
 
 
-def table():
+def phi(x):
+    return mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+
+
+def density(x):
+    return mpmath.exp(-x * x / 2) / mpmath.sqrt(2 * mpmath.pi)
+
+
+# The constants of PyTorch and ONNX, which are decimal fractions.
+def inner(x):
+    return 2 * mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3)
+
+
+def inner_derivative(x):
+    return 2 * mpmath.sqrt(2 / mpmath.pi) * (1 + 3 * mpmath.mpf("0.044715") * x**2)
+
+
+SLOPE = "0.01"
+
+ACTIVATIONS = {
+    "leaky_relu": (
+        lambda x: x if x > 0 else mpmath.mpf(SLOPE) * x,
+        lambda x: mpmath.mpf(1) if x > 0 else mpmath.mpf(SLOPE),
+    ),
+    "elu": (lambda x: x if x > 0 else mpmath.expm1(x), lambda x: mpmath.mpf(1) if x > 0 else mpmath.exp(x)),
+    "tanh": (mpmath.tanh, lambda x: mpmath.sech(x) ** 2),
+    "silu": (lambda x: x * sigmoid(x), lambda x: sigmoid(x) * (1 + x * sigmoid(-x))),
+    "softplus": (lambda x: mpmath.log1p(mpmath.exp(x)), sigmoid),
+    "gelu": (lambda x: x * phi(x), lambda x: phi(x) + x * density(x)),
+    "gelu_tanh": (
+        lambda x: x * sigmoid(inner(x)),
+        lambda x: sigmoid(inner(x)) * (1 + x * inner_derivative(x) * sigmoid(-inner(x))),
+    ),
+}
+
+
+def activation_inputs():
+    """Where f32 results are neither 0 nor x, zeros of derivatives, and a few beyond."""
+    generator = random.Random(SEED)
+    for x in (0.0, 1.17549435e-38, 1e-40, 1.0, -1.0, -1.2784645, -0.7517916, -0.7524614, 9.0, -9.0, 40.0, -40.0):
+        yield f32_bits(x)
+    for low, high, count in ((-2, 2, 120), (-15, 15, 150), (-100, 100, 60)):
+        for _ in range(count):
+            yield f32_bits(low + (high - low) * generator.random())
+    for _ in range(60):
+        yield f32_bits(10 ** -(8 * generator.random())) | generator.getrandbits(1) << 31
+
+
+def table(functions, inputs):
     yield f"# Made by tests/data/make_reference.py with mpmath {mpmath.__version__}, {BITS} bits, seed {SEED}."
-    yield "x_bits,sigmoid,sigmoid_derivative"
-    for bits in dict.fromkeys(inputs()):
+    names = [f"{name},{name}_derivative" for name in functions]
+    yield ",".join(["x_bits", *names])
+    for bits in dict.fromkeys(inputs):
         x = f32_value(bits)
-        yield f"{bits:08x},{rounded(sigmoid, x):016x},{rounded(sigmoid_derivative, x):016x}"
+        columns = [f"{rounded(function, x):016x}" for pair in functions.values() for function in pair]
+        yield ",".join([f"{bits:08x}", *columns])
 
 
 def main():
-    path = pathlib.Path(__file__).with_name("reference.csv")
-    text = "".join(line + "\n" for line in table())
-    if "--check" in sys.argv[1:]:
-        if path.read_text(encoding="ascii") != text:
+    of_sigmoid = {"sigmoid": (sigmoid, sigmoid_derivative)}
+    for name, rows in (
+        ("reference.csv", table(of_sigmoid, inputs())),
+        ("activations.csv", table(ACTIVATIONS, activation_inputs())),
+    ):
+        path = pathlib.Path(__file__).with_name(name)
+        text = "".join(line + "\n" for line in rows)
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text, encoding="ascii", newline="\n")
+        elif path.read_text(encoding="ascii") != text:
             sys.exit(f"{path} is not what this script makes.")
-    else:
-        path.write_text(text, encoding="ascii", newline="\n")
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ impl Twin {
         let size = as_f64(batch);
         let losses = each.chunks_exact(batch).map(|net| net.iter().sum::<f64>() / size).collect();
         let slope = |(z, label): (&f64, &f32)| {
-            (crate::kernels::reference::sigmoid(*z) - f64::from(*label)) / size
+            (crate::kernels::activations::sigmoid::sigmoid(*z) - f64::from(*label)) / size
         };
         let dz = self.backward(&y, logits.iter().zip(labels).map(slope).collect());
         for layer in 0..layers {

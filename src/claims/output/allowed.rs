@@ -1,11 +1,11 @@
 //! Cross-entropy of a logit and a label in f64, and what each way to compute it may give: from
-//! WGSL's accuracy table, as in [`crate::kernels::bounds`].
+//! WGSL's accuracy table, as in [`crate::kernels::tolerance`].
 
 use multiversion::multiversion;
 
-use crate::kernels::bounds::{self, Allowed, Case};
+use crate::kernels::tolerance::{self, Allowed, Case};
 use crate::kernels::dtype::{Dtype, Format};
-use crate::kernels::reference;
+use crate::kernels::activations::{relu, sigmoid};
 
 /// The loss from a logit with label 0, log(1 + exp(x)), to a few units in the last place of f64
 /// wherever that is normal.
@@ -13,7 +13,7 @@ use crate::kernels::reference;
 pub(super) fn softplus(x: f64) -> f64 {
     // exp(-|x|) / (1 + exp(-|x|)), of which w = z / (2 + z) follows without a second exponential;
     // log(1 + z) = 2 atanh(w).
-    let q = reference::sigmoid(-x.abs());
+    let q = sigmoid::sigmoid(-x.abs());
     let w = q / (2.0 - q);
     let square = w * w;
     let mut sum = 0.0;
@@ -31,7 +31,7 @@ pub(super) fn references(x: &[f64], is_one: bool, loss: &mut [f64], gradient: &m
     let sign = if is_one { -1.0 } else { 1.0 };
     for ((x, loss), gradient) in x.iter().zip(loss).zip(gradient) {
         *loss = softplus(sign * x);
-        *gradient = sign * reference::sigmoid(sign * x);
+        *gradient = sign * sigmoid::sigmoid(sign * x);
     }
 }
 
@@ -56,7 +56,7 @@ impl Input {
 
     /// The y that sigmoid may give.
     pub(super) fn y(&self) -> [f64; 2] {
-        match bounds::sigmoid_exp(&case(self.x)) {
+        match activations::variant("sigmoid/two_sided").allowed(&case(self.x)) {
             Allowed::Within { lowest, highest } => [lowest, highest],
             _ => unreachable!("finite logits have an interval"),
         }
@@ -79,7 +79,7 @@ pub(super) fn case(x: f64) -> Case {
         first: x,
         first_bits: Dtype::F32.bits(x),
         dy: 0.0,
-        reference: reference::sigmoid(x),
+        reference: sigmoid::sigmoid(x),
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn fused(input: &Input) -> [Allowed; 2] {
 }
 
 pub(super) fn fused_gradient(input: &Input) -> Allowed {
-    match (bounds::sigmoid_exp(&case(input.s())), input.label) {
+    match (activations::variant("sigmoid/two_sided").allowed(&case(input.s())), input.label) {
         (Allowed::Within { lowest, highest }, true) => {
             Allowed::Within { lowest: -highest, highest: -lowest }
         }
@@ -190,7 +190,7 @@ pub(super) fn clamped(input: &Input) -> [Allowed; 2] {
 }
 
 pub(super) fn relu(input: &Input) -> [Allowed; 2] {
-    let y = reference::relu(input.x);
+    let y = relu::relu(input.x);
     let p = input.p([y, y]);
     let loss = minus_log(p);
     // 0 where ReLU is; 0 times infinity does not come up, as the gradient is selected.

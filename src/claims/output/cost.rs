@@ -7,7 +7,7 @@ use crate::claims::{Context, Group, as_f64, count};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
 use crate::kernels::activation::{Activation, Direction};
-use crate::kernels::bounds::Allowed;
+use crate::kernels::tolerance::Allowed;
 use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::Inputs;
 use crate::kernels::kernel::{Kernel, Role};

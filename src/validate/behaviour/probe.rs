@@ -3,7 +3,7 @@
 use super::evaluate::{Case, Expression, Operands};
 use super::judge::{Answer, Judge, Value, Word};
 use crate::kernels::dtype::Dtype;
-use crate::kernels::reference;
+use crate::kernels::activations::{relu, sigmoid};
 
 /// One question.
 pub(super) struct Probe {
@@ -99,9 +99,9 @@ pub(super) const QUOTIENT: Expression = two("a / b", |a, b| a / b);
 pub(super) const EXP: Expression = one("exp(a)", |a, _| libm::exp(a));
 pub(super) const EXP2: Expression = one("exp2(a)", |a, _| libm::exp2(a));
 pub(super) const TANH: Expression = one("tanh(a)", |a, _| libm::tanh(a));
-pub(super) const RELU: Expression = one("relu_plain(a)", |a, _| reference::relu(a));
-pub(super) const SIGMOID: Expression = one("sigmoid_two_sided(a)", |a, _| reference::sigmoid(a));
-pub(super) const NAIVE: Expression = one("sigmoid_naive(a)", |a, _| reference::sigmoid(a));
+pub(super) const RELU: Expression = one("relu_plain(a)", |a, _| relu::relu(a));
+pub(super) const SIGMOID: Expression = one("sigmoid_two_sided(a)", |a, _| sigmoid::sigmoid(a));
+pub(super) const NAIVE: Expression = one("sigmoid_naive(a)", |a, _| sigmoid::sigmoid(a));
 pub(super) const PACK: Expression =
     Expression { operands: Operands::Packed, wgsl: "packed(a)", reference: |a, _| a };
 pub(super) const UNPACK: Expression =

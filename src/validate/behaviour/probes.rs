@@ -16,7 +16,7 @@ use super::probe::{
     SIGMOID, SUBNORMALS, SUM, TANH, one, probe, ties, two,
 };
 use crate::kernels::dtype::Dtype;
-use crate::kernels::reference;
+use crate::kernels::activations::relu;
 
 /// Every probe by its group, in the order of the card.
 pub(super) fn all() -> Vec<(&'static str, Vec<Probe>)> {
@@ -34,14 +34,14 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Probe>)> {
 
 fn nan() -> Vec<Probe> {
     let (quiet, signalling) = NANS.split_at(4);
-    let positive = one("select(T(0.0), a, a > T(0.0))", |a, _| reference::relu(a));
-    let unless = one("select(a, T(0.0), a <= T(0.0))", |a, _| reference::relu(a));
+    let positive = one("select(T(0.0), a, a > T(0.0))", |a, _| relu::relu(a));
+    let unless = one("select(a, T(0.0), a <= T(0.0))", |a, _| relu::relu(a));
     let differs = one("select(T(0.0), T(1.0), a != a)", |_, _| 1.0);
     let by_bits = one(
         "select(T(0.0), T(1.0), (bitcast<vec4<u32>>(a) & vec4(0x7fffffffu)) > vec4(0x7f800000u))",
         |_, _| 1.0,
     );
-    let backward = two("relu_from_x(a, b)", reference::relu_backward);
+    let backward = two("relu_from_x(a, b)", relu::relu_backward);
     vec![
         probe("max_nan_zero", "max(NaN, 0)", MAX, value)
             .bits_and(quiet, 0.0)
@@ -156,7 +156,7 @@ fn signed_zero() -> Vec<Probe> {
 
 fn subnormals() -> Vec<Probe> {
     let p = |exponent| 2f64.powi(exponent);
-    let backward = two("relu_from_x(b, a)", |dy, x| reference::relu_backward(x, dy));
+    let backward = two("relu_from_x(b, a)", |dy, x| relu::relu_backward(x, dy));
     let positive = one("select(T(0.0), T(1.0), a > T(0.0))", |_, _| 1.0);
     vec![
         probe("subnormal_copied", "subnormal, loaded and stored as f32", COPY, subnormal)

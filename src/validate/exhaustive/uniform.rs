@@ -4,14 +4,14 @@
 //! There it is enough to see that every result is the same, and to judge the chunk's corners: the
 //! smallest and the largest |x| with the smallest and the largest |dy|. Every result is read, and
 //! the findings are those of a look at each element: the error is one number, too, and an interval
-//! of [`crate::kernels::bounds`] around one reference does not narrow as |x| grows (a test there
+//! of [`crate::kernels::tolerance`] around one reference does not narrow as |x| grows (a test there
 //! asserts it). Backward, dy is a power of two, which scales reference and result alike.
 
 use multiversion::multiversion;
 
 use super::extremes::{Extremes, Found};
 use crate::kernels::activation::Saved;
-use crate::kernels::bounds::Case;
+use crate::kernels::tolerance::Case;
 use crate::kernels::dtype::Elements;
 use crate::kernels::kernel::{Kernel, Role};
 use crate::validate::accuracy::{Accuracy, Element};

@@ -1,0 +1,180 @@
+//! The activations. Each is a file here and one in `shaders/activations/`; tests, validation,
+//! benchmarks and chains follow from it. The WGSL function of a variant is named
+//! `{activation}_{variant}`.
+
+mod add;
+mod copy;
+mod gated;
+pub mod elu;
+pub mod gelu;
+pub mod gelu_tanh;
+pub mod leaky_relu;
+pub mod relu;
+pub mod sigmoid;
+pub mod silu;
+pub mod softplus;
+pub mod tanh;
+
+use crate::kernels::activation::{Activation, Variant};
+
+/// All of them, as tables list them: copy and add first.
+pub static ACTIVATIONS: &[&Activation] = &[
+    &copy::COPY,
+    &add::ADD,
+    &relu::RELU,
+    &sigmoid::SIGMOID,
+    &leaky_relu::LEAKY_RELU,
+    &elu::ELU,
+    &tanh::TANH,
+    &silu::SILU,
+    &softplus::SOFTPLUS,
+    &gelu::GELU,
+    &gelu_tanh::GELU_TANH,
+];
+
+impl Activation {
+    /// The activation of that name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        ACTIVATIONS.iter().copied().find(|activation| activation.name == name)
+    }
+}
+
+/// A variant that is known to be there, such as `sigmoid/from_x`.
+pub fn variant(path: &str) -> &'static Variant {
+    let (activation, variant) = path.split_once('/').expect("an activation and a variant");
+    Activation::named(activation).and_then(|own| own.variant(variant)).expect("in the table")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::activation::{Direction, Pass, Saved};
+    use crate::kernels::dtype::{Dtype, Format};
+    use crate::kernels::kernel;
+    use crate::kernels::tolerance::{Allowed, Case};
+
+    fn case(variant: &Variant, dtype: Dtype, first: f64, dy: f64) -> Case {
+        let reference = variant.pass.reference(first, dy);
+        Case { dtype, first, first_bits: dtype.bits(first), dy, reference }
+    }
+
+    #[test]
+    fn references_agree_with_multiprecision() {
+        let mut lines = include_str!("../../tests/data/activations.csv").lines().skip(1);
+        let names: Vec<&str> = lines.next().expect("a header").split(',').skip(1).collect();
+        let mut checked = 0;
+        for line in lines {
+            let mut columns = line.split(',');
+            let bits = u32::from_str_radix(columns.next().expect("x"), 16).expect("bits");
+            let x = f64::from(f32::from_bits(bits));
+            for (name, column) in names.iter().zip(columns) {
+                let nearest = f64::from_bits(u64::from_str_radix(column, 16).expect("bits"));
+                let (activation, saved) = match name.strip_suffix("_derivative") {
+                    Some(activation) => (activation, Some(Saved::X)),
+                    None => (*name, None),
+                };
+                let activation = Activation::named(activation).expect("in the table");
+                for variant in activation.variants {
+                    let (is_it, dy) = match variant.pass {
+                        Pass::Forward { .. } => (saved.is_none(), 0.0),
+                        Pass::Backward { saved: own, .. } => (saved == Some(own), 1.0),
+                    };
+                    if is_it {
+                        let case = case(variant, Dtype::F32, x, dy);
+                        // Near a zero, of the largest term.
+                        let ulp = Format::F32.ulp(variant.tolerance(&case).of.max(nearest.abs()));
+                        let ulps = (case.reference - nearest).abs() / ulp;
+                        assert!(ulps <= 2f64.powi(-16), "{name} {}: {ulps} at {x}", variant.name);
+                        checked += 1;
+                    }
+                }
+            }
+        }
+        assert!(checked > 5000, "{checked}");
+    }
+
+    #[test]
+    fn from_y_is_from_x() {
+        let reads = |activation: &'static Activation, wanted| {
+            activation.variants.iter().find(
+                |variant| matches!(variant.pass, Pass::Backward { saved, .. } if saved == wanted),
+            )
+        };
+        let mut checked = 0;
+        for activation in ACTIVATIONS {
+            let (Some(forward), Some(from_y), Some(from_x)) =
+                (activation.forward(), reads(activation, Saved::Y), reads(activation, Saved::X))
+            else {
+                continue;
+            };
+            for step in -800..=800 {
+                let x = f64::from(step) / 100.0;
+                let [own, other] = [from_y.pass.reference(forward.reference(x, 0.0), 2.0),
+                    from_x.pass.reference(x, 2.0)];
+                assert!((own - other).abs() < 1e-9, "{} at {x}: {own}, {other}", activation.name);
+                checked += 1;
+            }
+        }
+        assert!(checked > 6000, "{checked}");
+    }
+
+    #[test]
+    fn y_stays_in_its_range_and_the_domain_of_what_reads_it() {
+        for activation in ACTIVATIONS {
+            let Some(forward) = activation.forward() else { continue };
+            let [lowest, highest] = activation.y;
+            for step in -4000..=4000 {
+                let y = forward.reference(f64::from(step) / 40.0, 0.0);
+                assert!(lowest <= y && y <= highest, "{}: {y}", activation.name);
+                for variant in activation.variants {
+                    if let Pass::Backward { saved: Saved::Y, .. } = variant.pass {
+                        let case = case(variant, Dtype::F32, y, 1.0);
+                        assert_ne!(variant.allowed(&case), Allowed::Anything, "{}", variant.name);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_indeterminate() {
+        for kernel in kernel::all().filter(|kernel| !kernel.is_raw()) {
+            for first in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let case = case(kernel.variant, kernel.dtype, first, 1.0);
+                assert_eq!(kernel.variant.allowed(&case), Allowed::Anything, "{}", kernel.path());
+            }
+        }
+    }
+
+    #[test]
+    fn a_reference_is_always_right_and_what_is_far_off_is_not() {
+        for kernel in kernel::all().filter(|kernel| !kernel.is_raw()) {
+            let dy = if kernel.direction() == Direction::Backward { 0.75 } else { 0.0 };
+            for step in -300..=300 {
+                let first = kernel.dtype.value(kernel.dtype.bits(f64::from(step) / 100.0));
+                let case = case(kernel.variant, kernel.dtype, first, dy);
+                let allowed = kernel.variant.allowed(&case);
+                let contains = |value: f64| allowed.contains(value, kernel.dtype.bits(value));
+                assert!(contains(case.reference), "{}: {case:?} {allowed:?}", kernel.path());
+                assert!(allowed == Allowed::Anything || !contains(case.reference + 1.0));
+                assert!(allowed == Allowed::Anything || !contains(f64::NAN));
+            }
+        }
+    }
+
+    #[test]
+    fn relu_is_exact_and_keeps_a_subnormal_dy_in_f32() {
+        let forward = |x: f64| variant("relu/plain").allowed(&case(variant("relu/plain"), Dtype::F32, x, 0.0));
+        assert!(forward(1.0).contains(1.0, 0));
+        assert!(!forward(1.0).contains(1.0 + f64::from(f32::EPSILON), 0));
+        assert!(forward(-1.0).contains(-0.0, 0) && !forward(-1.0).contains(-1.0, 0));
+        assert!(forward(1e-40).contains(0.0, 0));
+        assert!(!forward(1e-40).contains(f64::from(f32::MIN_POSITIVE), 0));
+        let from_y = variant("relu/from_y");
+        let may_be_0 =
+            |dtype, dy| from_y.allowed(&case(from_y, dtype, 1.0, dy)).contains(0.0, 0);
+        assert!(!may_be_0(Dtype::F32, 1e-40));
+        assert!(may_be_0(Dtype::F16, 6e-8));
+        assert!(!may_be_0(Dtype::F16Native, 6e-8));
+    }
+}

@@ -1,0 +1,83 @@
+//! GELU: x Phi(x), Phi the distribution function of the standard normal distribution. As PyTorch's
+//! and ONNX's with approximate = "none".
+
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+use crate::kernels::activation::{Activation, ForwardKind, Pass, Saved, Steps, Variant};
+use crate::kernels::dtype::{Dtype, Format};
+use crate::kernels::reference::{of_each, of_each_pair};
+use crate::kernels::tolerance::{Case, Domain, FormulaError, Tolerance, of_own};
+
+pub(super) static GELU: Activation = Activation {
+    name: "gelu",
+    wgsl: concat!(
+        include_str!("../../../shaders/activations/gelu.wgsl"),
+        include_str!("../../../shaders/functions/erfc.wgsl"),
+    ),
+    y: [-0.169_971_20, f64::INFINITY],
+    variants: &[
+        Variant {
+            name: "erfc",
+            pass: Pass::Forward {
+                reference: |x, y| of_each(|x| x * phi(x), x, y),
+                kind: ForwardKind::Plain,
+            },
+            dtypes: &Dtype::ALL,
+            error: FormulaError::Within(tolerance),
+            bound: "u |y| (10 + 3 x^2) for x < 0, (2 + (10 + 3 x^2) Phi(-x)) for x >= 0; \
+                    f16_native: 3",
+            domain: Domain::ALL,
+            steps: Some(Steps { factor: 0.5, range: [-4.0, 4.0] }),
+        },
+        Variant {
+            name: "from_x",
+            pass: Pass::Backward {
+                saved: Saved::X,
+                reference: |saved, dy, dx| {
+                    of_each_pair(|x, dy| dy * (phi(x) + x * density(x)), saved, dy, dx);
+                },
+            },
+            dtypes: &Dtype::ALL,
+            error: FormulaError::Within(derivative_tolerance),
+            bound: "2 u |dx| + 2^-23 |dy| (Phi(-|x|) + |x| density(x)) (10 + 3 x^2)",
+            domain: Domain::ALL,
+            steps: Some(Steps { factor: 0.25, range: [-2.0, 2.0] }),
+        },
+    ],
+};
+
+#[inline(always)]
+fn phi(x: f64) -> f64 {
+    0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
+}
+
+#[inline(always)]
+fn density(x: f64) -> f64 {
+    libm::exp(-0.5 * x * x) / (2.0 * PI).sqrt()
+}
+
+/// ULP of f32 by which our Phi(-|x|) is off: its exponent x^2 / 2 has three roundings, exp of it has
+/// 3 + x^2, and the polynomial and products a few.
+fn tail_ulps(x: f64) -> f64 {
+    9.0 + 3.0 * x * x
+}
+
+fn tolerance(case: &Case) -> Tolerance {
+    let x = case.first;
+    let units = of_own(case.dtype, tail_ulps(x));
+    if x < 0.0 {
+        return Tolerance::units(case, units + 1.0).through(phi(x), x.abs());
+    }
+    Tolerance::units(case, units * phi(-x) + 2.0)
+}
+
+/// Both terms are computed in f32, where they may cancel; then rounded, and multiplied with dy.
+fn derivative_tolerance(case: &Case) -> Tolerance {
+    let (x, dy) = (case.first, case.dy.abs());
+    let (tail, product) = (phi(-x.abs()), x.abs() * density(x));
+    let roundings = (tail + product) * (tail_ulps(x) + 1.0) + phi(x);
+    let tolerance = Tolerance::units(case, 2.0)
+        .of_terms(dy * product.max(phi(x)))
+        .and(dy * Format::F32.unit * roundings);
+    if x < 0.0 { tolerance.through(density(x), 1.0 + x.abs()) } else { tolerance }
+}

@@ -1,0 +1,96 @@
+//! Softplus: log(1 + exp(x)). As ONNX's, and PyTorch's with beta = 1 and no threshold.
+
+use super::sigmoid::sigmoid;
+use crate::kernels::activation::{Activation, ForwardKind, Pass, Saved, Steps, Variant};
+use crate::kernels::dtype::Dtype;
+use crate::kernels::reference::{of_each, of_each_pair};
+use crate::kernels::tolerance::{
+    Case, Domain, EXPM1_ULPS, FormulaError, Tolerance, exp_ulps, log_absolute, of_own,
+};
+
+pub(super) static SOFTPLUS: Activation = Activation {
+    name: "softplus",
+    wgsl: concat!(
+        include_str!("../../../shaders/activations/softplus.wgsl"),
+        include_str!("../../../shaders/functions/log1p.wgsl"),
+    ),
+    y: [0.0, f64::INFINITY],
+    variants: &[
+        forward(
+            "log1p",
+            by_log1p,
+            Domain::ALL,
+            "u (sigmoid(-|x|) (3 + 2|x|) + 8 log1p(exp(-|x|)) + y); f16_native: 1 + 2|x|, 2",
+        ),
+        forward(
+            "naive",
+            naive,
+            // Beyond, exp overflows.
+            Domain {
+                f32: [f64::NEG_INFINITY, 88.722],
+                f16: [f64::NEG_INFINITY, 11.086],
+            },
+            "u (sigmoid(x) (3 + 2|x|) + 1 + 3 y) + 2^-21; f16_native: 1 + 2|x|, 2^-7",
+        ),
+        Variant {
+            name: "from_x",
+            pass: Pass::Backward {
+                saved: Saved::X,
+                reference: |saved, dy, dx| of_each_pair(|x, dy| dy * sigmoid(x), saved, dy, dx),
+            },
+            dtypes: &Dtype::ALL,
+            error: FormulaError::Within(from_x_tolerance),
+            bound: "u |dx| (C (3 + 2|x|) + 4.5); f16_native: C (1 + 2|x|)",
+            domain: Domain::ALL,
+            steps: Some(Steps { factor: 0.5, range: [-2.0, 2.0] }),
+        },
+    ],
+};
+
+const fn forward(
+    name: &'static str,
+    tolerance: fn(&Case) -> Tolerance,
+    domain: Domain,
+    bound: &'static str,
+) -> Variant {
+    Variant {
+        name,
+        pass: Pass::Forward { reference: |x, y| of_each(softplus, x, y), kind: ForwardKind::Plain },
+        dtypes: &Dtype::ALL,
+        error: FormulaError::Within(tolerance),
+        bound,
+        domain,
+        steps: Some(Steps { factor: 0.5, range: [-4.0, 4.0] }),
+    }
+}
+
+#[inline(always)]
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
+}
+
+/// max(x, 0) + log1p(exp(-|x|)).
+fn by_log1p(case: &Case) -> Tolerance {
+    let (x, unit) = (case.first.abs(), case.dtype.arithmetic().unit);
+    let log = case.reference - case.first.max(0.0);
+    let roundings =
+        sigmoid(-x) * exp_ulps(case.dtype, x) + of_own(case.dtype, EXPM1_ULPS) * log;
+    let tolerance = Tolerance::units(case, 1.0).and(unit * roundings);
+    if case.first < 0.0 { tolerance.through((-x).exp(), 1.0) } else { tolerance }
+}
+
+/// log(1 + exp(x)): the sum's rounding reaches the result as an absolute error.
+fn naive(case: &Case) -> Tolerance {
+    let (x, unit) = (case.first, case.dtype.arithmetic().unit);
+    let of_log = if x <= 0.0 { log_absolute(case.dtype) } else { 0.0 };
+    let absolute = unit * (sigmoid(x) * exp_ulps(case.dtype, x) + 1.0) + of_log;
+    Tolerance { least: f64::INFINITY, ..Tolerance::units(case, 3.0).and(absolute) }
+}
+
+/// dy times a two-sided sigmoid.
+fn from_x_tolerance(case: &Case) -> Tolerance {
+    let x = case.first;
+    let tolerance =
+        Tolerance::units(case, sigmoid(-x) * exp_ulps(case.dtype, x) + 4.5);
+    if x < 0.0 { tolerance.through(sigmoid(x), 1.0) } else { tolerance }
+}
