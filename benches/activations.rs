@@ -64,7 +64,12 @@ fn run(criterion: &mut Criterion, request: &Request) -> Result<()> {
     }
     let choice = Choice::from_environment(Choice::Default);
     let gpu = Gpu::open(&choice)?;
-    eprintln!("{}; timed by {}", gpu.facts.summary(), gpu.clock().name());
+    let clock = if gpu.facts.timestamps {
+        "gpu timestamps"
+    } else {
+        "wall clock (the adapter has no timestamps)"
+    };
+    eprintln!("{}; timed by {clock}", gpu.facts.summary());
     let wrong = benchmarks(criterion, request, &gpu)?;
     if request.mode == Mode::Everything {
         criterion.final_summary();

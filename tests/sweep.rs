@@ -138,7 +138,7 @@ fn a_lost_device_keeps_the_position() {
     let domain = exhaustive::domains(&[kernel]).remove(0);
     let mut position = domain.start();
     let outcome = exhaustive::run(&gpu, &domain, SEED, &mut position, |_| {
-        gpu.lose();
+        gpu.loser()();
         true
     });
     assert_eq!(outcome.expect_err("the device is gone").exit(), Exit::Machine);

@@ -89,7 +89,7 @@ fn forward_variants(
     dtype: Dtype,
 ) -> impl Iterator<Item = &'static Variant> {
     let fits = move |variant: &&Variant| {
-        variant.pass.direction() == Direction::Forward && variant.dtypes.contains(&dtype)
+        variant.pass.direction() == Direction::Forward && (variant.is_for)(dtype)
     };
     activation.variants.iter().filter(fits)
 }

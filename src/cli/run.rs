@@ -156,8 +156,7 @@ impl Arguments {
                 .map(|(index, facts)| (Choice::Index(index), facts))
                 .collect());
         }
-        let choice: Choice =
-            self.adapter.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+        let choice = Choice::from(self.adapter.as_str());
         let facts = choice.facts()?;
         Ok(vec![(choice, facts)])
     }

@@ -372,7 +372,7 @@ mod tests {
             .find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided")
             .expect("in the table");
         let mut x = vec![0; 4000];
-        Inputs::normal(7).fill(kernel.activation, Role::X, kernel.dtype, 0, &mut x);
+        Inputs::normal(7).fill(&kernel, Role::X, 0, &mut x);
         let mut y = Vec::new();
         for index in 0..1000 {
             let x = kernel.dtype.value(kernel.dtype.element(&x, index));

@@ -27,19 +27,25 @@ pub struct Variant {
     pub name: &'static str,
     /// What it computes from what, with the f64 reference.
     pub pass: Pass,
-    /// The dtypes it is written for.
-    pub dtypes: &'static [Dtype],
+    /// Whether it is written for a dtype.
+    pub is_for: fn(Dtype) -> bool,
     /// What it may return for one input.
-    pub allowed: fn(&Case) -> Allowed,
+    pub allowed: Bound,
     /// An error that is allowed for every input of a range whose result no step may flush. Most
     /// elements are that close, and need no interval of their own. None where even the reference
     /// may be wrong.
-    pub tolerance_floor: Option<fn(&InputRange) -> ToleranceFloor>,
+    pub tolerance_floor: Option<Floor>,
     /// `allowed` in a line, in the symbols of `bounds`.
     pub bound: &'static str,
     /// The inputs for which WGSL defines a result.
     pub domain: &'static str,
 }
+
+/// What may be returned for one input.
+type Bound = fn(&Case) -> Allowed;
+
+/// What may be returned for every input of a range.
+type Floor = fn(&InputRange) -> ToleranceFloor;
 
 /// What a variant reads and writes.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +53,7 @@ pub enum Pass {
     /// y from x.
     Forward {
         /// Every y in f64.
-        reference: fn(x: &[f64], y: &mut [f64]),
+        reference: ForwardReference,
         /// What it writes beside y, or whether it computes at all.
         kind: ForwardKind,
     },
@@ -59,6 +65,9 @@ pub enum Pass {
         reference: BackwardReference,
     },
 }
+
+/// Every y in f64, of x.
+pub type ForwardReference = fn(x: &[f64], y: &mut [f64]);
 
 /// Every dx in f64, of the saved elements and dy.
 pub type BackwardReference = fn(saved: &[f64], dy: &[f64], dx: &mut [f64]);
@@ -85,7 +94,6 @@ pub enum Saved {
     Mask,
 }
 
-const F32_ARITHMETIC: &[Dtype] = &[Dtype::F32, Dtype::F16];
 const EVERY_FINITE: &str = "every finite input";
 const EVERY_PATTERN: &str = "every bit pattern";
 const EVERY_Y: &str = "y in [0, 1], finite dy";
@@ -102,7 +110,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 reference: |x, y| of_each(reference::copy, x, y),
                 kind: ForwardKind::Raw,
             },
-            dtypes: &Dtype::ALL,
+            is_for: |_| true,
             allowed: bounds::copy,
             tolerance_floor: None,
             bound: "the bits of x",
@@ -159,7 +167,7 @@ pub static ACTIVATIONS: &[Activation] = &[
                 ..sigmoid("tanh", bounds::sigmoid_tanh, bounds::sigmoid_tanh_floor, SIGMOID_TANH)
             },
             Variant {
-                dtypes: F32_ARITHMETIC,
+                is_for: |dtype| dtype.computed_in() == Dtype::F32,
                 ..sigmoid(
                     "poly",
                     bounds::sigmoid_poly,
@@ -196,15 +204,8 @@ const SIGMOID_TANH: &str =
 const SIGMOID_EXP: &str = "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)";
 
 const fn relu(name: &'static str, kind: ForwardKind, bound: &'static str) -> Variant {
-    Variant {
-        name,
-        pass: Pass::Forward { reference: |x, y| of_each(reference::relu, x, y), kind },
-        dtypes: &Dtype::ALL,
-        allowed: bounds::relu,
-        tolerance_floor: Some(bounds::no_floor),
-        bound,
-        domain: EVERY_FINITE,
-    }
+    let pass = Pass::Forward { reference: |x, y| of_each(reference::relu, x, y), kind };
+    variant(name, pass, bounds::relu, bounds::no_floor, bound)
 }
 
 const fn relu_backward(name: &'static str, saved: Saved, bound: &'static str) -> Variant {
@@ -213,43 +214,33 @@ const fn relu_backward(name: &'static str, saved: Saved, bound: &'static str) ->
     backward(name, saved, reference, bounds::relu_backward, bounds::no_floor, bound)
 }
 
+const fn sigmoid(name: &'static str, allowed: Bound, floor: Floor, bound: &'static str) -> Variant {
+    let reference: ForwardReference = |x, y| of_each(reference::sigmoid, x, y);
+    let pass = Pass::Forward { reference, kind: ForwardKind::Plain };
+    variant(name, pass, allowed, floor, bound)
+}
+
 const fn backward(
     name: &'static str,
     saved: Saved,
     reference: BackwardReference,
-    allowed: fn(&Case) -> Allowed,
-    tolerance_floor: fn(&InputRange) -> ToleranceFloor,
+    allowed: Bound,
+    floor: Floor,
     bound: &'static str,
 ) -> Variant {
-    Variant {
-        name,
-        pass: Pass::Backward { saved, reference },
-        dtypes: &Dtype::ALL,
-        allowed,
-        tolerance_floor: Some(tolerance_floor),
-        bound,
-        domain: EVERY_FINITE,
-    }
+    variant(name, Pass::Backward { saved, reference }, allowed, floor, bound)
 }
 
-const fn sigmoid(
+/// Of every dtype and finite input, as most are.
+const fn variant(
     name: &'static str,
-    allowed: fn(&Case) -> Allowed,
-    tolerance_floor: fn(&InputRange) -> ToleranceFloor,
+    pass: Pass,
+    allowed: Bound,
+    floor: Floor,
     bound: &'static str,
 ) -> Variant {
-    Variant {
-        name,
-        pass: Pass::Forward {
-            reference: |x, y| of_each(reference::sigmoid, x, y),
-            kind: ForwardKind::Plain,
-        },
-        dtypes: &Dtype::ALL,
-        allowed,
-        tolerance_floor: Some(tolerance_floor),
-        bound,
-        domain: EVERY_FINITE,
-    }
+    let tolerance_floor = Some(floor);
+    Variant { name, pass, is_for: |_| true, allowed, tolerance_floor, bound, domain: EVERY_FINITE }
 }
 
 impl Variant {

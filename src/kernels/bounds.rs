@@ -431,7 +431,7 @@ mod tests {
             let count = 50_000;
             let read = |role: Role| {
                 let mut bytes = vec![0; count * dtype.element_size()];
-                Inputs::patterns(9).fill(kernel.activation, role, dtype, 0, &mut bytes);
+                Inputs::patterns(9).fill(&kernel, role, 0, &mut bytes);
                 bytes
             };
             let first = read(kernel.inputs().next().expect("an input"));

@@ -59,7 +59,7 @@ fn workload(
     // Every page is written before it is read or timed.
     gpu.upload(&tensors[0], |_, bytes| bytes.fill(0xff))?;
     let workload =
-        gpu.workload(copy(), shape, ShaderChecks::Trusted, &[&tensors[0], &tensors[1]])?;
+        gpu.workload(&copy(), None, shape, ShaderChecks::Trusted, &[&tensors[0], &tensors[1]])?;
     Ok((workload, tensors))
 }
 

@@ -82,8 +82,8 @@ mod tests {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
         let probe = Probe::new(&gpu, 1, None).expect("a probe");
         assert!(probe.steps >= UNROLL);
-        assert_eq!(probe.workload.path, Chain::FMA.id(probe.steps));
+        assert_eq!(probe.workload.shader.path, Chain::FMA.id(probe.steps));
         let again = Probe::new(&gpu, 1, Some(2 * probe.steps)).expect("a probe");
-        assert_eq!(again.workload.path, Chain::FMA.id(2 * probe.steps));
+        assert_eq!(again.workload.shader.path, Chain::FMA.id(2 * probe.steps));
     }
 }

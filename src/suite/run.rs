@@ -11,7 +11,7 @@ use super::stream::{Stream, lacks};
 use super::{accuracy, arithmetic, memory, ridge, shapes};
 use crate::error::{Error, Result};
 use crate::gpu::dump::Dump;
-use crate::gpu::{Clock, Gpu, ShaderChecks, Shape};
+use crate::gpu::{Gpu, ShaderChecks, Shape};
 use crate::kernels::activation::Direction;
 use crate::measure::Fixed;
 use crate::report::provenance::Tool;
@@ -331,10 +331,8 @@ impl<'a> Suite<'a> {
 
 /// A report of every row that is planned, none of them reached.
 fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
-    let (kind, period_ns) = match gpu.clock() {
-        Clock::GpuTimestamps { period_ns } => (ClockKind::GpuTimestamps, Some(period_ns)),
-        Clock::Wall => (ClockKind::Wall, None),
-    };
+    let period_ns = gpu.period_ns();
+    let kind = if period_ns.is_some() { ClockKind::GpuTimestamps } else { ClockKind::Wall };
     let rows = |group: &Group| {
         let row = |kernel| Measurement::new(kernel, group.elements);
         group.members.iter().map(row).collect::<Vec<_>>()

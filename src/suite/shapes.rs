@@ -125,7 +125,7 @@ fn time(
     let trial = |(workload, member): (&Workload, &measure::Member)| {
         let ns = stats::median_interval(&member.ns.iter().flatten().copied().collect::<Vec<_>>())?;
         let (kernel, elements) = (kernel.path(), workload.elements);
-        Some(ShapeTrial { kernel, elements, shape: workload.shape, ns, chosen: false })
+        Some(ShapeTrial { kernel, elements, shape: workload.shader.shape, ns, chosen: false })
     };
     let mut trials: Vec<ShapeTrial> = workloads.iter().zip(&samples).filter_map(trial).collect();
     trials.sort_by(|a, b| a.ns.median.total_cmp(&b.ns.median));

@@ -78,7 +78,7 @@ impl<'gpu> SharedTensors<'gpu> {
     ) -> Result<Workload> {
         let began = Instant::now();
         let tensors: Vec<&Tensor> = tensors.iter().map(Rc::as_ref).collect();
-        let workload = self.gpu.workload(kernel, shape, checks, &tensors);
+        let workload = self.gpu.workload(&kernel, None, shape, checks, &tensors);
         self.spent.compile_s += began.elapsed().as_secs_f64();
         workload
     }
@@ -93,12 +93,13 @@ impl<'gpu> SharedTensors<'gpu> {
         if let Some(tensor) = self.tensors.get(&key) {
             return Ok(Rc::clone(tensor));
         }
-        let layout = self.gpu.layout(self.elements, self.dtype.element_bytes()).of(kernel, role);
+        let layout = self.gpu.layout(self.elements, self.dtype.element_bytes());
+        let layout = layout.of(role, kernel.words_per_unit());
         self.gpu.ensure_room(layout.bytes())?;
         let tensor = self.gpu.tensor(&format!("{role:?}"), layout)?;
         if !role.is_written() {
             self.gpu.upload(&tensor, |first, bytes| {
-                self.inputs.fill_stored(kernel.activation, role, self.dtype, first, bytes);
+                self.inputs.fill_stored(kernel, role, first, bytes);
             })?;
         }
         let tensor = Rc::new(tensor);

@@ -75,7 +75,7 @@ impl<'gpu> ChainRunner<'gpu> {
     pub fn with_words(&self, words: u32) -> Result<Self> {
         let chain = Chain { words, ..self.chain };
         let memory = Rc::clone(&self.memory);
-        Self::of(self.gpu, chain, &chain.wgsl(), self.compiled.shape, ShaderChecks::Trusted, memory)
+        Self::of(self.gpu, chain, &chain.wgsl(), self.shape(), ShaderChecks::Trusted, memory)
     }
 
     fn of(
@@ -86,13 +86,13 @@ impl<'gpu> ChainRunner<'gpu> {
         checks: ShaderChecks,
         memory: Rc<Memory>,
     ) -> Result<Self> {
-        let compiled = gpu.chain_workload(&chain, wgsl, 0, shape, checks, &memory.tensors())?;
+        let compiled = gpu.chain_workload(&chain, wgsl, shape, checks, &memory.tensors())?;
         Ok(Self { gpu, chain, memory, compiled })
     }
 
     /// How its words are spread over invocations.
     pub fn shape(&self) -> Shape {
-        self.compiled.shape
+        self.compiled.shader.shape
     }
 
     /// The workload of that many steps.

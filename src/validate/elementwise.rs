@@ -351,7 +351,7 @@ mod tests {
             if round.is_multiple_of(2) { Inputs::patterns(seed) } else { Inputs::normal(seed) };
         let read = |role: Role| {
             let mut bytes = vec![0; elements * E::SIZE];
-            inputs.fill(kernel.activation, role, dtype, 0, &mut bytes);
+            inputs.fill(kernel, role, 0, &mut bytes);
             bytes
         };
         let first = read(kernel.inputs().next().expect("an input"));

@@ -178,7 +178,7 @@ fn dys(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
             let mut bytes = vec![0; padded];
             let inputs = Inputs::normal(seed);
             let (start, filled) = (index * chunk, &mut bytes[..elements]);
-            inputs.fill(kernel.activation, Role::Dy, dtype, start, filled);
+            inputs.fill(kernel, Role::Dy, start, filled);
             if !reads_y(kernel) {
                 let mask = &sign_and_exponent.to_le_bytes()[..size];
                 bytes.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte &= mask);
@@ -211,7 +211,8 @@ impl Slot {
         for kernel in &domain.kernels {
             let mut written = Vec::new();
             for role in kernel.tensors().iter().filter(|role| role.is_written()) {
-                let tensor = gpu.result_tensor("result", layout.of(kernel, *role))?;
+                let tensor =
+                    gpu.result_tensor("result", layout.of(*role, kernel.words_per_unit()))?;
                 // An element that no chunk writes keeps its sentinel, which shows in the first
                 // chunk.
                 fill_with_sentinels(gpu, &tensor, dtype)?;
@@ -221,11 +222,11 @@ impl Slot {
             let mut tensors: Vec<&Tensor> = written.iter().chain([&first]).collect();
             let mut dys = dys.iter().filter(|_| kernel.reads(Role::Dy)).map(|dy| &dy.tensor);
             tensors.extend(dys.next());
-            let mut of_kernel =
-                vec![gpu.workload(*kernel, Shape::default(), ShaderChecks::Trusted, &tensors)?];
+            let (shape, checks) = (Shape::default(), ShaderChecks::Trusted);
+            let mut of_kernel = vec![gpu.workload(kernel, None, shape, checks, &tensors)?];
             for dy in dys {
                 *tensors.last_mut().expect("dy") = dy;
-                of_kernel.push(gpu.workload_on(&of_kernel[0], *kernel, &tensors)?);
+                of_kernel.push(gpu.workload_on(&of_kernel[0], &tensors)?);
             }
             workloads.push(of_kernel);
             results.push(written);

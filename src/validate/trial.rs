@@ -64,7 +64,7 @@ fn bytes_of(dtype: Dtype, elements: u64) -> usize {
 fn fill(kernel: &Kernel, inputs: &Inputs, start: u64, elements: u64, hosts: [&mut Vec<u8>; 2]) {
     for (role, host) in kernel.inputs().zip(hosts) {
         host.resize(bytes_of(kernel.dtype, elements), 0);
-        inputs.fill(kernel.activation, role, kernel.dtype, start, host);
+        inputs.fill(kernel, role, start, host);
     }
 }
 
@@ -158,19 +158,17 @@ impl Trial<'_> {
         let layout = Layout::new(*elements, element_bytes, *max_buffer_bytes);
         let mut tensors = Vec::new();
         for role in kernel.tensors() {
-            let tensor = gpu.tensor(&format!("{role:?}"), layout.of(kernel, *role))?;
+            let tensor =
+                gpu.tensor(&format!("{role:?}"), layout.of(*role, kernel.words_per_unit()))?;
             if !role.is_written() {
                 gpu.upload(&tensor, |first, bytes| {
-                    inputs.fill_stored(kernel.activation, *role, kernel.dtype, first, bytes);
+                    inputs.fill_stored(kernel, *role, first, bytes);
                 })?;
             }
             tensors.push(tensor);
         }
         let bound: Vec<&Tensor> = tensors.iter().collect();
-        let workload = match wgsl {
-            Some(wgsl) => gpu.workload_of(*kernel, wgsl, *shape, &bound)?,
-            None => gpu.workload(*kernel, *shape, *checks, &bound)?,
-        };
+        let workload = gpu.workload(kernel, *wgsl, *shape, *checks, &bound)?;
         Ok((workload, tensors))
     }
 }

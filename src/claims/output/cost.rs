@@ -94,10 +94,12 @@ pub(super) const UNWRITTEN: f32 = -1e30;
 impl Layers {
     pub(super) fn new(context: &Context<'_>, elements: usize) -> Result<Self> {
         let gpu = context.gpu;
-        let sigmoid = Activation::named("sigmoid").expect("in the table");
+        let sigmoid = Activation::named("sigmoid")
+            .and_then(|sigmoid| Kernel::default_variant(sigmoid, Direction::Forward, Dtype::F32));
+        let sigmoid = sigmoid.expect("in the table");
         let normal = |role: Role| {
             let mut bytes = vec![0; 4 * elements];
-            Inputs::normal(context.seed).fill(sigmoid, role, Dtype::F32, 0, &mut bytes);
+            Inputs::normal(context.seed).fill(&sigmoid, role, 0, &mut bytes);
             bytemuck::pod_collect_to_vec::<u8, f32>(&bytes)
         };
         let logits: Vec<f32> = normal(Role::X).into_iter().map(|x| 2.0 * x).collect();

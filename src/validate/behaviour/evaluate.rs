@@ -1,7 +1,7 @@
 //! One WGSL expression of one or two operands, run on the device over chosen bits.
 
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Shape, Tensor};
+use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor};
 use crate::kernels::activation::{Activation, Direction};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::{Kernel, Role};
@@ -130,7 +130,8 @@ impl Expression {
             tensors.push(tensor);
         }
         let bound: Vec<_> = tensors.iter().collect();
-        let workload = gpu.workload_of(kernel, &self.wgsl(), Shape::default(), &bound)?;
+        let (wgsl, checks) = (self.wgsl(), ShaderChecks::Checked);
+        let workload = gpu.workload(&kernel, Some(&wgsl), Shape::default(), checks, &bound)?;
         gpu.run(&workload)?;
 
         let mut results = Vec::with_capacity(first.len());
