@@ -281,16 +281,16 @@ impl Outcome {
                 ),
             }
         });
-        let bits = accuracy.max_ulp.first_bits;
+        let bits = accuracy.max_ulp_at;
         let value = Some(dtype.value(bits)).filter(|value| value.is_finite());
         Self::Compared(Box::new(Compared {
             right: accuracy.is_right(),
             inputs: accuracy.inputs,
             violations: accuracy.violations,
-            max_ulp: accuracy.max_ulp.value,
+            max_ulp: accuracy.max_ulp,
             max_ulp_at: Place { value, bits: hex(dtype, bits) },
             mean_ulp: accuracy.mean_ulp(),
-            max_share_of_bound: accuracy.max_share.value,
+            max_share_of_bound: accuracy.max_share,
             tier: accuracy.tier(),
             wrote_past_the_end: accuracy.guard_broken,
             extremes,

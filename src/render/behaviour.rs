@@ -11,8 +11,8 @@ pub fn text(card: &Behaviour) -> String {
     let results = card.findings.iter().map(|finding| result(finding).len()).max().unwrap_or(0);
     let rest = COLUMNS.saturating_sub(names + results + 4).max(20);
     let row = |finding: &Finding| {
-        let Finding { name, question, answer, .. } = finding;
-        let lines = [Some(question), Some(&answer.meaning), answer.evidence.as_ref()];
+        let Finding { name, question, meaning, evidence, .. } = finding;
+        let lines = [Some(question), Some(meaning), evidence.as_ref()];
         let lines = lines.into_iter().flatten().map(|line| textwrap::fill(&plain(line), rest));
         vec![name.clone(), result(finding), lines.collect::<Vec<_>>().join("\n")]
     };
@@ -26,7 +26,7 @@ pub fn text(card: &Behaviour) -> String {
 }
 
 fn result(finding: &Finding) -> String {
-    match finding.answer.result {
+    match finding.result {
         Value::Number(value) => number(value),
         Value::Word(word) => word.to_string(),
     }
@@ -35,7 +35,7 @@ fn result(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::validate::behaviour::{Answer, Word};
+    use crate::validate::behaviour::Word;
 
     #[test]
     fn the_table_fits_and_shows_words_numbers_and_evidence() {
@@ -43,11 +43,9 @@ mod tests {
             group: "NaN".to_owned(),
             name: name.to_owned(),
             question: "max(NaN, 0)".to_owned(),
-            answer: Answer {
-                result,
-                meaning: "relu by max turns NaN into 0: a diverged network looks dead".to_owned(),
-                evidence: evidence.map(str::to_owned),
-            },
+            result,
+            meaning: "relu by max turns NaN into 0: a diverged network looks dead".to_owned(),
+            evidence: evidence.map(str::to_owned),
         };
         let long = "0x7fc00000, 0x00000000 -> 0x3f000000; ".repeat(8);
         let card = Behaviour {

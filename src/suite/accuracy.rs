@@ -60,7 +60,7 @@ fn by_x(gpu: &Gpu, kernel: Kernel, seed: u64) -> Result<Vec<AccuracyBin>> {
     let bin = |(index, found): (usize, &crate::validate::Accuracy)| AccuracyBin {
         from: end(index),
         to: end(index + 1),
-        max_ulp: finite(found.max_ulp.value),
+        max_ulp: finite(found.max_ulp),
         mean_ulp: finite(found.mean_ulp()),
     };
     Ok(bins.iter().enumerate().map(bin).collect())

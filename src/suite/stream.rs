@@ -134,8 +134,8 @@ fn validation(accuracy: &Accuracy) -> Validation {
     Validation {
         elements: accuracy.inputs,
         violations: accuracy.violations,
-        max_ulp: finite(accuracy.max_ulp.value),
-        max_share_of_bound: finite(accuracy.max_share.value),
+        max_ulp: finite(accuracy.max_ulp),
+        max_share_of_bound: finite(accuracy.max_share),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
 use crate::kernels::activation::Saved;
 use crate::kernels::dtype::Dtype;
@@ -30,7 +30,7 @@ pub struct SharedTensors<'gpu> {
 type Key = (Role, Option<&'static str>);
 
 impl<'gpu> SharedTensors<'gpu> {
-    /// Without a tensor yet. [`crate::error::Error::Unsupported`] if the device has no room for a
+    /// Without a tensor yet. [`Error::Unsupported`] if the device has no room for a
     /// result, an input and as much again.
     pub fn new(gpu: &'gpu Gpu, dtype: Dtype, elements: u64, seed: u64) -> Result<Self> {
         gpu.ensure_room(elements.saturating_mul(4 * dtype.element_bytes()))?;
@@ -50,9 +50,13 @@ impl<'gpu> SharedTensors<'gpu> {
         let workload = self.bound(kernel, shape, checks, &tensors)?;
         let began = Instant::now();
         let tensors: Vec<&Tensor> = tensors.iter().map(Rc::as_ref).collect();
-        let accuracy = validate::ensure_right(self.gpu, &kernel, &workload, &tensors, &self.inputs);
+        let accuracy = validate::check(self.gpu, &kernel, &workload, &tensors, &self.inputs);
         self.spent.validate_s += began.elapsed().as_secs_f64();
-        Ok((workload, accuracy?))
+        let accuracy = accuracy?;
+        match accuracy.complaint(&kernel, self.inputs.seed) {
+            Some(complaint) => Err(Error::Mismatch(complaint)),
+            None => Ok((workload, accuracy)),
+        }
     }
 
     /// The kernel on these tensors, unchecked: to rank shapes.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernels::dtype::Elements;
 use crate::validate::accuracy::Accuracy;
-use crate::validate::elementwise::{BLOCK, Piece, bits_and_values};
+use crate::validate::elementwise::{BLOCK, Piece, values};
 
 /// Results that running extremes are kept of side by side.
 const LANES: usize = 8;
@@ -56,13 +56,12 @@ fn ends_of_blocks<E: Elements>(dy: &[u8], actual: &[u8]) -> Vec<(f64, f64)> {
     let mut ends = vec![(f64::INFINITY, f64::NEG_INFINITY); actual.len().div_ceil(block_bytes)];
     for (block, ends) in ends.iter_mut().enumerate() {
         let bytes = block * block_bytes..actual.len().min((block + 1) * block_bytes);
-        let (_, mut values) = bits_and_values::<E>(&actual[bytes.clone()]);
+        let mut results = values::<E>(&actual[bytes.clone()]);
         if !dy.is_empty() {
-            let (_, dy) = bits_and_values::<E>(&dy[bytes]);
-            values.iter_mut().zip(dy).for_each(|(value, dy)| *value /= dy);
+            results.iter_mut().zip(values::<E>(&dy[bytes])).for_each(|(dx, dy)| *dx /= dy);
         }
         let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-        for values in values.chunks_exact(LANES) {
+        for values in results.chunks_exact(LANES) {
             for lane in 0..LANES {
                 lows[lane] = if values[lane] < lows[lane] { values[lane] } else { lows[lane] };
                 highs[lane] = if values[lane] > highs[lane] { values[lane] } else { highs[lane] };
@@ -111,13 +110,10 @@ impl Extremes {
 
     /// Adds those of the bit patterns behind: within a sign, larger patterns are farther from 0.
     fn merge(&mut self, behind: &Self) {
-        let pick = |own: Option<At>, other: Option<At>, wins: fn(f64, f64) -> bool| {
-            let better =
-                |own: At, other: At| if wins(other.value, own.value) { other } else { own };
-            [own, other].into_iter().flatten().reduce(better)
-        };
-        self.smallest = pick(self.smallest, behind.smallest, |other, own| other < own);
-        self.largest = pick(self.largest, behind.largest, |other, own| other > own);
+        let order = |a: &At, b: &At| a.value.partial_cmp(&b.value).expect("finite");
+        // Of equals, `min_by` takes the first and `max_by` the last: the one nearer to 0.
+        self.smallest = self.smallest.into_iter().chain(behind.smallest).min_by(order);
+        self.largest = behind.largest.into_iter().chain(self.largest).max_by(order);
         self.first_zero = self.first_zero.or(behind.first_zero);
         self.first_one = self.first_one.or(behind.first_one);
     }
