@@ -10,4 +10,4 @@ mod trial;
 
 pub use accuracy::{Accuracy, Extreme, Judged};
 pub use elementwise::compare;
-pub use trial::{Trial, check, ensure_right, one};
+pub use trial::{Trial, check, one};

@@ -2,7 +2,7 @@
 
 use super::accuracy::{Accuracy, Judged};
 use super::elementwise::{compare, compare_mask};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
 use crate::kernels::bounds::Case;
 use crate::kernels::dtype::Dtype;
@@ -65,21 +65,6 @@ fn fill(kernel: &Kernel, inputs: &Inputs, start: u64, elements: u64, hosts: [&mu
     for (role, host) in kernel.inputs().zip(hosts) {
         host.resize(bytes_of(kernel.dtype, elements), 0);
         inputs.fill(kernel.activation, role, kernel.dtype, start, host);
-    }
-}
-
-/// [`check`], with anything wrong as an error.
-pub fn ensure_right(
-    gpu: &Gpu,
-    kernel: &Kernel,
-    workload: &Workload,
-    tensors: &[&Tensor],
-    inputs: &Inputs,
-) -> Result<Accuracy> {
-    let found = check(gpu, kernel, workload, tensors, inputs)?;
-    match found.complaint(kernel, inputs.seed) {
-        Some(complaint) => Err(Error::Mismatch(complaint)),
-        None => Ok(found),
     }
 }
 
