@@ -56,7 +56,6 @@ pub struct AccuracyBin {
 impl Accuracy {
     /// Of a kernel, as a comparison found it.
     pub fn new(kernel: &Kernel, found: &validate::Accuracy) -> Self {
-        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
         Self {
             kernel: kernel.path(),
             inputs: found.inputs,
@@ -73,8 +72,20 @@ impl Accuracy {
         }
     }
 
-    /// Whether it is right wherever it can be used: what a variant has to be to be recommended.
-    pub fn is_sound(&self) -> bool {
-        self.is_total && self.violations == 0
+    /// Whether it is that of a kernel which is right wherever it can be used: what a variant has to
+    /// be to be recommended.
+    pub(super) fn is_sound(&self, kernel: &str) -> bool {
+        self.kernel == kernel && self.is_total && self.violations == 0
     }
+}
+
+impl AccuracyBin {
+    /// As a comparison found it over a range of x.
+    pub fn new(from: f64, to: f64, found: &validate::Accuracy) -> Self {
+        Self { from, to, max_ulp: finite(found.max_ulp.value), mean_ulp: finite(found.mean_ulp()) }
+    }
+}
+
+pub(super) fn finite(value: f64) -> Option<f64> {
+    Some(value).filter(|value| value.is_finite())
 }

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use accuracy::{Accuracy, AccuracyBin};
-pub use arithmetic::{Arithmetic, ChainSamples, DerivedArithmetic, Slope};
+pub use arithmetic::{Arithmetic, ChainSamples, DerivedArithmetic};
 pub use fastest::{Comparison, Fastest};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;
@@ -191,18 +191,6 @@ pub struct Spent {
     pub warm_up_s: f64,
     /// Taking samples.
     pub measure_s: f64,
-}
-
-impl std::ops::AddAssign for Spent {
-    fn add_assign(&mut self, other: Self) {
-        self.open_s += other.open_s;
-        self.prepare_s += other.prepare_s;
-        self.compile_s += other.compile_s;
-        self.inputs_s += other.inputs_s;
-        self.validate_s += other.validate_s;
-        self.warm_up_s += other.warm_up_s;
-        self.measure_s += other.measure_s;
-    }
 }
 
 /// What samples are taken with.

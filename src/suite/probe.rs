@@ -56,9 +56,7 @@ impl Probe {
             (steps, time) = (2 * steps, twice);
         }
         Err(Error::Unsupported(match time {
-            Some(_) => {
-                format!("twice the steps take {growth:.2}x the time, not about 2x")
-            }
+            Some(_) => format!("twice the steps take {growth:.2}x the time, not about 2x"),
             None => format!("the clock gave no time for {steps} steps"),
         }))
     }
