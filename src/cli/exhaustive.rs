@@ -158,8 +158,8 @@ impl PositionFile {
     }
 
     /// What it is the position of.
-    fn sweep(&self) -> (&str, &str, &str, u64, Vec<(&[String], usize)>) {
-        let kernels = self.positions.iter().map(|at| (&at.kernels[..], at.found.len()));
-        (&self.schema, &self.program, &self.adapter, self.seed, kernels.collect())
+    fn sweep(&self) -> impl PartialEq {
+        let kernels = self.positions.iter().map(|at| (&at.kernels, at.found.len()));
+        (&self.schema, &self.program, &self.adapter, self.seed, kernels.collect::<Vec<_>>())
     }
 }

@@ -34,7 +34,8 @@ fn text(adapters: &[AdapterFacts]) -> String {
 }
 
 fn described(facts: &AdapterFacts) -> String {
-    let AdapterFacts { device_type, vendor_id, device_id, subgroup_sizes, .. } = facts;
+    let AdapterFacts { device_type, vendor_id, device_id, .. } = facts;
+    let [least, most] = facts.subgroup_sizes;
     let [buffer, binding] = [facts.max_buffer_bytes, facts.max_binding_bytes]
         .map(|count| format!("{count} bytes ({:.3} GB)", count as f64 / 1e9));
     format!(
@@ -48,7 +49,7 @@ fn described(facts: &AdapterFacts) -> String {
    largest binding  {binding} (larger tensors take several buffers)
    workgroup        up to {} invocations
    workgroups       up to {} a dimension
-   subgroup         {} to {} lanes
+   subgroup         {least} to {most} lanes
 ",
         facts.summary(),
         facts.pci_bus_id.as_deref().unwrap_or("unknown"),
@@ -56,7 +57,5 @@ fn described(facts: &AdapterFacts) -> String {
         if facts.shader_f16 { "yes" } else { "no" },
         facts.max_workgroup_size,
         facts.max_workgroups_per_dimension,
-        subgroup_sizes[0],
-        subgroup_sizes[1],
     )
 }

@@ -151,16 +151,16 @@ impl Arguments {
     }
 
     fn settings(&self) -> Settings {
-        let mut settings = Settings::of(self.profile);
-        settings.seed = self.seed;
-        settings.filter.clone_from(&self.filter);
-        settings.max_time = self.max_time;
-        settings.repeats = self.repeats.unwrap_or(settings.repeats);
-        if self.shader_checks {
-            settings.checks = ShaderChecks::Checked;
+        let settings = Settings::of(self.profile);
+        Settings {
+            seed: self.seed,
+            filter: self.filter.clone(),
+            max_time: self.max_time,
+            repeats: self.repeats.unwrap_or(settings.repeats),
+            checks: if self.shader_checks { ShaderChecks::Checked } else { settings.checks },
+            labels: self.label.iter().cloned().collect(),
+            ..settings
         }
-        settings.labels = self.label.iter().cloned().collect();
-        settings
     }
 
     /// Where each adapter's report goes, found to be possible.

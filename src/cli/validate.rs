@@ -321,10 +321,9 @@ fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exi
         }
         match validate::one(gpu, *kernel, first, dy) {
             Ok((judged, right)) => {
-                let (word, found) =
-                    if right { ("right", Exit::Fine) } else { ("WRONG", Exit::Failed) };
+                let word = if right { "right" } else { "WRONG" };
                 print(&format!("{path}: {word}. {}", judged.sentence(kernel)))?;
-                exit = exit.or(found);
+                exit = exit.or(if right { Exit::Fine } else { Exit::Failed });
             }
             Err(Error::Unsupported(reason)) => {
                 print(&format!("{path}: unsupported: {reason}"))?;

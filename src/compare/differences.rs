@@ -53,11 +53,11 @@ pub(super) fn between(base: &Report, new: &Report) -> Vec<Difference> {
     if was == is && was.0 == Some(true) {
         found.push(difference("uncommitted_changes", None, [&was.1, &is.1]));
     }
-    let by_row: [(&str, fn(&Report) -> Facts); 3] =
-        [("shader", shaders), ("shape", shapes), ("accuracy", accuracy)];
-    for (what, facts) in by_row {
-        let new = facts(new);
-        for (of, base) in &facts(base) {
+    let shaders = ("shader", [base, new].map(shaders));
+    let shapes = ("shape", [base, new].map(shapes));
+    let accuracy = ("accuracy", [base, new].map(accuracy));
+    for (what, [base, new]) in [shaders, shapes, accuracy] {
+        for (of, base) in &base {
             let changed = new.get(of).filter(|new| *new != base);
             found.extend(changed.map(|new| difference(what, Some(of), [base, new])));
         }

@@ -63,11 +63,7 @@ impl Side {
 
     /// The geometric mean of the repeats' medians.
     pub fn value(&self) -> f64 {
-        self.log().exp()
-    }
-
-    fn log(&self) -> f64 {
-        mean(&self.logs)
+        mean(&self.logs).exp()
     }
 }
 
@@ -166,7 +162,7 @@ impl Finding {
         };
         // Repeats can agree better than their noise allows by chance.
         let variance = variance.max(pair.noise()).max(LEAST_VARIANCE);
-        let log_ratio = pair.new.log() - pair.base.log();
+        let log_ratio = mean(&pair.new.logs) - mean(&pair.base.logs);
         let standard_error = standard_error(variance, [&pair.base, &pair.new].map(Side::repeats));
         Self { log_ratio, variance, freedom, standard_error }
     }
