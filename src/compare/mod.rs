@@ -318,15 +318,13 @@ impl Row {
         // On a logarithmic scale: exchanging the reports exchanges FASTER and SLOWER.
         let limit = settings.threshold.ln_1p();
         let (low, high) = finding.interval();
-        let excludes_1 = low > 1.0 || high < 1.0;
-        let is_large = finding.log_ratio.abs() >= limit;
         (self.low, self.high) = (Some(low), Some(high));
         (self.p, self.p_holm) = (Some(finding.p()), Some(p_holm));
         (self.verdict, self.reason) = if low.ln() >= -limit && high.ln() <= limit {
             (Verdict::Same, None)
-        } else if !excludes_1 {
+        } else if low <= 1.0 && high >= 1.0 {
             (Verdict::Ambiguous, Some(Unclear::TooWide))
-        } else if !is_large {
+        } else if finding.log_ratio.abs() < limit {
             (Verdict::Ambiguous, Some(Unclear::NearThreshold))
         } else if p_holm >= 1.0 - LEVEL {
             (Verdict::Ambiguous, Some(Unclear::NotSignificant { rows: rows as u64 }))
