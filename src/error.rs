@@ -59,6 +59,13 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// This one unless it is fine, else the next: what failed first counts.
+    pub fn or(self, next: Self) -> Self {
+        if self == Self::Fine { next } else { self }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

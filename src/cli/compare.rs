@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         Format::Csv => print(&text::csv(&comparison))?,
         Format::Json => print_json(&comparison)?,
         Format::Html => print(&render::compared(&comparison, &named))?,
-    }
+    };
     if arguments.require_all && !comparison.has_all() {
         say("a row was measured by one report alone, and --require-all was given");
         return Ok(Exit::Failed);

@@ -82,7 +82,7 @@ impl Accuracy {
 impl AccuracyBin {
     /// As a comparison found it over a range of x.
     pub fn new(from: f64, to: f64, found: &validate::Accuracy) -> Self {
-        Self { from, to, max_ulp: finite(found.max_ulp.value), mean_ulp: finite(found.mean_ulp()) }
+        Self { from, to, max_ulp: finite(found.max_ulp), mean_ulp: finite(found.mean_ulp()) }
     }
 }
 

@@ -135,8 +135,8 @@ impl Validation {
         Self {
             elements: found.inputs,
             violations: found.violations,
-            max_ulp: finite(found.max_ulp.value),
-            max_share_of_bound: finite(found.max_share.value),
+            max_ulp: finite(found.max_ulp),
+            max_share_of_bound: finite(found.max_share),
         }
     }
 }

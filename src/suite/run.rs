@@ -292,7 +292,6 @@ impl Suite<'_> {
 fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
     let period_ns = gpu.period_ns();
     let kind = if period_ns.is_some() { ClockKind::GpuTimestamps } else { ClockKind::Wall };
-    };
     Report {
         schema: report::SCHEMA.to_owned(),
         schema_version: report::SCHEMA_VERSION.to_owned(),

@@ -86,11 +86,6 @@ impl Domain {
         }
     }
 
-    /// Whether the kernel is among them.
-    pub fn contains(&self, kernel: &Kernel) -> bool {
-        self.kernels.iter().any(|own| own.path() == kernel.path())
-    }
-
     fn dtype(&self) -> Dtype {
         self.kernels[0].dtype
     }
