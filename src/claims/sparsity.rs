@@ -72,7 +72,7 @@ fn zeros_by_layer(
     let nets = u32::try_from(seeds.len()).expect("a handful");
     let design = Design { nets, batch: BATCH, widths: vec![width; DEPTH + 2], activation };
     let net = Net::new(context.gpu, design.clone(), &Texts::of(activation))?;
-    net.set_weights(&design.draw(Init::He, seeds))?;
+    net.set_weights(&design.draw(&[Init::He], seeds))?;
     let elements = (BATCH * width) as usize;
     let draw = |seed: &u64| {
         net::normal(
@@ -113,7 +113,7 @@ fn speed_from_mask(context: &Context<'_>) -> Result<(Estimate, u64)> {
         Ok(checked?.0)
     };
     let (from_y, from_mask) = (workload("from_y")?, workload("from_mask")?);
-    Ok((Group::of_kernels(context, &[&from_y, &from_mask])?.over(0, 1), elements))
+    Ok((Group::timed(context, &[&from_y, &from_mask])?.over(0, 1), elements))
 }
 
 /// The texts of products with one vector.
@@ -333,7 +333,7 @@ fn findings(
     let of_seed = |seed: usize| {
         zeros.iter().map(|of_layer| of_layer[seed]).sum::<f64>() / as_f64(zeros.len())
     };
-    let all = over_seeds(&(0..zeros[0].len()).map(of_seed).collect::<Vec<_>>()).expect("seeds");
+    let all = over_seeds((0..zeros[0].len()).map(of_seed)).expect("seeds");
     // The share nearest to what ReLU made.
     let distance = |percent: u32| (f64::from(percent) / 100.0 - all.median).abs();
     let nearest = (0..SPARSITIES.len())

@@ -72,16 +72,14 @@ impl Fate {
                 f64::INFINITY
             }
         };
-        let of_step = |step: usize| {
-            over_seeds(&courses.iter().map(|course| size_at(course, step)).collect::<Vec<_>>())
-        };
+        let of_step = |step: usize| over_seeds(courses.iter().map(|course| size_at(course, step)));
         let nothing = Estimate { median: f64::NAN, low: f64::NAN, high: f64::NAN };
         Self {
             cell,
             gate,
             scale,
             nets: courses.len(),
-            largest: over_seeds(&courses.iter().map(finite).collect::<Vec<_>>()).unwrap_or(nothing),
+            largest: over_seeds(courses.iter().map(finite)).unwrap_or(nothing),
             left: courses.iter().filter_map(left).collect(),
             course: (0..steps).filter_map(of_step).collect(),
         }
