@@ -1,4 +1,4 @@
-//! What is timed together, round by round, as kernels are.
+//! What is timed together, round by round.
 
 use super::Context;
 use crate::error::{Error, Result};

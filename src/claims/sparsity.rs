@@ -72,7 +72,7 @@ fn zeros_by_layer(
     let (nets, widths) = (count(seeds.len()), vec![width; DEPTH + 2]);
     let design = Design { nets, batch: BATCH, widths, activation };
     let net = Net::new(gpu, design.clone(), &Texts::of(activation))?;
-    net.set_weights(&design.draw(Init::He, seeds))?;
+    net.set_weights(&design.draw(&[Init::He], seeds))?;
     let elements = (BATCH * width) as usize;
     let draw = |seed: &u64| {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(1 << 32));
@@ -335,7 +335,7 @@ fn findings(
     let of_seed = |seed: usize| {
         zeros.iter().map(|of_layer| of_layer[seed]).sum::<f64>() / as_f64(zeros.len())
     };
-    let all = over_seeds(&(0..zeros[0].len()).map(of_seed).collect::<Vec<_>>()).expect("seeds");
+    let all = over_seeds((0..zeros[0].len()).map(of_seed)).expect("seeds");
     // The share nearest to what ReLU made.
     let distance = |index: &usize| (f64::from(SPARSITIES[*index]) / 100.0 - all.median).abs();
     let nearest =

@@ -83,10 +83,11 @@ pub fn plot(report: &Report, name: &str) -> Result<String> {
             names.push(full);
         }
     }
+    Err(no_picture(name, &names))
+}
+
+/// That there is no picture of that name, but these.
+pub fn no_picture(name: &str, names: &[String]) -> Error {
     let there_are = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Err(Error::Usage(format!(
-        "it has no picture \"{}\"; there are: {}",
-        plain(name),
-        plain(&there_are)
-    )))
+    Error::Usage(format!("it has no picture \"{}\"; there are: {}", plain(name), plain(&there_are)))
 }

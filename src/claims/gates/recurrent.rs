@@ -43,8 +43,7 @@ impl Fate {
     /// From the largest state by step of each net, as far as it stays in f32.
     pub fn from_courses(gated: Gated, scale: f64, steps: usize, courses: &[&Vec<f64>]) -> Self {
         let over_nets = |value: &dyn Fn(&[f64]) -> f64| {
-            over_seeds(&courses.iter().map(|course| value(course)).collect::<Vec<_>>())
-                .expect("seeds")
+            over_seeds(courses.iter().map(|course| value(course))).expect("seeds")
         };
         // What has left does not come back.
         let size_at = |course: &[f64], step: usize| *course.get(step).unwrap_or(&f64::INFINITY);
