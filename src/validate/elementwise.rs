@@ -69,7 +69,9 @@ fn compare_piece<E: Elements>(kernel: &Kernel, piece: Piece<'_>) -> Accuracy {
         compare_with::<E>(kernel, &part, 0.0, &references::<E>(kernel, &part))
     });
     let mut all = Accuracy::default();
-    chunks.iter().for_each(|chunk| all.merge(chunk));
+    for chunk in &chunks {
+        all.merge(chunk);
+    }
     all
 }
 
@@ -119,7 +121,9 @@ pub(super) fn compare_with<E: Elements>(
                 let is_near = block.far[at].iter().all(|far| *far == 0);
                 let is_defined = pair.iter().all(|element| element.allowed != Allowed::Anything);
                 if is_near || is_defined || pair.len() == 1 {
-                    pair.iter().for_each(|element| found.add::<E>(element));
+                    for element in &pair {
+                        found.add::<E>(element);
+                    }
                 }
             }
             continue;

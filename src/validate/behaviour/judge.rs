@@ -171,14 +171,15 @@ pub const SATURATION: Judge = Judge::Each(|case| match case.error() {
 
 /// Which rounding explains all results. The references lie in ±[1, 2).
 pub const ROUNDING: Judge = Judge::All(|cases| {
-    let roundings: [(Word, fn(f64) -> f64); 5] = [
+    type Round = fn(f64) -> f64;
+    let roundings: [(Word, Round); 5] = [
         (Word::ToNearestEven, f64::round_ties_even),
         (Word::ToNearestAway, f64::round),
         (Word::TowardZero, f64::trunc),
         (Word::Up, f64::ceil),
         (Word::Down, f64::floor),
     ];
-    let explains = |round: fn(f64) -> f64| {
+    let explains = |round: Round| {
         cases.iter().all(|case| {
             let unit = case.dtype.memory().unit;
             case.value() == round(case.reference / unit) * unit
