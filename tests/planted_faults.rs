@@ -307,7 +307,7 @@ const DRIVERS: &[Planted] = &[
         run: Run::Usual,
         faults: &[
             ("a word behind the end is written", "i < params.words", "i <= params.words"),
-            ("lanes behind the end write too", "i < params.words", "true"),
+            ("lanes behind the end write too", "i < params.words", "i < params.words || true"),
         ],
     },
     Planted {
@@ -315,7 +315,7 @@ const DRIVERS: &[Planted] = &[
         run: Run::Usual,
         faults: &[
             ("the last word is left out", "i < params.words", "i + 1u < params.words"),
-            ("lanes behind the end write too", "i < params.words", "true"),
+            ("lanes behind the end write too", "i < params.words", "i < params.words || true"),
             ("dy is read one word further on", "dy[i])", "dy[i + 1u])"),
             ("dy's first word stands for all", "dy[i])", "dy[0u])"),
         ],

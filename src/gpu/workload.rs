@@ -64,8 +64,8 @@ impl Shader {
 
 impl Gpu {
     /// Compiles the kernel and binds it: `tensors` in the order of [`Kernel::tensors`], in the
-    /// layouts that [`super::Layout::of`] gives. A text that stands in for the kernel's own WGSL, as
-    /// tests plant faults, is always checked. It has to use all tensors.
+    /// layouts that [`super::Layout::of`] gives. A text that stands in for the kernel's own WGSL,
+    /// as tests plant faults, is always checked. It has to use all tensors and the parameters.
     ///
     /// # Panics
     /// If the tensors are not those that the kernel asks for.
