@@ -148,7 +148,7 @@ pub(super) fn subjects(report: &Report, which: Which) -> Vec<Subject<'_>> {
     }));
     subjects.extend(report.ratios.iter().filter_map(|ratio| of.step_ratio(ratio)));
     subjects.extend(report.measurements.iter().map(|row| {
-        let elements = row.elements_as_f64();
+        let elements = row.elements as f64;
         let rounds = row.samples_ns.iter().map(|ns| Some((*ns)? / elements));
         of.kernel(row, Quantity::NsPerElement, rounds)
     }));

@@ -244,7 +244,7 @@ fn undisturbed(bench: &Bench<'_>, pair: [&Workload; 2]) -> Result<[f64; 2]> {
     let members = bench.rank(&pair, RANKING_ROUNDS)?;
     match [members[0].undisturbed_ns(), members[1].undisturbed_ns()] {
         [Some(one), Some(other)] => Ok([one, other]),
-        _ => Err(Error::Unsupported(format!("the clock gave no time for {}", pair[1].path))),
+        _ => Err(Error::Unsupported(format!("the clock gave no time for {}", pair[1].shader.path))),
     }
 }
 

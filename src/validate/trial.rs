@@ -182,7 +182,7 @@ pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(
     let distribution = Distribution::Bits { first: first_bits, dy: dy_bits };
     let inputs = Inputs { distribution, seed: 0 };
     let results = Trial::new(gpu, kernel, inputs, 1).results(gpu, |role, first, bytes| {
-        inputs.fill_stored(kernel, role, first, bytes);
+        inputs.fill_stored(&kernel, role, first, bytes);
     })?;
     let actual_bits = results[0];
     let is_mask = kernel.inputs().any(Role::is_mask);
