@@ -133,15 +133,16 @@ fn grids_of(table: Option<Grid>, pictures: &[Picture]) -> Vec<Grid> {
 
 /// A picture of each dtype, direction or both that rows have, in the order of the first.
 fn by_key<'a, T: 'a>(
-    rows: impl Iterator<Item = &'a T> + Clone,
+    rows: impl Iterator<Item = &'a T>,
     key: impl Fn(&T) -> String,
     chart: impl Fn(&str, &[&'a T]) -> Chart,
 ) -> Vec<Picture> {
+    let all: Vec<&T> = rows.collect();
     let of_key = |known: String| {
-        let rows: Vec<&T> = rows.clone().filter(|row| key(row) == known).collect();
+        let rows: Vec<&T> = all.iter().copied().filter(|row| key(row) == known).collect();
         Picture { chart: chart(&known, &rows), key: known }
     };
-    let pictures = distinct(rows.clone().map(&key)).into_iter().map(of_key);
+    let pictures = distinct(all.iter().map(|row| key(row))).into_iter().map(of_key);
     pictures.filter(|picture| !picture.chart.lines.is_empty()).collect()
 }
 
