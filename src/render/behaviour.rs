@@ -1,6 +1,6 @@
 //! The behaviour card of an adapter for a terminal.
 
-use super::grid::{Block, Grid};
+use super::grid::Grid;
 use super::numbers::number;
 use super::text::{COLUMNS, plain, wrapped};
 use crate::validate::behaviour::{Behaviour, Finding, Value};
@@ -19,8 +19,7 @@ pub fn text(card: &Behaviour) -> String {
     let mut grid = Grid::new(["probe", "result", "what was computed, and what the result means"])
         .with_words(2);
     for group in card.findings.chunk_by(|a, b| a.group == b.group) {
-        let rows = group.iter().map(row).collect();
-        grid.blocks.push(Block { title: Some(group[0].group.clone()), rows });
+        grid.push(Some(group[0].group.clone()), group.iter().map(row).collect());
     }
     format!("{}\n\n{}", wrapped(&plain(&card.adapter)), grid.text())
 }

@@ -8,6 +8,7 @@ pub mod chart;
 mod compared;
 pub mod comparison;
 mod csv;
+mod figures;
 mod gbench;
 pub mod grid;
 pub(crate) mod html;
@@ -23,8 +24,8 @@ pub(crate) mod text;
 
 pub use compared::render as compared;
 
+use self::text::plain;
 use crate::error::{Error, Result};
-use crate::render::text::plain;
 use crate::report::Report;
 
 /// A format of a report.
