@@ -197,7 +197,8 @@ impl Sweep<'_> {
         for kernel in &self.domain.kernels {
             let mut written = Vec::new();
             for role in kernel.tensors().iter().filter(|role| role.is_written()) {
-                let tensor = gpu.result_tensor("result", layout.of(*role, kernel.words_per_unit()))?;
+                let tensor =
+                    gpu.result_tensor("result", layout.of(*role, kernel.words_per_unit()))?;
                 // An element that no chunk writes keeps its sentinel, which shows in the first
                 // chunk.
                 fill_with_sentinels(gpu, &tensor, dtype)?;

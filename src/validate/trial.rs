@@ -164,7 +164,8 @@ impl Trial<'_> {
         let layout = Layout::new(self.elements, element_bytes, self.max_buffer_bytes);
         let mut tensors = Vec::new();
         for role in kernel.tensors() {
-            let tensor = gpu.tensor(&format!("{role:?}"), layout.of(*role, kernel.words_per_unit()))?;
+            let tensor =
+                gpu.tensor(&format!("{role:?}"), layout.of(*role, kernel.words_per_unit()))?;
             if !role.is_written() {
                 gpu.upload(&tensor, |first, bytes| fill(*role, first, bytes))?;
             }
