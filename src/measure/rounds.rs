@@ -266,7 +266,9 @@ impl<'a, S: Stopwatch<W>, W> Group<'a, S, W> {
     fn rounds(&self, rounds: u32) -> Result<Vec<Member>> {
         let rounds = rounds as usize;
         let per_round = self.members.len();
-        let order: Vec<usize> = (0..rounds).flat_map(|round| order(per_round, round)).collect();
+        // At once: collected, it would grow with the rounds.
+        let mut order = Vec::with_capacity(rounds * per_round);
+        (0..rounds).for_each(|round| order.extend(self::order(per_round, round)));
         // A clock that gives no time leaves a round of next to none.
         let rounds_in_flight =
             (whole(nanoseconds(IN_FLIGHT) / self.round_ns) as usize).min(rounds).max(1);
