@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Shorthand for results of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+/// Results, whose errors are this crate's unless others are named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Every failure that a caller may want to act on, a sentence for the person who sees it.
 #[derive(Debug, thiserror::Error)]

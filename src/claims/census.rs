@@ -500,11 +500,11 @@ mod tests {
         };
         assert_eq!(
             find(Which::First, &halves[0], |tally| tally.ones > 0),
-            extremes.first_one.map(|at| at.input)
+            extremes.largest.map(|at| at.input)
         );
         assert_eq!(
             find(Which::First, &halves[1], |tally| tally.zeros > 0),
-            extremes.first_zero.map(|at| at.input)
+            extremes.smallest.map(|at| at.input)
         );
     }
 

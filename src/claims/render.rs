@@ -23,7 +23,7 @@ const HEADER: [&str; 3] = ["claim", "result", "evidence"];
 
 /// A claim in a table.
 fn row(claim: &Claim, name: String) -> [String; 3] {
-    [name, outcome(claim).to_owned(), evidence(claim).to_owned()]
+    [name, outcome(claim), evidence(claim).to_owned()]
 }
 
 /// What is claimed, with its name.
@@ -167,10 +167,10 @@ fn article(claim: &Claim) -> Markup {
 }
 
 /// What became of a claim.
-fn outcome(claim: &Claim) -> &'static str {
+fn outcome(claim: &Claim) -> String {
     match (claim.status, claim.outcome) {
-        (Status::Ok, Some(outcome)) => outcome.name(),
-        (status, _) => status.name(),
+        (Status::Ok, Some(outcome)) => outcome.name().to_owned(),
+        (status, _) => status.to_string(),
     }
 }
 

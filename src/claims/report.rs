@@ -58,7 +58,7 @@ impl Claims {
     }
 
     /// The claims that JSON is, or what is wrong with it.
-    pub fn from_json(json: &[u8]) -> std::result::Result<Self, String> {
+    pub fn from_json(json: &[u8]) -> Result<Self, String> {
         let claims: Self = read::parse(json, SCHEMA)?;
         check::unique(claims.claims.iter().map(|claim| &claim.name))
             .map_err(|what| format!("is a broken report: {what}"))?;

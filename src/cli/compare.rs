@@ -53,7 +53,7 @@ enum Format {
     Html,
 }
 
-fn share(text: &str) -> std::result::Result<f64, String> {
+fn share(text: &str) -> Result<f64, String> {
     let (number, unit) =
         text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
     let share = number.parse::<f64>().map_err(|_| "a share reads like 2% or 0.02")? / unit;

@@ -74,14 +74,14 @@ pub struct Arguments {
     baseline: baseline::Arguments,
 }
 
-fn duration(text: &str) -> std::result::Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration =
         text.parse().map_err(|_| "a time reads like 90s, 5m or 1h")?;
     let is_some = parsed.is_positive();
     is_some.then(|| parsed.unsigned_abs()).ok_or("nothing can be measured in no time".to_owned())
 }
 
-fn label(text: &str) -> std::result::Result<(String, String), String> {
+fn label(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(key, _)| !key.is_empty());
     let (key, value) = parts.ok_or("a label reads key=value")?;
     Ok((key.to_owned(), value.to_owned()))

@@ -71,7 +71,7 @@ enum TableFormat {
     Md,
 }
 
-fn bits(text: &str) -> std::result::Result<u32, String> {
+fn bits(text: &str) -> Result<u32, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => text.parse(),
@@ -222,12 +222,7 @@ impl Row {
     fn extremes(&self) -> Vec<String> {
         let Outcome::Compared(found) = &self.outcome else { return Vec::new() };
         let Some(extremes) = &found.extremes else { return Vec::new() };
-        let ends = [
-            ("smallest", extremes.smallest),
-            ("largest", extremes.largest),
-            ("first 0 below 0:", extremes.first_zero),
-            ("first 1 above 0:", extremes.first_one),
-        ];
+        let ends = [("smallest", extremes.smallest), ("largest", extremes.largest)];
         let line = |(what, at): (&str, Option<At>)| {
             at.map(|At { value, input }| format!("{}: {what} {value:e} at {input:e}", self.kernel))
         };

@@ -44,7 +44,7 @@ pub(super) struct Mapping {
     bytes: u64,
     /// What has to be done before; none if it is not known.
     submission: Option<wgpu::SubmissionIndex>,
-    mapped: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
+    mapped: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
 }
 
 impl Mapping {
@@ -171,10 +171,7 @@ impl Gpu {
     }
 
     /// Runs `create` and turns what the device says about it into an error.
-    pub(super) fn scoped<R>(
-        &self,
-        create: impl FnOnce() -> R,
-    ) -> std::result::Result<R, wgpu::Error> {
+    pub(super) fn scoped<R>(&self, create: impl FnOnce() -> R) -> Result<R, wgpu::Error> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);

@@ -98,7 +98,7 @@ pub struct Zone {
     /// Upper end.
     pub to: f64,
     /// Its name.
-    pub label: &'static str,
+    pub label: String,
 }
 
 /// The style sheet of pictures, which concerns nothing else on a page. Paper is light.
@@ -264,7 +264,7 @@ impl Chart {
                 @if index % 2 == 0 {
                     rect.zone x=(from) y=(top) width=(rounded(to - from)) height=(bottom - top) {}
                 }
-                @if width_of(zone.label) < to - from {
+                @if width_of(&zone.label) < to - from {
                     text.faint x=(f64::midpoint(from, to)) y=(top - 6.0) text-anchor="middle" {
                         (zone.label)
                     }

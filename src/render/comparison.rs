@@ -111,7 +111,7 @@ fn render(comparison: &Comparison, markup: Markup) -> String {
 /// Where figures come from.
 fn source(name: &str, source: &Source) -> String {
     let Source { file, adapter, profile, repeats, started_at, .. } = source;
-    let (profile, repeats) = (profile.name(), counted(u64::from(*repeats), "repeat"));
+    let (profile, repeats) = (profile, counted(u64::from(*repeats), "repeat"));
     format!("{name} {file}: {profile} profile, {repeats}, {started_at:.0}, {adapter}")
 }
 
@@ -226,7 +226,7 @@ pub(crate) fn why(reason: &Unclear, settings: &Settings) -> String {
         }
         Unclear::NotMeasured { side, status, because } => {
             let because = because.as_ref().map(|because| format!(": {}", sentence(because)));
-            format!("{} is {}{}", name(side), status.name(), because.unwrap_or_default())
+            format!("{} is {}{}", name(side), status, because.unwrap_or_default())
         }
         Unclear::NoCopyTime { side, copy } => {
             format!("{} has no times of {copy} to pair. Measure again.", name(side))

@@ -20,7 +20,7 @@ pub fn render(report: &Report) -> String {
 }
 
 fn context(report: &Report, left_out: &[Row]) -> Value {
-    let left_out = left_out.iter().map(|row| format!("{}: {}", row.id, row.status.name()));
+    let left_out = left_out.iter().map(|row| format!("{}: {}", row.id, row.status));
     let left_out = left_out.collect::<Vec<_>>().join("; ");
     let tool = &report.tool;
     json!({
@@ -40,7 +40,7 @@ fn context(report: &Report, left_out: &[Row]) -> Value {
         "driver": plain(&format!("{} {}", report.adapter.driver, report.adapter.driver_info)),
         "backend": plain(&report.adapter.backend),
         "software_adapter": report.adapter.is_software.to_string(),
-        "profile": report.run.profile.name(),
+        "profile": report.run.profile,
         "rows_without_figures": plain(&left_out),
     })
 }

@@ -67,7 +67,7 @@ fn head(report: &Report) -> Markup {
         p.facts {
             bdi { (plain(&adapter.backend)) } " · " bdi { (plain(driver.trim())) }
             " · " time datetime=(started) { (started.strftime("%Y-%m-%d %H:%M UTC")) }
-            " · " (report.run.profile.name()) " profile"
+            " · " (report.run.profile) " profile"
         }
         @if adapter.is_software {
             p.warning {

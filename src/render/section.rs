@@ -42,18 +42,18 @@ pub static SECTIONS: &[Section] = &[
     Section {
         name: "ratios",
         title: "Ratio by size",
-        meaning: "Time of one activation over time of the other. Both stream the same tensors in \
-                  the same rounds. 1 is equal time. A ratio near 1 does not mean that the \
-                  arithmetic is free: memory sets the pace. Bars are 95 % intervals.",
+        meaning: "Time of one activation over that of the other, in the same rounds over \
+                  the same tensors. Near 1, memory sets the pace: the arithmetic is not \
+                  free. Bars are 95 % intervals.",
         pictures: ratio_pictures,
         grids: |report| table::ratios(&report.ratios).into_iter().collect(),
     },
     Section {
         name: "bandwidth",
         title: "Bandwidth by size",
-        meaning: "Bytes that a kernel has to move, over its time. The shaded roof is copy (add, \
-                  backward): it moves the same bytes and computes nothing. What a kernel lies \
-                  below the roof is the price of its arithmetic. Small tensors are bound by \
+        meaning: "Bytes that a kernel has to move, over its time. The shaded roof is copy \
+                  (backward: add), which moves the same bytes and computes nothing. What \
+                  lies below it is the price of arithmetic. Small tensors are bound by \
                   launch, larger ones by cache, the largest by memory.",
         pictures: bandwidth_pictures,
         grids: |report| table::measurements(&report.measurements).into_iter().collect(),
@@ -61,29 +61,29 @@ pub static SECTIONS: &[Section] = &[
     Section {
         name: "arithmetic",
         title: "Arithmetic in registers",
-        meaning: "Reciprocal throughput of an operation, without memory traffic. A step is the \
-                  operation and one fma; its unit is a step of fma alone. Pipes may overlap, so \
-                  the operation costs between the step and the step less one. FMAs compare on one \
-                  adapter only. The scale is logarithmic. Bars are 95 % intervals.",
+        meaning: "A step is the operation and one fma, in registers. Its unit is a step of \
+                  fma alone. Pipes may overlap, so the operation costs between the step \
+                  less one and the step. FMAs compare on one adapter only. The scale is \
+                  logarithmic. Bars are 95 % intervals.",
         pictures: arithmetic_pictures,
         grids: |report| table::arithmetic(&report.arithmetic).into_iter().collect(),
     },
     Section {
         name: "chain",
         title: "Time by steps",
-        meaning: "Time of an element against its number of steps. The cost of a step is the slope. \
-                  On a straight line every step costs the same, and none was folded away. Load, \
-                  store and launch are in the value at 0 steps, not in the slope.",
+        meaning: "Time of an element by its number of steps. The cost of a step is the \
+                  slope; load, store and launch are in the value at 0 steps. A straight \
+                  line says that no step was folded away.",
         pictures: chain_pictures,
         grids: |report| grids_of(None, &chain_pictures(report)),
     },
     Section {
         name: "ridge",
         title: "Ridge point",
-        meaning: "Each element of a large tensor is loaded, activated k times and stored. Below \
-                  the ridge point the kernel is bound by memory, above it by arithmetic. With \
-                  perfect overlap, times lie on the level line, then on the slanted one. Time over \
-                  the larger of the two says how far they lie above. Both scales are logarithmic.",
+        meaning: "Each element of a large tensor is loaded, activated k times and stored. \
+                  Below the ridge point memory bounds the kernel, above it arithmetic. \
+                  With perfect overlap, times lie on the level line, then on the slanted \
+                  one. Both scales are logarithmic.",
         pictures: ridge_pictures,
         grids: |report| grids_of(table::ridges(report), &ridge_pictures(report)),
     },
@@ -177,7 +177,7 @@ fn zones(sizes: impl Iterator<Item = (u64, Option<BoundBy>)>) -> Vec<Zone> {
     for (index, (elements, bound_by)) in sizes.iter().enumerate() {
         let next = sizes.get(index + 1).map_or(*elements * 4, |(next, _)| *next);
         let to = (as_f64(*elements) * as_f64(next)).sqrt();
-        if let Some(label) = bound_by.map(BoundBy::name) {
+        if let Some(label) = bound_by.map(|bound_by| bound_by.to_string()) {
             match zones.last_mut() {
                 Some(last) if last.label == label && last.to >= from => last.to = to,
                 _ => zones.push(Zone { from, to, label }),

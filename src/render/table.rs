@@ -38,7 +38,7 @@ pub fn head(report: &Report) -> String {
         ClockKind::Wall => "the wall clock (the adapter has no timestamps)",
     };
     let repeats = counted(run.repeats.into(), "repeat");
-    let profile = format!("{} profile, {repeats}, timed by {clock}", run.profile.name());
+    let profile = format!("{} profile, {repeats}, timed by {clock}", run.profile);
     let mut lines = vec![adapter.summary(), profile];
     if let Some(overhead) = &report.dispatch_overhead {
         lines.push(format!(
@@ -109,7 +109,7 @@ pub fn arithmetic(rows: &[Arithmetic]) -> Option<Grid> {
 fn of_status(status: Status, figure: Option<f64>) -> String {
     match status {
         Status::Ok => cell(figure, |figure| significant(figure, 3)),
-        status => status.name().to_owned(),
+        status => status.to_string(),
     }
 }
 
@@ -125,7 +125,7 @@ pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
         let extra = extra(Quantity::ExtraArithmetic).zip(extra(Quantity::ExtraTime));
         [
             format!("{dtype} {}", size_name(elements.unwrap_or_default())),
-            cell(size.iter().find_map(|ratio| ratio.bound_by), |it| it.name().to_owned()),
+            cell(size.iter().find_map(|ratio| ratio.bound_by), |it| it.to_string()),
             stream("forward"),
             stream("backward"),
             stream(BOTH),
@@ -150,7 +150,7 @@ pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
 pub fn ridges(report: &Report) -> Option<Grid> {
     let rows = report.ridges.iter().map(|row| {
         let derived = row.derived(&report.measurements, &report.arithmetic);
-        let or_why = || row.status.name().to_owned();
+        let or_why = || row.status.to_string();
         [
             row.id.trim_start_matches("ridge/").to_owned(),
             derived.map_or_else(or_why, |it| ratio(it.ridge_point)),
@@ -249,7 +249,7 @@ pub fn measurements(measurements: &[Measurement]) -> Option<Grid> {
     let mut grid = Grid::new(["kernel", "ns/element", "GB/s", "% of copy", &pair]);
     for group in measurements.chunk_by(|a, b| a.group() == b.group()) {
         let bound_by = group.iter().find_map(|member| member.bound_by);
-        let bound_by = cell(bound_by, |bound_by| format!(" (bound: {})", bound_by.name()));
+        let bound_by = cell(bound_by, |bound_by| format!(" (bound: {bound_by})"));
         let row = |member: &Measurement| {
             vec![
                 member.member(),
@@ -274,7 +274,7 @@ fn notes<'a>(rows: impl Iterator<Item = Facts<'a>> + Clone) -> Vec<String> {
     let without = rows.clone().filter(|(_, status, ..)| *status != Status::Ok);
     let without = without.map(|(id, status, reason, _)| {
         let reason = reason.map_or_else(|| "no reason was given".to_owned(), sentence);
-        (id, format!("{}: {reason}", status.name()))
+        (id, format!("{status}: {reason}"))
     });
     let told = rows.flat_map(|(id, .., notes)| notes.iter().map(move |note| (id, sentence(note))));
     once(without.chain(told))

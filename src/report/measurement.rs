@@ -1,5 +1,7 @@
 //! One kernel at one size: its samples, what became of it, and what follows from them.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -75,14 +77,9 @@ pub enum BoundBy {
     Memory,
 }
 
-impl BoundBy {
-    /// Its name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Launch => "launch",
-            Self::Cache => "cache",
-            Self::Memory => "memory",
-        }
+impl fmt::Display for BoundBy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
     }
 }
 
@@ -103,16 +100,9 @@ pub enum Status {
     Failed,
 }
 
-impl Status {
-    /// Its name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Invalid => "invalid",
-            Self::Unsupported => "unsupported",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-        }
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
     }
 }
 

@@ -17,6 +17,7 @@ pub mod system;
 mod write;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -152,13 +153,9 @@ pub enum Profile {
     Standard,
 }
 
-impl Profile {
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Standard => "standard",
-        }
+impl fmt::Display for Profile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
     }
 }
 
@@ -168,7 +165,7 @@ impl FromStr for Profile {
     fn from_str(name: &str) -> Result<Self, String> {
         [Self::Quick, Self::Standard]
             .into_iter()
-            .find(|profile| profile.name() == name)
+            .find(|profile| profile.to_string() == name)
             .ok_or_else(|| "a profile is quick or standard".to_owned())
     }
 }

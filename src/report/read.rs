@@ -60,7 +60,7 @@ pub fn schema_of(json: &[u8]) -> Option<String> {
 
 /// The value that JSON of a schema is. Keys that this version does not know are ignored; a value of
 /// an enumeration that it does not know is refused, as no minor version adds one.
-pub fn parse<T: DeserializeOwned>(json: &[u8], schema: &str) -> std::result::Result<T, String> {
+pub fn parse<T: DeserializeOwned>(json: &[u8], schema: &str) -> Result<T, String> {
     let json = without_mark(json);
     if json.trim_ascii().is_empty() {
         return Err("is empty".to_owned());
@@ -102,7 +102,7 @@ impl Report {
     }
 
     /// The report that JSON is, or what is wrong with it, to stand behind its name.
-    pub fn from_json(json: &[u8]) -> std::result::Result<Self, String> {
+    pub fn from_json(json: &[u8]) -> Result<Self, String> {
         let mut report: Self = parse(json, SCHEMA)?;
         check::report(&report).map_err(|what| format!("is a broken report: {what}"))?;
         report.derive();

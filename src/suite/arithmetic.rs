@@ -276,10 +276,7 @@ fn judge(row: &mut Arithmetic, circumstances: &Circumstances) {
 }
 
 /// What to know of a row, or why it is invalid.
-fn judged(
-    row: &Arithmetic,
-    circumstances: &Circumstances,
-) -> std::result::Result<Vec<Reason>, Reason> {
+fn judged(row: &Arithmetic, circumstances: &Circumstances) -> Result<Vec<Reason>, Reason> {
     let shortest = stats::median(row.own.once_ns.iter().flatten().copied());
     let chains = if row.op == ops::FMA.name { 1 } else { 2 };
     let sampled = Sampled {

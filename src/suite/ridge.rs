@@ -127,7 +127,7 @@ impl Streamed<'_> {
     }
 
     /// Size, k and words, in the first repeat.
-    fn find(&self, row: &mut Ridge, report: &Report) -> Result<std::result::Result<Found, Reason>> {
+    fn find(&self, row: &mut Ridge, report: &Report) -> Result<Result<Found, Reason>> {
         let Some(copy) = copy_of(self.planned, &report.measurements) else {
             return Ok(Err(Reason::NoMemoryBoundSize));
         };

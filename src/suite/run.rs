@@ -91,7 +91,7 @@ impl From<Error> for Stop {
     }
 }
 
-type Step = std::result::Result<(), Stop>;
+type Step = Result<(), Stop>;
 
 impl Suite<'_> {
     fn repeats(&mut self, first: Gpu, open: &mut dyn FnMut() -> Result<Gpu>) -> Step {

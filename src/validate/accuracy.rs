@@ -142,20 +142,6 @@ impl Accuracy {
         self.guard_broken |= behind.guard_broken;
     }
 
-    /// Of two elements: whether this one is right, as far off in ULP as `other`, and takes no
-    /// larger share of its bound.
-    pub(super) fn is_no_worse_than(&self, other: &Self) -> bool {
-        let is_as_far_off = (self.ulp_count, self.ulp_sum) == (other.ulp_count, other.ulp_sum);
-        self.violations == 0 && is_as_far_off && self.max_share <= other.max_share
-    }
-
-    /// What was found in one element, found in so many.
-    pub(super) fn times(&self, elements: u64) -> Self {
-        let ulp_sum = self.ulp_sum * elements as f64;
-        let (inputs, violations) = (self.inputs * elements, self.violations * elements);
-        Self { inputs, violations, ulp_sum, ulp_count: self.ulp_count * elements, ..*self }
-    }
-
     /// What is wrong, with everything that is needed to see it again; nothing if all is right.
     pub fn complaint(&self, kernel: &Kernel, seed: u64) -> Option<String> {
         let path = kernel.path();
