@@ -17,10 +17,10 @@ fn main() {
     let lock = fs::read_to_string("Cargo.lock").unwrap_or_default();
     let mut wgpu = lock.lines().skip_while(|line| *line != "name = \"wgpu\"");
     let wgpu = wgpu.nth(1).and_then(|line| line.split('"').nth(1));
-    let (commit, dirty) = revision().unzip();
+    let [commit, dirty] = revision().unwrap_or_default();
     let found = [
-        ("GIT_REVISION", commit.unwrap_or_default()),
-        ("GIT_DIRTY", dirty.map(|dirty| dirty.to_string()).unwrap_or_default()),
+        ("GIT_REVISION", commit),
+        ("GIT_DIRTY", dirty),
         ("TARGET", cargo("TARGET")),
         ("OPT_LEVEL", cargo("OPT_LEVEL")),
         ("RUSTC", String::from_utf8_lossy(&rustc.stdout).trim().to_owned()),
@@ -44,18 +44,18 @@ fn main() {
 }
 
 /// The commit, and whether what goes into the program differs from it. None without git.
-fn revision() -> Option<(String, bool)> {
+fn revision() -> Option<[String; 2]> {
     // What `cargo package` wrote down.
     if let Ok(text) = fs::read_to_string(".cargo_vcs_info.json") {
         let commit = text.split('"').skip_while(|word| *word != "sha1").nth(2)?;
-        return Some((commit.to_owned(), text.contains("\"dirty\": true")));
+        return Some([commit.to_owned(), text.contains("\"dirty\": true").to_string()]);
     }
     // Unpacked inside somebody else's repository, the folder is below its top or not tracked by it.
     if git("ls-files --full-name Cargo.toml")? != "Cargo.toml" {
         return None;
     }
-    let dirty = !git(&format!("status --porcelain -- {SOURCES}"))?.is_empty();
-    Some((git("rev-parse --verify HEAD")?, dirty))
+    let changes = git(&format!("status --porcelain -- {SOURCES}"))?;
+    Some([git("rev-parse --verify HEAD")?, (!changes.is_empty()).to_string()])
 }
 
 fn git(arguments: &str) -> Option<String> {

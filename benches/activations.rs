@@ -33,7 +33,7 @@ const LONGEST_PASS: Duration = Duration::from_millis(20);
 fn main() -> ExitCode {
     let report = panic::take_hook();
     panic::set_hook(Box::new(refuse));
-    // Flags replace what is set before; a tensors's own settings would replace the flags. Those
+    // Flags replace what is set before; a group's own settings would replace the flags. Those
     // that it does not know end the program with status 2.
     let mut criterion = Criterion::default()
         .sample_size(10)
@@ -64,7 +64,12 @@ fn run(criterion: &mut Criterion, request: &Request) -> Result<()> {
     }
     let choice = Choice::from_environment(Choice::Default);
     let gpu = Gpu::open(&choice)?;
-    eprintln!("{}; timed by {}", gpu.facts.summary(), gpu.clock().name());
+    let clock = if gpu.facts.timestamps {
+        "gpu timestamps"
+    } else {
+        "wall clock (the adapter has no timestamps)"
+    };
+    eprintln!("{}; timed by {clock}", gpu.facts.summary());
     let wrong = benchmarks(criterion, request, &gpu)?;
     if request.mode == Mode::Everything {
         criterion.final_summary();
@@ -225,9 +230,11 @@ const FLAGS_WITH_VALUE: &[&str] = &[
     "--output-format",
 ];
 
-/// The kernels of each benchmark, tensors by tensors.
+/// The dtypes and sizes of benchmarks: those that share tensors.
 fn groups() -> impl Iterator<Item = (Dtype, u64)> {
-    [Dtype::F32, Dtype::F16].into_iter().flat_map(|dtype| SIZES.map(|elements| (dtype, elements)))
+    // Those that every adapter has.
+    let dtypes = Dtype::ALL.into_iter().filter(|dtype| dtype.computed_in() == Dtype::F32);
+    dtypes.flat_map(|dtype| SIZES.map(|elements| (dtype, elements)))
 }
 
 /// Hands criterion the ids of all benchmarks, none of which it will run.

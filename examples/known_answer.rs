@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use actbench::error::Result;
-use actbench::gpu::{Choice, Gpu, Shape};
+use actbench::gpu::{Choice, Gpu, ShaderChecks, Shape};
 use actbench::kernels::activation::Direction;
 use actbench::kernels::dtype::Dtype;
 use actbench::measure::stats;
@@ -31,7 +31,9 @@ fn main() -> Result<()> {
             SharedTensors::new(&gpu, Dtype::F32, 1 << power, 1)?,
             SharedTensors::new(&gpu, Dtype::F32, 2 << power, 1)?,
         ];
-        let [half, whole] = groups.each_mut().map(|group| group.workload(kernel, Shape::default()));
+        let [half, whole] = groups
+            .each_mut()
+            .map(|group| group.workload(kernel, Shape::default(), ShaderChecks::Trusted));
         let samples =
             measure::measure(&gpu, &[&half?, &whole?], Some(&probe.workload), &plan, None)?;
         let rounds = samples.members[1].ns.iter().zip(&samples.members[0].ns);

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Shorthand for results of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+/// Results, whose errors are this crate's unless others are named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Every failure that a caller may want to act on, a sentence for the person who sees it.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,13 @@ pub enum Exit {
     Machine = 4,
     /// Ctrl-C.
     Interrupted = 130,
+}
+
+impl Exit {
+    /// This one unless it is fine, else the next: what failed first counts.
+    pub fn or(self, next: Self) -> Self {
+        if self == Self::Fine { next } else { self }
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -27,7 +27,7 @@ fn workload(gpu: &Gpu, elements: u64, max_buffer_bytes: u64) -> Result<(Workload
     let layout = Layout::new(elements, 4, max_buffer_bytes);
     let tensors = vec![gpu.tensor("y", layout)?, gpu.tensor("x", layout)?];
     let bound: Vec<&Tensor> = tensors.iter().collect();
-    let workload = gpu.workload(relu(), Shape::default(), ShaderChecks::Trusted, &bound)?;
+    let workload = gpu.workload(&relu(), None, Shape::default(), ShaderChecks::Trusted, &bound)?;
     Ok((workload, tensors))
 }
 
@@ -49,7 +49,7 @@ fn fails_on_a_lost_device<R>(
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
         let (workload, tensors) = on_default_buffers(&gpu, 100_000);
         gpu.run(&workload).expect("not lost yet");
-        gpu.lose();
+        gpu.loser()();
         let error = what(&gpu, &workload, &tensors).err();
         // Dropping what belongs to a lost device is part of what must not fail.
         drop((workload, tensors, gpu));
@@ -126,7 +126,7 @@ fn results_read_where_they_lie_are_those_that_are_copied() {
     for result in [gpu.tensor("y", layout), gpu.result_tensor("y", layout)] {
         let (y, x) = (result.expect("room"), gpu.tensor("x", layout).expect("room"));
         let workload = gpu
-            .workload(relu(), Shape::default(), ShaderChecks::Trusted, &[&y, &x])
+            .workload(&relu(), None, Shape::default(), ShaderChecks::Trusted, &[&y, &x])
             .expect("it compiles");
         let mut read_backs = vec![gpu.read_back(&y).expect("room")];
         for positive in [1.0f32, 2.0] {
@@ -159,9 +159,10 @@ fn inputs_written_where_they_lie_are_those_that_are_copied() {
         let x = input.expect("room");
         let y = ["first y", "second y"].map(|label| gpu.tensor(label, layout).expect("room"));
         let shape = Shape::default();
-        let first =
-            gpu.workload(relu(), shape, ShaderChecks::Trusted, &[&y[0], &x]).expect("it compiles");
-        let second = gpu.workload_on(&first, relu(), &[&y[1], &x]).expect("it is bound");
+        let first = gpu
+            .workload(&relu(), None, shape, ShaderChecks::Trusted, &[&y[0], &x])
+            .expect("it compiles");
+        let second = gpu.workload_on(&first, &[&y[1], &x]).expect("it is bound");
         // The second input is written while the first may still be read.
         for (workload, value) in [(&first, 1.0f32), (&second, 2.0)] {
             let elements = usize::try_from(layout.words() * WORD_BYTES / 4).expect("few");
@@ -187,7 +188,7 @@ fn nothing_can_be_made_on_a_lost_device() {
     fails_on_a_lost_device(|gpu, _, _| gpu.tensor("late", gpu.layout(1000, 4)));
     fails_on_a_lost_device(|gpu, _, tensors| {
         let bound: Vec<&Tensor> = tensors.iter().collect();
-        let late = gpu.workload(relu(), Shape::default(), ShaderChecks::Trusted, &bound)?;
+        let late = gpu.workload(&relu(), None, Shape::default(), ShaderChecks::Trusted, &bound)?;
         gpu.run(&late)
     });
 }

@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 
 use actbench::error::Error;
 use actbench::gpu::ShaderChecks;
-use actbench::gpu::dump::{Dump, Translation, spirv, wgsl_sha256};
+use actbench::gpu::dump::{Dump, spirv, wgsl_sha256};
 use actbench::kernels::kernel::{self, Kernel};
 use rspirv::dr::{Function, Instruction, Module, Operand};
 use rspirv::spirv::{ExecutionMode, ExecutionModel, GlslStd450Op, Op, StorageClass};
 
 const SHAPE: [(&str, f64); 2] = [("workgroup_size", 64.0), ("units_per_invocation", 3.0)];
 
-fn module(kernel: &Kernel, variant: Translation) -> Module {
+const CHECKS: [ShaderChecks; 2] = [ShaderChecks::Trusted, ShaderChecks::Checked];
+
+fn module(kernel: &Kernel, checks: ShaderChecks) -> Module {
     let words =
-        spirv(&kernel.path(), &kernel.wgsl(), &SHAPE, variant).expect("every kernel compiles");
+        spirv(&kernel.path(), &kernel.wgsl(), &SHAPE, checks).expect("every kernel compiles");
     rspirv::dr::load_words(words).unwrap_or_else(|error| panic!("{}: {error}", kernel.path()))
 }
 
@@ -70,15 +72,15 @@ fn extended(instructions: &[&Instruction]) -> HashSet<GlslStd450Op> {
 }
 
 /// Every kernel, without and with run-time checks.
-fn every_module(mut look: impl FnMut(&Kernel, Translation, &Module)) {
+fn every_module(mut look: impl FnMut(&Kernel, ShaderChecks, &Module)) {
     let mut seen = 0;
     for kernel in kernel::all() {
-        for variant in [Translation::Trusted, Translation::Checked, Translation::Clamped] {
-            look(&kernel, variant, &module(&kernel, variant));
+        for checks in CHECKS {
+            look(&kernel, checks, &module(&kernel, checks));
             seen += 1;
         }
     }
-    assert_eq!(seen, 3 * kernel::all().count());
+    assert_eq!(seen, 2 * kernel::all().count());
 }
 
 #[test]
@@ -101,7 +103,7 @@ fn the_entry_point_is_main_and_the_workgroup_has_the_size_that_was_asked_for() {
 
 #[test]
 fn every_tensor_is_loaded_or_stored_at_one_place() {
-    every_module(|kernel, variant, module| {
+    every_module(|kernel, checks, module| {
         let (body, pointers, path) = (body(module), pointers(module), kernel.path());
         let in_storage = |op: Op| {
             let pointer = |own: &&&Instruction| {
@@ -111,14 +113,14 @@ fn every_tensor_is_loaded_or_stored_at_one_place() {
             body.iter().filter(pointer).count()
         };
         let written = kernel.tensors().iter().filter(|role| role.is_written()).count();
-        assert_eq!(in_storage(Op::Store), written, "{path} {variant:?}: stores");
-        assert_eq!(in_storage(Op::Load), kernel.inputs().count(), "{path} {variant:?}: loads");
+        assert_eq!(in_storage(Op::Store), written, "{path} {checks:?}: stores");
+        assert_eq!(in_storage(Op::Load), kernel.inputs().count(), "{path} {checks:?}: loads");
     });
 }
 
 #[test]
 fn special_functions_are_those_that_the_variant_is_named_after() {
-    every_module(|kernel, variant, module| {
+    every_module(|kernel, checks, module| {
         let special = [
             GlslStd450Op::Exp,
             GlslStd450Op::Exp2,
@@ -137,25 +139,20 @@ fn special_functions_are_those_that_the_variant_is_named_after() {
             "sigmoid/tanh" => vec![GlslStd450Op::Tanh],
             _ => vec![],
         };
-        assert_eq!(found, expected, "{} {variant:?}", kernel.path());
+        assert_eq!(found, expected, "{} {checks:?}", kernel.path());
     });
 }
 
 #[test]
-fn checked_shaders_are_bounded_and_clamp_indices_where_the_driver_does_not() {
+fn checked_shaders_are_bounded_and_leave_indices_to_the_driver() {
     for kernel in kernel::all() {
-        let [trusted, checked, clamped] =
-            [Translation::Trusted, Translation::Checked, Translation::Clamped]
-                .map(|variant| module(&kernel, variant));
-        let (trusted, checked, clamped) = (body(&trusted), body(&checked), body(&clamped));
+        let [trusted, checked] = CHECKS.map(|checks| module(&kernel, checks));
+        let (trusted, checked) = (body(&trusted), body(&checked));
         let path = kernel.path();
         // Bounds of loops are instructions more.
         assert!(trusted.len() < checked.len(), "{path}");
-        // An index is clamped to the length of its buffer: one access each.
-        let accesses = kernel.tensors().len();
-        for (body, expected) in [(trusted, 0), (checked, 0), (clamped, accesses)] {
-            assert_eq!(count(&body, Op::ArrayLength), expected, "{path}");
-        }
+        // An index that is clamped is compared with the length of its buffer.
+        assert_eq!([trusted, checked].map(|body| count(&body, Op::ArrayLength)), [0, 0], "{path}");
     }
 }
 
@@ -201,7 +198,7 @@ fn a_kernel_has_its_text_and_its_spirv_by_shape_and_checks() {
     assert_eq!(hash, wgsl_sha256(&wgsl));
     assert_eq!(write(&wgsl, 4.0, ShaderChecks::Trusted), hash);
     assert_eq!(write(&wgsl, 1.0, ShaderChecks::Checked), hash);
-    let names = [".wgsl", "-256x1-checked.spv", "-256x1-clamped.spv", "-256x1.spv", "-256x4.spv"];
+    let names = [".wgsl", "-256x1-checked.spv", "-256x1.spv", "-256x4.spv"];
     let mut names = names.map(|end| format!("forward-f32-sigmoid-two_sided{end}"));
     names.sort();
     assert_eq!(names_in(&folder), names);
@@ -211,11 +208,8 @@ fn a_kernel_has_its_text_and_its_spirv_by_shape_and_checks() {
     };
     assert_eq!(read(".wgsl"), wgsl.as_bytes());
     let shape = [("workgroup_size", 256.0), ("units_per_invocation", 1.0)];
-    let variants = [Translation::Trusted, Translation::Checked, Translation::Clamped];
-    for (end, variant) in
-        ["-256x1.spv", "-256x1-checked.spv", "-256x1-clamped.spv"].into_iter().zip(variants)
-    {
-        let words = spirv(&kernel.path(), &wgsl, &shape, variant).expect("it compiles");
+    for (end, checks) in ["-256x1.spv", "-256x1-checked.spv"].into_iter().zip(CHECKS) {
+        let words = spirv(&kernel.path(), &wgsl, &shape, checks).expect("it compiles");
         assert_eq!(
             read(end),
             words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>()
@@ -237,14 +231,14 @@ fn every_kernel_has_files_of_its_own() {
     let folder = folder("all");
     let dump = Dump::into(&folder).expect("it can be made");
     for kernel in kernel::all() {
-        for checks in [ShaderChecks::Trusted, ShaderChecks::Checked] {
+        for checks in CHECKS {
             let shape = [("workgroup_size", 256.0), ("units_per_invocation", 1.0)];
             dump.write(&kernel.path(), &kernel.wgsl(), &shape, checks)
                 .expect("every kernel compiles");
         }
     }
     let names = names_in(&folder);
-    assert_eq!(names.len(), 4 * kernel::all().count());
+    assert_eq!(names.len(), 3 * kernel::all().count());
     let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     assert!(names.iter().all(|name| name.chars().all(safe) && name.len() < 100), "{names:?}");
 }

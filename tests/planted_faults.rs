@@ -292,7 +292,11 @@ const DRIVERS: &[Planted] = &[
         kernel: "forward/f32/copy/plain",
         run: Run::Usual,
         faults: &[
-            ("the result is never written", "y[i] = forward_word(x[i]);", ""),
+            (
+                "the result is never written",
+                "y[i] = forward_word(x[i]);",
+                "if false { y[i] = forward_word(x[i]); }",
+            ),
             ("the first word is left out", "i < params.words", "i < params.words && i > 0u"),
             ("the last word is left out", "i < params.words", "i + 1u < params.words"),
             ("x is read one word further on", "forward_word(x[i])", "forward_word(x[i + 1u])"),
@@ -305,7 +309,7 @@ const DRIVERS: &[Planted] = &[
         run: Run::Usual,
         faults: &[
             ("a word behind the end is written", "i < params.words", "i <= params.words"),
-            ("lanes behind the end write too", "i < params.words", "true"),
+            ("lanes behind the end write too", "i < params.words", "i < params.words || true"),
         ],
     },
     Planted {
@@ -313,7 +317,7 @@ const DRIVERS: &[Planted] = &[
         run: Run::Usual,
         faults: &[
             ("the last word is left out", "i < params.words", "i + 1u < params.words"),
-            ("lanes behind the end write too", "i < params.words", "true"),
+            ("lanes behind the end write too", "i < params.words", "i < params.words || true"),
             ("dy is read one word further on", "dy[i])", "dy[i + 1u])"),
             ("dy's first word stands for all", "dy[i])", "dy[0u])"),
         ],
@@ -405,7 +409,7 @@ const MASKS: &[Planted] = &[
             ("the bit of 0 is set", "return x > T(0.0);", "return x >= T(0.0);"),
             ("bits are one place too high", "PARTS + p) * 4u)", "PARTS + p) * 4u + 1u)"),
             ("bits of four are reversed", "vec4<u32>(1u, 2u, 4u, 8u)", "vec4<u32>(8u, 4u, 2u, 1u)"),
-            ("the mask is never written", "mask[unit] = bits;", ""),
+            ("the mask is never written", "mask[unit] = bits;", "if false { mask[unit] = bits; }"),
             (
                 "a mask is written one u32 further on",
                 "mask[unit] = bits;",
@@ -623,7 +627,8 @@ impl OnDevice {
         let layout =
             Layout::new(elements, element_bytes, (WORDS_PER_BUFFER + GUARD_WORDS) * WORD_BYTES);
         let tensor = |role: &Role| {
-            gpu.tensor(&format!("{role:?}"), layout.of(&kernel, *role)).expect("room")
+            gpu.tensor(&format!("{role:?}"), layout.of(*role, kernel.words_per_unit()))
+                .expect("room")
         };
         let made = Self { kernel, tensors: kernel.tensors().iter().map(tensor).collect() };
         for role in kernel.inputs() {
@@ -652,7 +657,7 @@ impl OnDevice {
     fn check(&self, gpu: &Gpu, order: &[usize]) -> Accuracy {
         let bound: Vec<&Tensor> = order.iter().map(|at| &self.tensors[*at]).collect();
         let workload = gpu
-            .workload(self.kernel, Shape::default(), ShaderChecks::Checked, &bound)
+            .workload(&self.kernel, None, Shape::default(), ShaderChecks::Checked, &bound)
             .expect("a workload");
         validate::check(gpu, &self.kernel, &workload, &bound, &Inputs::patterns(SEED))
             .expect("a device")
@@ -664,7 +669,7 @@ impl OnDevice {
 type WrongUpload<'a> = (&'a str, &'a dyn Fn(u64, &mut [u8]));
 
 fn fill(kernel: &Kernel, role: Role, first: u64, bytes: &mut [u8]) {
-    Inputs::patterns(SEED).fill_stored(kernel.activation, role, kernel.dtype, first, bytes);
+    Inputs::patterns(SEED).fill_stored(kernel, role, first, bytes);
 }
 
 /// Gives `plant` each kernel that the adapter supports.
@@ -754,14 +759,15 @@ fn what_an_earlier_run_left_is_no_result() {
         let device = OnDevice::new(gpu, kernel);
         let bound: Vec<&Tensor> = device.tensors.iter().collect();
         let check = |wgsl: &str| {
-            let workload =
-                gpu.workload_of(kernel, wgsl, Shape::default(), &bound).expect("a workload");
+            let workload = gpu
+                .workload(&kernel, Some(wgsl), Shape::default(), ShaderChecks::Checked, &bound)
+                .expect("a workload");
             validate::check(gpu, &kernel, &workload, &bound, &Inputs::patterns(SEED))
                 .expect("a device")
         };
         assert_right(&check(&kernel.wgsl()), &kernel, "with every store");
         assert!(
-            !check(&changed(&kernel, find, "")).is_right(),
+            !check(&changed(&kernel, find, &format!("if false {{ {find} }}"))).is_right(),
             "went unnoticed: {path} no longer writes"
         );
     }
@@ -775,7 +781,7 @@ fn piece(kernel: &Kernel, start: u64, elements: usize) -> [Vec<u8>; 3] {
     for role in kernel.inputs() {
         let bytes = if role == Role::Dy { &mut dy } else { &mut first };
         bytes.resize(elements * dtype.element_size(), 0);
-        Inputs::patterns(SEED).fill(kernel.activation, role, dtype, start, bytes);
+        Inputs::patterns(SEED).fill(kernel, role, start, bytes);
     }
     if kernel.is_raw() {
         return [first.clone(), dy, first];

@@ -11,7 +11,7 @@ use actbench::error::{Error, Exit, Result};
 use actbench::gpu::{Choice, Gpu};
 use actbench::measure::Plan;
 use actbench::report::{Destination, Profile, Reason, Report, RunStatus, Status, json_schema};
-use actbench::suite::{self, Settings, Watch};
+use actbench::suite::{self, Planned, Settings, Watch};
 use regex::Regex;
 
 /// Steps before the first group: probe, accuracy, shapes, dispatch overhead, memory-bound sizes.
@@ -157,8 +157,8 @@ fn a_report_has_every_row_that_was_promised_and_repeats() {
     let (report, error) = run(&settings(), &mut watcher);
     assert!(error.is_none(), "{error:?}");
     assert_eq!((report.run.status, &report.run.reason), (RunStatus::Complete, &None));
-    let groups =
-        suite::groups(Profile::Quick, report.adapter.is_software, settings().filter.as_ref(), &[]);
+    let is_software = report.adapter.is_software;
+    let groups = Planned::new(Profile::Quick, is_software, settings().filter.as_ref()).groups;
     let promised: Vec<String> = groups
         .iter()
         .flat_map(|group| group.members.iter().map(|member| member.id(group.elements)))

@@ -4,15 +4,13 @@
 
 use super::net::normal;
 use super::shallow::{
-    self, Function, Sizes, TUNING_SEEDS, Training, arrived_at, bars_and_stripes, best_rate,
-    error_of_mean, figure_of_errors, figure_of_steps,
+    self, CHECKED, Function, Model, Run, Sizes, TUNING_SEEDS, Trained, Training, error_of_mean,
 };
-use super::{Context, Experiment, Findings, as_f64, check, over_seeds, told_over_seeds, told_rate};
+use super::{Context, Experiment, Findings, Random, as_f64, infinite_if_nan, over_seeds};
 use crate::claims::report::{Figure, Outcome};
 use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks};
-use crate::kernels::dtype::Dtype;
-use crate::kernels::activations::sigmoid;
+use crate::kernels::reference;
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -22,233 +20,133 @@ pub(super) const CLAIM: Experiment = Experiment {
 };
 
 /// Pixels a side.
-const SIDE: u32 = 8;
+const SIDE: usize = 8;
 
-const SIZES: Sizes = Sizes { visible: 64, hidden: 32, batch: 16 };
-
-/// Learning rates that are tried on seeds of their own.
-const RATES: [f32; 10] = [0.015_625, 0.031_25, 0.062_5, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
+static MODEL: Model = Model {
+    name: "autoencoder",
+    place: "hidden layer",
+    sizes: Sizes { visible: SIDE * SIDE, hidden: 32, batch: 16 },
+    rates: &[0.015_625, 0.031_25, 0.062_5, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0],
+    words: 1,
+    has_keys: false,
+    shader: &[include_str!("../../shaders/claims/autoencoder.wgsl")],
+    calls: "hidden",
+    draw,
+    check,
+};
 
 /// What is reasonable: an error below so much of that of the mean picture.
 const REASONABLE: f64 = 0.5;
 
-/// Weights and biases of a net.
-fn weight_count(sizes: Sizes) -> usize {
-    2 * sizes.visible * sizes.hidden + sizes.hidden + sizes.visible
-}
-
-/// The standard deviation of weights into a layer of a function: Glorot and Bengio's for sigmoid,
-/// He's for ReLU.
-fn deviation(function: Function, sizes: Sizes) -> f64 {
+/// Glorot and Bengio's weights into a layer of sigmoid, He's into one of ReLU; biases of 0.
+fn draw(random: &mut Random, function: Function, sizes: Sizes) -> Vec<f32> {
     let [visible, hidden] = [sizes.visible, sizes.hidden].map(as_f64);
-    match function {
-        Function::Sigmoid => (2.0 / (visible + hidden)).sqrt(),
+    let xavier = (2.0 / (visible + hidden)).sqrt();
+    let into_hidden = match function {
+        Function::Sigmoid => xavier,
         Function::Relu => (2.0 / visible).sqrt(),
-    }
-}
-
-fn wgsl(hidden: Function, sizes: Sizes) -> String {
-    let shader = include_str!("../../shaders/claims/autoencoder.wgsl");
-    [Dtype::F32.wgsl(), &hidden.wgsl("hidden"), &sizes.wgsl(), shader].join("\n")
+    };
+    let matrix = sizes.visible * sizes.hidden;
+    let mut weights = normal(random, matrix, into_hidden);
+    weights.extend(normal(random, matrix, xavier));
+    weights.extend(vec![0.0; sizes.hidden + sizes.visible]);
+    weights
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {
-    let pictures = bars_and_stripes(SIDE);
+    let pictures = MODEL.sizes.pictures();
     let baseline = error_of_mean(&pictures);
+    let reasonable = REASONABLE * baseline;
     let steps = context.either(300, 3000);
-    let (seeds, tuning) = shallow::seeds(context);
-    let mut trained = Vec::new();
-    for hidden in Function::BOTH {
-        (context.progress)(&format!(
-            "a hidden layer of {}: learning rates, then {steps} steps of {} seeds",
-            hidden.name(),
-            seeds.len()
-        ));
-        check(context.gpu, hidden, &wgsl(hidden, CHECKED), ShaderChecks::Trusted)?;
-        let courses = |seeds: &[u64], rates: &[f32]| -> Result<Vec<Vec<f32>>> {
-            let training = training(hidden, SIZES, &pictures, seeds, rates, steps);
-            let text = wgsl(hidden, SIZES);
-            let (errors, _) = train(&training, context.gpu, &text, ShaderChecks::Trusted)?;
-            Ok(errors.chunks_exact(steps).map(<[f32]>::to_vec).collect())
-        };
-        let rate = best_rate(&courses(&tuning, &RATES)?, &RATES);
-        trained.push(Trained { hidden, rate, courses: courses(&seeds, &[rate])? });
-    }
-    let [sigmoid, relu] = [&trained[0], &trained[1]];
+    let trained = |function| MODEL.trained(context, function, steps, Run::arrived);
+    let [sigmoid, relu] = [trained(Function::Sigmoid)?, trained(Function::Relu)?];
     let mut figures = vec![Figure::new("mean picture: mean squared error", "", baseline)];
-    figures.extend(trained.iter().flat_map(|trained| trained.figures(REASONABLE * baseline)));
-    let ratio = over_seeds(&sigmoid.over(relu)).expect("seeds");
+    for trained in [&sigmoid, &relu] {
+        let names = ["mean squared error", "steps to a reasonable error"];
+        figures.extend(trained.figures(names, reasonable));
+    }
+    let ratio = over_seeds(ratios(&sigmoid, &relu)).expect("seeds");
     figures.push(Figure::estimated("error of sigmoid : error of ReLU", "x", ratio));
     Ok(Findings {
-        outcome: Outcome::of(sigmoid.arrived().map(|error| is_reasonable(error, baseline))),
-        conclusion: conclusion(sigmoid, relu, baseline, steps),
-        seeds,
+        outcome: Outcome::of(sigmoid.run.arrived().iter().map(|error| *error < reasonable)),
+        conclusion: conclusion(&sigmoid, &relu, baseline, steps),
+        seeds: shallow::seeds(context).0,
         figures,
         plots: vec![shallow::plot(
             "Reconstruction error of shallow autoencoders over steps",
-            &trained.iter().map(Trained::line).collect::<Vec<_>>(),
+            [&sigmoid, &relu],
             30,
         )],
         notes: vec![format!(
             "{} bars and stripes of {SIDE} by {SIDE} pixels, {} hidden units, batches of {}, plain SGD; the learning rate of each is the best of {} on {TUNING_SEEDS} \
              other seeds. Reasonable is an error below {REASONABLE} of that of the mean picture.",
             pictures.len(),
-            SIZES.hidden,
-            SIZES.batch,
-            RATES.len()
+            MODEL.sizes.hidden,
+            MODEL.sizes.batch,
+            MODEL.rates.len()
         )],
     })
 }
 
-fn is_reasonable(error: f64, baseline: f64) -> bool {
-    error < REASONABLE * baseline
-}
-
 fn conclusion(sigmoid: &Trained, relu: &Trained, baseline: f64, steps: usize) -> String {
-    let arrived = sigmoid.arrived().filter(|error| is_reasonable(*error, baseline)).count();
-    let error = |trained: &Trained| told_over_seeds(&trained.arrived().collect::<Vec<_>>());
+    let ([error, rate], [relu_error, relu_rate]) = (sigmoid.told(), relu.told());
+    let errors = sigmoid.run.arrived();
+    let arrived = errors.iter().filter(|error| **error < REASONABLE * baseline).count();
     format!(
-        "after {steps} steps the error is {} with sigmoid ({}) and {} with ReLU ({}), that of the mean picture {baseline:.3}; {arrived} of {} sigmoid nets end \
-         below {REASONABLE} of it",
-        error(sigmoid),
-        told_rate(sigmoid.rate, &RATES),
-        error(relu),
-        told_rate(relu.rate, &RATES),
-        sigmoid.courses.len()
+        "after {steps} steps the error is {error} with sigmoid ({rate}) and {relu_error} with ReLU ({relu_rate}), that of the mean picture {baseline:.3}; \
+         {arrived} of {} sigmoid nets end below {REASONABLE} of it",
+        errors.len()
     )
 }
 
-/// What became of the nets of a hidden layer.
-struct Trained {
-    hidden: Function,
-    rate: f32,
-    /// By seed, the error by step.
-    courses: Vec<Vec<f32>>,
-}
-
-impl Trained {
-    fn arrived(&self) -> impl Iterator<Item = f64> {
-        self.courses.iter().map(|course| arrived_at(course))
-    }
-
-    fn line(&self) -> (String, &[Vec<f32>]) {
-        (format!("hidden layer of {}", self.hidden.name()), &self.courses)
-    }
-
-    /// By seed, this error over the other's. That of a net that diverged is infinite, and where
-    /// both did, neither is better.
-    fn over(&self, other: &Self) -> Vec<f64> {
-        let error = |arrived: f64| if arrived.is_nan() { f64::INFINITY } else { arrived };
-        let ratio = |(own, other): (f64, f64)| if own == other { 1.0 } else { own / other };
-        self.arrived().map(error).zip(other.arrived().map(error)).map(ratio).collect()
-    }
-
-    fn figures(&self, reasonable: f64) -> [Figure; 2] {
-        let of = |what: &str| format!("{}: {what}", self.hidden.name());
-        let rate = told_rate(self.rate, &RATES);
-        [
-            figure_of_errors(of("mean squared error"), &self.courses, &rate),
-            figure_of_steps(of("steps to a reasonable error"), &self.courses, reasonable),
-        ]
-    }
-}
-
-/// Nets to be trained.
-fn training(
-    hidden: Function,
-    sizes: Sizes,
-    pictures: &[Vec<f32>],
-    seeds: &[u64],
-    rates: &[f32],
-    steps: usize,
-) -> Training {
-    Training::new((hidden, sizes), pictures, seeds, rates, steps, |random| {
-        let matrix = sizes.visible * sizes.hidden;
-        let mut of_net = normal(random, matrix, deviation(hidden, sizes));
-        of_net.extend(normal(random, matrix, deviation(Function::Sigmoid, sizes)));
-        of_net.resize(weight_count(sizes), 0.0);
-        of_net
-    })
-}
-
-/// Trains all nets on the device: errors by net and step, and the weights at the end.
-fn train(
-    training: &Training,
-    gpu: &Gpu,
-    wgsl: &str,
-    checks: ShaderChecks,
-) -> Result<(Vec<f32>, Vec<f32>)> {
-    let path = format!("autoencoder/{}", training.function.name());
-    let program = gpu.program(&path, wgsl, &[], checks)?;
-    let (errors, weights) = training.run(gpu, &program, 1, &[])?;
-    Ok((gpu.load(&errors)?, weights))
+/// By seed, the error of one over that of the other. That of a net that diverged is infinite, and
+/// where both did, neither is better.
+fn ratios(one: &Trained, other: &Trained) -> Vec<f64> {
+    let errors = |trained: &Trained| trained.run.arrived().into_iter().map(infinite_if_nan);
+    let ratio = |(one, other): (f64, f64)| if one == other { 1.0 } else { one / other };
+    errors(one).zip(errors(other)).map(ratio).collect()
 }
 
 /// The same in f64.
-fn train_in_f64(training: &Training) -> (Vec<f64>, Vec<f64>) {
-    let Sizes { visible, hidden, batch } = training.sizes;
+fn train_in_f64(training: &Training) -> [Vec<f64>; 2] {
+    let Sizes { visible, hidden, .. } = training.sizes;
     let function = training.function;
     let matrix = visible * hidden;
-    let (mut errors, mut all_weights) = (Vec::new(), Vec::new());
-    for net in 0..training.models() {
-        let (rate, mut w) = training.start(net);
-        for step in 0..training.steps {
-            let mut gradient = vec![0.0; w.len()];
-            let mut squares = 0.0;
-            for example in 0..batch {
-                let x = training.example(net, step, example);
-                let into =
-                    |unit: usize| (0..visible).map(|v| x[v] * w[v * hidden + unit]).sum::<f64>();
-                let h: Vec<f64> = (0..hidden)
-                    .map(|unit| function.forward(w[2 * matrix + unit] + into(unit)))
-                    .collect();
-                let out = |v: usize| {
-                    (0..hidden).map(|unit| h[unit] * w[matrix + v * hidden + unit]).sum::<f64>()
-                };
-                let dy: Vec<f64> = (0..visible)
-                    .map(|v| sigmoid::sigmoid(w[2 * matrix + hidden + v] + out(v)) - x[v])
-                    .collect();
-                squares += dy.iter().map(|difference| difference * difference).sum::<f64>();
-                for unit in 0..hidden {
-                    let back =
-                        (0..visible).map(|v| dy[v] * w[matrix + v * hidden + unit]).sum::<f64>();
-                    let dh = function.backward(h[unit], back);
-                    gradient[2 * matrix + unit] += dh;
-                    for v in 0..visible {
-                        gradient[v * hidden + unit] += x[v] * dh;
-                        gradient[matrix + v * hidden + unit] += dy[v] * h[unit];
-                    }
-                }
-                (0..visible).for_each(|v| gradient[2 * matrix + hidden + v] += dy[v]);
+    training.in_f64(|_, x, w, gradient| {
+        let into = |unit: usize| (0..visible).map(|v| x[v] * w[v * hidden + unit]).sum::<f64>();
+        let h: Vec<f64> =
+            (0..hidden).map(|unit| function.forward(w[2 * matrix + unit] + into(unit))).collect();
+        let out =
+            |v: usize| (0..hidden).map(|unit| h[unit] * w[matrix + v * hidden + unit]).sum::<f64>();
+        let dy: Vec<f64> = (0..visible)
+            .map(|v| reference::sigmoid(w[2 * matrix + hidden + v] + out(v)) - x[v])
+            .collect();
+        for unit in 0..hidden {
+            let back = (0..visible).map(|v| dy[v] * w[matrix + v * hidden + unit]).sum::<f64>();
+            let dh = function.backward(h[unit], back);
+            gradient[2 * matrix + unit] += dh;
+            for v in 0..visible {
+                gradient[v * hidden + unit] += x[v] * dh;
+                gradient[matrix + v * hidden + unit] += dy[v] * h[unit];
             }
-            errors.push(squares / as_f64(batch * visible));
-            w.iter_mut()
-                .zip(&gradient)
-                .for_each(|(w, gradient)| *w -= rate / as_f64(batch) * gradient);
         }
-        all_weights.extend(w);
-    }
-    (errors, all_weights)
+        (0..visible).for_each(|v| gradient[2 * matrix + hidden + v] += dy[v]);
+        dy.iter().map(|difference| difference * difference).sum()
+    })
 }
-
-/// More work than a workgroup has lanes, and no multiple of them.
-const CHECKED: Sizes = Sizes { visible: 16, hidden: 12, batch: 17 };
 
 /// Compares a few steps of a few small nets with f64.
 fn check(gpu: &Gpu, hidden: Function, wgsl: &str, checks: ShaderChecks) -> Result<()> {
-    let training = training(hidden, CHECKED, &bars_and_stripes(4), &[1, 2], &[0.125, 0.5], 5);
-    let (errors, weights) = train(&training, gpu, wgsl, checks)?;
-    let (expected_errors, expected_weights) = train_in_f64(&training);
-    let what = |of: &str| format!("{of} of autoencoders with a hidden layer of {}", hidden.name());
+    let training = Training::new(&MODEL, (hidden, CHECKED), &[1, 2], &[0.125, 0.5], 5);
+    let run = training.run(gpu, wgsl, checks)?;
     // Sums of a few dozen terms of size 1 in each of five steps.
-    check::within(&what("errors"), &errors, &expected_errors, |_| 2e-5)?;
-    check::within(&what("weights"), &weights, &expected_weights, |_| 2e-5)
+    training.compare(&run, &train_in_f64(&training), 2e-5)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::Extent;
+    use crate::claims::{Extent, in_f64};
     use crate::error::Error;
     use crate::gpu::Choice;
     use crate::report::Status;
@@ -266,11 +164,7 @@ mod tests {
             let matrix = visible * hidden;
             let mut loss = 0.0;
             for example in 0..batch {
-                let picked = training.picks[example] as usize;
-                let x: Vec<f64> = training.patterns[picked * visible..][..visible]
-                    .iter()
-                    .map(|x| f64::from(*x))
-                    .collect();
+                let x = training.example([0, 0, example]);
                 let h: Vec<f64> = (0..hidden)
                     .map(|unit| {
                         let sum = (0..visible).map(|v| x[v] * w[v * hidden + unit]).sum::<f64>();
@@ -281,7 +175,7 @@ mod tests {
                     let sum = (0..hidden)
                         .map(|unit| h[unit] * w[matrix + v * hidden + unit])
                         .sum::<f64>();
-                    let y = sigmoid::sigmoid(w[2 * matrix + hidden + v] + sum);
+                    let y = reference::sigmoid(w[2 * matrix + hidden + v] + sum);
                     loss -= if x[v] == 1.0 { y.ln() } else { (1.0 - y).ln() };
                 }
             }
@@ -289,13 +183,12 @@ mod tests {
         };
         for hidden in Function::BOTH {
             let rate = 0.5;
-            let mut training = training(hidden, CHECKED, &bars_and_stripes(4), &[3], &[rate], 1);
+            let mut training = Training::new(&MODEL, (hidden, CHECKED), &[3], &[rate], 1);
             // Biases that keep ReLU's input from being 0, where it has no slope.
             let biases = 2 * CHECKED.visible * CHECKED.hidden;
-            training.weights[biases..].fill(0.1);
-            let before: Vec<f64> =
-                training.weights.iter().map(|weight| f64::from(*weight)).collect();
-            let (_, after) = train_in_f64(&training);
+            training.weights[0][biases..].fill(0.1);
+            let before = in_f64(&training.weights[0]);
+            let [_, after] = train_in_f64(&training);
             for index in (0..before.len()).step_by(7) {
                 let moved = |by: f64| {
                     let mut w = before.clone();
@@ -313,7 +206,8 @@ mod tests {
     fn training_on_the_adapter_is_that_in_f64() {
         let gpu = gpu();
         for hidden in Function::BOTH {
-            check(&gpu, hidden, &wgsl(hidden, CHECKED), ShaderChecks::Trusted).expect("right");
+            check(&gpu, hidden, &MODEL.wgsl(hidden, CHECKED), ShaderChecks::Trusted)
+                .expect("right");
         }
     }
 
@@ -339,7 +233,7 @@ mod tests {
             (Function::Sigmoid, "i < LANES; i++", "i + 1u < LANES; i++"),
             (Function::Sigmoid, "first + 2u * HIDDEN_WORDS]", "first + HIDDEN_WORDS]"),
         ] {
-            let own = wgsl(hidden, CHECKED);
+            let own = MODEL.wgsl(hidden, CHECKED);
             let planted = own.replacen(find, replace, 1);
             assert_ne!(own, planted, "{find}");
             let error = check(&gpu, hidden, &planted, ShaderChecks::Checked).err();
@@ -349,16 +243,21 @@ mod tests {
 
     #[test]
     fn a_net_that_diverged_is_a_result() {
-        let trained = |hidden, errors: &[f32]| Trained {
-            hidden,
+        let trained = |function, errors: &[f32]| Trained {
+            model: &MODEL,
+            function,
             rate: 8.0,
-            courses: errors.iter().map(|error| vec![*error; 10]).collect(),
+            run: Run {
+                found: Vec::new(),
+                errors: errors.iter().map(|error| vec![*error; 10]).collect(),
+                weights: Vec::new(),
+            },
         };
         let sigmoid = trained(Function::Sigmoid, &[0.5, f32::NAN, 0.25, f32::INFINITY]);
         let relu = trained(Function::Relu, &[f32::NAN, 0.5, 0.5, f32::NAN]);
-        assert_eq!(sigmoid.over(&relu), [0.0, f64::INFINITY, 0.5, 1.0]);
-        let figures = relu.figures(0.125);
-        assert_eq!(figures[0].value, None);
+        assert_eq!(ratios(&sigmoid, &relu), [0.0, f64::INFINITY, 0.5, 1.0]);
+        let figures = relu.figures(["error", "steps"], 0.125);
+        assert_eq!((&*figures[0].name, figures[0].value), ("ReLU: error", None));
         let note = figures[0].note.as_deref();
         assert_eq!(
             note,
@@ -373,12 +272,11 @@ mod tests {
     fn the_same_seed_gives_the_same_bits_in_one_dispatch_or_in_several() {
         let gpu = gpu();
         let bits = |steps: usize| {
-            let training =
-                training(Function::Relu, CHECKED, &bars_and_stripes(4), &[3, 4], &[0.25], steps);
-            let text = wgsl(Function::Relu, CHECKED);
-            let (errors, _) =
-                train(&training, &gpu, &text, ShaderChecks::Trusted).expect("it runs");
-            errors.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            let models = (Function::Relu, CHECKED);
+            let training = Training::new(&MODEL, models, &[3, 4], &[0.25], steps);
+            let text = MODEL.wgsl(Function::Relu, CHECKED);
+            let run = training.run(&gpu, &text, ShaderChecks::Trusted).expect("it runs");
+            run.errors.concat().into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         let steps = shallow::STEPS_AT_ONCE + 30;
         let twice = bits(steps);

@@ -2,6 +2,11 @@
 
 use crate::error::{Error, Result};
 
+/// A mismatch, unless it is so.
+pub fn ensure(is_so: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
+    if is_so { Ok(()) } else { Err(Error::Mismatch(otherwise())) }
+}
+
 /// Whether every element is within its bound of what it should be.
 pub fn within(
     what: &str,
@@ -12,14 +17,13 @@ pub fn within(
     as_many(what, actual.len(), expected.len())?;
     for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
         let (off, allowed) = ((f64::from(*actual) - expected).abs(), bound(index));
-        // Written so that NaN is out of bounds.
-        let is_within = off <= allowed;
-        if !is_within {
-            return Err(Error::Mismatch(format!(
-                "{what}: element {index} is {actual:e} ({:#010x}) instead of {expected:e} within {allowed:e}",
-                actual.to_bits()
-            )));
-        }
+        // NaN is out of bounds.
+        ensure(off <= allowed, || {
+            let bits = actual.to_bits();
+            format!(
+                "{what}: element {index} is {actual:e} ({bits:#010x}) instead of {expected:e} within {allowed:e}"
+            )
+        })?;
     }
     Ok(())
 }
@@ -31,20 +35,15 @@ pub fn within_norm(what: &str, actual: &[f32], expected: &[f64], share: f64) -> 
     let difference =
         norm(actual.iter().zip(expected).map(|(actual, expected)| f64::from(*actual) - expected));
     let size = norm(expected.iter().copied());
-    let is_within = difference <= share * size;
-    if is_within {
-        return Ok(());
-    }
-    Err(Error::Mismatch(format!(
-        "{what}: differs from f64 by {difference:e}, its norm being {size:e}, of which {share:e} is allowed"
-    )))
+    ensure(difference <= share * size, || {
+        format!(
+            "{what}: differs from f64 by {difference:e}; {share:e} of its norm, {size:e}, is allowed"
+        )
+    })
 }
 
 fn as_many(what: &str, actual: usize, expected: usize) -> Result<()> {
-    if actual == expected {
-        return Ok(());
-    }
-    Err(Error::Mismatch(format!("{what}: {actual} elements instead of {expected}")))
+    ensure(actual == expected, || format!("{what}: {actual} elements instead of {expected}"))
 }
 
 /// The Euclidean norm.

@@ -4,13 +4,12 @@
 
 use std::f64::consts::{LN_2, TAU};
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 
 use super::net::{self, Design, Init, Net, Texts, Training};
 use super::{
-    Context, Experiment, Findings, Group, as_f64, over_seeds, over_seeds_of_merit, to_f32,
-    told_rate,
+    Context, Experiment, Findings, Group, as_f64, count, in_f64, over_seeds, over_seeds_of_merit,
+    random_of, to_f32, told_rate,
 };
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
@@ -88,56 +87,54 @@ struct Trained {
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {
-    let activations =
-        ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table"));
-    for activation in activations {
-        net::validate(context.gpu, activation, &Texts::of(activation))?;
-    }
+    let activations = net::validated(context.gpu)?;
     let size = context.either(
         Size { width: 32, samples: 128, steps: 200 },
         Size { width: 128, samples: 256, steps: 1000 },
     );
+    let Size { width, steps, .. } = size;
     let depths = context.either(&[2, 8][..], &[2, 4, 8, 16]);
     let (seeds, tuning) = context.seeds_and_tuning(SEEDS, TUNING_SEEDS);
     let mut trained = Vec::new();
     for depth in depths {
-        let mut trials = Vec::new();
-        for activation in activations {
-            let told = format!("{depth} layers of {} units, {}", size.width, activation.name);
-            let settings = Setting::all(activation);
-            (context.progress)(&format!(
-                "{told}: {} settings, {} steps",
-                settings.len(),
-                size.steps
-            ));
-            let best = best(train(context, activation, *depth, size, &tuning, &settings)?);
-            let is_tuned = !arrivals(&best).is_empty();
-            (context.progress)(&format!(
-                "{told}: {SEEDS} seeds, {}, {} steps",
-                best.setting.told(),
-                size.steps
-            ));
-            let trial = train(context, activation, *depth, size, &seeds, &[best.setting])?;
-            trials.extend(trial.into_iter().map(|trial| (activation.name, is_tuned, trial)));
-        }
         let times = times(context, activations, *depth, size)?;
-        for ((activation, is_tuned, trial), ns_per_step) in trials.into_iter().zip(times) {
-            trained.push(Trained { activation, depth: *depth, is_tuned, trial, ns_per_step });
+        for (activation, ns_per_step) in activations.into_iter().zip(times) {
+            let name = activation.name;
+            let progress = |what: &str| {
+                let told =
+                    format!("{depth} layers of {width} units, {name}: {what}, {steps} steps");
+                (context.progress)(&told);
+            };
+            let settings = Setting::all(activation);
+            progress(&format!("{} settings", settings.len()));
+            let best = best(train(context.gpu, activation, *depth, size, &tuning, &settings)?);
+            progress(&format!("{SEEDS} seeds, {}", best.setting.told()));
+            let trials = train(context.gpu, activation, *depth, size, &seeds, &[best.setting])?;
+            trained.extend(trials.into_iter().map(|trial| Trained {
+                activation: name,
+                depth: *depth,
+                is_tuned: !best.arrivals().is_empty(),
+                trial,
+                ns_per_step,
+            }));
         }
     }
     Ok(findings(seeds, &trained, size))
 }
 
-/// Two spirals, one the other turned by half: points and labels, of mean 0 and of size 1.
-fn spirals(samples: u32, seed: u64) -> (Vec<f32>, Vec<f32>) {
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(1 << 33));
+/// Two spirals for each seed, one the other turned by half: points and labels, of mean 0 and of
+/// size 1.
+fn spirals(samples: u32, seeds: &[u64]) -> (Vec<f32>, Vec<f32>) {
     let (mut points, mut labels) = (Vec::new(), Vec::new());
-    for sample in 0..samples {
-        let arm = sample % 2;
-        let along: f64 = random.random_range(0.1..1.0);
-        let angle = TAU * (TURNS * along + f64::from(arm) / 2.0);
-        points.extend([angle.cos(), angle.sin()].map(|place| to_f32(1.6 * along * place)));
-        labels.push(f32::from(arm == 1));
+    for seed in seeds {
+        let mut random = random_of(seed.wrapping_add(1 << 33));
+        for sample in 0..samples {
+            let arm = sample % 2;
+            let along: f64 = random.random_range(0.1..1.0);
+            let angle = TAU * (TURNS * along + f64::from(arm) / 2.0);
+            points.extend([angle.cos(), angle.sin()].map(|place| to_f32(1.6 * along * place)));
+            labels.push(f32::from(arm == 1));
+        }
     }
     (points, labels)
 }
@@ -146,14 +143,15 @@ fn spirals(samples: u32, seed: u64) -> (Vec<f32>, Vec<f32>) {
 fn design(activation: &'static Activation, depth: usize, size: Size, nets: usize) -> Design {
     let mut widths = vec![size.width; depth + 2];
     (widths[0], widths[depth + 1]) = (2, 1);
-    Design { nets: u32::try_from(nets).expect("dozens"), batch: size.samples, widths, activation }
+    Design { nets: count(nets), batch: size.samples, widths, activation }
 }
 
 impl Setting {
-    /// Those that an activation may choose from.
+    /// Those that an activation may choose from: with the weights that are meant for it, and with
+    /// Xavier's.
     fn all(activation: &Activation) -> Vec<Self> {
-        let of = |init| RATES.map(|rate| Self { init, rate });
-        inits(activation).map(of).concat()
+        let own = if activation.name == "relu" { Init::He } else { Init::XavierTimes4 };
+        [own, Init::Xavier].map(|init| RATES.map(|rate| Self { init, rate })).concat()
     }
 
     fn told(self) -> String {
@@ -161,66 +159,49 @@ impl Setting {
     }
 }
 
-/// The initialisations that are meant for an activation, and Xavier's.
-fn inits(activation: &Activation) -> [Init; 2] {
-    [if activation.name == "relu" { Init::He } else { Init::XavierTimes4 }, Init::Xavier]
-}
-
 /// Trains every seed with every setting, all at once: a trial of each setting.
 fn train(
-    context: &Context<'_>,
+    gpu: &Gpu,
     activation: &'static Activation,
     depth: usize,
     size: Size,
     seeds: &[u64],
     settings: &[Setting],
 ) -> Result<Vec<Trial>> {
-    let gpu = context.gpu;
-    let repeated = seeds.repeat(settings.len());
-    let of_setting = design(activation, depth, size, seeds.len());
-    let design = design(activation, depth, size, repeated.len());
-    let rates: Vec<f32> =
-        settings.iter().flat_map(|setting| vec![setting.rate; seeds.len()]).collect();
-    let mut weights = vec![Vec::new(); design.layers()];
-    for setting in settings {
-        for (layer, drawn) in weights.iter_mut().zip(of_setting.draw(setting.init, seeds)) {
-            layer.extend(drawn);
-        }
-    }
-    let data: Vec<_> = repeated.iter().map(|seed| spirals(size.samples, *seed)).collect();
-    let points: Vec<f32> = data.iter().flat_map(|(points, _)| points).copied().collect();
-    let labels: Vec<f32> = data.iter().flat_map(|(_, labels)| labels).copied().collect();
-    let net = Net::new(gpu, design, &Texts::of(activation))?;
-    net.set_weights(&weights)?;
+    let of_nets = seeds.repeat(settings.len());
+    let (points, labels) = spirals(size.samples, &of_nets);
+    let inits: Vec<Init> = settings.iter().map(|setting| setting.init).collect();
+    let rates = settings.iter().flat_map(|setting| vec![setting.rate; seeds.len()]);
+    let net =
+        Net::new(gpu, design(activation, depth, size, of_nets.len()), &Texts::of(activation))?;
+    net.set_weights(&net.design.draw(&inits, seeds))?;
     gpu.store(&net.y[0], &points)?;
-    let training = Training::new(gpu, size.steps, &labels, &rates)?;
+    let training = Training::new(gpu, size.steps, &labels, &rates.collect::<Vec<_>>())?;
     gpu.run_sequence(&net.training_step(&training)?, size.steps)?;
-    let losses: Vec<Vec<f64>> = training
-        .losses(gpu)?
-        .into_iter()
-        .map(|losses| losses.into_iter().map(f64::from).collect())
-        .collect();
-    let others: Vec<u64> = repeated.iter().map(|seed| seed.wrapping_add(HELD_OUT)).collect();
+    let losses = training.losses(gpu)?;
+    let held_out: Vec<u64> = of_nets.iter().map(|seed| seed.wrapping_add(HELD_OUT)).collect();
     let right =
-        [shares_right(gpu, &net, &repeated, size)?, shares_right(gpu, &net, &others, size)?];
+        [shares_right(gpu, &net, &of_nets, size)?, shares_right(gpu, &net, &held_out, size)?];
     let trial = |(index, setting): (usize, &Setting)| {
         let nets = index * seeds.len()..(index + 1) * seeds.len();
-        let right = [0, 1].map(|which: usize| right[which][nets.clone()].to_vec());
-        Trial { setting: *setting, losses: losses[nets].to_vec(), right }
+        Trial {
+            setting: *setting,
+            losses: losses[nets.clone()].iter().map(|losses| in_f64(losses)).collect(),
+            right: right.each_ref().map(|right| right[nets.clone()].to_vec()),
+        }
     };
     Ok(settings.iter().enumerate().map(trial).collect())
 }
 
 /// By net, the share right of the points that a seed gives it.
 fn shares_right(gpu: &Gpu, net: &Net<'_>, seeds: &[u64], size: Size) -> Result<Vec<f64>> {
-    let data: Vec<_> = seeds.iter().map(|seed| spirals(size.samples, *seed)).collect();
-    let points: Vec<f32> = data.iter().flat_map(|(points, _)| points).copied().collect();
+    let (points, labels) = spirals(size.samples, seeds);
     gpu.store(&net.y[0], &points)?;
     gpu.run_sequence(&Sequence::new("points", net.forward()?), 1)?;
     let logits: Vec<f32> = gpu.load(net.y.last().expect("logits"))?;
-    let of_net =
-        |((_, labels), logits): (&(Vec<f32>, Vec<f32>), &[f32])| share_right(labels, logits);
-    Ok(data.iter().zip(logits.chunks_exact(size.samples as usize)).map(of_net).collect())
+    let [labels, logits] =
+        [&labels, &logits].map(|values| values.chunks_exact(size.samples as usize));
+    Ok(labels.zip(logits).map(|(labels, logits)| share_right(labels, logits)).collect())
 }
 
 /// A logit above 0 says 1. One that is no number says nothing, which is wrong.
@@ -238,48 +219,49 @@ fn times(
     depth: usize,
     size: Size,
 ) -> Result<[Estimate; 2]> {
-    let (points, labels) = spirals(size.samples, context.seed);
-    let mut nets = Vec::new();
-    let mut sequences = Vec::new();
-    for activation in activations {
+    let (points, labels) = spirals(size.samples, &[context.seed]);
+    let sequence = |activation| -> Result<Sequence> {
         let design = design(activation, depth, size, 1);
-        let net = Net::new(context.gpu, design.clone(), &Texts::of(activation))?;
-        net.set_weights(&design.draw(Init::Xavier, &[context.seed]))?;
+        let net = Net::new(context.gpu, design, &Texts::of(activation))?;
+        net.set_weights(&net.design.draw(&[Init::Xavier], &[context.seed]))?;
         context.gpu.store(&net.y[0], &points)?;
         // A rate of 0, so that the step that is timed stays the same.
-        let training = Training::new(context.gpu, 1, &labels, &[0.0])?;
-        sequences.push(net.training_step(&training)?);
-        nets.push((net, training));
-    }
-    let group = Group::timed(context, &sequences.iter().collect::<Vec<_>>())?;
+        net.training_step(&Training::new(context.gpu, 1, &labels, &[0.0])?)
+    };
+    let [one, other] = activations.map(sequence);
+    let group = Group::timed(context, &[&one?, &other?])?;
     Ok([group.ns(0), group.ns(1)])
 }
 
-/// By seed, the step from which on the loss stays at or below the target: infinite if it never
-/// does.
-fn steps_to_target(trial: &Trial) -> Vec<f64> {
-    let arrival = |losses: &Vec<f64>| {
-        let below = losses.iter().rev().take_while(|loss| **loss <= TARGET).count();
-        if below > 0 { as_f64(losses.len() - below) } else { f64::INFINITY }
-    };
-    trial.losses.iter().map(arrival).collect()
-}
-
-/// Those steps of the seeds that arrive.
-fn arrivals(trial: &Trial) -> Vec<f64> {
-    steps_to_target(trial).into_iter().filter(|step| step.is_finite()).collect()
-}
-
 impl Trial {
+    /// By seed, the step from which on the loss stays at or below the target: infinite if it never
+    /// does.
+    fn steps_to_target(&self) -> Vec<f64> {
+        let arrival = |losses: &Vec<f64>| {
+            let below = losses.iter().rev().take_while(|loss| **loss <= TARGET).count();
+            if below > 0 { as_f64(losses.len() - below) } else { f64::INFINITY }
+        };
+        self.losses.iter().map(arrival).collect()
+    }
+
+    /// Those steps of the seeds that arrive.
+    fn arrivals(&self) -> Vec<f64> {
+        self.steps_to_target().into_iter().filter(|step| step.is_finite()).collect()
+    }
+
     /// Seeds of which some loss was no number.
     fn diverged(&self) -> usize {
         self.losses.iter().filter(|losses| losses.iter().any(|loss| !loss.is_finite())).count()
     }
 
+    /// The losses before a step.
+    fn loss(&self, step: usize) -> Estimate {
+        over_seeds(self.losses.iter().map(|losses| losses[step])).expect("seeds")
+    }
+
     /// The last losses.
     fn last(&self) -> Estimate {
-        let last = |losses: &Vec<f64>| losses.last().copied().expect("steps");
-        over_seeds(&self.losses.iter().map(last).collect::<Vec<_>>()).expect("seeds")
+        self.loss(self.losses[0].len() - 1)
     }
 }
 
@@ -287,24 +269,22 @@ impl Trial {
 /// with the lowest last loss.
 fn best(trials: Vec<Trial>) -> Trial {
     let key = |trial: &Trial| {
-        let arrived = arrivals(trial);
+        let arrived = trial.arrivals();
         let steps = over_seeds(&arrived).map_or(f64::INFINITY, |steps| steps.high);
-        (arrived.len(), -steps, -trial.last().median)
+        [as_f64(arrived.len()), -steps, -trial.last().median]
     };
-    let better = |a: &Trial, b: &Trial| {
-        let ((count_a, steps_a, loss_a), (count_b, steps_b, loss_b)) = (key(a), key(b));
-        count_a.cmp(&count_b).then(steps_a.total_cmp(&steps_b)).then(loss_a.total_cmp(&loss_b))
-    };
+    let better = |a: &Trial, b: &Trial| key(a).partial_cmp(&key(b)).expect("numbers");
     trials.into_iter().max_by(better).expect("a setting at least")
 }
 
-impl Trained {
-    fn name(&self) -> String {
-        format!("{}, {} layers", self.activation, self.depth)
-    }
+/// Whether chance would hardly give that one is less than the other.
+fn is_less(one: &[f64], other: &[f64]) -> bool {
+    stats::p_of_ranks(one, other) <= SIGNIFICANCE
+}
 
+impl Trained {
     fn steps(&self) -> Option<Estimate> {
-        over_seeds(&arrivals(&self.trial))
+        over_seeds(self.trial.arrivals())
     }
 
     fn seconds(&self) -> Option<Estimate> {
@@ -314,8 +294,7 @@ impl Trained {
     /// Whether it converges faster than another: in fewer steps than chance would give, a seed that
     /// never arrives being the slowest.
     fn is_faster_than(&self, other: &Self) -> bool {
-        stats::p_of_ranks(&steps_to_target(&self.trial), &steps_to_target(&other.trial))
-            <= SIGNIFICANCE
+        is_less(&self.trial.steps_to_target(), &other.trial.steps_to_target())
     }
 
     /// Percent of points that are right: of those that it was trained on, and of held-out ones.
@@ -325,23 +304,16 @@ impl Trained {
     }
 
     fn told(&self) -> String {
-        let arrived = arrivals(&self.trial).len();
-        let setting = self.trial.setting.told();
-        match (self.steps(), self.seconds()) {
-            (Some(steps), Some(seconds)) => format!(
-                "{} in {:.0} [{:.0}, {:.0}] steps, {} s ({arrived} of {SEEDS} seeds, {setting})",
-                self.activation,
-                steps.median,
-                steps.low,
-                steps.high,
-                number(seconds.median)
-            ),
-            _ => format!(
-                "{} in none of {SEEDS} seeds (loss {}, {setting})",
-                self.activation,
-                number(self.trial.last().median)
-            ),
-        }
+        let (name, setting) = (self.activation, self.trial.setting.told());
+        let (Some(Estimate { median, low, high }), Some(seconds)) = (self.steps(), self.seconds())
+        else {
+            let loss = number(self.trial.last().median);
+            return format!("{name} in none of {SEEDS} seeds (loss {loss}, {setting})");
+        };
+        let (arrived, seconds) = (self.trial.arrivals().len(), number(seconds.median));
+        format!(
+            "{name} in {median:.0} [{low:.0}, {high:.0}] steps, {seconds} s ({arrived} of {SEEDS} seeds, {setting})"
+        )
     }
 }
 
@@ -363,13 +335,13 @@ fn findings(seeds: Vec<u64>, trained: &[Trained], size: Size) -> Findings {
         plots: pairs().map(|(sigmoid, relu)| plot(sigmoid, relu, size)).collect(),
         notes: vec![
             format!(
-                "two spirals of {TURNS} turn, {} samples at once, layers of {} units, plain gradient descent; of Xavier's weights and those that are meant \
-                 for it (He's for ReLU, 4 times Xavier's for sigmoid), and of the learning rates {RATES:?}, each has those with which most of {TUNING_SEEDS} other \
-                 seeds arrive, then those whose slowest is the fastest, then those of the lowest loss",
+                "two spirals of {TURNS} turn, {} samples at once, layers of {} units, plain gradient descent; each has the weights (Xavier's, or those meant for \
+                 it: He's for ReLU, 4 times Xavier's for sigmoid) and the learning rate (of {RATES:?}) with which most of {TUNING_SEEDS} other seeds arrive, then \
+                 those whose slowest is the fastest, then those of the lowest loss",
                 size.samples, size.width
             ),
             "a seed arrives with the step from which on its loss stays there; intervals are the range of the seeds that do; a seed whose loss is \
-             no number counts as one that does not"
+             no number does not"
                 .to_owned(),
         ],
     }
@@ -377,12 +349,10 @@ fn findings(seeds: Vec<u64>, trained: &[Trained], size: Size) -> Findings {
 
 /// Which is right more often on held-out points, if the seeds tell.
 fn held_out_told(sigmoid: &Trained, relu: &Trained) -> String {
-    let wrong = |trained: &Trained| -> Vec<f64> {
+    let [of_relu, of_sigmoid] = [relu, sigmoid].map(|trained| -> Vec<f64> {
         trained.trial.right[1].iter().map(|right| 1.0 - right).collect()
-    };
-    let is_better =
-        |a: &Trained, b: &Trained| stats::p_of_ranks(&wrong(a), &wrong(b)) <= SIGNIFICANCE;
-    let which = match (is_better(relu, sigmoid), is_better(sigmoid, relu)) {
+    });
+    let which = match (is_less(&of_relu, &of_sigmoid), is_less(&of_sigmoid, &of_relu)) {
         (true, _) => "relu is better",
         (_, true) => "sigmoid is better",
         _ => "no difference beyond the seeds' spread",
@@ -392,8 +362,8 @@ fn held_out_told(sigmoid: &Trained, relu: &Trained) -> String {
 }
 
 fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
-    let of = |what: &str| format!("{}: {what}", trained.name());
-    let (arrived, diverged) = (arrivals(&trained.trial).len(), trained.trial.diverged());
+    let of = |what: &str| format!("{}, {} layers: {what}", trained.activation, trained.depth);
+    let (arrived, diverged) = (trained.trial.arrivals().len(), trained.trial.diverged());
     let mut note = trained.trial.setting.told();
     if !trained.is_tuned {
         note += "; no other seed arrived with any setting";
@@ -401,15 +371,16 @@ fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
     if diverged > 0 {
         note += &format!("; {diverged} diverged");
     }
-    let arrived = f64::from(u32::try_from(arrived).expect("a handful"));
-    let count = Figure::new(of("seeds that arrive"), &format!("of {SEEDS}"), arrived).noted(note);
-    let missing = format!("no seed arrives within {} steps", size.steps);
+    let if_any = |figure: Figure| match arrived {
+        0 => figure.noted(format!("no seed arrives within {} steps", size.steps)),
+        _ => figure,
+    };
     let us = trained.ns_per_step.times(1e-3);
     let [on_own, on_others] = trained.accuracy();
     vec![
-        count,
-        Figure::or_none(of("steps"), "", trained.steps(), &*missing),
-        Figure::or_none(of("seconds"), "s", trained.seconds(), &*missing),
+        Figure::new(of("seeds that arrive"), &format!("of {SEEDS}"), as_f64(arrived)).noted(note),
+        if_any(Figure::estimated(of("steps"), "", trained.steps())),
+        if_any(Figure::estimated(of("seconds"), "s", trained.seconds())),
         Figure::estimated(of("a step of one net"), "us", us),
         Figure::estimated(of("loss after the last step"), "", trained.trial.last()),
         Figure::estimated(of("points of the training right"), "%", on_own),
@@ -419,15 +390,12 @@ fn figures(trained: &Trained, size: Size) -> Vec<Figure> {
 
 fn plot(sigmoid: &Trained, relu: &Trained, size: Size) -> Plot {
     let steps = size.steps as usize;
-    let series = |trained: &Trained| {
-        let point = |step: usize| {
-            let losses: Vec<f64> = trained.trial.losses.iter().map(|losses| losses[step]).collect();
-            Point::estimated(as_f64(step), over_seeds(&losses))
-        };
-        Series {
-            label: format!("{}, {}", trained.activation, trained.trial.setting.told()),
-            points: (0..steps).step_by(steps.div_ceil(POINTS)).map(point).collect(),
-        }
+    let series = |trained: &Trained| Series {
+        label: format!("{}, {}", trained.activation, trained.trial.setting.told()),
+        points: (0..steps)
+            .step_by(steps.div_ceil(POINTS))
+            .map(|step| Point::estimated(as_f64(step), trained.trial.loss(step)))
+            .collect(),
     };
     Plot {
         title: format!(
@@ -443,8 +411,7 @@ fn plot(sigmoid: &Trained, relu: &Trained, size: Size) -> Plot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::Extent;
-    use crate::gpu::{Choice, Gpu};
+    use crate::gpu::Choice;
 
     /// Seeds that arrive at these steps, of 100; 0 is one that never does, and 101 one that
     /// diverges.
@@ -486,11 +453,11 @@ mod tests {
     #[test]
     fn a_loss_that_only_passes_the_target_has_not_arrived() {
         let mut once = trial(0.1, &[50]);
-        assert_eq!(arrivals(&once), [50.0]);
+        assert_eq!(once.arrivals(), [50.0]);
         once.losses[0][80] = 0.5;
-        assert_eq!(arrivals(&once), [81.0]);
+        assert_eq!(once.arrivals(), [81.0]);
         once.losses[0][99] = f64::NAN;
-        assert!(arrivals(&once).is_empty());
+        assert!(once.arrivals().is_empty());
     }
 
     #[test]
@@ -580,9 +547,9 @@ mod tests {
 
     #[test]
     fn spirals_are_two_apart() {
-        let (points, labels) = spirals(1000, 5);
+        let (points, labels) = spirals(1000, &[5]);
         assert_eq!(labels.iter().filter(|label| **label == 1.0).count(), 500);
-        assert_eq!(spirals(1000, 5), spirals(1000, 5));
+        assert_eq!(spirals(1000, &[5]), spirals(1000, &[5]));
         // No point of one is near one of the other.
         let point = |index: usize| [points[2 * index], points[2 * index + 1]].map(f64::from);
         for one in (0..1000).filter(|index| labels[*index] == 0.0).map(point) {
@@ -618,13 +585,11 @@ mod tests {
     #[test]
     fn training_repeats_by_seed() {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
-        let context = Context { gpu: &gpu, extent: Extent::Quick, seed: 1, progress: &|_| () };
         let relu = Activation::named("relu").expect("in the table");
         let size = Size { width: 16, samples: 32, steps: 20 };
         let settings = Setting::all(relu);
         let losses = |seeds: &[u64]| {
-            let trials =
-                train(&context, relu, 3, size, seeds, &settings).expect("the device works");
+            let trials = train(&gpu, relu, 3, size, seeds, &settings).expect("the device works");
             trials.into_iter().map(|trial| trial.losses).collect::<Vec<_>>()
         };
         let first = losses(&[1, 2]);

@@ -1,15 +1,14 @@
 //! Derivative: that of sigmoid is said to be at most a quarter, that of ReLU 1 or 0. Every input is
 //! counted, and where the first falls under each power of two is looked for, above 0 and below.
 
-use super::census::{Census, Half, Tally, Which};
+use super::census::{self, Census, Half, QUICK_STRIDE, Tally, Which};
 use super::range::percent;
 use super::{Context, Experiment, Findings};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
-use crate::error::{Error, Result};
-use crate::kernels::activation::Activation;
-use crate::kernels::tolerance::{self, Allowed, Case};
+use crate::error::Result;
+use crate::kernels::bounds::{self, Allowed, Case};
 use crate::kernels::dtype::Dtype;
-use crate::kernels::activations::{relu, sigmoid};
+use crate::kernels::reference;
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -18,58 +17,47 @@ pub(super) const CLAIM: Experiment = Experiment {
     run,
 };
 
-/// Of so many f32, quick looks at one.
-const QUICK_STRIDE: u32 = 17;
-
 /// The largest a derivative of sigmoid may be.
 const QUARTER: f32 = 0.25;
 
 /// Of f32 it is told how far out the derivative stays under these 2^-k; the plot has every k.
 const TOLD: [i32; 6] = [3, 4, 8, 12, 16, 24];
 
-/// A derivative, by the WGSL that gives it for a dy of 1.
+/// A derivative.
 struct Way {
     name: &'static str,
-    /// The activation whose functions it calls.
-    activation: &'static str,
+    /// What gives it, for a dy of 1, in WGSL.
     wgsl: &'static str,
+    /// What the bound is of.
+    reference: fn(f64) -> f64,
     allowed: fn(&Case) -> Allowed,
 }
 
 const WAYS: [Way; 3] = [
     Way {
         name: "sigmoid from x",
-        activation: "sigmoid",
-        wgsl: "fn derivative(x: T) -> T { return sigmoid_from_x(x, T(1.0)); }\n",
-        allowed: |case| {
-            activations::variant("sigmoid/from_x").allowed(&Case {
-                reference: sigmoid::sigmoid_derivative(case.first),
-                ..*case
-            })
-        },
+        wgsl: "sigmoid_from_x(x, T(1.0))",
+        reference: reference::sigmoid_derivative,
+        allowed: bounds::sigmoid_from_x,
     },
     Way {
         name: "sigmoid from y",
-        activation: "sigmoid",
-        wgsl: "fn derivative(x: T) -> T { return sigmoid_from_y(T(as_stored(sigmoid_two_sided(x))), T(1.0)); }\n",
+        wgsl: "sigmoid_from_y(T(as_stored(sigmoid_two_sided(x))), T(1.0))",
+        reference: reference::sigmoid,
         allowed: from_rounded_y,
     },
     Way {
         name: "ReLU",
-        activation: "relu",
-        wgsl: "fn derivative(x: T) -> T { return relu_from_x(x, T(1.0)); }\n",
-        allowed: |case| {
-            activations::variant("relu/from_y").allowed(&Case {
-                reference: relu::relu_backward(case.first, 1.0),
-                ..*case
-            })
-        },
+        wgsl: "relu_from_x(x, T(1.0))",
+        reference: |x| reference::relu_backward(x, 1.0),
+        allowed: bounds::relu_backward,
     },
 ];
 
 /// What a way gave in a dtype.
 struct Found {
-    path: String,
+    way: &'static Way,
+    dtype: Dtype,
     all: Tally,
     largest_at: Option<f64>,
     /// Of sigmoid's derivative, above 0 and below; none of ReLU's.
@@ -87,120 +75,155 @@ struct End {
 /// How an end is told, above 0 and below.
 const SIDES: [&str; 2] = ["x >=", "x <="];
 
-impl Found {
-    /// Whether some sigmoid' exceeds a quarter.
-    fn is_over(&self) -> bool {
-        self.ends.is_some() && self.all.above > 0
-    }
-}
-
 impl End {
-    fn of(census: &Census<'_>, half: &Half, dtype: Dtype) -> Result<Self> {
-        let most = -dtype.memory().smallest().log2();
-        let mut under = Vec::new();
+    fn of(census: &Census<'_>, half: &Half) -> Result<Self> {
+        let dtype = census.dtype;
+        // The x behind the last one whose derivative is such, away from 0; none if all are.
+        let behind = |is_such: &dyn Fn(f64) -> bool| -> Result<Option<f64>> {
+            let last = census.find(Which::Last, half, |tally| is_such(tally.highest))?;
+            let next = last.map(|x| dtype.value(dtype.bits(x) + 1));
+            Ok(next.filter(|x| x.is_finite()))
+        };
         #[expect(clippy::cast_possible_truncation, reason = "at most 149")]
-        for k in 2..=most as i32 {
+        let most = -dtype.memory().smallest().log2() as i32;
+        let mut under = Vec::new();
+        for k in 2..=most {
             let level = f64::powi(2.0, -k);
-            under.extend(
-                behind(census, half, dtype, |tally| tally.highest >= level)?.map(|x| (k, x)),
-            );
+            under.extend(behind(&|highest| highest >= level)?.map(|x| (k, x)));
         }
-        Ok(Self { under, zero_from: behind(census, half, dtype, |tally| tally.highest > 0.0)? })
+        Ok(Self { under, zero_from: behind(&|highest| highest > 0.0)? })
     }
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {
-    let mut notes = Vec::new();
-    let mut found: Vec<(&Way, Dtype, Found)> = Vec::new();
-    for dtype in Dtype::ALL {
+    let (dtypes, mut notes) = census::scope(context);
+    let mut found = Vec::new();
+    for dtype in dtypes {
         for way in &WAYS {
             (context.progress)(&format!("{} in {}", way.name, dtype.name()));
-            match examine(context, way, dtype) {
-                Ok(of_way) => found.push((way, dtype, of_way)),
-                Err(Error::Unsupported(reason)) => {
-                    notes.push(format!(
-                        "{} in {} was not looked at: {reason}",
-                        way.name,
-                        dtype.name()
-                    ));
-                }
-                Err(error) => return Err(error),
-            }
+            found.push(Found::of(context, way, dtype)?);
         }
-    }
-    if context.either(true, false) {
-        notes
-            .push(format!("Of f32, one input in {QUICK_STRIDE} was looked at, and every one where a level is passed."));
     }
     notes.push(
         "From y: 1 - y of the y that is stored, so that its digits are those that y has left."
             .to_owned(),
     );
-    let is_relu = |way: &Way| way.activation == "relu";
-    let quarter = |all: &Tally| all.above == 0 && all.negative == 0 && all.not_finite() == 0;
-    let cases = found.iter().map(|(way, _, Found { all, ends, .. })| {
-        let vanishes = |ends: &[End; 2]| ends.iter().all(|end| end.zero_from.is_some());
-        if is_relu(way) {
-            all.zeros + all.ones == all.inputs
-        } else {
-            quarter(all) && ends.as_ref().is_some_and(vanishes)
-        }
-    });
     Ok(Findings {
-        outcome: Outcome::of(cases),
+        outcome: Outcome::of(found.iter().map(Found::holds)),
         conclusion: conclusion(&found),
         seeds: Vec::new(),
-        figures: found
-            .iter()
-            .flat_map(|(way, dtype, found)| figures(found, *dtype, is_relu(way)))
-            .collect(),
+        figures: found.iter().flat_map(Found::figures).collect(),
         plots: vec![plot(&found)],
         notes,
     })
 }
 
-fn examine(context: &Context<'_>, way: &Way, dtype: Dtype) -> Result<Found> {
-    let activation = Activation::named(way.activation).expect("in the table");
-    let definitions = [activation.wgsl, way.wgsl].concat();
-    let census = Census::new(context.gpu, dtype, &definitions, "derivative", QUARTER)?;
-    census.check(|x, first_bits| {
-        (way.allowed)(&Case { dtype, first: x, first_bits, dy: 1.0, reference: 0.0 })
-    })?;
-    let stride = context.either(QUICK_STRIDE, 1);
-    let (positive, negative) = (census.half(false, stride)?, census.half(true, stride)?);
-    let all = positive.sum().and(&negative.sum());
-    let is_largest = |tally: &Tally| tally.highest >= all.highest;
-    let largest_at = match census.find(Which::First, &positive, is_largest)? {
-        Some(x) => Some(x),
-        None => census.find(Which::First, &negative, is_largest)?,
-    };
-    let ends = if way.activation == "relu" {
-        None
-    } else {
-        Some([End::of(&census, &positive, dtype)?, End::of(&census, &negative, dtype)?])
-    };
-    Ok(Found { path: path(way, dtype), all, largest_at, ends })
-}
+impl Found {
+    fn of(context: &Context<'_>, way: &'static Way, dtype: Dtype) -> Result<Self> {
+        let census = Census::new(context.gpu, dtype, "", way.wgsl, QUARTER)?;
+        census.check(|case| {
+            let reference = (way.reference)(case.first);
+            (way.allowed)(&Case { dy: 1.0, reference, ..case })
+        })?;
+        let halves = census.halves(context.either(QUICK_STRIDE, 1))?;
+        let all = Half::sum_of(&halves);
+        let [positive, negative] = &halves;
+        let largest_in =
+            |half| census.find(Which::First, half, |tally| tally.highest >= all.highest);
+        let largest_at = match largest_in(positive)? {
+            None => largest_in(negative)?,
+            found => found,
+        };
+        let ends = match way.name {
+            "ReLU" => None,
+            _ => Some([End::of(&census, positive)?, End::of(&census, negative)?]),
+        };
+        Ok(Self { way, dtype, all, largest_at, ends })
+    }
 
-fn path(way: &Way, dtype: Dtype) -> String {
-    format!("{} in {}", way.name, dtype.name())
-}
+    fn holds(&self) -> bool {
+        match &self.ends {
+            None => self.neither() == 0,
+            Some(ends) => self.all.outside() == 0 && ends.iter().all(|end| end.zero_from.is_some()),
+        }
+    }
 
-/// The x behind the last one that has something, away from 0; none if all have.
-fn behind(
-    census: &Census<'_>,
-    half: &Half,
-    dtype: Dtype,
-    has: impl Fn(&Tally) -> bool,
-) -> Result<Option<f64>> {
-    let next = |x: f64| dtype.value(dtype.bits(x) + 1);
-    Ok(census.find(Which::Last, half, has)?.map(next).filter(|x| x.is_finite()))
+    /// Inputs whose derivative is neither 1 nor 0.
+    fn neither(&self) -> u64 {
+        self.all.inputs - self.all.zeros - self.all.ones
+    }
+
+    /// Whether some sigmoid' exceeds a quarter.
+    fn is_over(&self) -> bool {
+        self.ends.is_some() && self.all.above > 0
+    }
+
+    fn path(&self) -> String {
+        format!("{} in {}", self.way.name, self.dtype.name())
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let Self { all, ends, .. } = self;
+        let name = |what: &str| format!("{}: {what}", self.path());
+        let share = |what: &str, part: u64| Figure::new(name(what), "%", percent(part, all.inputs));
+        let Some(ends) = ends else {
+            return vec![
+                share("inputs whose derivative is 1", all.ones),
+                share("inputs whose derivative is neither 1 nor 0", self.neither()),
+            ];
+        };
+        let at = self.largest_at.map(|x| format!("first at {x:.3e}")).unwrap_or_default();
+        let mut figures = vec![
+            Figure::new(name("largest"), "", all.highest)
+                .noted(format!("{:.9}, {at}", all.highest)),
+            share("inputs above 0.25", all.above).noted(format!("{} of {}", all.above, all.inputs)),
+        ];
+        for ((end, side), sign) in ends.iter().zip(SIDES).zip([1.0, -1.0]) {
+            let is_told = |k: i32| self.dtype == Dtype::F32 && TOLD.contains(&k);
+            for (k, x) in end.under.iter().filter(|(k, _)| is_told(*k)) {
+                let figure = Figure::new(name(&format!("under 2^-{k} for {side}")), "", *x);
+                figures.push(figure.noted(format!("exactly: {:.3}", sign * exact(*k))));
+            }
+            let name = name(&format!("0 for {side}"));
+            figures.push(match end.zero_from {
+                Some(x) => Figure::new(name, "", x),
+                None => Figure::none(name, "", "it never is"),
+            });
+        }
+        figures
+    }
+
+    /// What it is at most and where it vanishes, in words.
+    fn told(&self) -> String {
+        let Self { all, ends, .. } = self;
+        let Some(ends) = ends else {
+            return match self.neither() {
+                0 => "ReLU's is 1 or 0 everywhere".to_owned(),
+                other => format!("ReLU's is neither 1 nor 0 for {other} inputs"),
+            };
+        };
+        let largest = all.highest;
+        let most = if self.is_over() {
+            let share = percent(all.above, all.inputs);
+            format!("{largest:.9} (over a quarter for {share:.2} % of the inputs)")
+        } else {
+            largest.to_string()
+        };
+        let places = |place: fn(&End) -> Option<f64>| {
+            let told = |(end, side): (&End, &str)| place(end).map(|x| format!("{side} {x:.2}"));
+            let told: Vec<String> = ends.iter().zip(SIDES).filter_map(told).collect();
+            if told.is_empty() { "no x".to_owned() } else { told.join(" and ") }
+        };
+        let under = places(|end| end.under.iter().find(|(k, _)| *k == 24).map(|(_, x)| *x));
+        let zero = places(|end| end.zero_from);
+        format!("{} at most {most}, under 2^-24 for {under}, exactly 0 for {zero}", self.way.name)
+    }
 }
 
 /// y (1 - y) of any y that sigmoid may give.
 fn from_rounded_y(case: &Case) -> Allowed {
-    let y = Case { reference: sigmoid::sigmoid(case.first), dy: 0.0, ..*case };
-    let Allowed::Within { lowest, highest } = activations::variant("sigmoid/two_sided").allowed(&y) else {
+    let Allowed::Within { lowest, highest } = bounds::sigmoid_exp(&Case { dy: 0.0, ..*case })
+    else {
         return Allowed::Anything;
     };
     let ends = [lowest.max(0.0), highest];
@@ -208,8 +231,8 @@ fn from_rounded_y(case: &Case) -> Allowed {
     // It rises until y = 1/2 and falls behind it.
     let top = (ends[0] <= 0.5 && 0.5 <= ends[1]).then_some(0.5);
     for y in ends.into_iter().chain(top) {
-        let of_y = Case { first: y, reference: sigmoid::from_y(y, 1.0), ..*case };
-        let Allowed::Within { lowest, highest } = activations::variant("sigmoid/from_y").allowed(&of_y) else {
+        let of_y = Case { first: y, reference: reference::sigmoid_from_y(y, 1.0), ..*case };
+        let Allowed::Within { lowest, highest } = bounds::sigmoid_from_y(&of_y) else {
             return Allowed::Anything;
         };
         all = (all.0.min(lowest), all.1.max(highest));
@@ -217,104 +240,37 @@ fn from_rounded_y(case: &Case) -> Allowed {
     Allowed::Within { lowest: all.0, highest: all.1 }
 }
 
-fn figures(found: &Found, dtype: Dtype, is_relu: bool) -> Vec<Figure> {
-    let Found { path, all, largest_at, ends } = found;
-    let share = |what: &str, part: u64| {
-        Figure::new(format!("{path}: {what}"), "%", percent(part, all.inputs))
-    };
-    if is_relu {
-        let other = all.inputs - all.zeros - all.ones;
-        return vec![
-            share("inputs whose derivative is 1", all.ones),
-            share("inputs whose derivative is neither 1 nor 0", other),
-        ];
-    }
-    let at = largest_at.map(|x| format!("first at {x:.3e}")).unwrap_or_default();
-    let mut figures = vec![
-        Figure::new(format!("{path}: largest"), "", all.highest)
-            .noted(format!("{:.9}, {at}", all.highest)),
-        share("inputs above 0.25", all.above).noted(format!("{} of {}", all.above, all.inputs)),
-    ];
-    for ((end, side), sign) in ends.iter().flatten().zip(SIDES).zip([1.0, -1.0]) {
-        for (k, x) in end.under.iter().filter(|(k, _)| dtype == Dtype::F32 && TOLD.contains(k)) {
-            let exact = format!("exactly: {:.3}", sign * exact(*k));
-            figures
-                .push(Figure::new(format!("{path}: under 2^-{k} for {side}"), "", *x).noted(exact));
-        }
-        let name = format!("{path}: 0 for {side}");
-        figures.push(match end.zero_from {
-            Some(x) => Figure::new(name, "", x),
-            None => Figure::none(name, "", "it never is"),
-        });
-    }
-    figures
-}
-
 /// The x > 0 where sigmoid' is 2^-k: 1 / (4 cosh(x/2)^2) = 2^-k.
 fn exact(k: i32) -> f64 {
     2.0 * f64::powf(2.0, f64::from(k) / 2.0 - 1.0).acosh()
 }
 
-fn conclusion(found: &[(&Way, Dtype, Found)]) -> String {
-    let sentence = |way: &Way, found: &Found| {
-        let Found { all, ends, .. } = found;
-        let over = if found.is_over() {
-            format!(
-                "{:.9} (over a quarter for {:.2} % of the inputs)",
-                all.highest,
-                percent(all.above, all.inputs)
-            )
-        } else {
-            format!("{}", all.highest)
-        };
-        let places = |place: &dyn Fn(&End) -> Option<f64>| {
-            let told = |(end, side): (&End, &str)| place(end).map(|x| format!("{side} {x:.2}"));
-            let told: Vec<String> = ends.iter().flatten().zip(SIDES).filter_map(told).collect();
-            if told.is_empty() { "no x".to_owned() } else { told.join(" and ") }
-        };
-        let under = places(&|end| end.under.iter().find(|(k, _)| *k == 24).map(|(_, x)| *x));
-        let zero = places(&|end| end.zero_from);
-        format!("{} at most {over}, under 2^-24 for {under}, exactly 0 for {zero}", way.name)
-    };
-    let of_f32 = found.iter().filter(|(_, dtype, _)| *dtype == Dtype::F32);
-    let sigmoid = of_f32.clone().filter(|(way, ..)| way.activation == "sigmoid");
-    let relu = of_f32.filter(|(way, ..)| way.activation == "relu");
-    let sigmoid = sigmoid.map(|(way, _, found)| sentence(way, found));
-    let relu = relu.map(|(_, _, Found { all, .. })| {
-        let other = all.inputs - all.zeros - all.ones;
-        if other == 0 {
-            "ReLU's is 1 or 0 everywhere".to_owned()
-        } else {
-            format!("ReLU's is neither 1 nor 0 for {other} inputs")
-        }
-    });
-    let condition = if found.iter().any(|(_, _, found)| found.is_over()) {
-        "a rounding is allowed for; "
-    } else {
-        ""
-    };
-    format!("{condition}in f32: {}", sigmoid.chain(relu).collect::<Vec<_>>().join("; "))
+fn conclusion(found: &[Found]) -> String {
+    let is_over = found.iter().any(Found::is_over);
+    let condition = if is_over { "a rounding is allowed for; " } else { "" };
+    let of_f32 = found.iter().filter(|found| found.dtype == Dtype::F32).map(Found::told);
+    format!("{condition}in f32: {}", of_f32.collect::<Vec<_>>().join("; "))
 }
 
-fn plot(found: &[(&Way, Dtype, Found)]) -> Plot {
+fn plot(found: &[Found]) -> Plot {
     // From left to right: up on the side below 0, and down on the other.
-    let point = |(k, x): (i32, f64)| Point::new(x, f64::powi(2.0, -k));
-    let both_sides = |above: Vec<(i32, f64)>, below: Vec<(i32, f64)>| {
-        below.into_iter().rev().chain(above).map(point).collect::<Vec<_>>()
+    let line = |label: String, [above, below]: [&[(i32, f64)]; 2]| Series {
+        label,
+        points: (below.iter().rev().chain(above))
+            .map(|(k, x)| Point::new(*x, f64::powi(2.0, -k)))
+            .collect(),
     };
-    let lines = found.iter().filter_map(|(_, _, found)| Some((&found.path, found.ends.as_ref()?)));
-    let measured = lines.map(|(path, [above, below])| Series {
-        label: path.clone(),
-        points: both_sides(above.under.clone(), below.under.clone()),
+    let exact = [1.0, -1.0].map(|sign| (2..=149).map(|k| (k, sign * exact(k))).collect::<Vec<_>>());
+    let exact = line("exact".to_owned(), exact.each_ref().map(Vec::as_slice));
+    let measured = found.iter().filter_map(|found| {
+        let ends = found.ends.as_ref()?;
+        Some(line(found.path(), ends.each_ref().map(|end| &end.under[..])))
     });
-    let exact = |sign: f64| (2..=149).map(|k| (k, sign * exact(k))).collect::<Vec<_>>();
-    let reference =
-        Series { label: "exact".to_owned(), points: both_sides(exact(1.0), exact(-1.0)) };
     Plot {
         title: "How far out the derivative of sigmoid falls under a level".to_owned(),
         x: Axis::linear("x"),
         y: Axis::log2("level"),
-        series: std::iter::once(reference).chain(measured).collect(),
+        series: std::iter::once(exact).chain(measured).collect(),
     }
 }
 
@@ -329,7 +285,7 @@ mod tests {
     fn levels_are_where_the_derivative_has_them() {
         assert_eq!(exact(2), 0.0);
         for k in 3..150 {
-            let derivative = sigmoid::sigmoid_derivative(exact(k));
+            let derivative = reference::sigmoid_derivative(exact(k));
             assert!((derivative * f64::powi(2.0, k) - 1.0).abs() < 1e-12, "{k}: {derivative:e}");
         }
     }
@@ -342,10 +298,10 @@ mod tests {
                 first: x,
                 first_bits: Dtype::F32.bits(x),
                 dy: 1.0,
-                reference: 0.0,
+                reference: reference::sigmoid(x),
             };
             let Allowed::Within { lowest, highest } = from_rounded_y(&case) else { panic!("{x}") };
-            let reference = sigmoid::sigmoid_derivative(x);
+            let reference = reference::sigmoid_derivative(x);
             assert!(
                 lowest <= reference && reference <= highest,
                 "{x}: {lowest:e} {reference:e} {highest:e}"

@@ -1,15 +1,14 @@
 //! Gradients through depth: what a layer leaves of a gradient's norm on its way back, with sigmoid
 //! and with ReLU.
 
-use rand::SeedableRng;
-use rand::rngs::Xoshiro256PlusPlus;
-
 use super::check::norm;
 use super::net::{self, Design, Init, Net, Texts, Twin};
-use super::{Context, Experiment, Findings, as_f64, over_seeds};
+use super::{
+    Context, Experiment, Findings, as_f64, count, in_f64, infinite_if_nan, over_seeds, random_of,
+};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::{Error, Result};
-use crate::gpu::Sequence;
+use crate::gpu::{Gpu, Sequence};
 use crate::kernels::activation::Activation;
 use crate::measure::stats::Estimate;
 use crate::render::numbers::{interval, number, ratio};
@@ -46,18 +45,13 @@ struct Case {
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {
-    let activations =
-        ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table"));
-    for activation in activations {
-        net::validate(context.gpu, activation, &Texts::of(activation))?;
-    }
+    let [sigmoid, relu] = net::validated(context.gpu)?;
     let width = context.either(32, 256);
     let depths = context.either(&[2, 8, 16][..], &[2, 4, 8, 16, 32, 64]);
     let seeds = context.seeds(SEEDS);
     let mut cases = Vec::new();
     for depth in depths {
         (context.progress)(&format!("{depth} layers of {width} units"));
-        let [sigmoid, relu] = activations;
         for (activation, init) in [
             (sigmoid, Init::Xavier),
             (relu, Init::Xavier),
@@ -65,18 +59,18 @@ fn run(context: &Context<'_>) -> Result<Findings> {
             (relu, Init::He),
             (sigmoid, Init::XavierTimes4),
         ] {
-            cases.push(Case::measured(context, activation, init, width, *depth, &seeds)?);
+            cases.push(Case::measured(context.gpu, activation, init, width, *depth, &seeds)?);
         }
     }
-    let deepest = *depths.last().expect("a depth");
+    let deepest = cases.last_chunk().expect("a depth");
     Ok(Findings {
         outcome: Outcome::of(
-            pairs(&cases).map(|(sigmoid, relu)| sigmoid.kept().high < relu.kept().low),
+            pairs(&cases).map(|[sigmoid, relu]| sigmoid.kept().high < relu.kept().low),
         ),
-        conclusion: conclusion(&cases, deepest),
+        conclusion: conclusion(deepest),
         seeds,
         figures: figures(&cases),
-        plots: vec![plot(&cases, deepest, width)],
+        plots: vec![plot(deepest, width)],
         notes: vec![format!(
             "nets of equal layers of {width} units, {BATCH} normal samples, a normal gradient at the last layer; the norm is that of the \
              gradient of a layer's sums, before its activation, all samples together; intervals are the range of {SEEDS} seeds"
@@ -86,36 +80,29 @@ fn run(context: &Context<'_>) -> Result<Findings> {
 
 impl Case {
     fn measured(
-        context: &Context<'_>,
+        gpu: &Gpu,
         activation: &'static Activation,
         init: Init,
         width: u32,
         depth: usize,
         seeds: &[u64],
     ) -> Result<Self> {
-        let gpu = context.gpu;
         // The layers whose gradients are looked at, and a last one, without activation, that they
         // come from.
         let design = Design {
-            nets: u32::try_from(seeds.len()).expect("a handful"),
+            nets: count(seeds.len()),
             batch: BATCH,
             widths: vec![width; depth + 2],
             activation,
         };
-        let weights = design.draw(init, seeds);
+        let weights = design.draw(&[init], seeds);
         let elements = (BATCH * width) as usize;
-        let drawn: Vec<Vec<f32>> = seeds
-            .iter()
-            .map(|seed| {
-                net::normal(
-                    &mut Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(1 << 32)),
-                    2 * elements,
-                    1.0,
-                )
-            })
-            .collect();
-        let inputs: Vec<f32> = drawn.iter().flat_map(|drawn| &drawn[..elements]).copied().collect();
-        let last: Vec<f32> = drawn.iter().flat_map(|drawn| &drawn[elements..]).copied().collect();
+        let (mut inputs, mut last) = (Vec::new(), Vec::new());
+        for seed in seeds {
+            let mut random = random_of(seed.wrapping_add(1 << 32));
+            inputs.extend(net::normal(&mut random, elements, 1.0));
+            last.extend(net::normal(&mut random, elements, 1.0));
+        }
 
         let net = Net::new(gpu, design.clone(), &Texts::of(activation))?;
         net.set_weights(&weights)?;
@@ -126,36 +113,27 @@ impl Case {
         gpu.run_sequence(&Sequence::new("gradients through depth", steps), 1)?;
 
         let twin = Twin::new(design, &weights);
-        let references =
-            twin.backward(&twin.forward(&inputs), last.iter().copied().map(f64::from).collect());
-        let mut case = Self {
-            activation: activation.name,
-            init,
-            depth,
-            norms: vec![Vec::new(); seeds.len()],
-            off: 0.0,
+        let references = twin.backward(&twin.forward(&inputs), in_f64(&last));
+        let norms = vec![Vec::new(); seeds.len()];
+        let mut case = Self { activation: activation.name, init, depth, norms, off: 0.0 };
+        let norms_of = |dz: &[f64]| -> Vec<f64> {
+            dz.chunks_exact(elements).map(|of_net| norm(of_net.iter().copied())).collect()
         };
         for (buffer, reference) in net.dz.iter().zip(&references).take(depth) {
-            let dz: Vec<f32> = gpu.load(buffer)?;
-            for (net, (dz, reference)) in
-                dz.chunks_exact(elements).zip(reference.chunks_exact(elements)).enumerate()
-            {
-                let (own, reference) =
-                    (norm(dz.iter().copied().map(f64::from)), norm(reference.iter().copied()));
-                case.norms[net].push(own);
+            let both = norms_of(&in_f64(&gpu.load(buffer)?)).into_iter().zip(norms_of(reference));
+            for ((own, reference), norms) in both.zip(&mut case.norms) {
+                norms.push(own);
                 if reference > LEAST_NORM {
                     // f64::max would pass NaN over.
-                    let off = (own / reference - 1.0).abs();
-                    case.off = case.off.max(if off.is_nan() { f64::INFINITY } else { off });
+                    case.off = case.off.max(infinite_if_nan((own / reference - 1.0).abs()));
                 }
             }
         }
-        let is_close = case.off <= ALLOWED;
-        if is_close {
+        if case.off <= ALLOWED {
             return Ok(case);
         }
-        let off = case.off;
-        Err(Error::Mismatch(format!("{}: a norm is off by {off:e} of that in f64", case.name())))
+        let (name, off) = (case.name(), case.off);
+        Err(Error::Mismatch(format!("{name}: a norm is off by {off:e} of that in f64")))
     }
 
     fn name(&self) -> String {
@@ -168,65 +146,50 @@ impl Case {
         let kept = |norms: &Vec<f64>| {
             let last = norms.len() - 1;
             let lowest = norms.iter().position(|norm| *norm > LEAST_NORM).unwrap_or(last);
-            let layers = u32::try_from(last - lowest).expect("dozens");
+            let layers = last - lowest;
             // A gradient that is gone behind the first layer leaves nothing.
-            if layers == 0 {
-                0.0
-            } else {
-                (norms[lowest] / norms[last]).powf(1.0 / f64::from(layers))
-            }
+            let left = norms[lowest] / norms[last];
+            if layers == 0 { 0.0 } else { left.powf(1.0 / as_f64(layers)) }
         };
-        over_seeds(&self.norms.iter().map(kept).collect::<Vec<_>>()).expect("seeds")
+        over_seeds(self.norms.iter().map(kept)).expect("seeds")
     }
 
-    /// What all layers leave.
-    fn left(&self) -> Estimate {
-        over_seeds(
-            &self.norms.iter().map(|norms| norms[0] / norms[norms.len() - 1]).collect::<Vec<_>>(),
-        )
-        .expect("seeds")
+    /// The norm at a layer over that at the last: at the lowest, what all layers leave.
+    fn share(&self, layer: usize) -> Estimate {
+        over_seeds(self.norms.iter().map(|norms| norms[layer] / norms[norms.len() - 1]))
+            .expect("seeds")
     }
 
     /// Layers, from the input on, whose gradient is zero in f32 in some seed.
     fn gone(&self) -> usize {
-        self.norms
-            .iter()
-            .map(|norms| norms.iter().filter(|norm| **norm == 0.0).count())
-            .max()
-            .unwrap_or(0)
+        let gone = |norms: &Vec<f64>| norms.iter().filter(|norm| **norm == 0.0).count();
+        self.norms.iter().map(gone).max().unwrap_or(0)
     }
 }
 
+/// Of a depth, in the order in which they are measured: sigmoid and ReLU, with Xavier's and with
+/// He's weights, and sigmoid with 4 times Xavier's.
+type OfDepth = [Case; 5];
+
 /// Sigmoid and ReLU of the same depth and initialisation; against that which is meant for sigmoid,
 /// the one that is meant for ReLU.
-fn pairs(cases: &[Case]) -> impl Iterator<Item = (&Case, &Case)> {
-    cases.iter().filter(|case| case.activation == "sigmoid").map(|sigmoid| {
-        let init = if sigmoid.init == Init::XavierTimes4 { Init::He } else { sigmoid.init };
-        let is_other = |case: &&Case| {
-            (case.activation, case.init, case.depth) == ("relu", init, sigmoid.depth)
-        };
-        (sigmoid, cases.iter().find(is_other).expect("each with ReLU"))
-    })
+fn pairs(cases: &[Case]) -> impl Iterator<Item = [&Case; 2]> {
+    let of_depth = cases.chunks_exact(5);
+    of_depth.flat_map(|cases| [[0, 1], [2, 3], [4, 3]].map(|pair| pair.map(|at| &cases[at])))
 }
 
-fn conclusion(cases: &[Case], deepest: usize) -> String {
-    let of = |init: Init| {
-        pairs(cases)
-            .find(|(sigmoid, _)| sigmoid.init == init && sigmoid.depth == deepest)
-            .expect("tried")
-    };
+fn conclusion([xavier, relu_of_xavier, he, relu, best]: &OfDepth) -> String {
     let kept = |case: &Case| ratio(case.kept());
-    let ((xavier, relu_of_xavier), (he, relu)) = (of(Init::Xavier), of(Init::He));
-    let (best, _) = of(Init::XavierTimes4);
-    let times = relu.left().median / best.left().median;
+    let deepest = relu.depth;
+    let times = relu.share(0).median / best.share(0).median;
     let against = if times.is_finite() {
-        format!("after {deepest} layers {} times as much is left", number(times))
+        format!("{} times as much is left", number(times))
     } else {
-        format!("after {deepest} layers f32 holds nothing of sigmoid's")
+        "f32 holds nothing of sigmoid's".to_owned()
     };
     format!(
         "a layer keeps {} of the gradient's norm with sigmoid and {} with ReLU (He; Xavier: {} and {}), and {} with sigmoid and 4 times Xavier's weights, \
-         which are meant for it: against these {against}",
+         which are meant for it: against these after {deepest} layers {against}",
         kept(he),
         kept(relu),
         kept(xavier),
@@ -236,40 +199,35 @@ fn conclusion(cases: &[Case], deepest: usize) -> String {
 }
 
 fn figures(cases: &[Case]) -> Vec<Figure> {
-    let mut figures: Vec<Figure> = Vec::new();
-    for case in cases {
-        let mut note = format!("all {} leave {}", case.depth, interval(case.left()));
+    let kept = |case: &Case| {
+        let mut note = format!("all {} leave {}", case.depth, interval(case.share(0)));
         if case.gone() > 0 {
             note += &format!("; the lowest {} are zero in f32", case.gone());
         }
-        figures.push(
-            Figure::estimated(format!("{}: a layer keeps", case.name()), "", case.kept())
-                .noted(note),
-        );
-    }
+        let name = format!("{}: a layer keeps", case.name());
+        Figure::estimated(name, "", case.kept()).noted(note)
+    };
+    let mut figures: Vec<Figure> = cases.iter().map(kept).collect();
     let off = cases.iter().map(|case| case.off).fold(0.0, f64::max);
     figures.push(Figure::new("largest difference of a norm from f64", "%", 100.0 * off));
     figures
 }
 
-fn plot(cases: &[Case], deepest: usize, width: u32) -> Plot {
-    let series = |case: &Case| {
-        let point = |layer: usize| {
-            let shares: Vec<f64> =
-                case.norms.iter().map(|norms| norms[layer] / norms[deepest - 1]).collect();
-            // A logarithmic axis has no zero.
-            Point::estimated(as_f64(layer + 1), over_seeds(&shares).filter(|share| share.low > 0.0))
-        };
-        Series {
-            label: format!("{}, {}", case.activation, case.init.name()),
-            points: (0..deepest).map(point).collect(),
-        }
+fn plot(cases: &OfDepth, width: u32) -> Plot {
+    let deepest = cases[0].depth;
+    // A logarithmic axis has no zero.
+    let share = |case: &Case, layer| Some(case.share(layer)).filter(|share| share.low > 0.0);
+    let series = |case: &Case| Series {
+        label: format!("{}, {}", case.activation, case.init.name()),
+        points: (0..deepest)
+            .map(|layer| Point::estimated(as_f64(layer + 1), share(case, layer)))
+            .collect(),
     };
     Plot {
         title: format!("Gradient by layer, {deepest} layers of {width} units"),
         x: Axis::linear("layer, from the input"),
         y: Axis::log10("norm of the gradient, over that at the last layer"),
-        series: cases.iter().filter(|case| case.depth == deepest).map(series).collect(),
+        series: cases.iter().map(series).collect(),
     }
 }
 
@@ -277,7 +235,7 @@ fn plot(cases: &[Case], deepest: usize, width: u32) -> Plot {
 mod tests {
     use super::*;
     use crate::claims::Extent;
-    use crate::gpu::{Choice, Gpu};
+    use crate::gpu::Choice;
     use crate::report::Status;
 
     fn case(norms: &[&[f64]]) -> Case {
@@ -293,14 +251,14 @@ mod tests {
             (kept.low - 0.5).abs() < 1e-12 && kept.median == 1.0 && (kept.high - 3.0).abs() < 1e-12,
             "{kept:?}"
         );
-        assert_eq!(halves.left(), Estimate { median: 1.0, low: 0.125, high: 27.0 });
+        assert_eq!(halves.share(0), Estimate { median: 1.0, low: 0.125, high: 27.0 });
     }
 
     #[test]
     fn what_f32_no_longer_holds_is_counted_and_left_out_of_the_mean() {
         let gone = case(&[&[0.0, 0.0, 1e-36, 1e-20, 1e-10, 1.0]]);
         assert!((gone.kept().median / 1e-10 - 1.0).abs() < 1e-9, "{:?}", gone.kept());
-        assert_eq!((gone.gone(), gone.left().median), (2, 0.0));
+        assert_eq!((gone.gone(), gone.share(0).median), (2, 0.0));
         assert_eq!(case(&[&[0.0, 0.0, 1.0]]).kept().median, 0.0);
     }
 

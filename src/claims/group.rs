@@ -1,8 +1,8 @@
-//! Sequences that are timed together, round by round, as kernels are.
+//! What is timed together, round by round.
 
 use super::Context;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Sequence, Workload};
+use crate::gpu::Gpu;
 use crate::measure::stats::{self, Estimate};
 use crate::measure::{self, Member, Stopwatch};
 
@@ -13,17 +13,8 @@ pub struct Group {
 }
 
 impl Group {
-    /// Times sequences together.
-    pub fn timed(context: &Context<'_>, sequences: &[&Sequence]) -> Result<Self> {
-        Self::on(context, sequences)
-    }
-
-    /// Times kernels of the table together.
-    pub fn of_kernels(context: &Context<'_>, workloads: &[&Workload]) -> Result<Self> {
-        Self::on(context, workloads)
-    }
-
-    fn on<W>(context: &Context<'_>, works: &[&W]) -> Result<Self>
+    /// Times sequences, or kernels of the table, together.
+    pub fn timed<W>(context: &Context<'_>, works: &[&W]) -> Result<Self>
     where
         Gpu: Stopwatch<W>,
     {

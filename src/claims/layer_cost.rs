@@ -1,18 +1,13 @@
 //! What an activation costs in a layer: a product with its bias and nothing, ReLU or sigmoid behind
 //! it, in the product's own kernel or in one of its own; beside them that kernel alone.
 
-use rand::SeedableRng;
-use rand::rngs::Xoshiro256PlusPlus;
-
 use super::matmul::{self, Layout, Matmul, Sizes};
-use super::net::{self, Texts};
-use super::{Context, Experiment, Findings, Group, check, to_f32};
+use super::net;
+use super::{Context, Experiment, Findings, Group, check, in_f64, named, random_of, to_f32};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Shape};
-use crate::kernels::activation::{Activation, Direction};
-use crate::kernels::dtype::Dtype;
-use crate::kernels::kernel::Kernel;
+use crate::kernels::activation::Direction;
 use crate::measure::stats::Estimate;
 use crate::render::numbers::ratio;
 
@@ -46,20 +41,22 @@ enum Way {
     Alone,
 }
 
-/// All that is checked, nothing first. What is alone is timed by itself: beside a layer it would
-/// get the number of dispatches that suits a layer, and the caches as a layer leaves them.
-const MEMBERS: [(&str, Way); 7] = [
-    ("copy", Way::Fused),
-    ("relu", Way::Fused),
-    ("sigmoid", Way::Fused),
-    ("relu", Way::Apart),
-    ("sigmoid", Way::Apart),
-    ("relu", Way::Alone),
-    ("sigmoid", Way::Alone),
-];
+/// What is behind a layer, by its place in [`Programs::layers`].
+const NAMES: [&str; 3] = ["copy", "relu", "sigmoid"];
+const COPY: usize = 0;
+const RELU: usize = 1;
+const SIGMOID: usize = 2;
 
-/// How many of them are layers.
-const LAYERS: usize = 5;
+/// All that is checked. What is alone is timed by itself: beside a layer it would get the number of
+/// dispatches that suits a layer, and the caches as a layer leaves them.
+const LAYERS: [(usize, Way); 5] = [
+    (COPY, Way::Fused),
+    (RELU, Way::Fused),
+    (SIGMOID, Way::Fused),
+    (RELU, Way::Apart),
+    (SIGMOID, Way::Apart),
+];
+const ALONE: [(usize, Way); 2] = [(RELU, Way::Alone), (SIGMOID, Way::Alone)];
 
 /// The ways, as they are told and as their ratios stand in [`Cost`].
 const WAYS: [&str; 3] = ["alone", "apart", "fused"];
@@ -68,10 +65,7 @@ const WAYS: [&str; 3] = ["alone", "apart", "fused"];
 const WORTH: f64 = 1.02;
 
 fn run(context: &Context<'_>) -> Result<Findings> {
-    for (name, _) in &MEMBERS[1..3] {
-        let activation = Activation::named(name).expect("in the table");
-        net::validate(context.gpu, activation, &Texts::of(activation))?;
-    }
+    net::validated(context.gpu)?;
     let programs = Programs::compile(context.gpu)?;
     programs.validate(context.gpu)?;
     let widths = context.either(&[32, 128, 512][..], &[64, 256, 1024, 4096]);
@@ -85,7 +79,7 @@ fn run(context: &Context<'_>) -> Result<Findings> {
 
 /// Every program that the members are made of.
 struct Programs {
-    /// Fused with nothing, ReLU, sigmoid.
+    /// Fused, by [`NAMES`].
     layers: [Matmul; 3],
     /// Kernels of the table: ReLU, sigmoid.
     elementwise: [Program; 2],
@@ -93,8 +87,7 @@ struct Programs {
 
 /// The tensors of a layer of equal inputs and units.
 struct Layer {
-    batch: u32,
-    width: u32,
+    sizes: Sizes,
     x: Buffer,
     w: Buffer,
     bias: Buffer,
@@ -104,86 +97,69 @@ struct Layer {
 
 impl Programs {
     fn compile(gpu: &Gpu) -> Result<Self> {
-        let named = |name: &str| Activation::named(name).expect("in the table");
         let layer = |name: &str| {
             let (told, wgsl) = (format!("a layer with {name}"), net::layer(named(name)));
             Matmul::new(gpu, LAYOUTS, &told, &wgsl, ShaderChecks::Trusted)
         };
         let elementwise = |name: &str| {
-            let kernel = Kernel::default_variant(named(name), Direction::Forward, Dtype::F32)
-                .expect("a variant");
+            let kernel = net::kernel(named(name), Direction::Forward);
             let constants = Shape::default().constants(1);
             gpu.program(&kernel.path(), &kernel.wgsl(), &constants, ShaderChecks::Trusted)
         };
+        let [copy, relu, sigmoid] = NAMES;
         Ok(Self {
-            layers: [layer("copy")?, layer("relu")?, layer("sigmoid")?],
-            elementwise: [elementwise("relu")?, elementwise("sigmoid")?],
+            layers: [layer(copy)?, layer(relu)?, layer(sigmoid)?],
+            elementwise: [elementwise(relu)?, elementwise(sigmoid)?],
         })
     }
 
     /// A layer on its tensors, or what comes behind z; the result is in y.
-    fn sequence(&self, gpu: &Gpu, layer: &Layer, (name, way): (&str, Way)) -> Result<Sequence> {
-        let sizes = layer.sizes();
-        let which = ["copy", "relu", "sigmoid"]
-            .iter()
-            .position(|other| *other == name)
-            .expect("one of them");
-        let product = |program: &Matmul, into: &Buffer| {
-            program.step(gpu, sizes, [&layer.x, &layer.w, into], &[&layer.bias])
-        };
+    fn sequence(&self, gpu: &Gpu, layer: &Layer, (which, way): (usize, Way)) -> Result<Sequence> {
+        let Layer { sizes, x, w, bias, z, y } = layer;
+        let product =
+            |which: usize, into| self.layers[which].step(gpu, *sizes, [x, w, into], &[bias]);
         let elementwise = || {
-            let words = layer.batch * layer.width / 4;
+            let words = sizes.rows * sizes.columns / 4;
             let workgroups = [words.div_ceil(Shape::default().workgroup_size), 1, 1];
-            gpu.step(
-                &self.elementwise[which - 1],
-                &[&layer.y, &layer.z],
-                &[words, 0, 0, 0],
-                workgroups,
-            )
+            gpu.step(&self.elementwise[which - 1], &[y, z], &[words, 0, 0, 0], workgroups)
         };
         let steps = match way {
-            Way::Fused => vec![product(&self.layers[which], &layer.y)?],
-            Way::Apart => vec![product(&self.layers[0], &layer.z)?, elementwise()?],
+            Way::Fused => vec![product(which, y)?],
+            Way::Apart => vec![product(COPY, z)?, elementwise()?],
             Way::Alone => vec![elementwise()?],
         };
-        Ok(Sequence::new(format!("a layer of {} units with {name}, {way:?}", layer.width), steps))
+        let (units, name) = (sizes.columns, NAMES[which]);
+        Ok(Sequence::new(format!("a layer of {units} units with {name}, {way:?}"), steps))
     }
 
     /// Every member of a small layer against f64, element by element.
     fn validate(&self, gpu: &Gpu) -> Result<()> {
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(21);
-        let layer = Layer::new(gpu, CHECKED_BATCH, 36, &mut random)?;
-        let in_f64 = |buffer: &Buffer| -> Result<Vec<f64>> {
-            Ok(gpu.load::<f32>(buffer)?.into_iter().map(f64::from).collect())
-        };
-        let sizes = layer.sizes();
-        let [x, w, bias] = [in_f64(&layer.x)?, in_f64(&layer.w)?, in_f64(&layer.bias)?];
-        let sums = |x: &[f64], w: &[f64], bias: &[f64]| {
-            let mut z = matmul::product(sizes, LAYOUTS, x, w);
+        let layer = Layer::new(gpu, CHECKED_BATCH, 36, 21)?;
+        let sums = |of: fn(f64) -> f64| -> Result<Vec<f64>> {
+            let load = |buffer: &Buffer| -> Result<Vec<f64>> {
+                Ok(in_f64(&gpu.load(buffer)?).into_iter().map(of).collect())
+            };
+            let mut z = matmul::product(layer.sizes, LAYOUTS, &load(&layer.x)?, &load(&layer.w)?);
+            let bias = load(&layer.bias)?;
             z.iter_mut().zip(bias.iter().cycle()).for_each(|(z, bias)| *z += bias);
-            z
+            Ok(z)
         };
-        let absolute =
-            |values: &[f64]| values.iter().map(|value| value.abs()).collect::<Vec<f64>>();
-        let (z, size) = (sums(&x, &w, &bias), sums(&absolute(&x), &absolute(&w), &absolute(&bias)));
-        for member in MEMBERS {
-            gpu.store(&layer.y, &vec![f32::NAN; layer.y.words])?;
+        let (z, size) = (sums(|value| value)?, sums(f64::abs)?);
+        for (which, way) in LAYERS.into_iter().chain(ALONE) {
+            gpu.store(&layer.y, &vec![f32::NAN; z.len()])?;
             // Made by the product, unless there is none.
-            let is_made = member.1 != Way::Alone;
-            gpu.store(
-                &layer.z,
-                &z.iter().map(|z| if is_made { f32::NAN } else { to_f32(*z) }).collect::<Vec<_>>(),
-            )?;
-            let sequence = self.sequence(gpu, &layer, member)?;
+            let is_made = way != Way::Alone;
+            let before = z.iter().map(|z| if is_made { f32::NAN } else { to_f32(*z) });
+            gpu.store(&layer.z, &before.collect::<Vec<_>>())?;
+            let sequence = self.sequence(gpu, &layer, (which, way))?;
             gpu.run_sequence(&sequence, 1)?;
             let mut expected = vec![0.0; z.len()];
-            let forward =
-                Activation::named(member.0).and_then(Activation::forward).expect("in the table");
+            let forward = named(NAMES[which]).forward().expect("in the table");
             forward.references(&z, &[], &mut expected);
             // The bias is one more term. ReLU leaves a difference as it is or takes it away.
-            let of_sum = |index: usize| matmul::bound(sizes.terms + 1, size[index]);
+            let of_sum = |index: usize| matmul::bound(layer.sizes.terms + 1, size[index]);
             let bound = |index: usize| {
-                if member.0 == "sigmoid" { of_sum(index) / 4.0 + ALLOWED } else { of_sum(index) }
+                if which == SIGMOID { of_sum(index) / 4.0 + ALLOWED } else { of_sum(index) }
             };
             check::within(&sequence.path, &gpu.load(&layer.y)?, &expected, bound)?;
         }
@@ -192,22 +168,19 @@ impl Programs {
 }
 
 impl Layer {
-    fn new(gpu: &Gpu, batch: u32, width: u32, random: &mut Xoshiro256PlusPlus) -> Result<Self> {
+    fn new(gpu: &Gpu, batch: u32, width: u32, seed: u64) -> Result<Self> {
+        let mut random = random_of(seed);
+        let mut normal = |count, deviation| net::normal(&mut random, count, deviation);
         let [units, all] = [width as usize, (batch * width) as usize];
         let deviation = f64::from(width).sqrt().recip();
         Ok(Self {
-            batch,
-            width,
-            x: gpu.buffer_of("x", &net::normal(random, all, 1.0))?,
-            w: gpu.buffer_of("w", &net::normal(random, units * units, deviation))?,
-            bias: gpu.buffer_of("bias", &net::normal(random, units, 1.0))?,
+            sizes: Sizes { matrices: 1, rows: batch, columns: width, terms: width },
+            x: gpu.buffer_of("x", &normal(all, 1.0))?,
+            w: gpu.buffer_of("w", &normal(units * units, deviation))?,
+            bias: gpu.buffer_of("bias", &normal(units, 1.0))?,
             z: gpu.buffer("z", all)?,
             y: gpu.buffer("y", all)?,
         })
-    }
-
-    fn sizes(&self) -> Sizes {
-        Sizes { matrices: 1, rows: self.batch, columns: self.width, terms: self.width }
     }
 }
 
@@ -221,7 +194,7 @@ struct Cost {
     ratios: [Estimate; 3],
     /// Of ReLU's kernel alone.
     alone_ns: Estimate,
-    /// The share of ReLU and sigmoid in the time of a fused layer.
+    /// The share of ReLU and sigmoid in the time of a fused layer, in percent.
     shares: [Estimate; 2],
     /// The time apart over the fused: ReLU, sigmoid.
     apart: [Estimate; 2],
@@ -229,62 +202,52 @@ struct Cost {
 
 impl Cost {
     fn measured(context: &Context<'_>, programs: &Programs, width: u32) -> Result<Self> {
-        let layer = Layer::new(
-            context.gpu,
-            BATCH,
-            width,
-            &mut Xoshiro256PlusPlus::seed_from_u64(context.seed),
-        )?;
-        let sequences: Vec<Sequence> = MEMBERS
-            .iter()
-            .map(|member| programs.sequence(context.gpu, &layer, *member))
-            .collect::<Result<_>>()?;
-        let all: Vec<&Sequence> = sequences.iter().collect();
-        let (layers, alone) = all.split_at(LAYERS);
-        let (layers, alone) = (Group::timed(context, layers)?, Group::timed(context, alone)?);
-        let at = |name, way| {
-            MEMBERS.iter().position(|member| *member == (name, way)).expect("one of them")
+        let layer = Layer::new(context.gpu, BATCH, width, context.seed)?;
+        let timed = |members: &[(usize, Way)]| {
+            let sequence = |member: &_| programs.sequence(context.gpu, &layer, *member);
+            let sequences = members.iter().map(sequence).collect::<Result<Vec<_>>>()?;
+            Group::timed(context, &sequences.iter().collect::<Vec<_>>())
         };
-        let nothing = at("copy", Way::Fused);
-        let share = |name| {
-            layers.of_both(nothing, at(name, Way::Fused), |nothing, own| 1.0 - nothing / own)
+        let (layers, alone) = (timed(&LAYERS)?, timed(&ALONE)?);
+        let at = |which, way| {
+            LAYERS.iter().position(|member| *member == (which, way)).expect("one of them")
         };
-        let apart = |name| layers.over(at(name, Way::Apart), at(name, Way::Fused));
-        let ratio = |way| layers.over(at("sigmoid", way), at("relu", way));
-        let [relu, sigmoid] = ["relu", "sigmoid"].map(|name| at(name, Way::Alone) - LAYERS);
+        let ratio = |way| layers.over(at(SIGMOID, way), at(RELU, way));
+        let nothing = at(COPY, Way::Fused);
+        let share = |which| {
+            layers.of_both(nothing, at(which, Way::Fused), |nothing, own| {
+                100.0 * (1.0 - nothing / own)
+            })
+        };
+        let apart = |which| layers.over(at(which, Way::Apart), at(which, Way::Fused));
         Ok(Self {
             width,
             ns: layers.ns(nothing),
-            gflops: layers.ns(nothing).rate_of(layer.sizes().operations()),
-            ratios: [alone.over(sigmoid, relu), ratio(Way::Apart), ratio(Way::Fused)],
-            alone_ns: alone.ns(relu),
-            shares: [share("relu"), share("sigmoid")],
-            apart: [apart("relu"), apart("sigmoid")],
+            gflops: layers.ns(nothing).rate_of(layer.sizes.operations()),
+            ratios: [alone.over(1, 0), ratio(Way::Apart), ratio(Way::Fused)],
+            alone_ns: alone.ns(0),
+            shares: [RELU, SIGMOID].map(share),
+            apart: [RELU, SIGMOID].map(apart),
         })
     }
 }
 
 fn findings(seed: u64, costs: &[Cost]) -> Findings {
     let of_ways = |cost: &Cost| {
-        let case =
-            |(way, ratio): (&&str, &Estimate)| (format!("{way} at {} units", cost.width), *ratio);
-        WAYS.iter().zip(&cost.ratios).map(case).collect::<Vec<_>>()
+        let named = WAYS.map(|way| format!("{way} at {} units", cost.width));
+        named.into_iter().zip(cost.ratios)
     };
     let cases: Vec<(String, Estimate)> = costs.iter().flat_map(of_ways).collect();
     let (felt, others): (Vec<_>, Vec<_>) = cases.iter().partition(|(_, ratio)| ratio.low > WORTH);
     let told = |cases: &[&(String, Estimate)]| {
-        let told = |(name, of_case): &&(String, Estimate)| format!("{name} {}", ratio(*of_case));
-        if cases.is_empty() {
-            "nowhere".to_owned()
-        } else {
-            cases.iter().map(told).collect::<Vec<_>>().join(", ")
-        }
+        let told = cases.iter().map(|(name, of_case)| format!("{name} {}", ratio(*of_case)));
+        told.collect::<Vec<_>>().join(", ")
     };
-    let rest = if others.is_empty() {
-        String::new()
-    } else {
-        format!("; not above it for certain: {}", told(&others))
-    };
+    let where_felt = if felt.is_empty() { "nowhere".to_owned() } else { told(&felt) };
+    let mut conclusion = format!("time of sigmoid : ReLU is above {WORTH}: {where_felt}");
+    if !others.is_empty() {
+        conclusion += &format!("; not above it for certain: {}", told(&others));
+    }
     let mut figures = Vec::new();
     for cost in costs {
         let mut figure = |what: &str, unit: &str, estimate: Estimate| {
@@ -297,53 +260,48 @@ fn findings(seed: u64, costs: &[Cost]) -> Findings {
         for (way, ratio) in WAYS.iter().zip(cost.ratios) {
             figure(&format!("sigmoid : relu, {way}"), "", ratio);
         }
-        for ((name, share), apart) in ["relu", "sigmoid"].iter().zip(cost.shares).zip(cost.apart) {
-            figure(&format!("share of {name} in a fused layer"), "%", share.times(100.0));
+        for ((name, share), apart) in NAMES[RELU..].iter().zip(cost.shares).zip(cost.apart) {
+            figure(&format!("share of {name} in a fused layer"), "%", share);
             figure(&format!("{name} apart : fused"), "", apart);
         }
     }
     let line = |label: &str, of: &dyn Fn(&Cost) -> Estimate| Series {
         label: label.to_owned(),
-        points: costs
-            .iter()
-            .map(|cost| Point::estimated(cost.width.into(), Some(of(cost))))
-            .collect(),
+        points: costs.iter().map(|cost| Point::estimated(cost.width.into(), of(cost))).collect(),
     };
+    let plot = |title: &str, y: &str, series: Vec<Series>| Plot {
+        title: format!("{title}, batch {BATCH}"),
+        x: Axis::log2("units"),
+        y: Axis::linear(y),
+        series,
+    };
+    let of_way = |(index, way): (usize, &&str)| line(way, &|cost| cost.ratios[index]);
     Findings {
         outcome: Outcome::of(cases.iter().map(|(_, ratio)| ratio.low > WORTH)),
-        conclusion: format!("time of sigmoid : ReLU is above {WORTH}: {}{rest}", told(&felt)),
+        conclusion,
         seeds: vec![seed],
         figures,
         plots: vec![
-            Plot {
-                title: format!("A layer with sigmoid over one with ReLU, batch {BATCH}"),
-                x: Axis::log2("units"),
-                y: Axis::linear("time of sigmoid : time of ReLU"),
-                series: (WAYS.iter().enumerate())
-                    .map(|(index, way)| line(way, &|cost| cost.ratios[index]))
-                    .collect(),
-            },
-            Plot {
-                title: format!(
-                    "Share of the activation in the time of a fused layer, batch {BATCH}"
-                ),
-                x: Axis::log2("units"),
-                y: Axis::linear("share (%)"),
-                series: vec![
-                    line("relu", &|cost| cost.shares[0].times(100.0)),
-                    line("sigmoid", &|cost| cost.shares[1].times(100.0)),
-                ],
-            },
+            plot(
+                "A layer with sigmoid over one with ReLU",
+                "time of sigmoid : time of ReLU",
+                WAYS.iter().enumerate().map(of_way).collect(),
+            ),
+            plot(
+                "Share of the activation in the time of a fused layer",
+                "share (%)",
+                vec![line("relu", &|cost| cost.shares[0]), line("sigmoid", &|cost| cost.shares[1])],
+            ),
         ],
         notes: vec![
             format!(
-                "a batch of {BATCH}, f32, as many inputs as units, a tiled product of our own; fused is in the product's kernel, apart a kernel of \
-                 its own behind a product that adds the bias, alone that kernel without the product; a share may be negative, and sigmoid the faster, where the activation \
-                 costs less than the noise, or than what a compiler makes of another text"
+                "batch {BATCH}, f32, as many inputs as units, a tiled product of our own; fused: in the product's kernel; apart: in a kernel of its own behind a \
+                 product with bias; alone: that kernel without the product; where the activation costs less than the noise, or than what a compiler makes of \
+                 another text, a share may be negative and sigmoid the faster"
             ),
             format!(
-                "a case counts if the whole interval of 95 % is above {WORTH}; it is that of one device, and the product is no vendor's: a faster one \
-                 leaves a larger share to the activation"
+                "a case counts if its whole 95 % interval is above {WORTH}; this is one device and no vendor's product: a faster one leaves a larger share to \
+                 the activation"
             ),
         ],
     }
@@ -379,7 +337,7 @@ mod tests {
     #[test]
     fn a_layer_that_is_wrong_is_found_by_its_elements() {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
-        let own = net::layer(Activation::named("copy").expect("in the table"));
+        let own = net::layer(named("copy"));
         for (find, replace) in [
             ("sum3 += rows.w * columns;", "sum3 += rows.z * columns;"),
             // Too little for any norm of the whole.

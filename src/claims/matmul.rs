@@ -2,8 +2,6 @@
 //! at once as there are; transposed operands, and what happens to each sum before it is stored, are
 //! the caller's.
 
-use std::borrow::Cow;
-
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -44,30 +42,34 @@ impl Sizes {
         [of(self.rows, self.terms), of(self.terms, self.columns), of(self.rows, self.columns)]
     }
 
+    /// From a row and a term of A to the next, and from a term and a column of B.
+    fn strides(&self, [a, b]: [Layout; 2]) -> [u32; 4] {
+        let Self { rows, columns, terms, .. } = *self;
+        let [a_row, a_term] = if a == Layout::Plain { [terms, 1] } else { [1, rows] };
+        let [b_term, b_column] = if b == Layout::Plain { [columns, 1] } else { [1, terms] };
+        [a_row, a_term, b_term, b_column]
+    }
+
     /// Multiplications and additions.
     pub fn operations(&self) -> f64 {
-        2.0 * [self.matrices, self.rows, self.columns, self.terms]
-            .into_iter()
-            .map(f64::from)
-            .product::<f64>()
+        let Self { matrices, rows, columns, terms } = *self;
+        2.0 * [matrices, rows, columns, terms].map(f64::from).iter().product::<f64>()
     }
 }
 
-/// What happens to a sum before it is stored: nothing. An epilogue defines this function for four
-/// neighbours of a row, `at` being their places in C, and declares what else it reads from binding
-/// 4 on. `params` and C itself, `c`, are in reach.
-pub const PLAIN: &str = "fn finish(sum: vec4<f32>, at: vec4<u32>, columns: vec4<u32>, matrix: u32) \
-    -> vec4<f32> { return sum; }";
+/// Invocations a side of a workgroup, which makes a tile of four times as many elements a side: what
+/// the nets here fill. All WebGPU devices have room for it.
+const SIDE: u32 = 8;
 
 /// A compiled product.
 pub struct Matmul {
     program: Program,
-    a: Layout,
-    b: Layout,
-    side: u32,
+    layouts: [Layout; 2],
 }
 
-/// The text of a product with an epilogue.
+/// The text of a product with an epilogue: the function `finish` of a sum before it is stored, for
+/// four neighbours of a row, `at` being their places in C. It declares what else it reads from
+/// binding 4 on; `params` and C itself, `c`, are in reach.
 pub fn wgsl(epilogue: &str) -> String {
     [epilogue, include_str!("../../shaders/claims/matmul.wgsl")].join("\n")
 }
@@ -76,22 +78,18 @@ impl Matmul {
     /// Compiles a product of operands that lie so.
     pub fn new(
         gpu: &Gpu,
-        [a, b]: [Layout; 2],
+        layouts: [Layout; 2],
         name: &str,
         wgsl: &str,
         checks: ShaderChecks,
     ) -> Result<Self> {
-        // 64 invocations on a tile of 32 by 32: what the nets here fill. All WebGPU devices have
-        // room for it.
-        let side = 8;
-        let flag = |is_so| if is_so { 1.0 } else { 0.0 };
         let constants = [
-            ("side", f64::from(side)),
-            ("a_along_terms", flag(a == Layout::Plain)),
-            ("b_along_terms", flag(b == Layout::Transposed)),
+            ("side", f64::from(SIDE)),
+            ("a_along_terms", f64::from(layouts[0] == Layout::Plain)),
+            ("b_along_terms", f64::from(layouts[1] == Layout::Transposed)),
         ];
         let program = gpu.program(&format!("matrix product, {name}"), wgsl, &constants, checks)?;
-        Ok(Self { program, a, b, side })
+        Ok(Self { program, layouts })
     }
 
     /// C = finish(A B) over buffers of exactly these sizes, and what the epilogue reads.
@@ -112,49 +110,32 @@ impl Matmul {
             )));
         }
         let Sizes { matrices, rows, columns, terms } = sizes;
-        let [a_row, a_term] = if self.a == Layout::Plain { [terms, 1] } else { [1, rows] };
-        let [b_term, b_column] = if self.b == Layout::Plain { [columns, 1] } else { [1, terms] };
+        let [a_row, a_term, b_term, b_column] = sizes.strides(self.layouts);
         let params =
             [rows, columns, terms, a_row, a_term, b_term, b_column, rows * terms, terms * columns];
         let buffers: Vec<&Buffer> = [c, a, b].into_iter().chain(more.iter().copied()).collect();
-        let tile = 4 * self.side;
-        gpu.step(
-            &self.program,
-            &buffers,
-            &params,
-            [columns.div_ceil(tile), rows.div_ceil(tile), matrices],
-        )
+        let tile = 4 * SIDE;
+        let workgroups = [columns.div_ceil(tile), rows.div_ceil(tile), matrices];
+        gpu.step(&self.program, &buffers, &params, workgroups)
     }
 }
 
 /// C = A B in f64.
-pub fn product(sizes: Sizes, [la, lb]: [Layout; 2], a: &[f64], b: &[f64]) -> Vec<f64> {
+pub fn product(sizes: Sizes, layouts: [Layout; 2], a: &[f64], b: &[f64]) -> Vec<f64> {
     let Sizes { rows, columns, terms, .. } = sizes;
     let [rows, columns, terms] = [rows, columns, terms].map(|size| size as usize);
-    // Row by row, so that the loop over columns is one over neighbours.
-    let a = if la == Layout::Plain { Cow::from(a) } else { Cow::from(transposed(a, terms, rows)) };
-    let b =
-        if lb == Layout::Plain { Cow::from(b) } else { Cow::from(transposed(b, columns, terms)) };
+    let [a_row, a_term, b_term, b_column] = sizes.strides(layouts).map(|stride| stride as usize);
     let mut c = vec![0.0; sizes.elements()[2]];
     c.par_chunks_mut(columns).enumerate().for_each(|(row, c)| {
-        let b = &b[row / rows * terms * columns..];
-        for (term, a) in a[row * terms..][..terms].iter().enumerate() {
-            c.iter_mut().zip(&b[term * columns..]).for_each(|(c, b)| *c += a * b);
+        let (matrix, row) = (row / rows, row % rows);
+        let (a, b) = (&a[matrix * rows * terms..], &b[matrix * terms * columns..]);
+        for term in 0..terms {
+            let a = a[row * a_row + term * a_term];
+            let b = b[term * b_term..].iter().step_by(b_column);
+            c.iter_mut().zip(b).for_each(|(c, b)| *c += a * b);
         }
     });
     c
-}
-
-/// Matrices of so many rows and columns, one behind the other, each with rows and columns
-/// exchanged.
-fn transposed(matrices: &[f64], rows: usize, columns: usize) -> Vec<f64> {
-    let exchanged = |matrix: &[f64]| -> Vec<f64> {
-        (0..columns)
-            .flat_map(|column| (0..rows).map(move |row| (row, column)))
-            .map(|(row, column)| matrix[row * columns + column])
-            .collect()
-    };
-    matrices.chunks_exact(rows * columns).flat_map(exchanged).collect()
 }
 
 /// How far an f32 sum of products may be off, in any order, fused or not: a rounding for each term,
@@ -169,8 +150,11 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::claims::check;
+    use crate::claims::{check, in_f64};
     use crate::gpu::{Choice, Sequence};
+
+    const PLAIN: &str = "fn finish(sum: vec4<f32>, at: vec4<u32>, columns: vec4<u32>, matrix: u32) \
+        -> vec4<f32> { return sum; }";
 
     fn gpu() -> Gpu {
         Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
@@ -179,10 +163,6 @@ mod tests {
     fn uniform(count: usize, seed: u64) -> Vec<f32> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
         (0..count).map(|_| random.random_range(-1.0..1.0)).collect()
-    }
-
-    fn in_f64(values: &[f32]) -> Vec<f64> {
-        values.iter().copied().map(f64::from).collect()
     }
 
     fn absolute(values: &[f32]) -> Vec<f64> {
@@ -205,7 +185,7 @@ mod tests {
         ];
         let step = product.step(gpu, sizes, buffers.each_ref(), &[])?;
         gpu.run_sequence(&Sequence::new("product", vec![step]), 1)?;
-        let layouts = [product.a, product.b];
+        let layouts = product.layouts;
         let (expected, sums) = (
             self::product(sizes, layouts, &in_f64(&a), &in_f64(&b)),
             self::product(sizes, layouts, &absolute(&a), &absolute(&b)),

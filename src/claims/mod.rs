@@ -28,13 +28,18 @@ pub mod report;
 mod shallow;
 mod sparsity;
 
+use std::borrow::Borrow;
 use std::time::{Duration, Instant};
 
 pub use group::Group;
 
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+
 use crate::claims::report::{Claim, Figure, Outcome, Plot};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::kernels::activation::Activation;
 use crate::measure::Plan;
 use crate::measure::stats::{self, Estimate};
 use crate::render::numbers::interval;
@@ -69,15 +74,8 @@ pub static CLAIMS: &[Experiment] = &[
 pub enum Extent {
     /// Small nets and few sizes: all claims in less than two minutes on two cores.
     Quick,
-    /// For a GPU.
+    /// For a GPU: on two cores the trainings would take hours.
     Full,
-}
-
-impl Extent {
-    /// What suits a device: on two cores the trainings of the full extent would take hours.
-    pub fn on(gpu: &Gpu) -> Self {
-        if gpu.facts.is_software { Self::Quick } else { Self::Full }
-    }
 }
 
 /// What an experiment has to work with.
@@ -149,19 +147,8 @@ impl Experiment {
 
     /// The claim before anything was done: skipped, without a reason.
     pub fn pending(&self) -> Claim {
-        Claim {
-            name: self.name.to_owned(),
-            statement: self.statement.to_owned(),
-            status: Status::Skipped,
-            reason: None,
-            outcome: None,
-            conclusion: None,
-            seeds: Vec::new(),
-            figures: Vec::new(),
-            plots: Vec::new(),
-            notes: Vec::new(),
-            duration_s: 0.0,
-        }
+        let (name, statement) = (self.name.to_owned(), self.statement.to_owned());
+        Claim { name, statement, ..Claim::default() }
     }
 
     /// Tests the claim. What is wrong with the experiment alone is in the claim: a computation that
@@ -169,21 +156,13 @@ impl Experiment {
     /// comes behind as well; the claim that it ended is there too.
     pub fn examine(&self, context: &Context<'_>) -> (Claim, Option<Error>) {
         let began = Instant::now();
-        let outcome = (self.run)(context);
+        let findings = (self.run)(context);
         let claim = Claim { duration_s: began.elapsed().as_secs_f64(), ..self.pending() };
-        match outcome {
-            Ok(found) => {
-                let claim = Claim {
-                    status: Status::Ok,
-                    outcome: Some(found.outcome),
-                    conclusion: Some(found.conclusion),
-                    seeds: found.seeds,
-                    figures: found.figures,
-                    plots: found.plots,
-                    notes: found.notes,
-                    ..claim
-                };
-                (claim, None)
+        match findings {
+            Ok(Findings { outcome, conclusion, seeds, figures, plots, notes }) => {
+                let (outcome, conclusion) = (Some(outcome), Some(conclusion));
+                let status = Status::Ok;
+                (Claim { status, outcome, conclusion, seeds, figures, plots, notes, ..claim }, None)
             }
             Err(error) => {
                 let status = match error {
@@ -200,9 +179,9 @@ impl Experiment {
 /// The median over seeds with the range of all of them, which covers the median over all possible
 /// seeds with 1 - 2^(1 - n): 94 % for five. A seed that diverged is one of them: what is no number
 /// counts as infinite. None of none.
-pub fn over_seeds(values: &[f64]) -> Option<Estimate> {
+pub fn over_seeds(values: impl IntoIterator<Item: Borrow<f64>>) -> Option<Estimate> {
     let mut sorted: Vec<f64> =
-        values.iter().map(|value| if value.is_nan() { f64::INFINITY } else { *value }).collect();
+        values.into_iter().map(|value| infinite_if_nan(*value.borrow())).collect();
     sorted.sort_by(f64::total_cmp);
     let (low, high) = (*sorted.first()?, *sorted.last()?);
     Some(Estimate { median: stats::quantile(&sorted, 0.5)?, low, high })
@@ -211,13 +190,17 @@ pub fn over_seeds(values: &[f64]) -> Option<Estimate> {
 /// [`over_seeds`] of what is the better the larger it is: what is no number counts as negative and
 /// infinite.
 pub fn over_seeds_of_merit(values: &[f64]) -> Option<Estimate> {
-    let losses: Vec<f64> = values.iter().map(|value| -value).collect();
-    over_seeds(&losses).map(|estimate| estimate.times(-1.0))
+    over_seeds(values.iter().map(|value| -value)).map(|estimate| estimate.times(-1.0))
 }
 
 /// [`over_seeds`] in words.
 fn told_over_seeds(values: &[f64]) -> String {
     over_seeds(values).map_or_else(|| "none".to_owned(), interval)
+}
+
+/// An error as what diverged has it.
+fn infinite_if_nan(error: f64) -> f64 {
+    if error.is_nan() { f64::INFINITY } else { error }
 }
 
 /// A learning rate that was chosen from some.
@@ -229,6 +212,22 @@ fn told_rate(rate: f32, rates: &[f32]) -> String {
 /// A number of elements, steps or workgroups as a shader counts them.
 fn count(number: usize) -> u32 {
     u32::try_from(number).expect("what fits a buffer is counted in u32")
+}
+
+/// Where random numbers come from on the CPU.
+type Random = Xoshiro256PlusPlus;
+
+fn random_of(seed: u64) -> Random {
+    Random::seed_from_u64(seed)
+}
+
+/// The activation of that name.
+fn named(name: &str) -> &'static Activation {
+    Activation::named(name).expect("in the table")
+}
+
+fn in_f64(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
 }
 
 /// A count as a number: no count here comes near 2^53.
@@ -325,14 +324,14 @@ mod tests {
 
     #[test]
     fn seeds_are_summed_up_by_their_range() {
-        assert_eq!(over_seeds(&[]), None);
+        assert_eq!(over_seeds([0.0; 0]), None);
         assert_eq!(
-            over_seeds(&[3.0, 1.0, 2.0]),
+            over_seeds([3.0, 1.0, 2.0]),
             Some(Estimate { median: 2.0, low: 1.0, high: 3.0 })
         );
-        assert_eq!(over_seeds(&[3.0, 1.0]), Some(Estimate { median: 2.0, low: 1.0, high: 3.0 }));
+        assert_eq!(over_seeds([3.0, 1.0]), Some(Estimate { median: 2.0, low: 1.0, high: 3.0 }));
         let infinite = f64::INFINITY;
-        let found = over_seeds(&[infinite, 1.0, infinite]);
+        let found = over_seeds([infinite, 1.0, infinite]);
         assert_eq!(found, Some(Estimate { median: infinite, low: 1.0, high: infinite }));
     }
 
@@ -342,11 +341,11 @@ mod tests {
         // The sign of NaN is no matter.
         for nan in [nan, -nan] {
             assert_eq!(
-                over_seeds(&[2.0, nan, 1.0]),
+                over_seeds([2.0, nan, 1.0]),
                 Some(Estimate { median: 2.0, low: 1.0, high: infinite })
             );
             assert_eq!(
-                over_seeds(&[nan]),
+                over_seeds([nan]),
                 Some(Estimate { median: infinite, low: infinite, high: infinite })
             );
             let likelihood = over_seeds_of_merit(&[-5.0, nan, -4.0]);

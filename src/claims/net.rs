@@ -8,12 +8,11 @@
 
 mod twin;
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_distr::StandardNormal;
 
 use super::matmul::{self, Layout, Matmul, Sizes};
-use super::to_f32;
+use super::{Random, named, random_of, to_f32};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
 use crate::kernels::activation::{Activation, Direction};
@@ -77,11 +76,6 @@ impl Design {
         self.nets as usize * self.batch as usize * self.widths[layer] as usize
     }
 
-    /// Weights of a layer, all nets together.
-    fn weights(&self, layer: usize) -> usize {
-        self.nets as usize * self.widths[layer] as usize * self.widths[layer + 1] as usize
-    }
-
     fn forward(&self, layer: usize) -> (Sizes, [Layout; 2]) {
         let (terms, columns) = (self.widths[layer], self.widths[layer + 1]);
         let sizes = Sizes { matrices: self.nets, rows: self.batch, columns, terms };
@@ -91,35 +85,30 @@ impl Design {
     /// dy below a layer.
     fn backward(&self, layer: usize) -> (Sizes, [Layout; 2]) {
         let (columns, terms) = (self.widths[layer], self.widths[layer + 1]);
-        (
-            Sizes { matrices: self.nets, rows: self.batch, columns, terms },
-            [Layout::Plain, Layout::Plain],
-        )
+        let sizes = Sizes { matrices: self.nets, rows: self.batch, columns, terms };
+        (sizes, [Layout::Plain, Layout::Plain])
     }
 
     /// dW of a layer.
     fn gradient(&self, layer: usize) -> (Sizes, [Layout; 2]) {
         let (columns, rows) = (self.widths[layer], self.widths[layer + 1]);
-        (
-            Sizes { matrices: self.nets, rows, columns, terms: self.batch },
-            [Layout::Transposed, Layout::Plain],
-        )
+        let sizes = Sizes { matrices: self.nets, rows, columns, terms: self.batch };
+        (sizes, [Layout::Transposed, Layout::Plain])
     }
 
-    /// Weights by layer, those of net after net, each net drawn from its own seed.
-    pub fn draw(&self, init: Init, seeds: &[u64]) -> Vec<Vec<f32>> {
-        assert_eq!(seeds.len(), self.nets as usize, "a seed for each net");
-        let mut layers: Vec<Vec<f32>> =
-            (0..self.layers()).map(|layer| Vec::with_capacity(self.weights(layer))).collect();
-        for seed in seeds {
-            let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
-            for (layer, weights) in layers.iter_mut().enumerate() {
-                let (inputs, outputs) = (self.widths[layer], self.widths[layer + 1]);
-                weights.extend(normal(
-                    &mut random,
-                    inputs as usize * outputs as usize,
-                    init.deviation(inputs, outputs),
-                ));
+    /// Weights by layer, those of net after net: with each of these initialisations a net of each
+    /// seed.
+    pub fn draw(&self, inits: &[Init], seeds: &[u64]) -> Vec<Vec<f32>> {
+        assert_eq!(inits.len() * seeds.len(), self.nets as usize, "a seed for each net");
+        let mut layers = vec![Vec::new(); self.layers()];
+        for init in inits {
+            for seed in seeds {
+                let mut random = random_of(*seed);
+                for (weights, widths) in layers.iter_mut().zip(self.widths.windows(2)) {
+                    let count = widths[0] as usize * widths[1] as usize;
+                    let deviation = init.deviation(widths[0], widths[1]);
+                    weights.extend(normal(&mut random, count, deviation));
+                }
             }
         }
         layers
@@ -127,13 +116,12 @@ impl Design {
 }
 
 /// So many normal numbers.
-pub fn normal(random: &mut Xoshiro256PlusPlus, count: usize, deviation: f64) -> Vec<f32> {
+pub fn normal(random: &mut Random, count: usize, deviation: f64) -> Vec<f32> {
     let draw = |_| to_f32(random.sample::<f64, _>(StandardNormal) * deviation);
     (0..count).map(draw).collect()
 }
 
 /// The texts that nets of an activation are made of.
-#[derive(Clone)]
 pub struct Texts {
     /// A layer with f.
     pub forward: String,
@@ -141,8 +129,6 @@ pub struct Texts {
     pub logits: String,
     /// dz of the layer below.
     pub backward: String,
-    /// dW.
-    pub gradient: String,
     /// W -= rate dW.
     pub descent: String,
     /// b -= rate db.
@@ -158,13 +144,12 @@ impl Texts {
     pub fn of(activation: &'static Activation) -> Self {
         Self {
             forward: layer(activation),
-            logits: layer(Activation::named("copy").expect("in the table")),
+            logits: layer(named("copy")),
             backward: with_activation(
                 activation,
                 Direction::Backward,
                 include_str!("../../shaders/claims/layer_backward.wgsl"),
             ),
-            gradient: matmul::wgsl(matmul::PLAIN),
             descent: matmul::wgsl(include_str!("../../shaders/claims/descent.wgsl")),
             bias_descent: include_str!("../../shaders/claims/bias_descent.wgsl").to_owned(),
             loss: include_str!("../../shaders/claims/loss.wgsl").to_owned(),
@@ -180,21 +165,19 @@ pub fn layer(activation: &'static Activation) -> String {
 }
 
 /// A product with the default variant of an activation as `forward` or `backward` in its epilogue.
-fn with_activation(
-    activation: &'static Activation,
-    direction: Direction,
-    epilogue: &str,
-) -> String {
-    let call = call(activation, direction, direction.name());
-    matmul::wgsl(&["alias T = vec4<f32>;", activation.wgsl, &call, epilogue].join("\n"))
+fn with_activation(of: &'static Activation, direction: Direction, epilogue: &str) -> String {
+    let call = call(of, direction, direction.name());
+    matmul::wgsl(&["alias T = vec4<f32>;", of.wgsl, &call, epilogue].join("\n"))
+}
+
+/// The default variant of an activation.
+pub fn kernel(activation: &'static Activation, direction: Direction) -> Kernel {
+    Kernel::default_variant(activation, direction, Dtype::F32).expect("one for each direction")
 }
 
 /// A function of that name that is the default variant of an activation.
-pub(super) fn call(activation: &'static Activation, direction: Direction, name: &str) -> String {
-    let variant = Kernel::default_variant(activation, direction, Dtype::F32)
-        .expect("a variant for each direction")
-        .variant
-        .name;
+pub fn call(activation: &'static Activation, direction: Direction, name: &str) -> String {
+    let variant = kernel(activation, direction).variant.name;
     let own = activation.name;
     match direction {
         Direction::Forward => format!("fn {name}(x: T) -> T {{ return {own}_{variant}(x); }}"),
@@ -204,35 +187,13 @@ pub(super) fn call(activation: &'static Activation, direction: Direction, name: 
     }
 }
 
-/// Compiled texts.
-struct Programs {
-    forward: Matmul,
-    logits: Matmul,
-    backward: Matmul,
-    gradient: Matmul,
-    descent: Matmul,
-    bias_descent: Program,
-    loss: Program,
-}
-
-impl Programs {
-    fn compile(gpu: &Gpu, activation: &Activation, texts: &Texts) -> Result<Self> {
-        use Layout::{Plain, Transposed};
-        let name = |what: &str| format!("{what} of a net with {}", activation.name);
-        let product = |a, b, what: &str, wgsl: &str| {
-            Matmul::new(gpu, [a, b], &name(what), wgsl, texts.checks)
-        };
-        let program = |what: &str, wgsl: &str| gpu.program(&name(what), wgsl, &[], texts.checks);
-        Ok(Self {
-            forward: product(Plain, Transposed, "a layer", &texts.forward)?,
-            logits: product(Plain, Transposed, "the logits", &texts.logits)?,
-            backward: product(Plain, Plain, "a layer's backward pass", &texts.backward)?,
-            gradient: product(Transposed, Plain, "a gradient", &texts.gradient)?,
-            descent: product(Transposed, Plain, "a step", &texts.descent)?,
-            bias_descent: program("a step of biases", &texts.bias_descent)?,
-            loss: program("the loss", &texts.loss)?,
-        })
+/// Sigmoid and ReLU, whose nets were compared with their twins.
+pub fn validated(gpu: &Gpu) -> Result<[&'static Activation; 2]> {
+    let both = ["sigmoid", "relu"].map(named);
+    for activation in both {
+        validate(gpu, activation, &Texts::of(activation))?;
     }
+    Ok(both)
 }
 
 /// Nets on the adapter.
@@ -240,7 +201,12 @@ pub struct Net<'gpu> {
     gpu: &'gpu Gpu,
     /// Their shape.
     pub design: Design,
-    programs: Programs,
+    forward: Matmul,
+    logits: Matmul,
+    backward: Matmul,
+    descent: Matmul,
+    bias_descent: Program,
+    loss: Program,
     /// By layer, outputs by inputs.
     pub weights: Vec<Buffer>,
     /// By layer.
@@ -254,21 +220,36 @@ pub struct Net<'gpu> {
 impl<'gpu> Net<'gpu> {
     /// Nets whose weights, biases and inputs are zero.
     pub fn new(gpu: &'gpu Gpu, design: Design, texts: &Texts) -> Result<Self> {
-        let programs = Programs::compile(gpu, design.activation, texts)?;
-        let layers = 0..design.layers();
-        let buffers = |label: &str, elements: &dyn Fn(usize) -> usize| {
-            layers
-                .clone()
-                .map(|layer| gpu.buffer(label, elements(layer)))
-                .collect::<Result<Vec<_>>>()
+        use Layout::{Plain, Transposed};
+        let name = |what: &str| format!("{what} of a net with {}", design.activation.name);
+        let product = |a, b, what: &str, wgsl: &str| {
+            Matmul::new(gpu, [a, b], &name(what), wgsl, texts.checks)
         };
-        let weights = buffers("weights", &|layer| design.weights(layer))?;
-        let biases =
-            buffers("biases", &|layer| design.nets as usize * design.widths[layer + 1] as usize)?;
-        let dz = buffers("dz", &|layer| design.elements(layer + 1))?;
+        let program = |what: &str, wgsl: &str| gpu.program(&name(what), wgsl, &[], texts.checks);
+        let (mut weights, mut biases, mut dz) = (Vec::new(), Vec::new(), Vec::new());
         let mut y = vec![gpu.buffer("inputs", design.elements(0))?];
-        y.extend(buffers("y", &|layer| design.elements(layer + 1))?);
-        Ok(Self { gpu, design, programs, weights, biases, y, dz })
+        for layer in 0..design.layers() {
+            let [_, of_weights, of_z] = design.forward(layer).0.elements();
+            let units = design.nets * design.widths[layer + 1];
+            weights.push(gpu.buffer("weights", of_weights)?);
+            biases.push(gpu.buffer("biases", units as usize)?);
+            y.push(gpu.buffer("y", of_z)?);
+            dz.push(gpu.buffer("dz", of_z)?);
+        }
+        Ok(Self {
+            gpu,
+            forward: product(Plain, Transposed, "a layer", &texts.forward)?,
+            logits: product(Plain, Transposed, "the logits", &texts.logits)?,
+            backward: product(Plain, Plain, "a layer's backward pass", &texts.backward)?,
+            descent: product(Transposed, Plain, "a step", &texts.descent)?,
+            bias_descent: program("a step of biases", &texts.bias_descent)?,
+            loss: program("the loss", &texts.loss)?,
+            design,
+            weights,
+            biases,
+            y,
+            dz,
+        })
     }
 
     /// Sets the weights, layer by layer, and the biases to zero.
@@ -284,8 +265,7 @@ impl<'gpu> Net<'gpu> {
     pub fn forward(&self) -> Result<Vec<Step>> {
         let last = self.design.layers() - 1;
         let step = |layer: usize| {
-            let program =
-                if layer == last { &self.programs.logits } else { &self.programs.forward };
+            let program = if layer == last { &self.logits } else { &self.forward };
             let buffers = [&self.y[layer], &self.weights[layer], &self.y[layer + 1]];
             program.step(self.gpu, self.design.forward(layer).0, buffers, &[&self.biases[layer]])
         };
@@ -299,32 +279,24 @@ impl<'gpu> Net<'gpu> {
 
     fn backward_through(&self, layer: usize) -> Result<Step> {
         let buffers = [&self.dz[layer], &self.weights[layer], &self.dz[layer - 1]];
-        self.programs.backward.step(
-            self.gpu,
-            self.design.backward(layer).0,
-            buffers,
-            &[&self.y[layer]],
-        )
+        let sizes = self.design.backward(layer).0;
+        self.backward.step(self.gpu, sizes, buffers, &[&self.y[layer]])
     }
 
-    /// dW of a layer into a buffer of as many elements as it has weights.
-    pub fn gradient(&self, layer: usize, into: &Buffer) -> Result<Step> {
-        let buffers = [&self.dz[layer], &self.y[layer], into];
-        self.programs.gradient.step(self.gpu, self.design.gradient(layer).0, buffers, &[])
+    /// Weights of a layer down their gradient: those of the nets, or others.
+    fn descend(&self, layer: usize, weights: &Buffer, rates: &Buffer) -> Result<Step> {
+        let buffers = [&self.dz[layer], &self.y[layer], weights];
+        self.descent.step(self.gpu, self.design.gradient(layer).0, buffers, &[rates])
     }
 
     /// The loss and dz of the last layer, which has one unit.
-    pub fn loss(&self, data: &Training) -> Result<Step> {
+    fn loss(&self, data: &Training) -> Result<Step> {
         let design = &self.design;
         assert_eq!(design.widths.last(), Some(&1), "one logit a sample");
         let last = design.layers() - 1;
         let buffers = [&self.dz[last], &data.losses, &data.made, &self.y[last + 1], &data.labels];
-        self.gpu.step(
-            &self.programs.loss,
-            &buffers,
-            &[design.batch, data.steps],
-            [design.nets, 1, 1],
-        )
+        let params = [design.batch, data.steps];
+        self.gpu.step(&self.loss, &buffers, &params, [design.nets, 1, 1])
     }
 
     /// One step of training: forward, the loss, backward, and every weight and bias down its
@@ -336,24 +308,15 @@ impl<'gpu> Net<'gpu> {
             if layer > 0 {
                 steps.push(self.backward_through(layer)?);
             }
-            let buffers = [&self.dz[layer], &self.y[layer], &self.weights[layer]];
-            let sizes = self.design.gradient(layer).0;
-            steps.push(self.programs.descent.step(self.gpu, sizes, buffers, &[&data.rates])?);
+            steps.push(self.descend(layer, &self.weights[layer], &data.rates)?);
             let units = self.design.widths[layer + 1];
             let params = [self.design.nets, self.design.batch, units];
             let workgroups = [(self.design.nets * units).div_ceil(64), 1, 1];
             let buffers = [&self.biases[layer], &self.dz[layer], &data.rates];
-            steps.push(self.gpu.step(
-                &self.programs.bias_descent,
-                &buffers,
-                &params,
-                workgroups,
-            )?);
+            steps.push(self.gpu.step(&self.bias_descent, &buffers, &params, workgroups)?);
         }
-        Ok(Sequence::new(
-            format!("a training step of a net with {}", self.design.activation.name),
-            steps,
-        ))
+        let name = format!("a training step of a net with {}", self.design.activation.name);
+        Ok(Sequence::new(name, steps))
     }
 }
 

@@ -9,14 +9,13 @@ use rayon::prelude::*;
 
 use self::allowed::{Input, references, softplus};
 use self::cost::Cost;
-use super::census::{Census, Tally};
+use super::census::{self, Census, Half};
 use super::range::percent;
 use super::{Context, Experiment, Findings, count};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
-use crate::kernels::activation::Activation;
-use crate::kernels::tolerance::Allowed;
+use crate::kernels::bounds::Allowed;
 use crate::kernels::dtype::{Dtype, Format};
 use crate::render::numbers::{number, ratio};
 
@@ -42,74 +41,83 @@ const CHUNK: usize = 1 << 20;
 /// Invocations of a workgroup, four elements each.
 const WORKGROUP: usize = 256;
 
+/// The ways, which call the activations' functions.
+const WGSL: &str = include_str!("../../shaders/claims/output.wgsl");
+
+/// What loss and gradient may be.
+type Rule = fn(&Input) -> [Allowed; 2];
+
 /// A way to compute loss and gradient from a logit and a label.
-#[derive(Clone, Copy)]
 struct Way {
     /// The second part of its function in shaders/claims/output.wgsl.
     name: &'static str,
     told: &'static str,
-    /// Whether full compares every input with f64, of label 0: that of label 1 at x is the same
-    /// arithmetic as that of label 0 at -x.
-    exhaustive: bool,
-    /// What it may give.
-    allowed: fn(&Input) -> [Allowed; 2],
+    allowed: Rule,
 }
 
 const WAYS: [Way; 6] = [
-    Way::new("fused", "fused", true, allowed::fused),
-    Way::new("fused_log", "fused, built-in log", false, allowed::fused_log),
-    Way::new("apart", "sigmoid, log", false, allowed::apart),
-    Way::new("textbook", "sigmoid, both logs", false, allowed::textbook),
-    Way::new("clamped", "sigmoid, clamped log", false, allowed::clamped),
-    Way::new("relu", "ReLU, log", false, allowed::relu),
+    Way { name: "fused", told: "fused", allowed: allowed::fused },
+    Way { name: "fused_log", told: "fused, built-in log", allowed: allowed::fused_log },
+    Way { name: "apart", told: "sigmoid, log", allowed: allowed::apart },
+    Way { name: "textbook", told: "sigmoid, both logs", allowed: allowed::textbook },
+    Way { name: "clamped", told: "sigmoid, clamped log", allowed: allowed::clamped },
+    Way { name: "relu", told: "ReLU, log", allowed: allowed::relu },
 ];
 
+/// What the ways give.
+const RESULTS: [&str; 2] = ["loss", "gradient"];
+
 impl Way {
-    const fn new(
-        name: &'static str,
-        told: &'static str,
-        exhaustive: bool,
-        allowed: fn(&Input) -> [Allowed; 2],
-    ) -> Self {
-        Self { name, told, exhaustive, allowed }
+    /// One of its results, of a logit x with a label, in WGSL.
+    fn wgsl(&self, result: usize, label: usize) -> String {
+        format!("output_{}(x, T({label}.0)).{}", self.name, ["loss", "dx"][result])
+    }
+
+    /// One of its results for positive and for negative logits with a label, after it was checked.
+    fn counted(&self, context: &Context<'_>, result: usize, label: usize) -> Result<[Half; 2]> {
+        let census = census(context, &self.wgsl(result, label), 0.0)?;
+        census
+            .check(|case| (self.allowed)(&Input { x: case.first, is_one: label == 1 })[result])?;
+        census.halves(context.either(QUICK_STRIDE, 1))
     }
 }
 
-/// The fields of what a way gives: loss and gradient.
-const FIELDS: [&str; 2] = ["loss", "dx"];
-
 fn run(context: &Context<'_>) -> Result<Findings> {
-    let (mut figures, mut notes) = (Vec::new(), Vec::new());
-    let mut failures = Vec::new();
-    let mut errors = Vec::new();
+    let (mut figures, mut found) = (Vec::new(), Vec::new());
     for way in &WAYS {
         (context.progress)(way.told);
-        let found = Failures::of(context, way)?;
-        figures.extend(found.figures(way));
-        failures.push(found);
-        // With ReLU it is another loss, whose distance from this one says nothing.
-        if way.name != "relu" {
-            let of_way = compare(context, way)?;
-            figures.extend(of_way.figures(way));
-            errors.push(of_way);
-        }
+        let of_way = Found::of(context, way)?;
+        figures.extend(of_way.figures());
+        found.push(of_way);
     }
+    let outputs = census(context, "relu_plain(x)", 1.0)?.halves(context.either(QUICK_STRIDE, 1))?;
+    let outputs = Half::sum_of(&outputs);
+    let outside = percent(outputs.zeros + outputs.ones + outputs.above, outputs.inputs);
+    figures.push(Figure::new("ReLU, log: outputs outside (0, 1)", "%", outside));
     (context.progress)("what it costs");
     let cost = Cost::measured(context)?;
     figures.extend(cost.figures());
-    notes.push("Fused: from the logit, by softplus; the others: sigmoid or ReLU first. Shares are of all finite logits with either label; errors are the largest of finite results.".to_owned());
+    let [in_three, in_one] = cost.over_fused().map(ratio);
+    let mut notes = vec!["Fused: from the logit, by softplus; the others: sigmoid or ReLU first. Shares are of all finite logits with either label; errors are the largest of finite results.".to_owned()];
     if context.either(true, false) {
         notes.push(format!(
             "Counted is one logit in {QUICK_STRIDE}, compared with f64 one in {QUICK_SPARSE}."
         ));
     }
-    let wrong = |way: usize| wrong(&failures[way], &errors[way]);
-    let outside = failures[5].outside.unwrap_or_default();
+    let [fused, apart] = [0, 2].map(|way: usize| found[way].wrong());
     Ok(Findings {
         // From the logit, behind a sigmoid, and with ReLU, whose outputs are said to be no
         // probabilities.
-        outcome: Outcome::of([wrong(0) == 0.0, wrong(2) == 0.0, outside > 0]),
-        conclusion: conclusion(&failures, &errors, &cost),
+        outcome: Outcome::of([fused == 0.0, apart == 0.0, outside > 0.0]),
+        conclusion: format!(
+            "computed from the logit: of {} losses and gradients {} % are not finite or, as far as they were compared with f64, without a right digit, and the loss is off by {} ULP at \
+             most; of sigmoid and then log {} % are, which takes {in_one} times as long in one kernel, which moves the same bytes, and {in_three} times in three, a layer each; of ReLU's outputs {} % are not in (0, 1)",
+            found[0].cases,
+            number(fused),
+            number(found[0].worst[0].ulps.value),
+            number(apart),
+            number(outside),
+        ),
         seeds: vec![context.seed],
         figures,
         plots: vec![plot(context)?],
@@ -117,122 +125,67 @@ fn run(context: &Context<'_>) -> Result<Findings> {
     })
 }
 
-/// The share of cases, in %, whose loss (or gradient, if that is more) is not finite, or finite
-/// without a right digit: what an adapter makes of the logarithm of 0 is its own.
-fn wrong(failures: &Failures, errors: &Errors) -> f64 {
-    let of = |not_finite: u64, worst: &Worst| {
-        let not_finite = percent(not_finite, failures.cases);
-        not_finite + (100.0 - not_finite) * percent(worst.lost, worst.compared) / 100.0
-    };
-    of(failures.loss, &errors.loss).max(of(failures.gradient, &errors.gradient))
+fn census<'gpu>(context: &Context<'gpu>, outcome: &str, threshold: f32) -> Result<Census<'gpu>> {
+    Census::new(context.gpu, Dtype::F32, WGSL, outcome, threshold)
 }
 
-fn conclusion(failures: &[Failures], errors: &[Errors], cost: &Cost) -> String {
-    let wrong = |way: usize| wrong(&failures[way], &errors[way]);
-    let relu = &failures[5];
-    format!(
-        "computed from the logit: of {} losses and gradients {} % are not finite or, as far as they were compared with f64, without a right digit, and the loss is off by {} ULP at \
-         most; of sigmoid and then log {} % are, which takes {} times as long in one kernel, which moves the same bytes, and {} times in three, a layer each; of ReLU's outputs {} % are not in (0, 1)",
-        failures[0].cases,
-        number(wrong(0)),
-        number(errors[0].loss.ulps.value),
-        number(wrong(2)),
-        ratio(cost.in_one_over_fused),
-        ratio(cost.apart_over_fused),
-        number(relu.outside.map_or(0.0, |outside| percent(outside, relu.logits))),
-    )
-}
-
-/// The activation's functions that the ways call, and the ways.
-fn definitions() -> String {
-    let [sigmoid, relu] =
-        ["sigmoid", "relu"].map(|name| Activation::named(name).expect("in the table").wgsl);
-    [sigmoid, relu, include_str!("../../shaders/claims/output.wgsl")].join("\n")
-}
-
-/// How often a way fails.
-struct Failures {
-    /// Logits.
-    logits: u64,
+/// How often a way fails, and by how much.
+struct Found {
+    way: &'static Way,
     /// Logits with labels.
     cases: u64,
     /// Cases whose loss is not finite, and whose gradient is not.
-    loss: u64,
-    gradient: u64,
+    not_finite: [u64; 2],
     /// Cases whose gradient is 0, though the output is as wrong as it can be.
     dead: u64,
-    /// Outputs outside (0, 1), where that is not sigmoid's.
-    outside: Option<u64>,
+    /// Of losses and gradients. None with ReLU: it is another loss, whose distance from this one
+    /// says nothing.
+    worst: Vec<Worst>,
 }
 
-impl Failures {
-    fn of(context: &Context<'_>, way: &Way) -> Result<Self> {
-        let mut found = Self { logits: 0, cases: 0, loss: 0, gradient: 0, dead: 0, outside: None };
-        for label in [0u8, 1] {
-            let [loss, gradient] =
-                [tallies(context, way, 0, label)?, tallies(context, way, 1, label)?];
-            let both = |tallies: &[Tally; 2]| tallies[0].not_finite() + tallies[1].not_finite();
-            found.cases += loss[0].inputs + loss[1].inputs;
-            found.logits = loss[0].inputs + loss[1].inputs;
-            found.loss += both(&loss);
-            found.gradient += both(&gradient);
+impl Found {
+    fn of(context: &Context<'_>, way: &'static Way) -> Result<Self> {
+        let (mut cases, mut not_finite, mut dead) = (0, [0; 2], 0);
+        for label in [0, 1] {
+            let halves = [way.counted(context, 0, label)?, way.counted(context, 1, label)?];
+            let sums = halves.each_ref().map(Half::sum_of);
+            cases += sums[0].inputs;
+            for (sum, tally) in not_finite.iter_mut().zip(sums) {
+                *sum += tally.not_finite();
+            }
             // Of the label that the sign of the logit contradicts.
-            found.dead += gradient[usize::from(label)].zeros;
+            dead += halves[1][label].sum().zeros;
         }
-        if way.name == "relu" {
-            let counted = "fn counted(x: T) -> T { return relu_plain(x); }\n";
-            let outputs = halves(context, &census(context, counted, 1.0)?)?;
-            let outside = outputs.iter().map(|half| half.zeros + half.ones + half.above);
-            found.outside = Some(outside.sum());
-        }
-        Ok(found)
+        let worst = if way.name == "relu" { Vec::new() } else { compare(context, way)?.to_vec() };
+        Ok(Self { way, cases, not_finite, dead, worst })
     }
 
-    fn figures(&self, way: &Way) -> Vec<Figure> {
-        let told = way.told;
-        let share = |name: &str, part: u64| {
-            Figure::new(format!("{told}: {name}"), "%", percent(part, self.cases))
-        };
+    /// The share of cases, in %, whose loss (or gradient, if that is more) is not finite, or finite
+    /// without a right digit: what an adapter makes of the logarithm of 0 is its own.
+    fn wrong(&self) -> f64 {
+        let shares = self.not_finite.iter().zip(&self.worst).map(|(not_finite, worst)| {
+            let not_finite = percent(*not_finite, self.cases);
+            not_finite + (100.0 - not_finite) * percent(worst.lost, worst.compared) / 100.0
+        });
+        shares.fold(0.0, f64::max)
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let name = |what: &str| format!("{}: {what}", self.way.told);
+        let share = |what: &str, part: u64| Figure::new(name(what), "%", percent(part, self.cases));
         let mut figures = vec![
-            share("losses not finite", self.loss),
-            share("gradients not finite", self.gradient),
+            share("losses not finite", self.not_finite[0]),
+            share("gradients not finite", self.not_finite[1]),
             share("wrong outputs, gradient 0", self.dead),
         ];
-        if let Some(outside) = self.outside {
-            let name = format!("{told}: outputs outside (0, 1)");
-            figures.push(Figure::new(name, "%", percent(outside, self.logits)));
+        for (result, worst) in RESULTS.into_iter().zip(&self.worst) {
+            figures.extend(worst.figures(&name(result)));
         }
         figures
     }
 }
 
-fn census<'gpu>(context: &Context<'gpu>, counted: &str, threshold: f32) -> Result<Census<'gpu>> {
-    Census::new(context.gpu, Dtype::F32, &[&definitions(), counted].concat(), "counted", threshold)
-}
-
-/// One of the two fields that a way gives for positive and for negative logits with a label, after
-/// it was checked.
-fn tallies(context: &Context<'_>, way: &Way, index: usize, label: u8) -> Result<[Tally; 2]> {
-    let (name, field) = (way.name, FIELDS[index]);
-    let counted =
-        format!("fn counted(x: T) -> T {{ return output_{name}(x, T({label}.0)).{field}; }}\n");
-    let census = census(context, &counted, 0.0)?;
-    census.check(|x, _| (way.allowed)(&Input { x, label: label == 1 })[index])?;
-    halves(context, &census)
-}
-
-fn halves(context: &Context<'_>, census: &Census<'_>) -> Result<[Tally; 2]> {
-    let stride = context.either(QUICK_STRIDE, 1);
-    Ok([census.half(false, stride)?.sum(), census.half(true, stride)?.sum()])
-}
-
-/// How far the finite results of a way are from f64.
-struct Errors {
-    loss: Worst,
-    gradient: Worst,
-}
-
-/// The largest errors of one result, each with its logit.
+/// How far finite results are from f64: the largest errors, each with its logit.
 #[derive(Clone, Copy, Default)]
 struct Worst {
     /// In ULP of the true result, where no step may have flushed it.
@@ -270,6 +223,19 @@ impl Worst {
         self.compared += behind.compared;
         self.lost += behind.lost;
     }
+
+    fn figures(&self, what: &str) -> [Figure; 3] {
+        let largest = |name: &str, unit, At { value, x }| {
+            Figure::new(format!("{what}, {name}"), unit, value)
+                .noted(format!("largest at {}", number(x)))
+        };
+        let lost = percent(self.lost, self.compared);
+        [
+            largest("error", "ULP", self.ulps),
+            largest("absolute error", "", self.absolute),
+            Figure::new(format!("{what}, no right digit"), "%", lost),
+        ]
+    }
 }
 
 impl At {
@@ -280,25 +246,7 @@ impl At {
     }
 }
 
-impl Errors {
-    fn figures(&self, way: &Way) -> Vec<Figure> {
-        let told = way.told;
-        let of = |what: &str, worst: &Worst| {
-            let largest = |name: String, unit, At { value, x }| {
-                Figure::new(name, unit, value).noted(format!("largest at {}", number(x)))
-            };
-            let name = |which: &str| format!("{told}: {what}, {which}");
-            [
-                largest(name("error"), "ULP", worst.ulps),
-                largest(name("absolute error"), "", worst.absolute),
-                Figure::new(name("no right digit"), "%", percent(worst.lost, worst.compared)),
-            ]
-        };
-        [of("loss", &self.loss), of("gradient", &self.gradient)].concat()
-    }
-}
-
-/// A program of pairs, bound to a chunk.
+/// Logits with labels, and room for what a way gives.
 struct Pairs {
     first: Buffer,
     label: Buffer,
@@ -317,40 +265,39 @@ impl Pairs {
         })
     }
 
-    fn step(&self, gpu: &Gpu, program: &Program) -> Result<Step> {
-        let words = self.first.words / 4;
+    /// Loss and gradient in one kernel, by a function of the two.
+    fn sequence(&self, gpu: &Gpu, function: &str) -> Result<Sequence> {
         let buffers = [&self.loss, &self.gradient, &self.first, &self.label];
-        gpu.step(program, &buffers, &[count(words)], groups(words))
+        Ok(Sequence::new(function, vec![step(gpu, &program(gpu, function)?, &buffers)?]))
     }
 }
 
-fn groups(words: usize) -> [u32; 3] {
-    [count(words.div_ceil(WORKGROUP)), 1, 1]
+/// A program of four elements an invocation over tensors of one length.
+fn step(gpu: &Gpu, program: &Program, buffers: &[&Buffer]) -> Result<Step> {
+    let words = buffers[0].words / 4;
+    gpu.step(program, buffers, &[count(words)], [count(words.div_ceil(WORKGROUP)), 1, 1])
 }
 
-/// The program of pairs around a function of two operands.
-fn wgsl(function: &str) -> String {
+/// The program that gives pairs by a function of two operands.
+fn program(gpu: &Gpu, function: &str) -> Result<Program> {
     let glue = format!(
         "const WORKGROUP_SIZE: u32 = {WORKGROUP}u;\nfn outputs(first: T, label: T) -> Output {{ return {function}(first, label); }}\n"
     );
     let pairs = include_str!("../../shaders/claims/output_pairs.wgsl");
-    [Dtype::F32.wgsl(), &definitions(), &glue, pairs].join("\n")
+    let wgsl = [Dtype::F32.wgsl(), &census::activations(), WGSL, &glue, pairs].join("\n");
+    gpu.program(&format!("output/{function}"), &wgsl, &[], ShaderChecks::Trusted)
 }
 
-fn program(gpu: &Gpu, function: &str) -> Result<Program> {
-    gpu.program(&format!("output/{function}"), &wgsl(function), &[], ShaderChecks::Trusted)
-}
-
-/// Compares every finite result of a way with f64, of all logits or of some.
-fn compare(context: &Context<'_>, way: &Way) -> Result<Errors> {
+/// Compares every finite loss and gradient of a way with f64, of all logits or of some.
+fn compare(context: &Context<'_>, way: &Way) -> Result<[Worst; 2]> {
     let gpu = context.gpu;
-    let program = program(gpu, &format!("output_{}", way.name))?;
     let pairs = Pairs::new(gpu, CHUNK)?;
-    let run = Sequence::new(way.name, vec![pairs.step(gpu, &program)?]);
-    let mut errors = Errors { loss: Worst::default(), gradient: Worst::default() };
+    let run = pairs.sequence(gpu, &format!("output_{}", way.name))?;
+    let mut worst = [Worst::default(); 2];
     for is_one in [false, true] {
-        gpu.store(&pairs.label, &vec![f32::from(u8::from(is_one)); CHUNK])?;
-        let in_full = if way.exhaustive && !is_one { 1 } else { FULL_SPARSE };
+        gpu.store(&pairs.label, &vec![f32::from(is_one); CHUNK])?;
+        // That of label 1 at x is the same arithmetic as that of label 0 at -x.
+        let in_full = if way.name == "fused" && !is_one { 1 } else { FULL_SPARSE };
         let stride = context.either(QUICK_SPARSE, in_full);
         for (first, fresh) in chunks(stride) {
             // What wraps around is not looked at again.
@@ -358,11 +305,11 @@ fn compare(context: &Context<'_>, way: &Way) -> Result<Errors> {
                 (0..CHUNK).map(|index| first.wrapping_add(count(index * stride))).collect();
             gpu.store(&pairs.first, &logits)?;
             gpu.run_sequence(&run, 1)?;
-            let (loss, gradient) = (gpu.load(&pairs.loss)?, gpu.load(&pairs.gradient)?);
-            errors.add(&logits[..fresh], is_one, &loss, &gradient);
+            let results = [gpu.load(&pairs.loss)?, gpu.load(&pairs.gradient)?];
+            add(&mut worst, &logits[..fresh], is_one, &results);
         }
     }
-    Ok(errors)
+    Ok(worst)
 }
 
 /// The first pattern of each chunk of one pattern in `stride`, and how many patterns it has.
@@ -373,47 +320,39 @@ fn chunks(stride: usize) -> impl Iterator<Item = (u32, usize)> {
         .map(move |first| (count(first), (patterns - first).div_ceil(stride).min(CHUNK)))
 }
 
-impl Errors {
-    fn add(&mut self, logits: &[u32], is_one: bool, loss: &[f32], gradient: &[f32]) {
-        const CHUNK: usize = 1 << 12;
-        let chunks: Vec<[Worst; 2]> = (logits
-            .par_chunks(CHUNK)
-            .zip(loss.par_chunks(CHUNK))
-            .zip(gradient.par_chunks(CHUNK)))
-        .map(|((logits, loss), gradient)| {
-            let x: Vec<f64> = logits.iter().map(|bits| f64::from(f32::from_bits(*bits))).collect();
-            let (mut true_loss, mut true_gradient) = (vec![0.0; x.len()], vec![0.0; x.len()]);
-            references(&x, is_one, &mut true_loss, &mut true_gradient);
-            let mut worst = [Worst::default(); 2];
-            for (index, x) in x.iter().enumerate().filter(|(_, x)| x.is_finite()) {
-                worst[0].add(*x, f64::from(loss[index]), true_loss[index]);
-                worst[1].add(*x, f64::from(gradient[index]), true_gradient[index]);
-            }
-            worst
-        })
-        .collect();
-        for [loss, gradient] in &chunks {
-            self.loss.merge(loss);
-            self.gradient.merge(gradient);
+/// Adds the errors of losses and gradients of these logits.
+fn add(worst: &mut [Worst; 2], logits: &[u32], is_one: bool, [loss, gradient]: &[Vec<f32>; 2]) {
+    const CHUNK: usize = 1 << 12;
+    let chunks =
+        logits.par_chunks(CHUNK).zip(loss.par_chunks(CHUNK).zip(gradient.par_chunks(CHUNK)));
+    let chunks = chunks.map(|(logits, (loss, gradient))| {
+        let x: Vec<f64> = logits.iter().map(|bits| f64::from(f32::from_bits(*bits))).collect();
+        let (mut true_loss, mut true_gradient) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+        references(&x, is_one, &mut true_loss, &mut true_gradient);
+        let mut worst = [Worst::default(); 2];
+        for (index, x) in x.iter().enumerate().filter(|(_, x)| x.is_finite()) {
+            worst[0].add(*x, loss[index].into(), true_loss[index]);
+            worst[1].add(*x, gradient[index].into(), true_gradient[index]);
+        }
+        worst
+    });
+    for behind in chunks.collect::<Vec<_>>() {
+        for (worst, behind) in worst.iter_mut().zip(&behind) {
+            worst.merge(behind);
         }
     }
 }
 
 /// The loss of label 0 by logit.
 fn plot(context: &Context<'_>) -> Result<Plot> {
-    const MOST: u16 = 120;
-    let logits = || (0..=MOST).map(f64::from);
-    let mut series = vec![Series {
-        label: "exact".to_owned(),
-        points: logits().map(|x| Point::new(x, softplus(x))).collect(),
-    }];
+    let line = |label: &str, loss: &dyn Fn(f64) -> Result<f64>| -> Result<Series> {
+        let points = (0..=120).map(f64::from).map(|x| Ok(Point::new(x, loss(x)?)));
+        Ok(Series { label: label.to_owned(), points: points.collect::<Result<_>>()? })
+    };
+    let mut series = vec![line("exact", &|x| Ok(softplus(x)))?];
     for way in [&WAYS[0], &WAYS[2], &WAYS[4]] {
-        let name = way.name;
-        let counted =
-            format!("fn counted(x: T) -> T {{ return output_{name}(x, T(0.0)).loss; }}\n");
-        let census = census(context, &counted, 0.0)?;
-        let points = logits().map(|x| Ok(Point::new(x, census.results(Dtype::F32.bits(x), 1)?[0])));
-        series.push(Series { label: way.told.to_owned(), points: points.collect::<Result<_>>()? });
+        let census = census(context, &way.wgsl(0, 0), 0.0)?;
+        series.push(line(way.told, &|x| census.result(x))?);
     }
     Ok(Plot {
         title:
@@ -427,14 +366,12 @@ fn plot(context: &Context<'_>) -> Result<Plot> {
 
 #[cfg(test)]
 mod tests {
-    use super::allowed::{apart, fused};
-    use super::cost::Layers;
     use super::*;
     use crate::claims::Extent;
     use crate::claims::report::Claim;
     use crate::error::Error;
     use crate::gpu::Choice;
-    use crate::kernels::inputs::DEFAULT_SEED;
+    use crate::kernels::bounds::Case;
     use crate::report::Status;
 
     fn gpu() -> Gpu {
@@ -477,16 +414,11 @@ mod tests {
 
     /// Every way's loss and gradient, on the adapter, by a text that may be planted.
     fn checked(gpu: &Gpu, way: &Way, plant: impl Fn(&str) -> String) -> Result<()> {
-        for label in [0u8, 1] {
-            for (index, field) in FIELDS.into_iter().enumerate() {
-                let name = way.name;
-                let counted = format!(
-                    "fn counted(x: T) -> T {{ return output_{name}(x, T({label}.0)).{field}; }}\n"
-                );
-                let definitions = plant(&[&definitions(), &counted[..]].concat());
-                let census = Census::new(gpu, Dtype::F32, &definitions, "counted", 0.0)?;
-                census.check(|x, _| (way.allowed)(&Input { x, label: label == 1 })[index])?;
-            }
+        for (result, label) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let (definitions, outcome) = (plant(WGSL), way.wgsl(result, label));
+            let census = Census::new(gpu, Dtype::F32, &definitions, &outcome, 0.0)?;
+            let input = |case: Case| Input { x: case.first, is_one: label == 1 };
+            census.check(|case| (way.allowed)(&input(case))[result])?;
         }
         Ok(())
     }
@@ -529,26 +461,6 @@ mod tests {
     }
 
     #[test]
-    fn layers_are_compared_before_they_are_timed() {
-        let gpu = gpu();
-        let context =
-            Context { gpu: &gpu, extent: Extent::Quick, seed: DEFAULT_SEED, progress: &|_| () };
-        // No multiple of a workgroup's elements.
-        let layers = Layers::new(&context, 5 * 4 * WORKGROUP + 12).expect("room");
-        let sequence = |function| layers.one(&gpu, function).expect("it compiles");
-        layers.check(&gpu, &sequence("output_fused"), fused).expect("right");
-        layers.check(&gpu, &sequence("output_apart"), apart).expect("right");
-        layers.check(&gpu, &layers.three(&gpu).expect("it compiles"), apart).expect("right");
-        assert!(layers.check(&gpu, &sequence("output_relu"), fused).is_err());
-        let wrong = Layers { logits: layers.logits.iter().map(|x| x + 0.001).collect(), ..layers };
-        assert!(
-            wrong
-                .check(&gpu, &wrong.one(&gpu, "output_fused").expect("it compiles"), fused)
-                .is_err()
-        );
-    }
-
-    #[test]
     fn chunks_have_every_pattern_once() {
         for stride in [1, FULL_SPARSE, QUICK_SPARSE] {
             let mut next = 0;
@@ -562,18 +474,16 @@ mod tests {
 
     #[test]
     fn errors_are_counted_as_they_are() {
-        let mut errors = Errors { loss: Worst::default(), gradient: Worst::default() };
+        let mut worst = [Worst::default(); 2];
         // Exact, one ULP off, infinite, nothing right.
         let logits = [0.0f32, 0.0, 3.0, -3.0];
         let ln_2 = std::f32::consts::LN_2;
-        let loss = [ln_2, f32::from_bits(ln_2.to_bits() + 1), f32::INFINITY, 0.0];
-        errors.add(
-            &logits.map(f32::to_bits),
-            false,
-            &loss,
-            &[0.5, 0.5, 0.952_574_15, 0.047_425_874],
-        );
-        let Errors { loss, gradient } = errors;
+        let results = [
+            vec![ln_2, f32::from_bits(ln_2.to_bits() + 1), f32::INFINITY, 0.0],
+            vec![0.5, 0.5, 0.952_574_15, 0.047_425_874],
+        ];
+        add(&mut worst, &logits.map(f32::to_bits), false, &results);
+        let [loss, gradient] = worst;
         assert_eq!((loss.compared, loss.lost, loss.absolute.x), (3, 1, -3.0));
         assert!(loss.ulps.value > 1e6);
         assert!(gradient.compared == 4 && gradient.lost == 0 && gradient.ulps.value < 1.0);

@@ -1,13 +1,15 @@
 //! Range: sigmoid is said to stay within (0, 1) and ReLU within [0, inf). Every input is counted,
 //! and where a result reaches an end is looked for.
 
-use super::census::{Census, Half, Tally, Which};
+use super::census::{self, Census, Half, QUICK_STRIDE, Tally, Which};
 use super::{Context, Experiment, Findings};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
-use crate::error::{Error, Result};
-use crate::kernels::activation::{Activation, Direction, Variant};
-use crate::kernels::tolerance::Case;
+use crate::error::Result;
+use crate::kernels::activation::Direction;
+use crate::kernels::bounds::Case;
 use crate::kernels::dtype::Dtype;
+use crate::kernels::kernel::{self, Kernel};
+use crate::kernels::reference;
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -16,15 +18,12 @@ pub(super) const CLAIM: Experiment = Experiment {
     run,
 };
 
-/// Of so many f32, quick looks at one.
-const QUICK_STRIDE: u32 = 17;
-
 /// The largest x of the plot.
 const PLOTTED: u32 = 110;
 
 /// What a variant gave.
 struct Ends {
-    path: String,
+    kernel: Kernel,
     all: Tally,
     /// The x nearest to 0 whose result is 0, and that whose result is 1.
     zero_at: Option<f64>,
@@ -32,161 +31,122 @@ struct Ends {
 }
 
 fn run(context: &Context<'_>) -> Result<Findings> {
-    let sigmoid = Activation::named("sigmoid").expect("in the table");
-    let relu = Activation::named("relu").expect("in the table");
-    let (mut figures, mut notes) = (Vec::new(), Vec::new());
-    let mut of_default = Vec::new();
+    let (dtypes, notes) = census::scope(context);
+    let (mut figures, mut of_default) = (Vec::new(), Vec::new());
     let mut relu_holds = true;
-    for dtype in Dtype::ALL {
+    for dtype in dtypes {
         // The other variants of sigmoid differ in where they leave f32, which is told once.
-        let variants =
-            forward_variants(sigmoid, dtype).take(if dtype == Dtype::F32 { usize::MAX } else { 1 });
-        for (index, variant) in variants.enumerate() {
-            (context.progress)(&format!("sigmoid/{} in {}", variant.name, dtype.name()));
-            match ends(context, sigmoid, variant, dtype) {
-                Ok(ends) => {
-                    figures.extend(figures_of_sigmoid(&ends));
-                    if index == 0 {
-                        of_default.push((dtype, ends));
-                    }
-                }
-                Err(Error::Unsupported(reason)) => {
-                    notes.push(format!("{} was not looked at: {reason}", dtype.name()));
-                }
-                Err(error) => return Err(error),
+        let most = if dtype == Dtype::F32 { usize::MAX } else { 1 };
+        for (index, kernel) in forward("sigmoid", dtype).take(most).enumerate() {
+            (context.progress)(&format!("{} in {}", kernel.member_id(), dtype.name()));
+            let ends = Ends::of(context, kernel)?;
+            figures.extend(ends.of_sigmoid());
+            if index == 0 {
+                of_default.push(ends);
             }
         }
-        let variant = forward_variants(relu, dtype).next().expect("a forward variant");
-        match ends(context, relu, variant, dtype) {
-            Ok(ends) => {
-                relu_holds &= ends.all.negative == 0 && ends.all.not_finite() == 0;
-                figures.extend(figures_of_relu(&ends));
-            }
-            Err(Error::Unsupported(_)) => {}
-            Err(error) => return Err(error),
-        }
+        let kernel = forward("relu", dtype).next().expect("in the table");
+        let ends = Ends::of(context, kernel)?;
+        relu_holds &= ends.all.negative + ends.all.not_finite() == 0;
+        figures.extend(ends.of_relu());
     }
-    if context.either(true, false) {
-        notes
-            .push(format!("Of f32, one input in {QUICK_STRIDE} was looked at, and every one where an end is reached."));
-    }
-    let within = |tally: &Tally| tally.above == 0 && tally.negative == 0 && tally.not_finite() == 0;
-    let sigmoid_is_open =
-        of_default.iter().all(|(_, ends)| within(&ends.all) && ends.all.zeros + ends.all.ones == 0);
-    let sigmoid_is_within = of_default.iter().all(|(_, ends)| within(&ends.all));
+    let is_within = of_default.iter().all(|ends| ends.all.outside() == 0);
+    let is_open = is_within && of_default.iter().all(|ends| ends.reached() == 0);
     Ok(Findings {
-        outcome: Outcome::of([sigmoid_is_open, sigmoid_is_within, relu_holds]),
-        conclusion: conclusion(&of_default, sigmoid_is_within, relu_holds),
+        outcome: Outcome::of([is_open, is_within, relu_holds]),
+        conclusion: conclusion(&of_default, is_within, relu_holds),
         seeds: Vec::new(),
         figures,
-        plots: vec![plot(context, sigmoid)?],
+        plots: vec![plot(context, of_default[0].kernel)?],
         notes,
     })
 }
 
-fn forward_variants(
-    activation: &'static Activation,
-    dtype: Dtype,
-) -> impl Iterator<Item = &'static Variant> {
-    let fits = move |variant: &&Variant| {
-        variant.pass.direction() == Direction::Forward && variant.dtypes.contains(&dtype)
-    };
-    activation.variants.iter().filter(fits)
-}
-
-fn census<'gpu>(
-    context: &Context<'gpu>,
-    activation: &Activation,
-    variant: &Variant,
-    dtype: Dtype,
-) -> Result<Census<'gpu>> {
-    let function = format!("{}_{}", activation.name, variant.name);
-    Census::new(context.gpu, dtype, activation.wgsl, &function, 1.0)
-}
-
-fn ends(
-    context: &Context<'_>,
-    activation: &Activation,
-    variant: &Variant,
-    dtype: Dtype,
-) -> Result<Ends> {
-    let census = census(context, activation, variant, dtype)?;
-    census.check(|x, first_bits| {
-        (variant.allowed)(&Case {
-            dtype,
-            first: x,
-            first_bits,
-            dy: 0.0,
-            reference: variant.pass.reference(x, 0.0),
-        })
-    })?;
-    let stride = context.either(QUICK_STRIDE, 1);
-    let (positive, negative): (Half, Half) =
-        (census.half(false, stride)?, census.half(true, stride)?);
-    Ok(Ends {
-        path: format!("{}/{}/{}", dtype.name(), activation.name, variant.name),
-        all: positive.sum().and(&negative.sum()),
-        zero_at: census.find(Which::First, &negative, |tally| tally.zeros > 0)?,
-        one_at: census.find(Which::First, &positive, |tally| tally.ones > 0)?,
+/// The forward kernels of an activation, the default first.
+fn forward(activation: &str, dtype: Dtype) -> impl Iterator<Item = Kernel> {
+    kernel::all().filter(move |kernel| {
+        kernel.direction() == Direction::Forward
+            && kernel.activation.name == activation
+            && kernel.dtype == dtype
     })
 }
 
-fn figures_of_sigmoid(ends: &Ends) -> Vec<Figure> {
-    let Ends { path, all, zero_at, one_at } = ends;
-    let place = |what: &str, at: Option<f64>| {
-        let name = format!("{path}: {what}");
-        match at {
-            Some(at) => Figure::new(name, "", at),
-            None => Figure::none(name, "", "no finite x does"),
-        }
-    };
-    let outside = all.above + all.negative + all.not_finite();
-    vec![
-        place("largest x that gives 0", *zero_at),
-        place("smallest x that gives 1", *one_at),
-        ends.share("inputs that give 0 or 1", all.zeros + all.ones),
-        ends.count("inputs that give what is not in [0, 1]", outside),
-    ]
-}
-
-fn figures_of_relu(ends: &Ends) -> Vec<Figure> {
-    let Ends { path, all, .. } = ends;
-    let outside = all.negative + all.not_finite();
-    vec![
-        Figure::new(format!("{path}: smallest result"), "", all.lowest),
-        Figure::new(format!("{path}: largest result"), "", all.highest),
-        ends.share("inputs that give 0", all.zeros),
-        ends.count("inputs that give what is not in [0, infinity)", outside),
-    ]
+fn census<'gpu>(context: &Context<'gpu>, kernel: Kernel) -> Result<Census<'gpu>> {
+    let outcome = format!("{}_{}(x)", kernel.activation.name, kernel.variant.name);
+    Census::new(context.gpu, kernel.dtype, "", &outcome, 1.0)
 }
 
 impl Ends {
+    fn of(context: &Context<'_>, kernel: Kernel) -> Result<Self> {
+        let variant = kernel.variant;
+        let census = census(context, kernel)?;
+        census.check(|case| {
+            let reference = variant.pass.reference(case.first, 0.0);
+            (variant.allowed)(&Case { reference, ..case })
+        })?;
+        let halves = census.halves(context.either(QUICK_STRIDE, 1))?;
+        Ok(Self {
+            kernel,
+            all: Half::sum_of(&halves),
+            zero_at: census.find(Which::First, &halves[1], |tally| tally.zeros > 0)?,
+            one_at: census.find(Which::First, &halves[0], |tally| tally.ones > 0)?,
+        })
+    }
+
+    /// Results that are 0 or 1.
+    fn reached(&self) -> u64 {
+        self.all.zeros + self.all.ones
+    }
+
+    fn name(&self, what: &str) -> String {
+        format!("{}/{}: {what}", self.kernel.dtype.name(), self.kernel.member_id())
+    }
+
     fn share(&self, what: &str, part: u64) -> Figure {
-        Figure::new(format!("{}: {what}", self.path), "%", percent(part, self.all.inputs))
+        Figure::new(self.name(what), "%", percent(part, self.all.inputs))
     }
 
     fn count(&self, what: &str, inputs: u64) -> Figure {
-        Figure::new(format!("{}: {what}", self.path), "", count(inputs))
+        Figure::new(self.name(what), "", inputs as f64)
             .noted(format!("of {} finite inputs", self.all.inputs))
+    }
+
+    fn of_sigmoid(&self) -> [Figure; 4] {
+        let place = |what: &str, at: Option<f64>| match at {
+            Some(at) => Figure::new(self.name(what), "", at),
+            None => Figure::none(self.name(what), "", "no finite x does"),
+        };
+        [
+            place("largest x that gives 0", self.zero_at),
+            place("smallest x that gives 1", self.one_at),
+            self.share("inputs that give 0 or 1", self.reached()),
+            self.count("inputs that give what is not in [0, 1]", self.all.outside()),
+        ]
+    }
+
+    fn of_relu(&self) -> [Figure; 4] {
+        let outside = self.all.negative + self.all.not_finite();
+        [
+            Figure::new(self.name("smallest result"), "", self.all.lowest),
+            Figure::new(self.name("largest result"), "", self.all.highest),
+            self.share("inputs that give 0", self.all.zeros),
+            self.count("inputs that give what is not in [0, infinity)", outside),
+        ]
     }
 }
 
-fn conclusion(of_default: &[(Dtype, Ends)], sigmoid_is_within: bool, relu_holds: bool) -> String {
-    let interval = |(dtype, ends): &(Dtype, Ends)| {
+fn conclusion(of_default: &[Ends], is_within: bool, relu_holds: bool) -> String {
+    let interval = |ends: &Ends| {
         let end = |at: Option<f64>| at.map_or("any x".to_owned(), |at| format!("{at:.2}"));
-        format!("{} < x < {} ({})", end(ends.zero_at), end(ends.one_at), dtype.name())
+        format!("{} < x < {} ({})", end(ends.zero_at), end(ends.one_at), ends.kernel.dtype.name())
     };
-    let intervals: Vec<String> = of_default.iter().map(interval).collect();
-    let shares = of_default
-        .first()
-        .map(|(_, ends)| percent(ends.all.zeros + ends.all.ones, ends.all.inputs));
-    let mut text = intervals.join(", ");
-    if let Some(share) = shares {
-        text += &format!(
-            "; beyond, sigmoid is exactly 0 or 1, which {share:.1} % of all finite f32 give"
-        );
-    }
-    if !sigmoid_is_within {
+    let all = &of_default[0].all;
+    let mut text = format!(
+        "{}; beyond, sigmoid is exactly 0 or 1, which {:.1} % of all finite f32 give",
+        of_default.iter().map(interval).collect::<Vec<_>>().join(", "),
+        percent(all.zeros + all.ones, all.inputs)
+    );
+    if !is_within {
         text += "; and some results are not even in [0, 1]";
     }
     text + if relu_holds {
@@ -197,24 +157,17 @@ fn conclusion(of_default: &[(Dtype, Ends)], sigmoid_is_within: bool, relu_holds:
 }
 
 /// How far sigmoid stays from its ends, against what it should.
-fn plot(context: &Context<'_>, sigmoid: &'static Activation) -> Result<Plot> {
-    let variant = forward_variants(sigmoid, Dtype::F32).next().expect("a forward variant");
-    let census = census(context, sigmoid, variant, Dtype::F32)?;
-    let distance = |sign: f64, end: f64| -> Result<Vec<Point>> {
-        (0..=PLOTTED)
-            .map(|x| {
-                let y = census.results(Dtype::F32.bits(sign * f64::from(x)), 1)?[0];
-                // A logarithmic axis has no 0.
-                let distance =
-                    Some((y - end).abs()).filter(|distance| *distance > 0.0).unwrap_or(f64::NAN);
-                Ok(Point::new(f64::from(x), distance))
-            })
-            .collect()
+fn plot(context: &Context<'_>, sigmoid: Kernel) -> Result<Plot> {
+    let census = census(context, sigmoid)?;
+    let line = |label: &str, distance: &dyn Fn(f64) -> Result<f64>| -> Result<Series> {
+        let point = |x: u32| {
+            let distance = distance(x.into())?;
+            // A logarithmic axis has no 0.
+            Ok(Point::new(x.into(), if distance > 0.0 { distance } else { f64::NAN }))
+        };
+        let points = (0..=PLOTTED).map(point).collect::<Result<_>>()?;
+        Ok(Series { label: label.to_owned(), points })
     };
-    let reference = (0..=PLOTTED)
-        .map(|x| Point::new(f64::from(x), crate::kernels::activations::sigmoid::sigmoid(-f64::from(x))))
-        .collect();
-    let line = |label: &str, points| Series { label: label.to_owned(), points };
     Ok(Plot {
         title:
             "How far sigmoid in f32 stays from 0 and from 1: where there is no point, it is there"
@@ -222,20 +175,16 @@ fn plot(context: &Context<'_>, sigmoid: &'static Activation) -> Result<Plot> {
         x: Axis::linear("|x|"),
         y: Axis::log2("distance"),
         series: vec![
-            line("exact", reference),
-            line("sigmoid(-|x|), from 0", distance(-1.0, 0.0)?),
-            line("sigmoid(|x|), from 1", distance(1.0, 1.0)?),
+            line("exact", &|x| Ok(reference::sigmoid(-x)))?,
+            line("sigmoid(-|x|), from 0", &|x| Ok(census.result(-x)?.abs()))?,
+            line("sigmoid(|x|), from 1", &|x| Ok((census.result(x)? - 1.0).abs()))?,
         ],
     })
 }
 
-fn count(number: u64) -> f64 {
-    number as f64
-}
-
 /// A share as a percentage.
 pub(super) fn percent(part: u64, whole: u64) -> f64 {
-    100.0 * count(part) / count(whole.max(1))
+    100.0 * part as f64 / whole.max(1) as f64
 }
 
 #[cfg(test)]

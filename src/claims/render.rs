@@ -8,26 +8,35 @@ use maud::{Markup, html};
 
 use super::report::{Axis as ClaimAxis, Claim, Claims, Figure, Plot, Scale as ClaimScale};
 use crate::error::{Error, Result};
+use crate::measure::stats::Estimate;
 use crate::render::chart::{Axis, Chart, Line, Look, Point, Scale};
-use crate::render::grid::{Block, Grid};
+use crate::render::grid::Grid;
 use crate::render::html::{page, pictures_of as figures, table_of};
-use crate::render::numbers::number;
+use crate::render::no_picture;
+use crate::render::numbers::{interval, number};
 use crate::render::section::{OF_DENOMINATOR as RELU, OF_NUMERATOR as SIGMOID, Picture};
 use crate::render::text::{COLUMNS, plain, wrapped};
 use crate::report::Status;
 
+/// What stands above claims in a table.
+const HEADER: [&str; 3] = ["claim", "result", "evidence"];
+
+/// A claim in a table.
+fn row(claim: &Claim, name: String) -> [String; 3] {
+    [name, outcome(claim), evidence(claim).to_owned()]
+}
+
+/// What is claimed, with its name.
+fn told(claim: &Claim) -> String {
+    format!("{}: {}", claim.name, claim.statement)
+}
+
 /// What became of each claim, in a line; then the figures of each. For a terminal.
-pub fn text(claims: &[Claim]) -> String {
-    let lines = claims
-        .iter()
-        .map(|claim| [claim.name.clone(), outcome(claim).to_owned(), evidence(claim).to_owned()]);
-    let mut text = in_columns(Some(["claim", "result", "evidence"]), lines);
+fn text(claims: &[Claim]) -> String {
+    let lines = claims.iter().map(|claim| row(claim, claim.name.clone()));
+    let mut text = in_columns(Some(HEADER), lines);
     for claim in claims.iter().filter(|claim| !claim.figures.is_empty()) {
-        let _ = write!(
-            text,
-            "\n\n{}\n",
-            wrapped(&plain(&format!("{}: {}", claim.name, claim.statement)))
-        );
+        let _ = write!(text, "\n\n{}\n", wrapped(&plain(&told(claim))));
         let figures = claim.figures.iter().map(|figure| {
             let value = format!("{} {}", value(figure), figure.unit).trim_end().to_owned();
             [figure.name.clone(), value, figure.note.clone().unwrap_or_default()]
@@ -82,44 +91,38 @@ pub fn plot(claims: &Claims, name: &str) -> Result<String> {
     if let Some(picture) = pictures.iter().find(|picture| picture.key == name) {
         return Ok(picture.chart.file());
     }
-    let names: Vec<&str> = pictures.iter().map(|picture| &*picture.key).collect();
-    let there_are = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let (name, there_are) = (plain(name), plain(&there_are));
-    Err(Error::Usage(format!("it has no picture \"{name}\"; there are: {there_are}")))
+    let names: Vec<String> = pictures.into_iter().map(|picture| picture.key).collect();
+    Err(no_picture(name, &names))
 }
 
 /// The pictures of one claim.
-pub fn pictures_of(claim: &Claim) -> Vec<Picture> {
-    let named = |(index, plot)| Picture {
-        key: if claim.plots.len() == 1 {
-            claim.name.clone()
-        } else {
-            format!("{}/{}", claim.name, index + 1)
-        },
-        chart: chart(plot),
+fn pictures_of(claim: &Claim) -> Vec<Picture> {
+    let named = |(index, plot)| {
+        let key = match claim.plots.len() {
+            1 => claim.name.clone(),
+            _ => format!("{}/{}", claim.name, index + 1),
+        };
+        Picture { key, chart: chart(plot) }
     };
     claim.plots.iter().enumerate().map(named).collect()
 }
 
 /// What was found of each claim, in a line.
 pub fn grid(claims: &[Claim]) -> Option<Grid> {
-    let rows = claims.iter().map(|claim| {
-        let claimed = format!("{}: {}", claim.name, claim.statement);
-        [claimed, outcome(claim).to_owned(), evidence(claim).to_owned()]
-    });
-    let mut grid = Grid::of(["claim", "result", "evidence"], rows).with_words(2).filled()?;
+    let rows = claims.iter().map(|claim| row(claim, told(claim)));
+    let mut grid = Grid::of(HEADER, rows).with_words(2).filled()?;
     grid.notes = NOT_TESTED.map(str::to_owned).to_vec();
     Some(grid)
 }
 
 /// What of the seed document no experiment tests.
-pub const NOT_TESTED: [&str; 2] = [
+const NOT_TESTED: [&str; 2] = [
     "not tested: that sparse activations reduce dependencies between neurons",
     "not tested: that AlexNet, ResNet and the like use ReLU almost everywhere",
 ];
 
 /// A page: the results first, then claim by claim what is said, what was found, what shows it.
-pub fn html(claims: &Claims) -> String {
+fn html(claims: &Claims) -> String {
     let adapter = &claims.adapter;
     let header = html! {
         p.kind { "What is said of activation functions, put to the test" }
@@ -164,48 +167,41 @@ fn article(claim: &Claim) -> Markup {
 }
 
 /// What became of a claim.
-pub fn outcome(claim: &Claim) -> &'static str {
+fn outcome(claim: &Claim) -> String {
     match (claim.status, claim.outcome) {
-        (Status::Ok, Some(outcome)) => outcome.name(),
-        (status, _) => status.name(),
+        (Status::Ok, Some(outcome)) => outcome.name().to_owned(),
+        (status, _) => status.to_string(),
     }
 }
 
 /// Why.
-pub fn evidence(claim: &Claim) -> &str {
-    claim
-        .conclusion
-        .as_ref()
-        .or(claim.reason.as_ref())
-        .map_or("no reason was given", String::as_str)
+fn evidence(claim: &Claim) -> &str {
+    let why = claim.conclusion.as_deref().or(claim.reason.as_deref());
+    why.unwrap_or("no reason was given")
 }
 
 /// Its figures, then the points of each of its plots.
-pub fn grids_of(claim: &Claim) -> Vec<Grid> {
+fn grids_of(claim: &Claim) -> Vec<Grid> {
     let figures = claim.figures.iter().map(|figure| {
-        [
-            figure.name.clone(),
-            value(figure),
-            figure.unit.clone(),
-            figure.note.clone().unwrap_or_default(),
-        ]
+        let note = figure.note.clone().unwrap_or_default();
+        [figure.name.clone(), value(figure), figure.unit.clone(), note]
     });
     let figures = Grid::of(["figure", "value", "unit", "note"], figures).with_words(2).filled();
-    figures.into_iter().chain(claim.plots.iter().map(points)).collect()
+    let pictures = pictures_of(claim).into_iter().map(|picture| picture.chart.grid());
+    figures.into_iter().chain(pictures).collect()
 }
 
 /// Of a figure, `value [low, high]`.
 fn value(figure: &Figure) -> String {
-    figure
-        .value
-        .map_or_else(|| "none".to_owned(), |value| with_ends(value, figure.low, figure.high))
+    let told = |value| with_ends(value, figure.low, figure.high);
+    figure.value.map_or_else(|| "none".to_owned(), told)
 }
 
 /// `value [low, high]`, as far as there is an interval.
 fn with_ends(value: f64, low: Option<f64>, high: Option<f64>) -> String {
-    match (low, high) {
-        (Some(low), Some(high)) => format!("{} [{}, {}]", number(value), number(low), number(high)),
-        _ => number(value),
+    match low.zip(high) {
+        Some((low, high)) => interval(Estimate { median: value, low, high }),
+        None => number(value),
     }
 }
 
@@ -249,43 +245,19 @@ fn looks<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<usize> {
             (false, true) => Some(SIGMOID),
             _ => None,
         };
-        let usual = usual.filter(|look| !taken.contains(look));
-        let next = (SIGMOID + 1..=SIGMOID + 1 + taken.len())
-            .find(|look| !taken.contains(look))
-            .unwrap_or_default();
-        taken.push(usual.unwrap_or(next));
+        let is_free = |look: &usize| !taken.contains(look);
+        let look = usual
+            .filter(is_free)
+            .or_else(|| (SIGMOID + 1..=SIGMOID + 1 + taken.len()).find(is_free));
+        taken.extend(look);
     }
     taken
-}
-
-/// The points of a plot: a row for each x, a column for each line.
-fn points(plot: &Plot) -> Grid {
-    let mut xs: Vec<f64> =
-        plot.series.iter().flat_map(|series| series.points.iter().map(|point| point.x)).collect();
-    xs.sort_by(f64::total_cmp);
-    xs.dedup();
-    let rows = xs.iter().map(|x| {
-        let of_series = plot.series.iter().map(|series| {
-            let point = series.points.iter().find(|point| point.x == *x);
-            point
-                .and_then(|point| Some(with_ends(point.y?, point.low, point.high)))
-                .unwrap_or_default()
-        });
-        std::iter::once(number(*x)).chain(of_series).collect()
-    });
-    let labels = plot.series.iter().map(|series| series.label.clone());
-    let header =
-        std::iter::once(format!("{}: {}", plot.title, plot.x.label)).chain(labels).collect();
-    let mut grid = Grid { header, ..Grid::default() };
-    grid.blocks.push(Block { title: None, rows: rows.collect() });
-    grid
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::claims::report::Outcome;
-    use crate::measure::stats::Estimate;
 
     fn claims() -> Vec<Claim> {
         let claim = Claim {

@@ -58,7 +58,7 @@ impl Claims {
     }
 
     /// The claims that JSON is, or what is wrong with it.
-    pub fn from_json(json: &[u8]) -> std::result::Result<Self, String> {
+    pub fn from_json(json: &[u8]) -> Result<Self, String> {
         let claims: Self = read::parse(json, SCHEMA)?;
         check::unique(claims.claims.iter().map(|claim| &claim.name))
             .map_err(|what| format!("is a broken report: {what}"))?;
@@ -73,7 +73,7 @@ pub fn json_schema() -> serde_json::Value {
 
 /// A claim and what its experiment found. Claims are about algorithms: they take no part in
 /// comparing or ranking adapters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Claim {
     /// Its name on the command line; unique in a report.
     pub name: String,
@@ -248,10 +248,16 @@ impl Figure {
         }
     }
 
-    /// A number with its interval; an end of it that is not finite is none, and the note says what
-    /// it was.
-    pub fn estimated(name: impl Into<String>, unit: &str, estimate: Estimate) -> Self {
-        let Estimate { median, low, high } = estimate;
+    /// A number with its interval, or none; an end of it that is not finite is none, and the note
+    /// says what it was.
+    pub fn estimated(
+        name: impl Into<String>,
+        unit: &str,
+        estimate: impl Into<Option<Estimate>>,
+    ) -> Self {
+        let Some(Estimate { median, low, high }) = estimate.into() else {
+            return Self { value: None, ..Self::new(name, unit, 0.0) };
+        };
         let figure = Self { low: finite(low), high: finite(high), ..Self::new(name, unit, median) };
         let ends = [("lowest", low), ("highest", high)]
             .into_iter()
@@ -263,28 +269,13 @@ impl Figure {
 
     /// A number that does not exist, and why.
     pub fn none(name: impl Into<String>, unit: &str, why: impl Into<String>) -> Self {
-        Self { value: None, note: Some(why.into()), ..Self::new(name, unit, 0.0) }
-    }
-
-    /// A number with its interval, or why there is none.
-    pub fn or_none(
-        name: impl Into<String>,
-        unit: &str,
-        estimate: Option<Estimate>,
-        why: impl Into<String>,
-    ) -> Self {
-        match estimate {
-            Some(estimate) => Self::estimated(name, unit, estimate),
-            None => Self::none(name, unit, why),
-        }
+        Self::estimated(name, unit, None).noted(why)
     }
 
     /// With a note, behind the one that is there.
     pub fn noted(self, note: impl Into<String>) -> Self {
-        let note = note.into();
-        let note =
-            self.note.as_ref().map_or_else(|| note.clone(), |before| format!("{before}; {note}"));
-        Self { note: Some(note), ..self }
+        let before = self.note.map(|note| note + "; ").unwrap_or_default();
+        Self { note: Some(before + &note.into()), ..self }
     }
 }
 
@@ -312,12 +303,14 @@ impl Point {
     }
 
     /// A point with its interval; without a y if there is no estimate.
-    pub fn estimated(x: f64, estimate: Option<Estimate>) -> Self {
+    pub fn estimated(x: f64, estimate: impl Into<Option<Estimate>>) -> Self {
+        let estimate = estimate.into();
+        let of = |end: fn(Estimate) -> f64| estimate.map(end).and_then(finite);
         Self {
             x,
-            y: estimate.and_then(|estimate| finite(estimate.median)),
-            low: estimate.and_then(|estimate| finite(estimate.low)),
-            high: estimate.and_then(|estimate| finite(estimate.high)),
+            y: of(|estimate| estimate.median),
+            low: of(|estimate| estimate.low),
+            high: of(|estimate| estimate.high),
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct Arguments {
 /// A report to compare with.
 pub struct Baseline {
     file: String,
-    report: Report,
+    pub report: Report,
     how: compare::Settings,
 }
 
@@ -61,11 +61,6 @@ impl Baseline {
             );
         }
         Ok(())
-    }
-
-    /// The settings with the shapes of the baseline, if it was measured on this adapter.
-    pub fn shaped(&self, facts: &AdapterFacts, settings: &Settings) -> Settings {
-        settings.clone().in_shapes_of(&self.report, facts)
     }
 
     /// Prints the comparison, to stdout unless the report itself is there.

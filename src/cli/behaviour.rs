@@ -1,11 +1,11 @@
 //! `actbench behaviour`
 
 use actbench::error::{Exit, Result};
-use actbench::render;
+use actbench::render::behaviour::text;
 use actbench::validate::behaviour::card;
 use clap::Args;
 
-use super::{Adapter, Format, fine, print, print_json};
+use super::{Adapter, Format};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -17,9 +17,5 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    let card = card(&arguments.adapter.open()?)?;
-    fine(match arguments.format {
-        Format::Json => print_json(&card),
-        Format::Text => print(&render::behaviour::text(&card)),
-    })
+    arguments.format.print(&card(&arguments.adapter.open()?)?, text)
 }

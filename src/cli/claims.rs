@@ -9,7 +9,7 @@ use actbench::claims::{CLAIMS, Context, Experiment, Extent, render};
 use actbench::error::{Error, Exit, Result};
 use actbench::kernels::inputs::DEFAULT_SEED;
 use actbench::render::reasons::sentence;
-use actbench::report::{Destination, Profile, Reason, RunStatus, Status, anonymize};
+use actbench::report::{Destination, Profile, Reason, Run, RunStatus, Status, anonymize};
 use actbench::suite::{Settings, run_of};
 use clap::{Args, ValueEnum};
 
@@ -52,7 +52,7 @@ enum Trial {
 pub fn run(arguments: &Arguments) -> Result<Exit> {
     let experiments = arguments.experiments()?;
     if arguments.list {
-        return print(&list(&experiments)).map(|()| Exit::Fine);
+        return print(&list(&experiments));
     }
     // Before a minute of work.
     let destination = Destination::prepare(&arguments.output)?;
@@ -78,10 +78,8 @@ impl Arguments {
         let named = |name: &String| {
             Experiment::named(name).ok_or_else(|| {
                 let names: Vec<&str> = CLAIMS.iter().map(|claim| claim.name).collect();
-                Error::Usage(format!(
-                    "there is no claim \"{name}\"; there are: {}",
-                    names.join(", ")
-                ))
+                let names = names.join(", ");
+                Error::Usage(format!("there is no claim \"{name}\"; there are: {names}"))
             })
         };
         // One that is named twice is tried once.
@@ -100,46 +98,32 @@ impl Arguments {
         let settings = Settings { seed: self.seed, ..Settings::of(profile) };
         let claims = experiments.iter().map(|experiment| experiment.pending()).collect();
         let mut report = Claims::new(&gpu, run_of(&settings), claims);
-        report.run.status = RunStatus::Complete;
-        report.run.reason = None;
         let context = Context {
             gpu: &gpu,
             extent,
             seed: self.seed,
             progress: &|what| say(&format!("    {what}")),
         };
-        let mut ended = None;
+        let (mut status, mut reason, mut ended) = (RunStatus::Complete, None, None);
         for (index, experiment) in experiments.iter().enumerate() {
             if is_interrupted() {
-                report.run.status = RunStatus::Interrupted;
-                report.run.reason = Some(Reason::Interrupted);
+                (status, reason) = (RunStatus::Interrupted, Some(Reason::Interrupted));
                 break;
             }
-            say(&format!(
-                "{}/{} {}: {}",
-                index + 1,
-                experiments.len(),
-                experiment.name,
-                experiment.statement
-            ));
-            let (claim, error) = experiment.examine(&context);
-            report.claims[index] = claim;
-            if let Some(error) = error {
-                report.run.status = RunStatus::Failed;
-                report.run.reason = Some(Reason::from(&error));
-                ended = Some(error);
+            let Experiment { name, statement, .. } = experiment;
+            say(&format!("{}/{} {name}: {statement}", index + 1, experiments.len()));
+            (report.claims[index], ended) = experiment.examine(&context);
+            if let Some(error) = &ended {
+                (status, reason) = (RunStatus::Failed, Some(Reason::from(error)));
                 break;
             }
         }
-        let unreached = format!(
-            "not reached: {}",
-            report.run.reason.as_ref().map(sentence).unwrap_or_default()
-        );
+        let why = reason.as_ref().map(sentence).unwrap_or_default();
         for claim in report.claims.iter_mut().filter(|claim| claim.is_pending()) {
-            claim.reason = Some(unreached.clone());
+            claim.reason = Some(format!("not reached: {why}"));
         }
-        report.run.repeats = 1;
-        report.run.duration_s = began.elapsed().as_secs_f64();
+        let duration_s = began.elapsed().as_secs_f64();
+        report.run = Run { status, reason, repeats: 1, duration_s, ..report.run };
         if self.anonymize {
             anonymize(&mut report.run, &mut report.system, &mut report.adapter);
         }
@@ -150,6 +134,6 @@ impl Arguments {
 fn list(experiments: &[&Experiment]) -> String {
     let width = experiments.iter().map(|experiment| experiment.name.len()).max().unwrap_or(0);
     let line =
-        |experiment: &&Experiment| format!("{:width$}  {}", experiment.name, experiment.statement);
-    experiments.iter().map(line).collect::<Vec<_>>().join("\n")
+        |Experiment { name, statement, .. }: &&Experiment| format!("{name:width$}  {statement}\n");
+    experiments.iter().map(line).collect()
 }

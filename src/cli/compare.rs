@@ -53,7 +53,7 @@ enum Format {
     Html,
 }
 
-fn share(text: &str) -> std::result::Result<f64, String> {
+fn share(text: &str) -> Result<f64, String> {
     let (number, unit) =
         text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim_end(), 100.0));
     let share = number.parse::<f64>().map_err(|_| "a share reads like 2% or 0.02")? / unit;
@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         Format::Csv => print(&text::csv(&comparison))?,
         Format::Json => print_json(&comparison)?,
         Format::Html => print(&render::compared(&comparison, &named))?,
-    }
+    };
     if arguments.require_all && !comparison.has_all() {
         say("a row was measured by one report alone, and --require-all was given");
         return Ok(Exit::Failed);

@@ -8,7 +8,6 @@ mod tests;
 
 use actbench::error::{Exit, Result};
 use actbench::gpu::adapters;
-use clap::Args;
 
 use super::print;
 use machine::{DRIVER_LISTS, Driver, Machine, RenderNode};
@@ -17,10 +16,7 @@ const NVIDIA_GLX: &str = "libGLX_nvidia.so.0";
 /// What that loads, and a bare container lacks (nvidia-container-toolkit issue 16).
 const NVIDIA_LOADS: [&str; 3] = ["libX11.so.6", "libXext.so.6", "libEGL.so.1"];
 
-#[derive(Args)]
-pub struct Arguments {}
-
-pub fn run(Arguments {}: &Arguments) -> Result<Exit> {
+pub fn run() -> Result<Exit> {
     let machine = Machine::here();
     // Before a driver is asked, which may end the program.
     print(&describe(&machine))?;
@@ -50,21 +46,21 @@ fn describe(machine: &Machine) -> String {
 
 /// What is not as it should be, and what to do. Likeliest first.
 #[derive(Default)]
-struct Findings(Vec<String>);
+struct Findings(String);
 
 impl Findings {
     fn add(&mut self, what: impl std::fmt::Display, remedy: impl std::fmt::Display) {
-        self.0.push(format!("- {what}\n  do: {remedy}"));
+        self.0 += &format!("\n- {what}\n  do: {remedy}");
     }
 }
 
 /// For a machine without a GPU adapter.
 fn advice(machine: &Machine, software_adapters: usize) -> String {
-    let mut headline = if software_adapters == 0 {
-        "No adapter: wgpu found neither a GPU nor a software adapter.".to_owned()
-    } else {
-        "Software adapter only: timings are this CPU's, not a GPU's.".to_owned()
+    let headline = match software_adapters {
+        0 => "No adapter: wgpu found neither a GPU nor a software adapter.",
+        _ => "Software adapter only: timings are this CPU's, not a GPU's.",
     };
+    let mut no_gpu = "";
     let mut findings = Findings::default();
     hiding_variables(machine, &mut findings);
     match machine.os {
@@ -72,12 +68,12 @@ fn advice(machine: &Machine, software_adapters: usize) -> String {
         "windows" => findings.add("Direct3D 12 offers no GPU.", "install its maker's driver"),
         _ => {
             if !machine.has_gpu() {
-                headline += " No GPU found on this machine.";
+                no_gpu = " No GPU found on this machine.";
             }
             on_linux(machine, software_adapters, &mut findings);
         }
     }
-    std::iter::once(headline).chain(findings.0).collect::<Vec<_>>().join("\n")
+    [headline, no_gpu, &findings.0].concat()
 }
 
 fn hiding_variables(machine: &Machine, findings: &mut Findings) {

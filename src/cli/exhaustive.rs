@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use actbench::error::{Error, Exit, Result};
+use actbench::error::{Error, Result};
 use actbench::gpu::Gpu;
-use actbench::kernels::kernel::Kernel;
+use actbench::kernels::kernel::{Kernel, Role};
+use actbench::report::{Destination, read};
 use actbench::validate::Accuracy;
 use actbench::validate::exhaustive::{self, Domain, Extremes, Position};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// The file of an exhaustive run.
 #[derive(Serialize, Deserialize)]
 struct PositionFile {
+    /// None where the user named no file.
+    #[serde(skip)]
+    kept_in: Option<Destination>,
     schema: String,
     /// A hash of the program, which holds shaders, bounds and reference: what another one found
     /// says nothing about this one.
@@ -35,37 +38,28 @@ struct PositionFile {
 pub type Finding = (Kernel, Result<(Accuracy, Option<Extremes>)>);
 
 /// Sweeps all inputs of the kernels, from the position in `file` on where there is one.
-pub fn run(
-    gpu: &Gpu,
-    kernels: &[Kernel],
-    seed: u64,
-    path: Option<&Path>,
-) -> Result<(Vec<Finding>, Exit)> {
-    let (able, unable): (Vec<Kernel>, Vec<Kernel>) =
-        kernels.iter().partition(|kernel| gpu.supports(kernel).is_ok());
-    let domains = exhaustive::domains(&able);
+pub fn run(gpu: &Gpu, kernels: &[Kernel], seed: u64, path: Option<&Path>) -> Result<Vec<Finding>> {
+    let able = kernels.iter().copied().filter(|kernel| gpu.supports(kernel).is_ok());
+    let domains = exhaustive::domains(&able.collect::<Vec<_>>());
     let mut file = PositionFile {
+        // Whether it can be written is better known now than after minutes.
+        kept_in: path.map(Destination::prepare).transpose()?,
         schema: "actbench.sweep".to_owned(),
         program: hash_of_program()?,
         adapter: gpu.facts.summary(),
         seed,
         positions: domains.iter().map(Domain::start).collect(),
     };
-    if let Some(path) = path {
+    if let Some(path) = path.filter(|path| path.exists()) {
         file.resume_from(path)?;
-        // Better now than after minutes; and now it is the path that is wrong.
-        file.keep(path).map_err(|error| Error::Usage(error.to_string()))?;
     }
     catch_interrupts()?;
-    let outcome = sweep_all(gpu, &domains, &mut file, path);
-    if let Some(path) = path {
-        file.keep(path)?;
-    }
-    let stopped = is_interrupted();
-    if stopped {
+    let outcome = sweep_all(gpu, &domains, &mut file);
+    file.keep()?;
+    if is_interrupted() {
         say("interrupted: the table is of the inputs that were done");
     }
-    if stopped || outcome.is_err() {
+    if is_interrupted() || outcome.is_err() {
         say(&match path {
             Some(path) => format!("run the same command again to go on from {}", path.display()),
             None => "the position is lost; --progress FILE would keep it".to_owned(),
@@ -81,24 +75,19 @@ pub fn run(
             found.push((*kernel, Ok((of_kernel.accuracy.clone(), extremes))));
         }
     }
-    let why = |kernel| gpu.supports(kernel).map(|()| unreachable!("it is unable"));
-    found.extend(unable.iter().map(|kernel| (*kernel, why(kernel))));
-    for kernel in able.iter().filter(|kernel| !domains.iter().any(|domain| domain.contains(kernel)))
-    {
-        say(&format!(
-            "{} reads one bit beside dy: `actbench validate` without --exhaustive covers it",
-            kernel.path()
-        ));
+    for kernel in kernels {
+        if let Err(why) = gpu.supports(kernel) {
+            found.push((*kernel, Err(why)));
+        } else if kernel.inputs().any(Role::is_mask) {
+            let what =
+                "reads one bit beside dy: `actbench validate` without --exhaustive covers it";
+            say(&format!("{} {what}", kernel.path()));
+        }
     }
-    Ok((found, if stopped { Exit::Interrupted } else { Exit::Fine }))
+    Ok(found)
 }
 
-fn sweep_all(
-    gpu: &Gpu,
-    domains: &[Domain],
-    file: &mut PositionFile,
-    path: Option<&Path>,
-) -> Result<()> {
+fn sweep_all(gpu: &Gpu, domains: &[Domain], file: &mut PositionFile) -> Result<()> {
     let total: u64 = domains.iter().map(|domain| domain.inputs * domain.kernels.len() as u64).sum();
     let done_before = file.done();
     let began = Instant::now();
@@ -116,7 +105,7 @@ fn sweep_all(
             progress.show(done, total, &millions_per_second(done));
             if kept.elapsed() >= KEEP_EVERY {
                 // A position that can't be written now may be later; the last attempt reports.
-                let _ = path.map(|path| file.keep(path));
+                let _ = file.keep();
                 kept = Instant::now();
             }
             !is_interrupted()
@@ -149,45 +138,28 @@ impl PositionFile {
         self.positions.iter().map(|position| position.done * position.found.len() as u64).sum()
     }
 
-    /// Takes over the positions of an earlier run of the same kernels on the same adapter, if there
-    /// is one.
+    /// Takes over the positions of an earlier run of the same kernels on the same adapter.
     fn resume_from(&mut self, path: &Path) -> Result<()> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => {
-                return Err(Error::Usage(format!("{} can't be read: {error}", path.display())));
-            }
-        };
-        let earlier: Self = serde_json::from_str(&text).map_err(|error| {
-            Error::Usage(format!("{} is not the position of a sweep: {error}", path.display()))
-        })?;
-        let kernels = |file: &Self| -> Vec<(Vec<String>, usize)> {
-            let of = |at: &Position| (at.kernels.clone(), at.found.len());
-            file.positions.iter().map(of).collect()
-        };
-        let is_ours = (&earlier.schema, &earlier.program) == (&self.schema, &self.program)
-            && (&earlier.adapter, earlier.seed) == (&self.adapter, self.seed)
-            && kernels(&earlier) == kernels(self);
-        if !is_ours {
-            return Err(Error::Usage(format!(
-                "{} is of another sweep: another build, adapter, seed or filter; \
-                 name another file or delete it",
-                path.display()
-            )));
+        let refuse = |why: &str| Error::Usage(read::complaint(path, why));
+        let earlier: Self = serde_json::from_slice(&read::bytes(path)?)
+            .map_err(|error| refuse(&format!("is not the position of a sweep: {error}")))?;
+        if earlier.sweep() != self.sweep() {
+            return Err(refuse(
+                "is of another sweep: another build, adapter, seed or filter; name another file \
+                 or delete it",
+            ));
         }
-        *self = earlier;
+        self.positions = earlier.positions;
         Ok(())
     }
 
-    /// Writes the file whole or not at all.
-    fn keep(&self, path: &Path) -> Result<()> {
-        let failed = |error: io::Error| {
-            Error::Machine(format!("{} can't be written: {error}", path.display()))
-        };
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".tmp");
-        fs::write(&temporary, serde_json::to_vec(self).expect("string keys")).map_err(failed)?;
-        fs::rename(&temporary, path).map_err(failed)
+    fn keep(&self) -> Result<()> {
+        self.kept_in.as_ref().map_or(Ok(()), |destination| destination.write(self))
+    }
+
+    /// What it is the position of.
+    fn sweep(&self) -> impl PartialEq {
+        let kernels = self.positions.iter().map(|at| (&at.kernels, at.found.len()));
+        (&self.schema, &self.program, &self.adapter, self.seed, kernels.collect::<Vec<_>>())
     }
 }

@@ -1,12 +1,10 @@
 //! `actbench info`
 
-use std::fmt::Write as _;
-
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::{AdapterFacts, adapters};
 use clap::Args;
 
-use super::{Format, fine, print, print_json};
+use super::Format;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -20,52 +18,44 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     if adapters.is_empty() {
         return Err(Error::NoAdapter);
     }
-    fine(match arguments.format {
-        Format::Json => print_json(&adapters),
-        Format::Text => print(&text(&adapters)),
-    })
+    arguments.format.print(&adapters[..], text)
 }
 
 fn text(adapters: &[AdapterFacts]) -> String {
-    let mut text = String::new();
-    for (index, facts) in adapters.iter().enumerate() {
-        let yes = |has: bool, no: &str| if has { "yes" } else { no }.to_owned();
-        let _ = writeln!(text, "{index}: {}", facts.summary());
-        let [smallest, largest] = facts.subgroup_sizes;
-        let rows = [
-            (
-                "type",
-                format!(
-                    "{}, vendor {:#06x}, device {:#06x}",
-                    facts.device_type, facts.vendor_id, facts.device_id
-                ),
-            ),
-            ("pci bus", facts.pci_bus_id.clone().unwrap_or_else(|| "unknown".to_owned())),
-            ("timestamps", yes(facts.timestamps, "no, timed by the wall clock")),
-            ("shader f16", yes(facts.shader_f16, "no")),
-            ("largest buffer", bytes(facts.max_buffer_bytes)),
-            (
-                "largest binding",
-                format!("{} (larger tensors take several buffers)", bytes(facts.max_binding_bytes)),
-            ),
-            ("workgroup", format!("up to {} invocations", facts.max_workgroup_size)),
-            ("workgroups", format!("up to {} a dimension", facts.max_workgroups_per_dimension)),
-            ("subgroup", format!("{smallest} to {largest} lanes")),
-        ];
-        for (name, value) in rows {
-            let _ = writeln!(text, "   {name:<16} {value}");
-        }
-    }
+    let adapter = |(index, facts)| format!("{index}: {}", described(facts));
+    let mut text: String = adapters.iter().enumerate().map(adapter).collect();
     if adapters.iter().all(|facts| facts.is_software) {
         text.push_str(
             "\nNo GPU. A software adapter checks kernels; its times are those of the CPU. \
-             `actbench doctor` says why there is none.\n",
+             `actbench doctor` says why there is none.",
         );
     }
     text
 }
 
-fn bytes(count: u64) -> String {
-    let gigabytes = count as f64 / 1e9;
-    format!("{count} bytes ({gigabytes:.3} GB)")
+fn described(facts: &AdapterFacts) -> String {
+    let AdapterFacts { device_type, vendor_id, device_id, .. } = facts;
+    let [least, most] = facts.subgroup_sizes;
+    let [buffer, binding] = [facts.max_buffer_bytes, facts.max_binding_bytes]
+        .map(|count| format!("{count} bytes ({:.3} GB)", count as f64 / 1e9));
+    format!(
+        "\
+{}
+   type             {device_type}, vendor {vendor_id:#06x}, device {device_id:#06x}
+   pci bus          {}
+   timestamps       {}
+   shader f16       {}
+   largest buffer   {buffer}
+   largest binding  {binding} (larger tensors take several buffers)
+   workgroup        up to {} invocations
+   workgroups       up to {} a dimension
+   subgroup         {least} to {most} lanes
+",
+        facts.summary(),
+        facts.pci_bus_id.as_deref().unwrap_or("unknown"),
+        if facts.timestamps { "yes" } else { "no, timed by the wall clock" },
+        if facts.shader_f16 { "yes" } else { "no" },
+        facts.max_workgroup_size,
+        facts.max_workgroups_per_dimension,
+    )
 }

@@ -5,7 +5,7 @@ use actbench::kernels::kernel::Kernel;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Filter, Format, fine, print, print_json};
+use super::{Filter, Format};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -24,27 +24,20 @@ struct Row {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    let rows: Vec<Row> = (arguments.filter.kernels()?.iter())
-        .map(|kernel| Row {
-            id: kernel.path(),
-            bytes_per_element: bytes_per_element(kernel),
-            needs_shader_f16: kernel.needs_shader_f16(),
-        })
-        .collect();
-    fine(match arguments.format {
-        Format::Json => print_json(&rows),
-        Format::Text => {
-            let line = |row: &Row| {
-                let feature = if row.needs_shader_f16 { ", needs shader-f16" } else { "" };
-                format!("{:<40} {:>6} bytes/element{feature}", row.id, row.bytes_per_element)
-            };
-            print(&rows.iter().map(line).collect::<Vec<_>>().join("\n"))
-        }
-    })
+    let row = |kernel: &Kernel| Row {
+        id: kernel.path(),
+        // Over 32 elements, which a mask has in a u32.
+        bytes_per_element: kernel.bytes(32) as f64 / 32.0,
+        needs_shader_f16: kernel.needs_shader_f16(),
+    };
+    let rows: Vec<Row> = arguments.filter.kernels()?.iter().map(row).collect();
+    arguments.format.print(&rows[..], text)
 }
 
-/// Over 32 elements, which a mask has in a u32.
-fn bytes_per_element(kernel: &Kernel) -> f64 {
-    let bytes = u32::try_from(kernel.bytes(32)).expect("a few hundred");
-    f64::from(bytes) / 32.0
+fn text(rows: &[Row]) -> String {
+    let line = |Row { id, bytes_per_element, needs_shader_f16 }: &Row| {
+        let feature = if *needs_shader_f16 { ", needs shader-f16" } else { "" };
+        format!("{id:<40} {bytes_per_element:>6} bytes/element{feature}")
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -22,8 +22,10 @@ use std::process::ExitCode;
 use actbench::error::{Error, Exit, Result};
 use actbench::gpu::{Choice, Gpu};
 use actbench::kernels::kernel::{self, Kernel};
+use actbench::report::Destination;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use regex::Regex;
+use serde::Serialize;
 
 /// What an activation function costs on a GPU: sigmoid against ReLU, forward and backward.
 ///
@@ -49,7 +51,7 @@ enum Verb {
     Info(info::Arguments),
     /// Why there is no adapter, or only a software one, and what to install.
     #[command(after_help = "Example: actbench doctor")]
-    Doctor(doctor::Arguments),
+    Doctor,
     /// The kernels, with the bytes that each moves for an element.
     #[command(after_help = "Example: actbench list --filter sigmoid")]
     List(list::Arguments),
@@ -132,27 +134,24 @@ impl Adapter {
 #[derive(Args)]
 struct Filter {
     /// Only kernels whose id, as `actbench list` prints it, matches this regular expression.
-    #[arg(long, value_name = "REGEX")]
-    filter: Option<Regex>,
+    #[arg(long, value_name = "REGEX", default_value = "", hide_default_value = true)]
+    filter: Regex,
 }
 
 impl Filter {
     fn kernels(&self) -> Result<Vec<Kernel>> {
-        let wanted = |kernel: &Kernel| {
-            self.filter.as_ref().is_none_or(|filter| filter.is_match(&kernel.path()))
-        };
-        let kernels: Vec<Kernel> = kernel::all().filter(wanted).collect();
+        let kernels = kernel::all().filter(|kernel| self.filter.is_match(&kernel.path()));
+        let kernels: Vec<Kernel> = kernels.collect();
         if kernels.is_empty() {
-            return Err(Error::Usage(
-                "no kernel matches the filter; `actbench list` prints all".to_owned(),
-            ));
+            let why = "no kernel matches the filter; `actbench list` prints all";
+            return Err(Error::Usage(why.to_owned()));
         }
         Ok(kernels)
     }
 }
 
 /// How to print.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, ValueEnum)]
 enum Format {
     /// For people.
     Text,
@@ -160,11 +159,21 @@ enum Format {
     Json,
 }
 
+impl Format {
+    /// Prints what a verb found.
+    fn print<T: Serialize + ?Sized>(self, found: &T, text: fn(&T) -> String) -> Result<Exit> {
+        match self {
+            Self::Text => print(&text(found)),
+            Self::Json => print_json(found),
+        }
+    }
+}
+
 /// Runs the verb that the arguments name.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Info(arguments) => info::run(&arguments),
-        Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::Doctor => doctor::run(),
         Verb::List(arguments) => list::run(&arguments),
         Verb::Validate(arguments) => validate::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
@@ -175,13 +184,11 @@ pub fn main() -> ExitCode {
         Verb::Behaviour(arguments) => behaviour::run(&arguments),
         Verb::Claims(arguments) => claims::run(&arguments),
     };
-    match outcome {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            say(&format!("error: {error}"));
-            error.exit().into()
-        }
-    }
+    let exit = outcome.unwrap_or_else(|error| {
+        say(&format!("error: {error}"));
+        error.exit()
+    });
+    exit.into()
 }
 
 /// Prints to stderr, which eprintln would panic over if nobody reads it.
@@ -189,24 +196,12 @@ fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Prints to stdout. Whoever reads it may stop reading: that is no error.
-fn print(text: &str) -> Result<()> {
-    match io::stdout().lock().write_all(format!("{}\n", text.trim_end()).as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Machine(format!("writing to stdout failed: {error}")))
-        }
-        _ => Ok(()),
-    }
+/// Prints to stdout, with which many a verb ends.
+fn print(text: &str) -> Result<Exit> {
+    Destination::Stdout.write_text(&format!("{}\n", text.trim_end()))?;
+    Ok(Exit::Fine)
 }
 
-fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    print(
-        &serde_json::to_string_pretty(value)
-            .expect("what is printed has string keys and finite numbers"),
-    )
-}
-
-/// The end of a verb that can't fail any more.
-fn fine(printed: Result<()>) -> Result<Exit> {
-    printed.map(|()| Exit::Fine)
+fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<Exit> {
+    print(&serde_json::to_string_pretty(value).expect("string keys"))
 }

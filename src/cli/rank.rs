@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use actbench::compare::rank::{By, Ranking};
 use actbench::error::{Exit, Result};
-use actbench::render::ranking;
+use actbench::render::ranking::text;
 use actbench::report::Report;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::{fine, print, print_json};
+use super::Format;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -18,33 +18,16 @@ pub struct Arguments {
     /// memory: GB/s of copy and add where memory bounds them. sigmoid: sigmoids a second in
     /// registers. ratio: sigmoid : relu in registers.
     #[arg(long, value_enum, default_value = "sigmoid", hide_possible_values = true)]
-    by: Figure,
+    by: By,
     /// text or json.
     #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
-    format: super::Format,
-}
-
-/// What is ranked.
-#[derive(Clone, Copy, ValueEnum)]
-enum Figure {
-    Memory,
-    Sigmoid,
-    Ratio,
+    format: Format,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    let by = match arguments.by {
-        Figure::Memory => By::Memory,
-        Figure::Sigmoid => By::Sigmoid,
-        Figure::Ratio => By::Ratio,
-    };
     let reports = Report::read_all(&arguments.files)?;
     let files: Vec<String> =
         arguments.files.iter().map(|path| path.display().to_string()).collect();
     let named: Vec<(&str, &Report)> = files.iter().map(String::as_str).zip(&reports).collect();
-    let ranking = Ranking::new(by, &named)?;
-    fine(match arguments.format {
-        super::Format::Json => print_json(&ranking),
-        super::Format::Text => print(&ranking::text(&ranking)),
-    })
+    arguments.format.print(&Ranking::new(arguments.by, &named)?, text)
 }

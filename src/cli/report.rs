@@ -39,7 +39,7 @@ fn formats() -> PossibleValuesParser {
 }
 
 fn about_formats() -> String {
-    let about = FORMATS.iter().map(|format| format!("{}: {}", format.name, format.about));
+    let about = FORMATS.iter().map(|Format { name, about, .. }| format!("{name}: {about}"));
     about.collect::<Vec<_>>().join("; ")
 }
 
@@ -52,30 +52,23 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let destination = Destination::prepare(&arguments.output)?;
     let json = read::bytes(file)?;
     let broken = |why: String| Error::Usage(read::complaint(file, &why));
+    let (format, plot) = (arguments.format.as_str(), arguments.plot.as_deref());
     let text = if read::schema_of(&json).as_deref() == Some(claims::report::SCHEMA) {
-        arguments.claims(&Claims::from_json(&json).map_err(broken)?)
+        let claims = Claims::from_json(&json).map_err(broken)?;
+        match plot {
+            Some(name) => claims::render::plot(&claims, name),
+            None => claims::render::document(&claims, format),
+        }
     } else {
-        arguments.report(&Report::from_json(&json).map_err(broken)?)
+        let report = Report::from_json(&json).map_err(broken)?;
+        match plot {
+            Some(name) => render::plot(&report, name),
+            None => Ok((Format::named(format).expect("one of the table").render)(&report)),
+        }
     };
     let text = text.map_err(|error| Error::Usage(format!("{}: {error}", file.display())))?;
     destination.write_text(&text)?;
     Ok(Exit::Fine)
-}
-
-impl Arguments {
-    fn report(&self, report: &Report) -> Result<String> {
-        match &self.plot {
-            Some(name) => render::plot(report, name),
-            None => Ok((Format::named(&self.format).expect("one of the table").render)(report)),
-        }
-    }
-
-    fn claims(&self, claims: &Claims) -> Result<String> {
-        match (&self.plot, self.format.as_str()) {
-            (Some(name), _) => claims::render::plot(claims, name),
-            (None, format) => claims::render::document(claims, format),
-        }
-    }
 }
 
 /// Renews the tables of a Markdown file; one that is current is left as it is.

@@ -1,7 +1,6 @@
 //! `actbench run`
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use actbench::error::{Error, Exit, Result};
@@ -75,21 +74,17 @@ pub struct Arguments {
     baseline: baseline::Arguments,
 }
 
-fn duration(text: &str) -> std::result::Result<Duration, String> {
-    let parsed = text
-        .parse::<jiff::SignedDuration>()
-        .map_err(|_| "a time reads like 90s, 5m or 1h".to_owned())?;
-    if parsed.is_zero() || parsed.is_negative() {
-        return Err("nothing can be measured in no time".to_owned());
-    }
-    Ok(parsed.unsigned_abs())
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|_| "a time reads like 90s, 5m or 1h")?;
+    let is_some = parsed.is_positive();
+    is_some.then(|| parsed.unsigned_abs()).ok_or("nothing can be measured in no time".to_owned())
 }
 
-fn label(text: &str) -> std::result::Result<(String, String), String> {
+fn label(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(key, _)| !key.is_empty());
-    parts
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .ok_or_else(|| "a label reads key=value".to_owned())
+    let (key, value) = parts.ok_or("a label reads key=value")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
@@ -109,34 +104,34 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let mut exit = Exit::Fine;
     for ((choice, facts), (path, destination)) in choices.iter().zip(&outputs) {
         say(&facts.summary());
-        let mut watcher = Watcher::new(destination, arguments.anonymize);
-        let settings = baseline
-            .as_ref()
-            .map_or_else(|| settings.clone(), |baseline| baseline.shaped(facts, &settings));
+        let mut settings = settings.clone();
+        if let Some(baseline) = &baseline {
+            settings = settings.in_shapes_of(&baseline.report, facts);
+        }
+        let progress = Progress::new(0, Duration::ZERO);
+        let mut watcher = Watcher { progress, destination, anonymize: arguments.anonymize };
         let outcome = suite::run(&mut || Gpu::open(choice), &settings, dump.as_ref(), &mut watcher);
         drop(watcher);
         let (mut report, error) = outcome?;
         if arguments.anonymize {
             report.anonymize();
         }
-        if path != Path::new("-") {
+        if *destination != Destination::Stdout {
             if let Some(grid) = table::shapes(&report.shapes).filter(|_| arguments.shapes) {
-                print(&(grid.text() + "\n\n"))?;
+                print(&grid.text())?;
             }
             print(&table::text(&report))?;
             say(&format!("report: {}", path.display()));
         }
         if let Some(error) = error {
             say(&format!("error: {error}"));
-            // The gravest, as it were: a machine that fails rather than a kernel that is wrong.
-            exit = if exit == Exit::Fine { error.exit() } else { exit };
+            exit = exit.or(error.exit());
         }
         if is_interrupted() {
             return Ok(Exit::Interrupted);
         }
         if let Some(baseline) = &baseline {
-            let compared = baseline.compare(path, &report)?;
-            exit = if exit == Exit::Fine { compared } else { exit };
+            exit = exit.or(baseline.compare(path, &report)?);
         }
     }
     Ok(exit)
@@ -145,34 +140,27 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
 impl Arguments {
     /// The adapters to measure, each with the choice that opens it.
     fn choices(&self) -> Result<Vec<(Choice, AdapterFacts)>> {
-        let all = adapters();
-        if all.is_empty() {
-            return Err(Error::NoAdapter);
+        if self.adapter != "all" {
+            let choice = Choice::from(self.adapter.as_str());
+            let facts = choice.facts()?;
+            return Ok(vec![(choice, facts)]);
         }
-        if self.adapter == "all" {
-            return Ok(all
-                .into_iter()
-                .enumerate()
-                .map(|(index, facts)| (Choice::Index(index), facts))
-                .collect());
-        }
-        let choice: Choice =
-            self.adapter.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
-        let facts = choice.facts()?;
-        Ok(vec![(choice, facts)])
+        let all = adapters().into_iter().enumerate();
+        let all: Vec<_> = all.map(|(index, facts)| (Choice::Index(index), facts)).collect();
+        if all.is_empty() { Err(Error::NoAdapter) } else { Ok(all) }
     }
 
     fn settings(&self) -> Settings {
-        let mut settings = Settings::of(self.profile);
-        settings.seed = self.seed;
-        settings.filter.clone_from(&self.filter);
-        settings.max_time = self.max_time;
-        settings.repeats = self.repeats.unwrap_or(settings.repeats);
-        if self.shader_checks {
-            settings.checks = ShaderChecks::Checked;
+        let settings = Settings::of(self.profile);
+        Settings {
+            seed: self.seed,
+            filter: self.filter.clone(),
+            max_time: self.max_time,
+            repeats: self.repeats.unwrap_or(settings.repeats),
+            checks: if self.shader_checks { ShaderChecks::Checked } else { settings.checks },
+            labels: self.label.iter().cloned().collect(),
+            ..settings
         }
-        settings.labels = self.label.iter().cloned().collect::<BTreeMap<_, _>>();
-        settings
     }
 
     /// Where each adapter's report goes, found to be possible.
@@ -185,24 +173,19 @@ impl Arguments {
         }
         let host = System::of_this_machine().host.filter(|_| !self.anonymize);
         let now = jiff::Timestamp::now();
-        let mut taken = HashSet::new();
-        (choices.iter().enumerate())
-            .map(|(index, (_, facts))| {
-                let mut path = expand(&self.output, &facts.name, host.as_deref(), now)?;
-                if !taken.insert(path.clone()) {
-                    // Two of a kind.
-                    path = expand(
-                        &self.output,
-                        &format!("{} {index}", facts.name),
-                        host.as_deref(),
-                        now,
-                    )?;
-                }
-                let path = PathBuf::from(path);
-                let destination = Destination::prepare(&path)?;
-                Ok((path, destination))
-            })
-            .collect()
+        let path =
+            |adapter: &str| expand(&self.output, adapter, host.as_deref(), now).map(PathBuf::from);
+        let mut outputs: Vec<(PathBuf, Destination)> = Vec::new();
+        for (index, (_, AdapterFacts { name, .. })) in choices.iter().enumerate() {
+            let mut own = path(name)?;
+            if outputs.iter().any(|(taken, _)| *taken == own) {
+                // Two of a kind.
+                own = path(&format!("{name} {index}"))?;
+            }
+            let destination = Destination::prepare(&own)?;
+            outputs.push((own, destination));
+        }
+        Ok(outputs)
     }
 
     fn print_ids(&self, is_software: bool) -> Result<Exit> {
@@ -210,8 +193,7 @@ impl Arguments {
         if ids.is_empty() {
             return Err(Error::Usage("the filter matches no row of this profile".to_owned()));
         }
-        print(&ids.join("\n"))?;
-        Ok(Exit::Fine)
+        print(&ids.join("\n"))
     }
 }
 
@@ -220,12 +202,6 @@ struct Watcher<'a> {
     progress: Progress,
     destination: &'a Destination,
     anonymize: bool,
-}
-
-impl<'a> Watcher<'a> {
-    fn new(destination: &'a Destination, anonymize: bool) -> Self {
-        Self { progress: Progress::new(0, Duration::ZERO), destination, anonymize }
-    }
 }
 
 impl Watch for Watcher<'_> {
@@ -239,11 +215,10 @@ impl Watch for Watcher<'_> {
         if !is_last && !matches!(self.destination, Destination::File(_)) {
             return Ok(());
         }
+        let mut report = report.clone();
         if self.anonymize {
-            let mut report = report.clone();
             report.anonymize();
-            return self.destination.write(&report);
         }
-        self.destination.write(report)
+        self.destination.write(&report)
     }
 }

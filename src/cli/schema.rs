@@ -4,7 +4,7 @@ use actbench::error::{Exit, Result};
 use actbench::{claims, compare, report};
 use clap::Args;
 
-use super::{fine, print_json};
+use super::print_json;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -17,11 +17,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit> {
-    fine(print_json(&if arguments.compare {
-        compare::json_schema()
-    } else if arguments.claims {
-        claims::report::json_schema()
-    } else {
-        report::json_schema()
-    }))
+    print_json(&match arguments {
+        Arguments { compare: true, .. } => compare::json_schema(),
+        Arguments { claims: true, .. } => claims::report::json_schema(),
+        _ => report::json_schema(),
+    })
 }

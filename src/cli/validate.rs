@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::exhaustive::Finding;
+use super::progress::is_interrupted;
 use super::{Adapter, Filter, exhaustive, print, print_json, say};
 
 #[derive(Args)]
@@ -70,7 +71,7 @@ enum TableFormat {
     Md,
 }
 
-fn bits(text: &str) -> std::result::Result<u32, String> {
+fn bits(text: &str) -> Result<u32, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => text.parse(),
@@ -128,6 +129,9 @@ struct Row {
     domain: &'static str,
     #[serde(flatten)]
     outcome: Outcome,
+    /// What is wrong, and how to see it again; none where all is right or can't be tried.
+    #[serde(skip)]
+    complaint: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -146,11 +150,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     if let Some(first) = arguments.input {
         return one(&gpu, &kernels, first, arguments.dy);
     }
-    let row = |found| Row::new(&gpu.facts.name, found);
-    let (rows, exit): (Result<Vec<Row>>, Exit) = if arguments.exhaustive {
+    let row = |found| Row::new(&gpu.facts.name, arguments.seed, found);
+    let rows: Result<Vec<Row>> = if arguments.exhaustive {
         let file = arguments.progress.as_deref();
-        let (found, exit) = exhaustive::run(&gpu, &kernels, arguments.seed, file)?;
-        (found.into_iter().map(row).collect(), exit)
+        exhaustive::run(&gpu, &kernels, arguments.seed, file)?.into_iter().map(row).collect()
     } else {
         let inputs = Inputs::patterns(arguments.seed);
         let sample = |kernel: &Kernel| {
@@ -158,7 +161,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             (*kernel, trial.run(&gpu).map(|found| (found, None)))
         };
         // Ends with the first error that concerns more than its kernel.
-        (kernels.iter().map(sample).map(row).collect(), Exit::Fine)
+        kernels.iter().map(sample).map(row).collect()
     };
     let rows = rows?;
     match arguments.format {
@@ -172,82 +175,54 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         })?,
         TableFormat::Text => print(&grid(&rows).text())?,
         TableFormat::Md => print(&[gpu.facts.summary(), grid(&rows).markdown()].join("\n\n"))?,
+    };
+    let mut exit = if is_interrupted() { Exit::Interrupted } else { Exit::Fine };
+    for complaint in rows.iter().filter_map(|row| row.complaint.as_ref()) {
+        say(complaint);
+        exit = exit.or(Exit::Failed);
     }
-    let wrong: Vec<&Row> = rows.iter().filter(|row| row.outcome.is_wrong()).collect();
-    for row in &wrong {
-        say(&row.complaint(arguments.seed));
-    }
-    Ok(if exit == Exit::Fine && !wrong.is_empty() { Exit::Failed } else { exit })
+    Ok(exit)
 }
 
 impl Row {
     /// The row of a kernel; errors that concern it alone are rows too.
-    fn new(adapter: &str, (kernel, found): Finding) -> Result<Self> {
-        let outcome = match found {
-            Ok((accuracy, extremes)) => Outcome::compared(adapter, &kernel, &accuracy, extremes),
-            Err(Error::Unsupported(reason)) => Outcome::Unsupported { reason },
-            Err(Error::Compile { message, .. }) => Outcome::Failed { reason: message },
+    fn new(adapter: &str, seed: u64, (kernel, found): Finding) -> Result<Self> {
+        let path = kernel.path();
+        let (outcome, complaint) = match found {
+            Ok((accuracy, extremes)) => {
+                let compared = Compared { extremes, ..Compared::new(adapter, &kernel, &accuracy) };
+                let complaint = accuracy.complaint(&kernel, seed);
+                let complaint = complaint.map(|what| match &compared.first_violation {
+                    Some(Complaint { reproduce, .. }) => format!("{what}\n  {reproduce}"),
+                    None => what,
+                });
+                (Outcome::Compared(Box::new(compared)), complaint)
+            }
+            Err(Error::Unsupported(reason)) => (Outcome::Unsupported { reason }, None),
+            Err(Error::Compile { message: reason, .. }) => {
+                let complaint = format!("{path}: {reason}");
+                (Outcome::Failed { reason }, Some(complaint))
+            }
             Err(error) => return Err(error),
         };
-        Ok(Self::of(&kernel, outcome))
-    }
-
-    fn of(kernel: &Kernel, outcome: Outcome) -> Self {
         let (bound, domain) = (kernel.variant.bound, kernel.variant.domain);
-        Self { kernel: kernel.path(), bound, domain, outcome }
-    }
-
-    /// What is wrong, and how to see it again.
-    fn complaint(&self, seed: u64) -> String {
-        let kernel = &self.kernel;
-        match &self.outcome {
-            Outcome::Compared(compared) => match &compared.first_violation {
-                Some(Complaint { sentence, reproduce }) => format!(
-                    "{kernel}: {} wrong results over {} inputs of seed {seed}. \
-                     {sentence}\n  {reproduce}",
-                    compared.violations, compared.inputs
-                ),
-                None => format!("{kernel} writes past the end of its result"),
-            },
-            Outcome::Unsupported { reason } | Outcome::Failed { reason } => {
-                format!("{kernel}: {reason}")
-            }
-        }
+        Ok(Self { kernel: path, bound, domain, outcome, complaint })
     }
 
     fn cells(&self) -> [String; 8] {
-        let kernel = self.kernel.clone();
-        let found = match &self.outcome {
-            Outcome::Compared(found) => found,
-            Outcome::Unsupported { .. } => return last_of(kernel, "n/a"),
-            Outcome::Failed { .. } => return last_of(kernel, "FAILED"),
+        let without_figures = match &self.outcome {
+            Outcome::Compared(found) => return found.cells(&self.kernel),
+            Outcome::Unsupported { .. } => "n/a",
+            Outcome::Failed { .. } => "FAILED",
         };
-        let unless = |empty: bool, text: String| if empty { String::new() } else { text };
-        let is_exact = found.max_ulp == 0.0;
-        let at = found.max_ulp_at.value.map(short).unwrap_or_default();
-        let share = found.max_share_of_bound;
-        [
-            kernel,
-            found.inputs.to_string(),
-            found.violations.to_string(),
-            if is_exact { "0".to_owned() } else { significant(found.max_ulp, 3) },
-            unless(is_exact, at),
-            if is_exact { "0".to_owned() } else { significant(found.mean_ulp, 2) },
-            unless(share == 0.0, format!("{share:.2}")),
-            found.tier.map_or_else(|| "WRONG".to_owned(), String::from),
-        ]
+        [self.kernel.as_str(), "", "", "", "", "", "", without_figures].map(str::to_owned)
     }
 
     /// The ends of the results, a line each.
     fn extremes(&self) -> Vec<String> {
         let Outcome::Compared(found) = &self.outcome else { return Vec::new() };
         let Some(extremes) = &found.extremes else { return Vec::new() };
-        let ends = [
-            ("smallest", extremes.smallest),
-            ("largest", extremes.largest),
-            ("first 0 below 0:", extremes.first_zero),
-            ("first 1 above 0:", extremes.first_one),
-        ];
+        let ends = [("smallest", extremes.smallest), ("largest", extremes.largest)];
         let line = |(what, at): (&str, Option<At>)| {
             at.map(|At { value, input }| format!("{}: {what} {value:e} at {input:e}", self.kernel))
         };
@@ -255,55 +230,50 @@ impl Row {
     }
 }
 
-/// Cells of a row without figures.
-fn last_of(kernel: String, last: &str) -> [String; 8] {
-    let mut cells = <[String; 8]>::default();
-    (cells[0], cells[7]) = (kernel, last.to_owned());
-    cells
-}
-
-impl Outcome {
-    fn compared(
-        adapter: &str,
-        kernel: &Kernel,
-        accuracy: &Accuracy,
-        extremes: Option<Extremes>,
-    ) -> Self {
+impl Compared {
+    fn new(adapter: &str, kernel: &Kernel, accuracy: &Accuracy) -> Self {
         let dtype = kernel.dtype;
         let first_violation = accuracy.first_violation.map(|violation| {
             let (path, input) = (kernel.path(), hex(dtype, violation.first_bits));
             let dy = violation.dy_bits.map(|dy| format!(" --dy {}", hex(dtype, dy)));
+            let dy = dy.unwrap_or_default();
             Complaint {
                 sentence: violation.sentence(kernel),
                 reproduce: format!(
-                    "actbench validate --adapter '{adapter}' --filter '^{path}$' --input {input}{}",
-                    dy.unwrap_or_default()
+                    "actbench validate --adapter '{adapter}' --filter '^{path}$' --input {input}{dy}"
                 ),
             }
         });
-        let bits = accuracy.max_ulp.first_bits;
+        let bits = accuracy.max_ulp_at;
         let value = Some(dtype.value(bits)).filter(|value| value.is_finite());
-        Self::Compared(Box::new(Compared {
+        Self {
             right: accuracy.is_right(),
             inputs: accuracy.inputs,
             violations: accuracy.violations,
-            max_ulp: accuracy.max_ulp.value,
+            max_ulp: accuracy.max_ulp,
             max_ulp_at: Place { value, bits: hex(dtype, bits) },
             mean_ulp: accuracy.mean_ulp(),
-            max_share_of_bound: accuracy.max_share.value,
+            max_share_of_bound: accuracy.max_share,
             tier: accuracy.tier(),
             wrote_past_the_end: accuracy.guard_broken,
-            extremes,
+            extremes: None,
             first_violation,
-        }))
+        }
     }
 
-    fn is_wrong(&self) -> bool {
-        match self {
-            Self::Compared(compared) => !compared.right,
-            Self::Unsupported { .. } => false,
-            Self::Failed { .. } => true,
-        }
+    fn cells(&self, kernel: &str) -> [String; 8] {
+        let unless_0 = |value: f64, text: String| if value == 0.0 { String::new() } else { text };
+        let share = self.max_share_of_bound;
+        [
+            kernel.to_owned(),
+            self.inputs.to_string(),
+            self.violations.to_string(),
+            significant(self.max_ulp, 3),
+            unless_0(self.max_ulp, self.max_ulp_at.value.map(short).unwrap_or_default()),
+            significant(self.mean_ulp, 2),
+            unless_0(share, format!("{share:.2}")),
+            self.tier.map_or_else(|| "WRONG".to_owned(), String::from),
+        ]
     }
 }
 
@@ -348,11 +318,11 @@ fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exi
             Ok((judged, right)) => {
                 let word = if right { "right" } else { "WRONG" };
                 print(&format!("{path}: {word}. {}", judged.sentence(kernel)))?;
-                if !right {
-                    exit = Exit::Failed;
-                }
+                exit = exit.or(if right { Exit::Fine } else { Exit::Failed });
             }
-            Err(Error::Unsupported(reason)) => print(&format!("{path}: unsupported: {reason}"))?,
+            Err(Error::Unsupported(reason)) => {
+                print(&format!("{path}: unsupported: {reason}"))?;
+            }
             Err(error) => return Err(error),
         }
     }
@@ -372,7 +342,7 @@ mod tests {
             .find(|kernel| kernel.path() == "forward/f32/sigmoid/two_sided")
             .expect("in the table");
         let mut x = vec![0; 4000];
-        Inputs::normal(7).fill(kernel.activation, Role::X, kernel.dtype, 0, &mut x);
+        Inputs::normal(7).fill(&kernel, Role::X, 0, &mut x);
         let mut y = Vec::new();
         for index in 0..1000 {
             let x = kernel.dtype.value(kernel.dtype.element(&x, index));
@@ -383,14 +353,12 @@ mod tests {
             );
         }
         let accuracy = validate::compare(&kernel, 0, &x, &[], &y);
-        Row::of(&kernel, Outcome::compared("some adapter", &kernel, &accuracy, None))
+        Row::new("some adapter", 7, (kernel, Ok((accuracy, None)))).expect("a row")
     }
 
     #[test]
     fn a_wrong_element_is_told_with_all_that_is_needed_to_see_it_again() {
-        let row = row_with_a_fault();
-        assert!(row.outcome.is_wrong());
-        let text = row.complaint(7);
+        let text = row_with_a_fault().complaint.expect("it is wrong");
         for part in [
             "1 wrong results over 1000 inputs",
             "seed 7",
@@ -411,20 +379,17 @@ mod tests {
 
     #[test]
     fn tables_fit_and_name_every_row() {
-        let unsupported = Row {
-            kernel: "forward/f16_native/sigmoid/two_sided".to_owned(),
-            bound: "",
-            domain: "",
-            outcome: Outcome::Unsupported { reason: "it has no shader-f16".to_owned() },
+        let row = |path: &str, error: Error| {
+            let kernel = kernel::all().find(|kernel| kernel.path() == path).expect("in the table");
+            Row::new("some adapter", 7, (kernel, Err(error))).expect("of this kernel alone")
         };
-        let failed = Row {
-            kernel: "forward/f32/relu/plain".to_owned(),
-            bound: "",
-            domain: "",
-            outcome: Outcome::Failed { reason: "line 3: no".to_owned() },
-        };
-        assert!(!unsupported.outcome.is_wrong() && failed.outcome.is_wrong());
-        assert!(failed.complaint(0).contains("line 3: no"));
+        let path = "forward/f16_native/sigmoid/two_sided";
+        let unsupported = row(path, Error::Unsupported("it has no shader-f16".to_owned()));
+        let path = "forward/f32/relu/plain";
+        let (kernel, message) = (path.to_owned(), "line 3: no".to_owned());
+        let failed = row(path, Error::Compile { kernel, message });
+        assert_eq!(unsupported.complaint, None);
+        assert_eq!(failed.complaint.as_deref(), Some("forward/f32/relu/plain: line 3: no"));
         let text = grid(&[row_with_a_fault(), unsupported, failed]).text();
         for part in ["WRONG", "n/a", "unsupported: it has no shader-f16", "FAILED"] {
             assert!(text.contains(part), "{text}");

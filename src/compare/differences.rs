@@ -22,85 +22,67 @@ pub struct Difference {
     pub new: Value,
 }
 
-/// The keys of a report that are compared, those of the adapter first.
-const KEYS: [&str; 28] = [
-    "adapter.name",
-    "adapter.is_software",
-    "adapter.vendor_id",
-    "adapter.device_id",
-    "adapter.backend",
-    "adapter.driver",
-    "adapter.driver_info",
-    "clock.kind",
-    "system.host",
-    "system.cpu.brand",
-    "system.os.name",
-    "system.os.version",
-    "system.os.kernel",
-    "tool.version",
-    "tool.git_revision",
-    "tool.git_dirty",
-    "tool.wgpu_version",
-    "tool.rustc",
-    "tool.target",
-    "tool.optimized",
-    "run.profile",
-    "run.repeats",
-    "run.seed",
-    "run.filter",
-    "run.max_time_s",
-    "run.shader_checks",
-    "run.reason",
-    "run.labels",
+/// The keys of a report that are compared, each line with the key that it is under.
+const KEYS: [(&str, &[&str]); 8] = [
+    ("adapter", &["name", "is_software", "vendor_id", "device_id"]),
+    ("adapter", &["backend", "driver", "driver_info"]),
+    ("clock", &["kind"]),
+    ("system", &["host", "cpu.brand", "os.name", "os.version", "os.kernel"]),
+    ("tool", &["version", "git_revision", "git_dirty", "wgpu_version"]),
+    ("tool", &["rustc", "target", "optimized"]),
+    ("run", &["profile", "repeats", "seed", "filter", "max_time_s"]),
+    ("run", &["shader_checks", "reason", "labels"]),
 ];
 
 /// All differences, those of the adapter first.
 pub(super) fn between(base: &Report, new: &Report) -> Vec<Difference> {
+    let difference = |what: &str, of: Option<&String>, [base, new]: [&Value; 2]| Difference {
+        what: what.to_owned(),
+        of: of.cloned(),
+        base: base.clone(),
+        new: new.clone(),
+    };
     let mut found = Vec::new();
-    for ((what, base), new) in KEYS.into_iter().zip(facts(base)).zip(facts(new)) {
+    for ((what, base), (_, new)) in facts(base).iter().zip(&facts(new)) {
         if base != new {
-            found.push(Difference { what: what.to_owned(), of: None, base, new });
+            found.push(difference(what, None, [base, new]));
         }
     }
-    let (was, is) = (&base.tool, &new.tool);
-    let are_changed = was.git_dirty == Some(true) && is.git_dirty == Some(true);
+    let [was, is] = [&base.tool, &new.tool].map(|tool| (tool.git_dirty, json!(tool.git_revision)));
     // One revision, changed in both: no report tells what was changed.
-    if are_changed && was.git_revision == is.git_revision {
-        let [base, new] = [was, is].map(|tool| json!(tool.git_revision));
-        found.push(Difference { what: "uncommitted_changes".to_owned(), of: None, base, new });
+    if was == is && was.0 == Some(true) {
+        found.push(difference("uncommitted_changes", None, [&was.1, &is.1]));
     }
-    found.extend(of_both("shader", &shaders(base), &shaders(new)));
-    found.extend(of_both("shape", &shapes(base), &shapes(new)));
-    found.extend(of_both("accuracy", &accuracy(base), &accuracy(new)));
+    let shaders = ("shader", [base, new].map(shaders));
+    let shapes = ("shape", [base, new].map(shapes));
+    let accuracy = ("accuracy", [base, new].map(accuracy));
+    for (what, [base, new]) in [shaders, shapes, accuracy] {
+        for (of, base) in &base {
+            let changed = new.get(of).filter(|new| *new != base);
+            found.extend(changed.map(|new| difference(what, Some(of), [base, new])));
+        }
+    }
     found
 }
 
 /// What a report has under each of the keys; nothing and an empty text are the same.
-fn facts(report: &Report) -> Vec<Value> {
+fn facts(report: &Report) -> Vec<(String, Value)> {
     let Report { adapter, clock, system, tool, run, .. } = report;
     let facts = json!({
         "adapter": adapter, "clock": clock, "system": system, "tool": tool, "run": run,
     });
-    let fact = |key: &str| facts.pointer(&format!("/{}", key.replace('.', "/"))).cloned();
-    let is_empty = |value: &Value| *value == json!("") || *value == json!({});
-    KEYS.map(|key| fact(key).filter(|value| !is_empty(value)).unwrap_or_default()).to_vec()
+    let fact = |key: String| {
+        let value = facts.pointer(&format!("/{}", key.replace('.', "/")));
+        let value = value.filter(|value| **value != json!("") && **value != json!({}));
+        (key, value.cloned().unwrap_or_default())
+    };
+    let keys =
+        KEYS.iter().flat_map(|(under, keys)| keys.iter().map(move |key| format!("{under}.{key}")));
+    keys.map(fact).collect()
 }
 
 /// By kernel, chain or direction.
 type Facts = BTreeMap<String, Value>;
-
-/// Facts about a kernel, chain or direction that both reports have, and not the same.
-fn of_both(what: &str, base: &Facts, new: &Facts) -> Vec<Difference> {
-    let both = base.iter().filter_map(|(of, base)| Some((of, base, new.get(of)?)));
-    both.filter(|(_, base, new)| base != new)
-        .map(|(of, base, new)| Difference {
-            what: what.to_owned(),
-            of: Some(of.clone()),
-            base: base.clone(),
-            new: new.clone(),
-        })
-        .collect()
-}
 
 /// The hash of each kernel's WGSL, once for all sizes, and of each chain's.
 fn shaders(report: &Report) -> Facts {
@@ -122,9 +104,8 @@ fn shapes(report: &Report) -> Facts {
 fn accuracy(report: &Report) -> Facts {
     let rows = report.accuracy.iter().map(|row| {
         let max_ulp = row.max_ulp.map(|ulp| (ulp * 1e3).round() / 1e3);
-        let facts = json!({
-            "max_ulp": max_ulp, "violations": row.violations, "tier": row.tier,
-        });
+        let (violations, tier) = (row.violations, row.tier);
+        let facts = json!({ "max_ulp": max_ulp, "violations": violations, "tier": tier });
         (row.kernel.clone(), facts)
     });
     rows.collect()

@@ -19,9 +19,9 @@ use crate::measure::stats;
 /// The level of an interval, and of the correction over all rows.
 pub const LEVEL: f64 = 0.95;
 
-/// The smallest spread between repeats, relative to the median: clocks have ticks, and equal
+/// The smallest variance between repeats, relative to the median: clocks have ticks, and equal
 /// medians no spread at all.
-const LEAST_SPREAD: f64 = 1e-4;
+const LEAST_VARIANCE: f64 = 1e-4 * 1e-4;
 
 /// With so many degrees of freedom, Student's distribution is the normal one.
 const MANY: f64 = 1e4;
@@ -63,16 +63,7 @@ impl Side {
 
     /// The geometric mean of the repeats' medians.
     pub fn value(&self) -> f64 {
-        self.log().exp()
-    }
-
-    fn log(&self) -> f64 {
-        self.logs.iter().sum::<f64>() / count(self.logs.len())
-    }
-
-    fn squares(&self) -> f64 {
-        let mean = self.log();
-        self.logs.iter().map(|log| (log - mean).powi(2)).sum()
+        mean(&self.logs).exp()
     }
 }
 
@@ -95,7 +86,7 @@ impl Pair {
     /// repeat.
     fn variance(&self) -> Option<f64> {
         let freedom = self.freedom();
-        (freedom > 0.0).then(|| (self.base.squares() + self.new.squares()) / freedom)
+        (freedom > 0.0).then(|| (squares(&self.base.logs) + squares(&self.new.logs)) / freedom)
     }
 
     /// What the noise from round to round explains of it.
@@ -117,22 +108,16 @@ pub struct Prior {
 }
 
 impl Prior {
-    /// An assumption alone, for reports of one repeat each: the relative standard deviation between
-    /// the medians of repeats.
-    pub fn assumed(spread: f64) -> Self {
-        Self { variance: 0.0, freedom: 0.0, assumed: spread * spread }
-    }
-
-    /// What rows of one quantity have in common, from so many groups; `assumed` if no report has
-    /// more than one repeat. Rows of a group share their copy: they count as one for the freedom.
+    /// What rows of one quantity have in common, from so many groups; if no report has more than
+    /// one repeat, nothing but the relative standard deviation between medians that is assumed.
+    /// Rows of a group share their copy: they count as one for the freedom.
     pub fn of<'a>(rows: impl Iterator<Item = &'a Pair>, groups: usize, assumed: f64) -> Self {
         let known: Vec<(f64, f64)> = rows
-            .filter_map(|row| {
-                Some((row.variance()?.max(LEAST_SPREAD * LEAST_SPREAD), row.freedom()))
-            })
+            .filter_map(|row| Some((row.variance()?.max(LEAST_VARIANCE), row.freedom())))
             .collect();
+        let assumed = assumed * assumed;
         if known.is_empty() {
-            return Self::assumed(assumed);
+            return Self { variance: 0.0, freedom: 0.0, assumed };
         }
         // Less the bias of each logarithm, so that their mean is that of the common variance.
         let logs: Vec<f64> = known
@@ -140,16 +125,14 @@ impl Prior {
             .map(|(variance, d)| variance.ln() - digamma(d / 2.0) + (d / 2.0).ln())
             .collect();
         let rows = count(logs.len());
-        let mean = logs.iter().sum::<f64>() / rows;
-        let scatter =
-            logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (rows - 1.0).max(1.0);
+        let scatter = squares(&logs) / (rows - 1.0).max(1.0);
         let by_chance = known.iter().map(|(_, d)| trigamma(d / 2.0)).sum::<f64>() / rows;
         let own = known.iter().map(|(_, d)| *d).fold(f64::INFINITY, f64::min);
         let most = own * count(groups.saturating_sub(1));
         let freedom =
             if scatter > by_chance { 2.0 * inverse_trigamma(scatter - by_chance) } else { MANY };
         let bias = if freedom < MANY { digamma(freedom / 2.0) - (freedom / 2.0).ln() } else { 0.0 };
-        Self { variance: (mean + bias).exp(), freedom: freedom.min(most), ..Self::assumed(assumed) }
+        Self { variance: (mean(&logs) + bias).exp(), freedom: freedom.min(most), assumed }
     }
 }
 
@@ -178,8 +161,8 @@ impl Finding {
             }
         };
         // Repeats can agree better than their noise allows by chance.
-        let variance = variance.max(pair.noise()).max(LEAST_SPREAD * LEAST_SPREAD);
-        let log_ratio = pair.new.log() - pair.base.log();
+        let variance = variance.max(pair.noise()).max(LEAST_VARIANCE);
+        let log_ratio = mean(&pair.new.logs) - mean(&pair.base.logs);
         let standard_error = standard_error(variance, [&pair.base, &pair.new].map(Side::repeats));
         Self { log_ratio, variance, freedom, standard_error }
     }
@@ -266,7 +249,17 @@ fn inverse_trigamma(value: f64) -> f64 {
     high
 }
 
-pub(super) fn count(n: usize) -> f64 {
+pub(super) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / count(values.len())
+}
+
+/// The sum of the squared distances from the mean.
+fn squares(values: &[f64]) -> f64 {
+    let mean = mean(values);
+    values.iter().map(|value| (value - mean).powi(2)).sum()
+}
+
+fn count(n: usize) -> f64 {
     n as f64
 }
 

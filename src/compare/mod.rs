@@ -141,6 +141,9 @@ pub struct Row {
     pub repeats_needed: Option<u64>,
     /// What else is not the same: shader, shape, chains.
     pub changed: Vec<String>,
+    /// What it is judged by; none where something is in the way.
+    #[serde(skip)]
+    finding: Option<Finding>,
 }
 
 /// What follows from a row.
@@ -179,13 +182,11 @@ impl Verdict {
 impl Comparison {
     /// Compares reports with the base.
     pub fn new(base: &Named, others: &[Named], settings: &Settings) -> Result<Self> {
-        let matched = others.iter().map(|new| Other::matched(base, new, settings));
-        let matched = matched.collect::<Result<Vec<_>>>()?;
-        let (mut others, findings): (Vec<Other>, Vec<_>) = matched.into_iter().unzip();
+        let others = others.iter().map(|new| Other::matched(base, new, settings));
+        let mut others = others.collect::<Result<Vec<_>>>()?;
         let rows = others.iter_mut().flat_map(|other| &mut other.rows);
-        let rows = rows.zip(findings.into_iter().flatten());
         let judged: Vec<(&mut Row, Finding)> =
-            rows.filter_map(|(row, finding)| Some((row, finding?))).collect();
+            rows.filter_map(|row| row.finding.map(|finding| (row, finding))).collect();
         let p: Vec<f64> = judged.iter().map(|(_, finding)| finding.p()).collect();
         for ((row, finding), p_holm) in judged.into_iter().zip(holm(&p)) {
             row.judge(&finding, p_holm, p.len(), settings);
@@ -213,18 +214,13 @@ impl Comparison {
 }
 
 impl Other {
-    /// The rows of two reports before they are judged, and what is found of each.
-    fn matched(
-        base: &Named,
-        new: &Named,
-        settings: &Settings,
-    ) -> Result<(Self, Vec<Option<Finding>>)> {
+    /// The rows of two reports before they are judged.
+    fn matched(base: &Named, new: &Named, settings: &Settings) -> Result<Self> {
         let of_base = quantity::subjects(base.report, Which::Base);
         let of_new = quantity::subjects(new.report, Which::New);
         let by_key: HashMap<_, &Subject> =
             of_new.iter().map(|subject| (subject.key(), subject)).collect();
-        let in_both =
-            of_base.iter().filter_map(|subject| Some((subject, *by_key.get(&subject.key())?)));
+        let in_both = of_base.iter().filter_map(|base| Some((base, *by_key.get(&base.key())?)));
         // What neither measured has no row to compare.
         let both: Vec<(&Subject, &Subject)> =
             in_both.filter(|(base, new)| base.is_measured || new.is_measured).collect();
@@ -235,17 +231,17 @@ impl Other {
                 base.file, new.file,
             )));
         }
-        let (rows, pairs): (Vec<Row>, Vec<Option<Pair>>) =
-            both.iter().map(|(base, new)| Row::new(base, new, settings)).unzip();
-        let findings = findings(&both, &rows, &pairs, settings);
-        let other = Self {
+        let prior = |quantity| (quantity, prior(&both, quantity, settings.assumed_spread));
+        let priors = HashMap::from(Quantity::ALL.map(prior));
+        let rows =
+            both.iter().map(|(base, new)| Row::new(base, new, &priors[&base.quantity], settings));
+        Ok(Self {
             new: Source::new(new),
             differences: differences::between(base.report, new.report),
-            rows,
+            rows: rows.collect(),
             only_base: only(&of_base, &of_new),
             only_new: only(&of_new, &of_base),
-        };
-        Ok((other, findings))
+        })
     }
 
     /// How many rows have a verdict.
@@ -275,72 +271,60 @@ fn only(own: &[Subject], other: &[Subject]) -> Vec<String> {
     measured(own).filter(|id| !others.contains(id)).map(str::to_owned).collect()
 }
 
-/// What follows from each pair that nothing keeps from being judged, given what the rows of its
-/// quantity have in common.
-fn findings(
-    both: &[(&Subject, &Subject)],
-    rows: &[Row],
-    pairs: &[Option<Pair>],
-    settings: &Settings,
-) -> Vec<Option<Finding>> {
-    let prior = |quantity| {
-        let of_quantity = both.iter().zip(pairs).filter(|((row, _), _)| row.quantity == quantity);
-        let known = of_quantity.filter_map(|((row, _), pair)| Some((&row.group, pair.as_ref()?)));
-        let groups: HashSet<&String> = known.clone().map(|(group, _)| group).collect();
-        Prior::of(known.map(|(_, pair)| pair), groups.len(), settings.assumed_spread)
-    };
-    let priors = HashMap::from(Quantity::ALL.map(|quantity| (quantity, prior(quantity))));
-    let finding = |(row, pair): (&Row, &Option<Pair>)| {
-        let pair = pair.as_ref().filter(|_| row.reason.is_none())?;
-        Some(Finding::new(pair, &priors[&row.quantity]))
-    };
-    rows.iter().zip(pairs).map(finding).collect()
+/// The times of a row in both reports, if both have some.
+fn pair(base: &Subject, new: &Subject) -> Option<Pair> {
+    let (base, new) = base.side.clone().ok().zip(new.side.clone().ok())?;
+    Some(Pair { base, new })
+}
+
+/// What the rows of a quantity have in common.
+fn prior(both: &[(&Subject, &Subject)], quantity: Quantity, assumed_spread: f64) -> Prior {
+    let rows = both.iter().filter(|(base, _)| base.quantity == quantity);
+    let known = rows.filter_map(|(base, new)| Some((&base.group, pair(base, new)?)));
+    let (groups, pairs): (HashSet<&String>, Vec<Pair>) = known.unzip();
+    Prior::of(pairs.iter(), groups.len(), assumed_spread)
 }
 
 impl Row {
     /// A row before it is judged, with its figures if both reports have some.
-    fn new(base: &Subject, new: &Subject, settings: &Settings) -> (Self, Option<Pair>) {
-        let (pair, reason) = match (&base.side, &new.side) {
-            (Ok(base_side), Ok(new_side)) => {
-                let pair = Pair { base: base_side.clone(), new: new_side.clone() };
-                (Some(pair), base.obstacle(new, settings))
-            }
-            (Err(reason), _) | (_, Err(reason)) => (None, Some(reason.clone())),
+    fn new(base: &Subject, new: &Subject, prior: &Prior, settings: &Settings) -> Self {
+        let reason = match (&base.side, &new.side) {
+            (Ok(_), Ok(_)) => base.obstacle(new, settings),
+            (Err(reason), _) | (_, Err(reason)) => Some(reason.clone()),
         };
-        let shown = pair.as_ref();
-        let row = Self {
+        let pair = pair(base, new);
+        let pair = pair.as_ref();
+        Self {
             id: base.id.to_owned(),
             quantity: base.quantity,
-            base: shown.map(|pair| pair.base.value()),
-            new: shown.map(|pair| pair.new.value()),
-            ratio: shown.map(|pair| pair.new.value() / pair.base.value()),
+            base: pair.map(|pair| pair.base.value()),
+            new: pair.map(|pair| pair.new.value()),
+            ratio: pair.map(|pair| pair.new.value() / pair.base.value()),
             low: None,
             high: None,
             p: None,
             p_holm: None,
-            base_repeats: shown.map_or(0, |pair| pair.base.repeats() as u64),
-            new_repeats: shown.map_or(0, |pair| pair.new.repeats() as u64),
+            base_repeats: pair.map_or(0, |pair| pair.base.repeats() as u64),
+            new_repeats: pair.map_or(0, |pair| pair.new.repeats() as u64),
             verdict: Verdict::Incomparable,
+            finding: pair.filter(|_| reason.is_none()).map(|pair| Finding::new(pair, prior)),
             reason,
             repeats_needed: None,
             changed: base.changes(new),
-        };
-        (row, pair)
+        }
     }
 
     fn judge(&mut self, finding: &Finding, p_holm: f64, rows: usize, settings: &Settings) {
         // On a logarithmic scale: exchanging the reports exchanges FASTER and SLOWER.
         let limit = settings.threshold.ln_1p();
         let (low, high) = finding.interval();
-        let excludes_1 = low > 1.0 || high < 1.0;
-        let is_large = finding.log_ratio.abs() >= limit;
         (self.low, self.high) = (Some(low), Some(high));
         (self.p, self.p_holm) = (Some(finding.p()), Some(p_holm));
         (self.verdict, self.reason) = if low.ln() >= -limit && high.ln() <= limit {
             (Verdict::Same, None)
-        } else if !excludes_1 {
+        } else if low <= 1.0 && high >= 1.0 {
             (Verdict::Ambiguous, Some(Unclear::TooWide))
-        } else if !is_large {
+        } else if finding.log_ratio.abs() < limit {
             (Verdict::Ambiguous, Some(Unclear::NearThreshold))
         } else if p_holm >= 1.0 - LEVEL {
             (Verdict::Ambiguous, Some(Unclear::NotSignificant { rows: rows as u64 }))

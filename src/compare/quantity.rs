@@ -48,11 +48,6 @@ impl Quantity {
     /// All, in the order in which they are shown.
     pub const ALL: [Self; 5] =
         [Self::OverCopy, Self::StepFmas, Self::StepRatio, Self::NsPerElement, Self::FmaStepPs];
-
-    /// Whether it changes with the core clock.
-    fn is_absolute(self) -> bool {
-        matches!(self, Self::NsPerElement | Self::FmaStepPs)
-    }
 }
 
 /// Why a row is ambiguous or incomparable.
@@ -134,6 +129,11 @@ pub(super) struct Subject<'a> {
     probe_ns: Option<f64>,
 }
 
+/// Whether both are known and not the same.
+fn differ<T: PartialEq>(base: Option<T>, new: Option<T>) -> bool {
+    base.zip(new).is_some_and(|(base, new)| base != new)
+}
+
 /// Everything that a report has to compare, in the order in which it is shown.
 pub(super) fn subjects(report: &Report, which: Which) -> Vec<Subject<'_>> {
     let of = Of { report, which };
@@ -143,18 +143,32 @@ pub(super) fn subjects(report: &Report, which: Which) -> Vec<Subject<'_>> {
         let [copy, others @ ..] = group else { continue };
         subjects.extend(others.iter().map(|row| of.over_copy(row, copy)));
     }
-    subjects.extend(ops.into_iter().map(|row| of.step_fmas(row)));
+    subjects.extend(ops.into_iter().map(|row| {
+        of.chain(row, Quantity::StepFmas, quotients(row.own.steps_ns(), row.fma.steps_ns()))
+    }));
     subjects.extend(report.ratios.iter().filter_map(|ratio| of.step_ratio(ratio)));
-    subjects.extend(report.measurements.iter().map(|row| of.ns_per_element(row)));
-    subjects.extend(fmas.into_iter().map(|row| of.fma_step_ps(row)));
+    subjects.extend(report.measurements.iter().map(|row| {
+        let elements = row.elements as f64;
+        let rounds = row.samples_ns.iter().map(|ns| Some((*ns)? / elements));
+        of.kernel(row, Quantity::NsPerElement, rounds)
+    }));
+    subjects.extend(fmas.into_iter().map(|row| {
+        let elements = row.elements as f64;
+        let rounds = row.own.steps_ns().map(|ns| Some(ns? / elements * 1e3));
+        of.chain(row, Quantity::FmaStepPs, rounds)
+    }));
     subjects
 }
 
-/// A figure of each round; none where the round gave none.
-type Rounds<'r> = &'r mut dyn Iterator<Item = Option<f64>>;
+/// By round, the one over the other.
+fn quotients(own: impl Rounds, other: impl Rounds) -> impl Rounds {
+    own.zip(other).map(|(own, other)| Some(own? / other?))
+}
 
-/// Why a row has no times.
-type Because<'r> = Option<&'r report::Reason>;
+/// A figure of each round; none where the round gave none.
+trait Rounds: Iterator<Item = Option<f64>> {}
+
+impl<I: Iterator<Item = Option<f64>>> Rounds for I {}
 
 /// Makes the subjects of one report.
 struct Of<'a> {
@@ -164,9 +178,8 @@ struct Of<'a> {
 
 impl<'a> Of<'a> {
     fn over_copy(&self, row: &'a Measurement, copy: &Measurement) -> Subject<'a> {
-        let rounds = row.samples_ns.iter().zip(&copy.samples_ns);
-        let mut rounds = rounds.map(|(own, copy)| Some((*own)? / (*copy)?));
-        let mut subject = self.kernel(row, Quantity::OverCopy, &mut rounds);
+        let [own, of_copy] = [row, copy].map(|row| row.samples_ns.iter().copied());
+        let mut subject = self.kernel(row, Quantity::OverCopy, quotients(own, of_copy));
         let is_paired =
             copy.status == Status::Ok && copy.rounds_per_repeat == row.rounds_per_repeat;
         if subject.is_measured && !is_paired {
@@ -176,46 +189,25 @@ impl<'a> Of<'a> {
         subject
     }
 
-    fn ns_per_element(&self, row: &'a Measurement) -> Subject<'a> {
-        let elements = as_f64(row.elements);
-        let mut rounds = row.samples_ns.iter().map(|ns| Some((*ns)? / elements));
-        self.kernel(row, Quantity::NsPerElement, &mut rounds)
-    }
-
-    fn step_fmas(&self, row: &'a Arithmetic) -> Subject<'a> {
-        let rounds = row.own.steps_ns().zip(row.fma.steps_ns());
-        let mut rounds = rounds.map(|(own, fma)| Some(own? / fma?));
-        self.chain(row, Quantity::StepFmas, &mut rounds)
-    }
-
     /// Of steps alone: a ratio of streaming kernels is the quotient of two rows that are judged,
     /// and other ratios are made of figures that were not timed together.
     fn step_ratio(&self, ratio: &'a Ratio) -> Option<Subject<'a>> {
         if ratio.quantity != report::Quantity::Step {
             return None;
         }
-        let mut rows = self.report.arithmetic.iter();
-        let numerator = rows.clone().find(|row| ratio.numerator.contains(&row.id))?;
-        let denominator = rows.find(|row| ratio.denominator.contains(&row.id))?;
-        let rounds = numerator.own.steps_ns().zip(denominator.own.steps_ns());
-        let mut rounds = rounds.map(|(numerator, denominator)| Some(numerator? / denominator?));
-        Some(Subject { id: &ratio.id, ..self.chain(numerator, Quantity::StepRatio, &mut rounds) })
+        let row = |ids: &[String]| self.report.arithmetic.iter().find(|row| ids.contains(&row.id));
+        let (numerator, denominator) = (row(&ratio.numerator)?, row(&ratio.denominator)?);
+        let rounds = quotients(numerator.own.steps_ns(), denominator.own.steps_ns());
+        Some(Subject { id: &ratio.id, ..self.chain(numerator, Quantity::StepRatio, rounds) })
     }
 
-    fn fma_step_ps(&self, row: &'a Arithmetic) -> Subject<'a> {
-        let elements = as_f64(row.elements);
-        let mut rounds = row.own.steps_ns().map(|ns| Some(ns? / elements * 1e3));
-        self.chain(row, Quantity::FmaStepPs, &mut rounds)
-    }
-
-    fn kernel(&self, row: &'a Measurement, quantity: Quantity, rounds: Rounds) -> Subject<'a> {
-        let side = Side::new(rounds, row.rounds_per_repeat);
+    fn kernel(&self, row: &'a Measurement, quantity: Quantity, rounds: impl Rounds) -> Subject<'a> {
         Subject {
             id: &row.id,
             quantity,
             group: row.group().to_owned(),
             is_measured: row.status == Status::Ok,
-            side: self.side(row.status, row.reason.as_ref(), side),
+            side: self.side(row.status, row.reason.as_ref(), rounds, row.rounds_per_repeat),
             report: self.report,
             work: Some([row.elements, row.bytes]),
             shape: row.shape,
@@ -225,14 +217,13 @@ impl<'a> Of<'a> {
         }
     }
 
-    fn chain(&self, row: &'a Arithmetic, quantity: Quantity, rounds: Rounds) -> Subject<'a> {
-        let side = Side::new(rounds, row.rounds_per_repeat);
+    fn chain(&self, row: &'a Arithmetic, quantity: Quantity, rounds: impl Rounds) -> Subject<'a> {
         Subject {
             id: &row.id,
             quantity,
             group: row.group.to_string(),
             is_measured: row.status == Status::Ok,
-            side: self.side(row.status, row.reason.as_ref(), side),
+            side: self.side(row.status, row.reason.as_ref(), rounds, row.rounds_per_repeat),
             report: self.report,
             work: None,
             shape: row.shape,
@@ -242,12 +233,18 @@ impl<'a> Of<'a> {
         }
     }
 
-    fn side(&self, status: Status, because: Because, times: Option<Side>) -> Result<Side, Unclear> {
+    fn side(
+        &self,
+        status: Status,
+        because: Option<&report::Reason>,
+        rounds: impl Rounds,
+        per_repeat: u32,
+    ) -> Result<Side, Unclear> {
         let side = self.which;
         if status != Status::Ok {
             return Err(Unclear::NotMeasured { side, status, because: because.cloned() });
         }
-        times.ok_or(Unclear::TooFewRounds { side })
+        Side::new(rounds, per_repeat).ok_or(Unclear::TooFewRounds { side })
     }
 }
 
@@ -259,15 +256,12 @@ impl Subject<'_> {
 
     /// What is not the same about how it was measured.
     pub fn changes(&self, new: &Self) -> Vec<String> {
-        let shader = self.shader.zip(new.shader).is_some_and(|(base, new)| base != new);
-        let shape = self.has_other_shape(new);
-        let chains = self.chains != new.chains;
-        let changes = [(shader, "shader"), (shape, "shape"), (chains, "chains")];
-        changes.iter().filter(|(is, _)| *is).map(|(_, what)| (*what).to_owned()).collect()
-    }
-
-    fn has_other_shape(&self, new: &Self) -> bool {
-        self.shape.zip(new.shape).is_some_and(|(base, new)| base != new)
+        let changes = [
+            ("shader", differ(self.shader, new.shader)),
+            ("shape", differ(self.shape, new.shape)),
+            ("chains", self.chains != new.chains),
+        ];
+        changes.iter().filter(|(_, is)| *is).map(|(what, _)| (*what).to_owned()).collect()
     }
 
     /// What keeps two rows that have times from being judged.
@@ -279,11 +273,12 @@ impl Subject<'_> {
             Some(Unclear::SoftwareAgainstHardware)
         } else if self.work != new.work {
             Some(Unclear::OtherWork)
-        } else if is_kernel && is_one_adapter && self.has_other_shape(new) {
+        } else if is_kernel && is_one_adapter && differ(self.shape, new.shape) {
             Some(Unclear::OtherShape)
         } else if is_kernel && self.report.clock.kind != new.report.clock.kind {
             Some(Unclear::OtherClock)
-        } else if !self.quantity.is_absolute() {
+        } else if !matches!(self.quantity, Quantity::NsPerElement | Quantity::FmaStepPs) {
+            // What does not change with the core clock.
             None
         } else if is_one_adapter {
             self.clock_obstacle(new)
@@ -301,8 +296,4 @@ impl Subject<'_> {
         };
         ((new / base).ln().abs() > SAME_CLOCK.ln_1p()).then_some(Unclear::ClockDiffers)
     }
-}
-
-fn as_f64(elements: u64) -> f64 {
-    elements as f64
 }

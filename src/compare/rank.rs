@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::evidence::count;
+use super::evidence::mean;
 use crate::error::{Error, Result};
-use crate::report::{BoundBy, Quantity, Report, Status};
+use crate::report::{BoundBy, Quantity, Report};
 
 /// What is ranked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// Bytes a second of copy and add, where memory bounds them.
@@ -38,24 +38,18 @@ impl By {
 
     /// The figures of a report by row.
     fn figures(self, report: &Report) -> BTreeMap<&str, f64> {
-        let figures: BTreeMap<&str, f64> = match self {
-            Self::Memory => report
-                .measurements
-                .iter()
+        let figures: Vec<(&str, f64)> = match self {
+            Self::Memory => (report.measurements.iter())
                 .filter(|row| ["copy", "add"].contains(&row.activation.as_str()))
                 .filter(|row| row.bound_by == Some(BoundBy::Memory))
                 .filter_map(|row| Some((row.id.as_str(), row.bytes_per_second()?)))
                 .collect(),
-            Self::Sigmoid => report
-                .arithmetic
-                .iter()
-                .filter(|rate| rate.status == Status::Ok && rate.op.contains("sigmoid/"))
-                .filter_map(|rate| Some((rate.id.as_str(), rate.derived()?.steps_per_second)))
+            Self::Sigmoid => (report.arithmetic.iter().filter(|row| row.op.contains("sigmoid/")))
+                .filter_map(|row| Some((row.id.as_str(), row.derived()?.steps_per_second)))
                 .collect(),
-            Self::Ratio => {
-                let steps = report.ratios.iter().filter(|ratio| ratio.quantity == Quantity::Step);
-                steps.map(|ratio| (ratio.id.as_str(), ratio.value)).collect()
-            }
+            Self::Ratio => (report.ratios.iter().filter(|row| row.quantity == Quantity::Step))
+                .map(|row| (row.id.as_str(), row.value))
+                .collect(),
         };
         // A logarithm is taken of each.
         figures.into_iter().filter(|(_, figure)| *figure > 0.0 && figure.is_finite()).collect()
@@ -121,16 +115,13 @@ impl Group {
             return Err(Error::Usage(format!("there is no row that all of these have: {files}")));
         }
         let some: BTreeSet<&str> = figures.iter().flat_map(BTreeMap::keys).copied().collect();
-        let mut places: Vec<Place> = members
-            .iter()
-            .zip(&figures)
-            .map(|((file, report), figures)| Place {
-                file: (*file).to_owned(),
-                adapter: report.adapter.name.clone(),
-                mean: geometric_mean(rows.iter().map(|id| figures[id])),
-                of_best: 1.0,
-            })
-            .collect();
+        let place = |((file, report), figures): (&(&str, &Report), &BTreeMap<&str, f64>)| Place {
+            file: (*file).to_owned(),
+            adapter: report.adapter.name.clone(),
+            mean: mean(&rows.iter().map(|id| figures[id].ln()).collect::<Vec<_>>()).exp(),
+            of_best: 1.0,
+        };
+        let mut places: Vec<Place> = members.iter().zip(&figures).map(place).collect();
         places.sort_by(|a, b| by.score(b.mean).total_cmp(&by.score(a.mean)));
         let best = by.score(places[0].mean);
         for place in &mut places {
@@ -139,9 +130,4 @@ impl Group {
         let left_out = (some.len() - rows.len()) as u64;
         Ok(Self { rows: rows.into_iter().map(str::to_owned).collect(), left_out, places })
     }
-}
-
-fn geometric_mean(figures: impl Iterator<Item = f64>) -> f64 {
-    let logs: Vec<f64> = figures.map(f64::ln).collect();
-    (logs.iter().sum::<f64>() / count(logs.len())).exp()
 }

@@ -1,8 +1,5 @@
 //! Which adapter: those there are, how one is chosen, and what is known of it.
 
-use std::convert::Infallible;
-use std::str::FromStr;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,28 +22,26 @@ pub enum Choice {
     Name(String),
 }
 
-impl FromStr for Choice {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> std::result::Result<Self, Infallible> {
-        Ok(match text {
+impl From<&str> for Choice {
+    fn from(text: &str) -> Self {
+        match text {
             "" => Self::Default,
             "software" => Self::Software,
             _ => text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Index),
-        })
+        }
     }
 }
 
 impl Choice {
     /// What the environment variable `ACTBENCH_ADAPTER` says, else `otherwise`.
     pub fn from_environment(otherwise: Self) -> Self {
-        let Ok(text) = std::env::var("ACTBENCH_ADAPTER") else { return otherwise };
-        if text.is_empty() { otherwise } else { text.parse().unwrap_or(otherwise) }
+        let text = std::env::var("ACTBENCH_ADAPTER").unwrap_or_default();
+        if text.is_empty() { otherwise } else { text.as_str().into() }
     }
 
     /// What is known of the adapter that it chooses, without opening it.
     pub fn facts(&self) -> Result<AdapterFacts> {
-        Ok(AdapterFacts::of(&pollster::block_on(choose(self))?))
+        Ok(choose(self)?.1)
     }
 }
 
@@ -90,24 +85,17 @@ pub struct AdapterFacts {
 impl AdapterFacts {
     /// Whether both are one kind of adapter, whatever its driver.
     pub fn is_like(&self, other: &Self) -> bool {
-        let kind = |facts: &Self| (facts.name.clone(), facts.vendor_id, facts.device_id);
-        kind(self) == kind(other)
+        (&self.name, self.vendor_id, self.device_id)
+            == (&other.name, other.vendor_id, other.device_id)
     }
 
-    pub(super) fn of(adapter: &wgpu::Adapter) -> Self {
+    fn of(adapter: &wgpu::Adapter) -> Self {
         let info = adapter.get_info();
         let limits = adapter.limits();
         let features = adapter.features();
-        let device_type = match info.device_type {
-            wgpu::DeviceType::DiscreteGpu => "discrete",
-            wgpu::DeviceType::IntegratedGpu => "integrated",
-            wgpu::DeviceType::VirtualGpu => "virtual",
-            wgpu::DeviceType::Cpu => "cpu",
-            wgpu::DeviceType::Other => "other",
-        };
         Self {
             is_software: info.device_type == wgpu::DeviceType::Cpu,
-            device_type: device_type.to_owned(),
+            device_type: rank_and_name(info.device_type).1.to_owned(),
             backend: info.backend.to_string(),
             pci_bus_id: Some(info.device_pci_bus_id).filter(|id| !id.is_empty()),
             name: info.name,
@@ -137,35 +125,40 @@ impl AdapterFacts {
 
 /// The adapters there are, hardware first, each kind in the order in which its driver lists it.
 pub fn adapters() -> Vec<AdapterFacts> {
-    pollster::block_on(enumerate()).iter().map(AdapterFacts::of).collect()
+    enumerate().iter().map(AdapterFacts::of).collect()
 }
 
-async fn enumerate() -> Vec<wgpu::Adapter> {
+fn enumerate() -> Vec<wgpu::Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends &= wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
     // Debug builds would ask for the validation layers, which print to stderr where they are not
     // installed.
     descriptor.flags = wgpu::InstanceFlags::empty().with_env();
     let backends = descriptor.backends;
-    let mut adapters = wgpu::Instance::new(descriptor).enumerate_adapters(backends).await;
-    adapters.sort_by_key(|adapter| match adapter.get_info().device_type {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
-    });
+    let instance = wgpu::Instance::new(descriptor);
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    adapters.sort_by_key(|adapter| rank_and_name(adapter.get_info().device_type));
     adapters
 }
 
-pub(super) async fn choose(choice: &Choice) -> Result<wgpu::Adapter> {
-    let mut adapters = enumerate().await;
+fn rank_and_name(device_type: wgpu::DeviceType) -> (u32, &'static str) {
+    match device_type {
+        wgpu::DeviceType::DiscreteGpu => (0, "discrete"),
+        wgpu::DeviceType::IntegratedGpu => (1, "integrated"),
+        wgpu::DeviceType::VirtualGpu => (2, "virtual"),
+        wgpu::DeviceType::Other => (3, "other"),
+        wgpu::DeviceType::Cpu => (4, "cpu"),
+    }
+}
+
+pub(super) fn choose(choice: &Choice) -> Result<(wgpu::Adapter, AdapterFacts)> {
+    let mut adapters = enumerate();
     if adapters.is_empty() {
         return Err(Error::NoAdapter);
     }
-    let facts: Vec<_> = adapters.iter().map(AdapterFacts::of).collect();
+    let mut facts: Vec<_> = adapters.iter().map(AdapterFacts::of).collect();
     match position(choice, &facts) {
-        Some(index) => Ok(adapters.swap_remove(index)),
+        Some(index) => Ok((adapters.swap_remove(index), facts.swap_remove(index))),
         None => Err(Error::UnknownAdapter {
             wanted: match choice {
                 Choice::Index(index) => index.to_string(),
@@ -179,13 +172,13 @@ pub(super) async fn choose(choice: &Choice) -> Result<wgpu::Adapter> {
     }
 }
 
+/// The place of the chosen one among the facts of at least one adapter.
 fn position(choice: &Choice, facts: &[AdapterFacts]) -> Option<usize> {
     match choice {
-        Choice::Default => Some(0).filter(|_| !facts.is_empty()),
-        Choice::Software => facts.iter().position(|facts| facts.is_software),
-        Choice::PreferSoftware => {
-            let only = Some(0).filter(|_| facts.len() == 1);
-            facts.iter().position(|facts| facts.is_software).or(only)
+        Choice::Default => Some(0),
+        Choice::PreferSoftware if facts.len() == 1 => Some(0),
+        Choice::Software | Choice::PreferSoftware => {
+            facts.iter().position(|facts| facts.is_software)
         }
         Choice::Index(index) => Some(*index).filter(|index| *index < facts.len()),
         Choice::Name(name) => {
@@ -237,10 +230,10 @@ mod tests {
     #[test]
     fn names_match_in_part_and_in_any_case() {
         let both = [facts("Big GPU", false), facts("llvmpipe (LLVM 15)", true)];
-        assert_eq!(position(&"LLVMPIPE".parse().expect("infallible"), &both), Some(1));
-        assert_eq!(position(&"1".parse().expect("infallible"), &both), Some(1));
-        assert_eq!(position(&"2".parse().expect("infallible"), &both), None);
-        assert_eq!(position(&"nosuch".parse().expect("infallible"), &both), None);
-        assert_eq!(position(&"driver OF".parse().expect("infallible"), &both), Some(0));
+        assert_eq!(position(&"LLVMPIPE".into(), &both), Some(1));
+        assert_eq!(position(&"1".into(), &both), Some(1));
+        assert_eq!(position(&"2".into(), &both), None);
+        assert_eq!(position(&"nosuch".into(), &both), None);
+        assert_eq!(position(&"driver OF".into(), &both), Some(0));
     }
 }

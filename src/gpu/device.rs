@@ -5,20 +5,27 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use super::adapter::{self, AdapterFacts, Choice};
 use super::shape::ShaderChecks;
-use super::timer::{Clock, Timer};
+use super::timer::Queries;
 use crate::error::{Error, Result};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Kernel;
 
-/// An open device with its queue and timer.
+/// An open device with its queue and clock.
 pub struct Gpu {
     /// What is known of the adapter.
     pub facts: AdapterFacts,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
-    pub(super) timer: Timer,
+    /// Where the adapter has timestamps.
+    pub(super) queries: Option<Queries>,
+    /// The greatest common divisor of all differences between timestamps so far, in ticks; 0 before
+    /// the first. Clocks advance in steps of many ticks on some devices.
+    ///
+    /// Held while passes are timed: threads that share a device would write to each other's
+    /// queries, and time each other's work.
+    pub(super) clock_step: Mutex<u64>,
     pub(super) programs: Mutex<HashMap<ProgramKey, wgpu::ComputePipeline>>,
-    faults: Arc<Mutex<Faults>>,
+    fault: Fault,
     /// Whether shaders may pack and unpack f16: everywhere but on a llvmpipe that does not compute
     /// in f16.
     packs_f16: bool,
@@ -27,12 +34,9 @@ pub struct Gpu {
 /// What a program of claims was compiled from: text, constants by their bits, checks.
 type ProgramKey = (String, Vec<(String, u64)>, ShaderChecks);
 
-/// What the device reported outside any call: a lost device, an error that no scope caught.
-#[derive(Default)]
-struct Faults {
-    lost: Option<String>,
-    error: Option<String>,
-}
+/// What the device reported outside any call: the first error that no scope caught, or that it was
+/// lost, which counts for more.
+type Fault = Arc<Mutex<Option<String>>>;
 
 /// A buffer that is going to be mapped.
 pub(super) struct Mapping {
@@ -40,7 +44,7 @@ pub(super) struct Mapping {
     bytes: u64,
     /// What has to be done before; none if it is not known.
     submission: Option<wgpu::SubmissionIndex>,
-    mapped: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
+    mapped: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
 }
 
 impl Mapping {
@@ -64,12 +68,7 @@ impl Gpu {
     /// Opens the chosen adapter with all of its limits, and with timestamps and 16-bit floats where
     /// it has them.
     pub fn open(choice: &Choice) -> Result<Self> {
-        pollster::block_on(Self::open_async(choice))
-    }
-
-    async fn open_async(choice: &Choice) -> Result<Self> {
-        let adapter = adapter::choose(choice).await?;
-        let facts = AdapterFacts::of(&adapter);
+        let (adapter, facts) = adapter::choose(choice)?;
         let downlevel = adapter.get_downlevel_capabilities().flags;
         let mut wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
         if facts.is_software {
@@ -82,45 +81,38 @@ impl Gpu {
             required_limits: adapter.limits(),
             ..wgpu::DeviceDescriptor::default()
         };
-        let (device, queue) = adapter
-            .request_device(&descriptor)
-            .await
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|error| Error::Machine(format!("{} gave no device: {error}", facts.name)))?;
 
-        let faults = Arc::new(Mutex::new(Faults::default()));
-        let on_lost = Arc::clone(&faults);
+        let fault = Fault::default();
+        let on_lost = Arc::clone(&fault);
         device.set_device_lost_callback(move |reason, message| {
             // Dropping the device at the end of a program reports it as destroyed: no fault.
             if reason != wgpu::DeviceLostReason::Destroyed {
-                on_lost.lock().expect("no panic while held").lost = Some(message);
+                lost(&on_lost, &message);
             }
         });
-        let on_error = Arc::clone(&faults);
+        let on_error = Arc::clone(&fault);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            let mut faults = on_error.lock().expect("no panic while held");
-            faults.error.get_or_insert_with(|| error.to_string());
+            let mut fault = on_error.lock().expect("no panic while held");
+            fault.get_or_insert_with(|| error.to_string());
         }));
 
         Ok(Self {
             facts,
-            timer: Timer::new(&device, &queue),
+            queries: Queries::new(&device, &queue),
             device,
             queue,
+            clock_step: Mutex::default(),
             programs: Mutex::default(),
-            faults,
+            fault,
             packs_f16: downlevel.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32),
         })
     }
 
-    /// What samples are taken with.
-    pub fn clock(&self) -> Clock {
-        self.timer.clock
-    }
-
     /// The largest number of bytes of a tensor that one buffer and one binding hold on this device.
     pub fn max_buffer_bytes(&self) -> u64 {
-        let limits = self.device.limits();
-        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+        self.facts.max_binding_bytes.min(self.facts.max_buffer_bytes)
     }
 
     /// Whether the kernel's features are there; if not, the reason.
@@ -132,9 +124,7 @@ impl Gpu {
     /// Whether shaders can compute with what is stored so; if not, the reason.
     pub fn supports_dtype(&self, dtype: Dtype) -> Result<()> {
         let missing = match dtype {
-            Dtype::F16Native if !self.device.features().contains(wgpu::Features::SHADER_F16) => {
-                "shader-f16"
-            }
+            Dtype::F16Native if !self.facts.shader_f16 => "shader-f16",
             Dtype::F16 if !self.packs_f16 => "pack2x16float",
             Dtype::F32 | Dtype::F16 | Dtype::F16Native => return Ok(()),
         };
@@ -149,14 +139,11 @@ impl Gpu {
     /// Every wait for the device goes through here.
     fn poll(&self, how: wgpu::PollType) -> Result<()> {
         let polled = self.device.poll(how);
-        let name = &self.facts.name;
-        let faults = self.faults.lock().expect("no panic while held");
-        Err(Error::Machine(match (&faults.lost, &faults.error, polled) {
-            (Some(message), _, _) => format!("the device {name} was lost: {message}"),
-            (None, Some(message), _) => format!("{name}: {message}"),
-            (None, None, Err(error)) => format!("{name}: {error}"),
-            (None, None, Ok(_)) => return Ok(()),
-        }))
+        let fault = self.fault.lock().expect("no panic while held").clone();
+        match fault.or_else(|| polled.err().map(|error| error.to_string())) {
+            Some(fault) => Err(Error::Machine(format!("{}: {fault}", self.facts.name))),
+            None => Ok(()),
+        }
     }
 
     /// Waits until the buffer is mapped.
@@ -184,10 +171,7 @@ impl Gpu {
     }
 
     /// Runs `create` and turns what the device says about it into an error.
-    pub(super) fn scoped<R>(
-        &self,
-        create: impl FnOnce() -> R,
-    ) -> std::result::Result<R, wgpu::Error> {
+    pub(super) fn scoped<R>(&self, create: impl FnOnce() -> R) -> Result<R, wgpu::Error> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
@@ -200,20 +184,18 @@ impl Gpu {
         }
     }
 
-    /// Destroys the device under whoever uses it, as a driver reset would. For tests of what
+    /// What destroys the device under whoever uses it, as a driver reset would. For tests of what
     /// follows.
     #[doc(hidden)]
-    pub fn lose(&self) {
-        self.loser()();
-    }
-
-    /// What loses the device, for when the device itself is in other hands.
-    #[doc(hidden)]
     pub fn loser(&self) -> impl Fn() + use<> {
-        let (device, faults) = (self.device.clone(), Arc::clone(&self.faults));
+        let (device, fault) = (self.device.clone(), Arc::clone(&self.fault));
         move || {
-            faults.lock().expect("no panic while held").lost = Some("lost on purpose".to_owned());
+            lost(&fault, "lost on purpose");
             device.destroy();
         }
     }
+}
+
+fn lost(fault: &Fault, message: &str) {
+    *fault.lock().expect("no panic while held") = Some(format!("the device was lost: {message}"));
 }

@@ -3,14 +3,12 @@
 //!
 //! Metal and DX12 get another translation of the same WGSL.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use naga::ShaderStage;
 use naga::back::spv::{
-    BindingInfo, Capability, Options, PipelineOptions, WriterFlags,
-    ZeroInitializeWorkgroupMemoryMode,
+    Capability, Options, PipelineOptions, WriterFlags, ZeroInitializeWorkgroupMemoryMode,
 };
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -22,42 +20,7 @@ use crate::error::{Error, Result};
 /// The SHA-256 of a shader's text in hexadecimal. It covers neither the shape nor run-time checks:
 /// a report has those beside it.
 pub fn wgsl_sha256(wgsl: &str) -> String {
-    let mut digits = String::new();
-    for byte in Sha256::digest(wgsl) {
-        digits += &format!("{byte:02x}");
-    }
-    digits
-}
-
-/// A translation of a text, by wgpu's run-time checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Translation {
-    /// Without them.
-    Trusted,
-    /// Where the driver has robustBufferAccess2: loops are bounded. The driver keeps accesses
-    /// within buffers, for trusted shaders too.
-    Checked,
-    /// On other drivers: the index of every access to a buffer is clamped as well.
-    Clamped,
-}
-
-impl Translation {
-    /// Those that wgpu may make. It does not tell which drivers have robustBufferAccess2.
-    pub fn of(checks: ShaderChecks) -> &'static [Self] {
-        match checks {
-            ShaderChecks::Trusted => &[Self::Trusted],
-            ShaderChecks::Checked => &[Self::Checked, Self::Clamped],
-        }
-    }
-
-    /// What tells their files apart.
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::Trusted => "",
-            Self::Checked => "-checked",
-            Self::Clamped => "-clamped",
-        }
-    }
+    Sha256::digest(wgsl).iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 /// A folder that receives shaders.
@@ -81,9 +44,8 @@ impl Dump {
     /// Writes a shader's text and its SPIR-V in little-endian words. Returns [`wgsl_sha256`] of the
     /// text. `constants` are the values of overrides.
     ///
-    /// Files are named after the kernel's path, the constants and the [`Translation`]:
-    /// `forward-f32-relu-plain.wgsl`, `forward-f32-relu-plain-256x1.spv`. Of a checked shader there
-    /// are `-checked.spv` and `-clamped.spv`, of which the driver gets one.
+    /// Files are named after the kernel's path and the constants, `-checked` for run-time checks:
+    /// `forward-f32-relu-plain.wgsl`, `forward-f32-relu-plain-256x1.spv`.
     pub fn write(
         &self,
         path: &str,
@@ -93,11 +55,10 @@ impl Dump {
     ) -> Result<String> {
         let values: Vec<String> = constants.iter().map(|(_, value)| value.to_string()).collect();
         let (name, shape) = (file_name(path), file_name(&values.join("x")));
-        for variant in Translation::of(checks) {
-            let words = spirv(path, wgsl, constants, *variant)?;
-            let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
-            self.put(&format!("{name}-{shape}{}.spv", variant.suffix()), &bytes)?;
-        }
+        let suffix = if checks == ShaderChecks::Checked { "-checked" } else { "" };
+        let words = spirv(path, wgsl, constants, checks)?;
+        let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+        self.put(&format!("{name}-{shape}{suffix}.spv"), &bytes)?;
         self.put(&format!("{name}.wgsl"), wgsl.as_bytes())?;
         Ok(wgsl_sha256(wgsl))
     }
@@ -112,9 +73,7 @@ impl Dump {
 
 /// A name that every file system takes.
 fn file_name(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_ascii_alphanumeric() || "_.".contains(c) { c } else { '-' })
-        .collect()
+    text.replace(|c: char| !c.is_ascii_alphanumeric() && !"_.".contains(c), "-")
 }
 
 /// The SPIR-V that wgpu's Vulkan backend hands to the driver for a compute shader's `main`: by the
@@ -122,13 +81,15 @@ fn file_name(text: &str) -> String {
 ///
 /// wgpu's own differs
 /// - before Vulkan 1.3: an older version of SPIR-V;
+/// - without robustBufferAccess2, of a checked shader: the index of every access to a buffer is
+///   clamped as well;
 /// - with storageInputOutput16: one more capability in shaders that compute in f16;
 /// - with `WGPU_DEBUG=1`: names and the source text in the module.
 pub fn spirv(
     path: &str,
     wgsl: &str,
     constants: &[(&str, f64)],
-    variant: Translation,
+    checks: ShaderChecks,
 ) -> Result<Vec<u32>> {
     let refused = |message: String| Error::Compile { kernel: path.to_owned(), message };
     let module =
@@ -141,48 +102,27 @@ pub fn spirv(
 
     let constants = constants.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
     let entry = (ShaderStage::Compute, "main");
-    let (specialised, specialised_info) =
+    let (module, info) =
         naga::back::pipeline_constants::process_overrides(&module, &info, Some(entry), &constants)
             .map_err(|error| refused(error.to_string()))?;
     let pipeline = PipelineOptions { shader_stage: entry.0, entry_point: entry.1.to_owned() };
-    naga::back::spv::write_vec(
-        &specialised,
-        &specialised_info,
-        &options(&module, variant),
-        Some(&pipeline),
-    )
-    .map_err(|error| refused(error.to_string()))
+    naga::back::spv::write_vec(&module, &info, &options(checks), Some(&pipeline))
+        .map_err(|error| refused(error.to_string()))
 }
 
 /// What wgpu-hal sets for such a shader. The other options concern images, ray tracing and meshes.
-fn options(module: &naga::Module, variant: Translation) -> Options<'static> {
-    let (unchecked, restricted) = (BoundsCheckPolicy::Unchecked, BoundsCheckPolicy::Restrict);
-    let (checked, clamped) = (variant != Translation::Trusted, variant == Translation::Clamped);
-    let bounds_check_policies = BoundsCheckPolicies {
-        index: if checked { restricted } else { unchecked },
-        buffer: if clamped { restricted } else { unchecked },
-        image_load: unchecked,
-        binding_array: unchecked,
-    };
-    // wgpu numbers the bindings of a group from 0 without gaps, as shaders here do.
-    let same = |binding: naga::ResourceBinding| {
-        let info = BindingInfo {
-            descriptor_set: binding.group,
-            binding: binding.binding,
-            binding_array_size: None,
-        };
-        (binding, info)
-    };
-    let bindings = module.global_variables.iter().filter_map(|(_, variable)| variable.binding);
+/// Bindings keep their numbers: wgpu numbers those of a group from 0 without gaps, as shaders here
+/// do.
+fn options(checks: ShaderChecks) -> Options<'static> {
+    let checked = checks == ShaderChecks::Checked;
+    let index = if checked { BoundsCheckPolicy::Restrict } else { BoundsCheckPolicy::Unchecked };
     Options {
         lang_version: (1, 6),
         flags: WriterFlags::LABEL_VARYINGS | WriterFlags::FORCE_POINT_SIZE,
-        fake_missing_bindings: false,
-        binding_map: bindings.map(same).collect::<BTreeMap<_, _>>(),
         capabilities: Some(
             [Capability::Shader, Capability::Matrix, Capability::Float16].into_iter().collect(),
         ),
-        bounds_check_policies,
+        bounds_check_policies: BoundsCheckPolicies { index, ..BoundsCheckPolicies::default() },
         zero_initialize_workgroup_memory: ZeroInitializeWorkgroupMemoryMode::Native,
         force_loop_bounding: checked,
         use_storage_input_output_16: false,

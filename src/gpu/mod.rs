@@ -23,5 +23,4 @@ pub use memory::WORD_BYTES;
 pub use program::{Buffer, Program, Sequence, Step};
 pub use shape::{ShaderChecks, Shape};
 pub use tensor::{GUARD_WORDS, Layout, ReadBack, Tensor};
-pub use timer::Clock;
 pub use workload::Workload;

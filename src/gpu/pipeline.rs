@@ -29,28 +29,20 @@ impl Dispatch {
 }
 
 impl Gpu {
-    /// Compiles the entry point `main` of a text. Without a layout it is the one that the text
-    /// asks for.
+    /// Compiles the entry point `main` of a text. Bindings are those that it uses; what it only
+    /// reads is bound read-only, so that no barrier is put between dispatches on its account.
     pub(super) fn compile(
         &self,
         path: &str,
         wgsl: &str,
-        layout: Option<&wgpu::BindGroupLayout>,
         constants: &[(&str, f64)],
         checks: ShaderChecks,
     ) -> Result<wgpu::ComputePipeline> {
         let compiled = self.scoped(|| {
             let module = self.shader_module(path, wgsl, checks);
-            let layout = layout.map(|layout| {
-                self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                    label: Some(path),
-                    bind_group_layouts: &[Some(layout)],
-                    immediate_size: 0,
-                })
-            });
             self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(path),
-                layout: layout.as_ref(),
+                layout: None,
                 module: &module,
                 entry_point: Some("main"),
                 compilation_options: wgpu::PipelineCompilationOptions {

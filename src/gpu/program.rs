@@ -94,7 +94,7 @@ impl Gpu {
         let pipeline = if let Some(pipeline) = known {
             pipeline
         } else {
-            let pipeline = self.compile(path, wgsl, None, constants, checks)?;
+            let pipeline = self.compile(path, wgsl, constants, checks)?;
             self.programs.lock().expect("no panic while held").insert(key, pipeline.clone());
             pipeline
         };

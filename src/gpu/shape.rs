@@ -33,24 +33,21 @@ impl Shape {
     /// The override constants of a kernel whose units have `words_per_unit` words. An invocation
     /// gets the units that hold its words.
     pub fn constants(self, words_per_unit: u64) -> [(&'static str, f64); 2] {
-        let units = self.in_units(words_per_unit).words_per_invocation;
         [
             ("workgroup_size", f64::from(self.workgroup_size)),
-            ("units_per_invocation", f64::from(units)),
+            ("units_per_invocation", f64::from(self.units(words_per_unit))),
         ]
     }
 
-    fn in_units(self, words_per_unit: u64) -> Self {
-        let words_per_unit = u32::try_from(words_per_unit).expect("a handful");
-        Self { words_per_invocation: self.words_per_invocation.div_ceil(words_per_unit), ..self }
+    fn units(self, words_per_unit: u64) -> u32 {
+        self.words_per_invocation.div_ceil(u32::try_from(words_per_unit).expect("a handful"))
     }
 
     /// The workgroups that cover so many words. The rows have equal length: one dimension holds
     /// 65,535 on most adapters, and a full row followed by a short one would leave up to half of
     /// the grid idle. None if two dimensions of at most `most` do not cover them.
     pub(super) fn grid(self, words: u64, words_per_unit: u64, most: u32) -> Option<[u32; 3]> {
-        let Self { workgroup_size, words_per_invocation: units } = self.in_units(words_per_unit);
-        let per_workgroup = u64::from(workgroup_size) * u64::from(units);
+        let per_workgroup = u64::from(self.workgroup_size) * u64::from(self.units(words_per_unit));
         let workgroups = words.div_ceil(words_per_unit).div_ceil(per_workgroup);
         let rows = workgroups.div_ceil(u64::from(most)).max(1);
         let columns = u32::try_from(workgroups.div_ceil(rows)).ok()?;

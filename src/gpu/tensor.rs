@@ -4,7 +4,7 @@
 use super::device::{Gpu, Mapping};
 use super::memory::{PIECE_BYTES, WORD_BYTES, host_size};
 use crate::error::Result;
-use crate::kernels::kernel::{Kernel, Role};
+use crate::kernels::kernel::Role;
 
 /// Words behind each buffer's data that no kernel may write. They are bound with it: a kernel that
 /// runs past its end shows.
@@ -53,12 +53,12 @@ impl Layout {
     }
 
     /// The layout of what stands in `role` beside a tensor of this layout: itself, or that of its
-    /// mask as u32s.
-    pub fn of(&self, kernel: &Kernel, role: Role) -> Self {
+    /// mask as u32s, where the kernel's units have so many words.
+    pub fn of(&self, role: Role, words_per_unit: u64) -> Self {
         if !role.is_mask() {
             return *self;
         }
-        let words_per_buffer = self.words_per_buffer / (4 * kernel.words_per_unit());
+        let words_per_buffer = self.words_per_buffer / (4 * words_per_unit);
         assert!(
             words_per_buffer > 0,
             "buffers of {} words hold no whole word of mask",

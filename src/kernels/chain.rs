@@ -1,7 +1,9 @@
 //! Chains: what arithmetic costs in registers. Each element takes k steps, and the time of a step
 //! is the slope of the time over k.
 
+use crate::kernels::activation::Saved;
 use crate::kernels::dtype::Dtype;
+use crate::kernels::kernel::Role;
 use crate::kernels::ops::{self, Op};
 
 /// Steps per iteration of the shader's loop, so that its counter costs a sixteenth.
@@ -58,6 +60,14 @@ impl Chain {
     /// Its path at a number of steps, such as `arithmetic/f32/fma/k=64`.
     pub fn id(&self, steps: u32) -> String {
         format!("{}/k={steps}", self.path())
+    }
+
+    /// Its tensors in the order of their bindings, which start at 1.
+    pub fn tensors(&self) -> &'static [Role] {
+        match self.start {
+            Start::X => &[Role::Result, Role::X],
+            Start::Saved => &[Role::Result, Role::X, Role::Saved(Saved::X)],
+        }
     }
 
     /// Vectors of four elements in a word.

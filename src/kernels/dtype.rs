@@ -120,13 +120,11 @@ impl Dtype {
     /// The format that arithmetic sees.
     #[inline]
     pub fn arithmetic(self) -> Format {
-        match self {
-            Self::F32 | Self::F16 => Format::F32,
-            Self::F16Native => Format::F16,
-        }
+        self.computed_in().memory()
     }
 
     /// The dtype whose elements are what arithmetic sees: f16 in memory is computed in f32.
+    #[inline]
     pub fn computed_in(self) -> Self {
         match self {
             Self::F32 | Self::F16 => Self::F32,

@@ -6,9 +6,8 @@ use rand::{Rng, RngExt as _, SeedableRng};
 use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 
-use crate::kernels::activation::{Activation, Saved};
-use crate::kernels::dtype::Dtype;
-use crate::kernels::kernel::Role;
+use crate::kernels::activation::Saved;
+use crate::kernels::kernel::{Kernel, Role};
 
 /// Elements that share a random number generator: what has to be drawn to reach one of them.
 const BLOCK_ELEMENTS: usize = 4096;
@@ -94,33 +93,25 @@ impl Inputs {
         Self { distribution: Distribution::Patterns, seed }
     }
 
-    /// Writes elements from `first` on, as many as fit in `bytes`, of what the kernel of
-    /// `activation` reads in `role`. A mask's elements are 1 and 0.
-    pub fn fill(
-        &self,
-        activation: &Activation,
-        role: Role,
-        dtype: Dtype,
-        first: u64,
-        bytes: &mut [u8],
-    ) {
-        let size = dtype.element_size();
+    /// Writes elements from `first` on, as many as fit in `bytes`, of what the kernel reads in
+    /// `role`. A mask's elements are 1 and 0.
+    pub fn fill(&self, kernel: &Kernel, role: Role, first: u64, bytes: &mut [u8]) {
+        let size = kernel.dtype.element_size();
         assert_eq!(bytes.len() % size, 0, "whole elements");
         // Up to the first border between blocks, then block by block.
         let before = usize::try_from(first.next_multiple_of(BLOCK) - first).expect("a block");
         let (head, rest) = bytes.split_at_mut(bytes.len().min(before * size));
-        let starts = (first / BLOCK..).map(|block| first.max(block * BLOCK));
-        let heads = [head].into_iter().filter(|head| !head.is_empty());
-        let blocks = heads.chain(rest.chunks_mut(BLOCK_ELEMENTS * size));
-        let parts: Vec<(u64, &mut [u8])> = starts.zip(blocks).collect();
+        let starts = (first.next_multiple_of(BLOCK)..).step_by(BLOCK_ELEMENTS);
+        let mut parts = vec![(first, head)];
+        parts.extend(starts.zip(rest.chunks_mut(BLOCK_ELEMENTS * size)));
         parts.into_par_iter().for_each(|(first, part)| {
             let mut random = self.generator(role, first / BLOCK);
             for index in first - first % BLOCK..first {
                 // Elements before the first one draw what they would have drawn.
-                self.element(activation, role, dtype, index, &mut random);
+                self.element(kernel, role, index, &mut random);
             }
             for (index, element) in (first..).zip(part.chunks_exact_mut(size)) {
-                let bits = self.element(activation, role, dtype, index, &mut random);
+                let bits = self.element(kernel, role, index, &mut random);
                 element.copy_from_slice(&bits.to_le_bytes()[..size]);
             }
         });
@@ -141,19 +132,13 @@ impl Inputs {
     }
 
     /// Writes what the tensor in `role` stores, from unit `first` on: elements, or u32s of a mask.
-    pub fn fill_stored(
-        &self,
-        activation: &Activation,
-        role: Role,
-        dtype: Dtype,
-        first: u64,
-        bytes: &mut [u8],
-    ) {
+    pub fn fill_stored(&self, kernel: &Kernel, role: Role, first: u64, bytes: &mut [u8]) {
         if !role.is_mask() {
-            return self.fill(activation, role, dtype, first, bytes);
+            return self.fill(kernel, role, first, bytes);
         }
+        let dtype = kernel.dtype;
         let mut elements = vec![0; bytes.len() * 8 * dtype.element_size()];
-        self.fill(activation, role, dtype, first * 32, &mut elements);
+        self.fill(kernel, role, first * 32, &mut elements);
         for (at, byte) in bytes.iter_mut().enumerate() {
             *byte = (0..8).fold(0, |byte, bit| {
                 byte | u8::from(dtype.element(&elements, at * 8 + bit) != 0) << bit
@@ -161,16 +146,10 @@ impl Inputs {
         }
     }
 
-    fn element(
-        &self,
-        activation: &Activation,
-        role: Role,
-        dtype: Dtype,
-        index: u64,
-        random: &mut impl Rng,
-    ) -> u32 {
+    fn element(&self, kernel: &Kernel, role: Role, index: u64, random: &mut impl Rng) -> u32 {
+        let Kernel { activation, dtype, .. } = kernel;
         if role == Role::Saved(Saved::Mask) {
-            let x = self.element(activation, Role::X, dtype, index, random);
+            let x = self.element(kernel, Role::X, index, random);
             return dtype.bits(if dtype.value(x) > 0.0 { 1.0 } else { 0.0 });
         }
         let value = match self.distribution {
@@ -179,7 +158,7 @@ impl Inputs {
                 let way = (index as f64 + random.random::<f64>()) / elements as f64;
                 if role == Role::Dy { 1.0 } else { f64::from(from) + f64::from(to - from) * way }
             }
-            Distribution::Patterns => return pattern(activation, role, dtype, index, random),
+            Distribution::Patterns => return pattern(kernel, role, index, random),
             Distribution::Bits { first, dy } => return if role == Role::Dy { dy } else { first },
         };
         match (role, activation.forward()) {
@@ -195,30 +174,22 @@ impl Inputs {
 /// Fills bytes that begin `at` bytes into a tensor that repeats a block, which may not be empty.
 pub fn repeat(block: &[u8], at: u64, bytes: &mut [u8]) {
     assert!(!block.is_empty(), "nothing to repeat");
-    let mut at = usize::try_from(at % block.len() as u64).expect("below its length");
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let part = rest.len().min(block.len() - at);
-        let (filled, behind) = rest.split_at_mut(part);
-        filled.copy_from_slice(&block[at..at + part]);
-        (rest, at) = (behind, 0);
+    let at = usize::try_from(at % block.len() as u64).expect("below its length");
+    let (head, rest) = bytes.split_at_mut(bytes.len().min(block.len() - at));
+    head.copy_from_slice(&block[at..][..head.len()]);
+    for part in rest.chunks_mut(block.len()) {
+        part.copy_from_slice(&block[..part.len()]);
     }
 }
 
-fn pattern(
-    activation: &Activation,
-    role: Role,
-    dtype: Dtype,
-    index: u64,
-    random: &mut impl Rng,
-) -> u32 {
+fn pattern(kernel: &Kernel, role: Role, index: u64, random: &mut impl Rng) -> u32 {
+    let Kernel { activation, dtype, .. } = kernel;
     let word = random.next_u64();
     let normal: f64 = StandardNormal.sample(random);
-    if let Some(edge) = edge(activation, role, dtype, index) {
+    if let Some(edge) = edge(kernel, role, index) {
         return edge;
     }
-    let all_bits = if dtype == Dtype::F32 { u32::MAX } else { u32::from(u16::MAX) };
-    let bits = (word >> 32) as u32 & all_bits;
+    let bits = (word >> 32) as u32 & (u32::MAX >> (32 - 8 * dtype.element_size()));
     match role {
         Role::Saved(Saved::Y) => {
             let [lowest, highest] = activation.y;
@@ -240,28 +211,26 @@ fn pattern(
 /// The edge value at `index`, if there is one. Both tensors step through their edges, dy one
 /// further each time the other starts anew: every edge of the saved tensor meets every edge of dy,
 /// and a short tensor has some of both.
-fn edge(activation: &Activation, role: Role, dtype: Dtype, index: u64) -> Option<u32> {
-    let of_first: &[f64] =
-        if matches!(role, Role::Saved(Saved::Y)) { EDGES_OF_Y } else { EDGES_OF_X };
+fn edge(kernel: &Kernel, role: Role, index: u64) -> Option<u32> {
+    let index = usize::try_from(index).ok()?;
     // Positive and negative, one after the other.
-    let (count_of_first, count_of_dy) = (EDGES_OF_X.len() as u64 * 2, EDGES_OF_DY.len() as u64 * 2);
+    let [count_of_first, count_of_dy] = [EDGES_OF_X, EDGES_OF_DY].map(|edges| 2 * edges.len());
     if index >= count_of_first * count_of_dy {
         return None;
     }
-    let at = |edges: &[f64], position: u64| {
-        let value =
-            edges[usize::try_from(position / 2).expect("an index of a short list") % edges.len()];
+    let at = |edges: &[f64], position: usize| {
+        let value = edges[position / 2 % edges.len()];
         if position.is_multiple_of(2) { value } else { -value }
     };
     let value = match role {
         Role::Dy => at(EDGES_OF_DY, (index + index / count_of_first) % count_of_dy),
         Role::Saved(Saved::Y) => {
-            let y = at(of_first, index % count_of_first);
+            let (y, activation) = (at(EDGES_OF_Y, index % count_of_first), kernel.activation);
             activation.clamp_y(if activation.y[0] < 0.0 { y } else { y.abs() })
         }
-        _ => at(of_first, index % count_of_first),
+        _ => at(EDGES_OF_X, index % count_of_first),
     };
-    Some(dtype.bits(value))
+    Some(kernel.dtype.bits(value))
 }
 
 #[cfg(test)]
@@ -269,16 +238,19 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::kernels::kernel::{self, Kernel};
+    use crate::kernels::activation::{Activation, Direction};
+    use crate::kernels::dtype::Dtype;
+    use crate::kernels::kernel;
 
-    fn sigmoid() -> &'static Activation {
-        Activation::named("sigmoid").expect("in the table")
+    fn sigmoid(dtype: Dtype) -> Kernel {
+        let sigmoid = Activation::named("sigmoid").expect("in the table");
+        Kernel::default_variant(sigmoid, Direction::Forward, dtype).expect("a variant")
     }
 
     fn values(inputs: Inputs, role: Role, dtype: Dtype, first: u64, count: usize) -> Vec<f64> {
         let size = dtype.element_size();
         let mut bytes = vec![0; count * size];
-        inputs.fill(sigmoid(), role, dtype, first, &mut bytes);
+        inputs.fill(&sigmoid(dtype), role, first, &mut bytes);
         (0..count).map(|index| dtype.value(dtype.element(&bytes, index))).collect()
     }
 
@@ -305,12 +277,12 @@ mod tests {
         let (of_x, of_dy) = (EDGES_OF_X.len() * 2, EDGES_OF_DY.len() * 2);
         let bits = |role: Role| {
             let edge =
-                |index: usize| edge(sigmoid(), role, Dtype::F32, index as u64).expect("an edge");
+                |index: usize| edge(&sigmoid(Dtype::F32), role, index as u64).expect("an edge");
             (0..of_x * of_dy).map(edge).collect::<Vec<_>>()
         };
         let pairs: HashSet<_> = bits(Role::X).into_iter().zip(bits(Role::Dy)).collect();
         assert_eq!(pairs.len(), of_x * of_dy);
-        assert!(edge(sigmoid(), Role::X, Dtype::F32, (of_x * of_dy) as u64).is_none());
+        assert!(edge(&sigmoid(Dtype::F32), Role::X, (of_x * of_dy) as u64).is_none());
     }
 
     #[test]
@@ -358,7 +330,7 @@ mod tests {
     fn words_of_normal_inputs_are_distinct() {
         for (kernel, role) in inputs_of_kernels().filter(|(_, role)| !role.is_mask()) {
             let mut bytes = vec![0; 1 << 18];
-            Inputs::normal(1).fill(kernel.activation, role, kernel.dtype, 0, &mut bytes);
+            Inputs::normal(1).fill(&kernel, role, 0, &mut bytes);
             let distinct: HashSet<&[u8]> = bytes.chunks_exact(16).collect();
             assert!(distinct.len() > (1 << 14) * 9 / 10, "{} {role:?}", kernel.path());
         }

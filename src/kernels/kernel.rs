@@ -5,7 +5,7 @@ use crate::kernels::activation::{
     Activation, Direction, ForwardKind, Pass, Saved, Variant,
 };
 use crate::kernels::activations::ACTIVATIONS;
-use crate::kernels::dtype::Dtype;
+use crate::kernels::dtype::{Dtype, Format};
 
 /// What a tensor is to a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,9 +49,8 @@ fn kernels_of(
     direction: Direction,
     dtype: Dtype,
 ) -> impl Iterator<Item = Kernel> {
-    let wanted = move |variant: &&Variant| {
-        variant.pass.direction() == direction && variant.dtypes.contains(&dtype)
-    };
+    let wanted =
+        move |variant: &&Variant| variant.pass.direction() == direction && (variant.is_for)(dtype);
     let kernel = move |variant| Kernel { activation, variant, dtype };
     activation.variants.iter().filter(wanted).map(kernel)
 }
@@ -73,13 +72,7 @@ impl Kernel {
 
     /// Its id without a size, such as `forward/f32/sigmoid/two_sided`.
     pub fn path(&self) -> String {
-        format!(
-            "{}/{}/{}/{}",
-            self.direction().name(),
-            self.dtype.name(),
-            self.activation.name,
-            self.variant.name
-        )
+        format!("{}/{}/{}", self.direction().name(), self.dtype.name(), self.member_id())
     }
 
     /// Its id at a size, such as `forward/f32/n=16777216/sigmoid/two_sided`: the group first, so
@@ -101,15 +94,11 @@ impl Kernel {
                 &[Role::Result, Role::MaskResult, Role::X]
             }
             Pass::Forward { .. } => &[Role::Result, Role::X],
-            Pass::Backward { saved: Saved::X, .. } => {
-                &[Role::Result, Role::Saved(Saved::X), Role::Dy]
-            }
-            Pass::Backward { saved: Saved::Y, .. } => {
-                &[Role::Result, Role::Saved(Saved::Y), Role::Dy]
-            }
-            Pass::Backward { saved: Saved::Mask, .. } => {
-                &[Role::Result, Role::Saved(Saved::Mask), Role::Dy]
-            }
+            Pass::Backward { saved, .. } => match saved {
+                Saved::X => &[Role::Result, Role::Saved(Saved::X), Role::Dy],
+                Saved::Y => &[Role::Result, Role::Saved(Saved::Y), Role::Dy],
+                Saved::Mask => &[Role::Result, Role::Saved(Saved::Mask), Role::Dy],
+            },
         }
     }
 
@@ -137,11 +126,8 @@ impl Kernel {
 
     /// Words that an invocation takes at a time: those of a u32 of mask, where there is one.
     pub fn words_per_unit(&self) -> u64 {
-        if self.tensors().iter().any(|role| role.is_mask()) {
-            2 * self.dtype.element_bytes()
-        } else {
-            1
-        }
+        let has_mask = self.tensors().iter().any(|role| role.is_mask());
+        if has_mask { 2 * self.dtype.element_bytes() } else { 1 }
     }
 
     /// Its whole WGSL: dtype, activation, a line or two of glue, the words of an invocation,
@@ -187,12 +173,12 @@ impl Kernel {
 
     /// Whether it stores results two at a time by pack2x16float.
     pub fn packs_pairs(&self) -> bool {
-        self.dtype == Dtype::F16 && !self.is_raw()
+        self.dtype.computed_in() != self.dtype && !self.is_raw()
     }
 
     /// Whether its shader needs 16-bit floats as a feature of the adapter.
     pub fn needs_shader_f16(&self) -> bool {
-        self.dtype == Dtype::F16Native && !self.is_raw()
+        self.dtype.arithmetic() == Format::F16 && !self.is_raw()
     }
 }
 

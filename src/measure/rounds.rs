@@ -266,6 +266,7 @@ impl<'a, S: Stopwatch<W>, W> Group<'a, S, W> {
     fn rounds(&self, rounds: u32) -> Result<Vec<Member>> {
         let rounds = rounds as usize;
         let per_round = self.members.len();
+        // At once: collected, it would grow with the rounds.
         let mut order = Vec::with_capacity(rounds * per_round);
         (0..rounds).for_each(|round| order.extend(self::order(per_round, round)));
         // A clock that gives no time leaves a round of next to none.
@@ -382,14 +383,9 @@ fn nanoseconds(duration: Duration) -> f64 {
 }
 
 /// A positive number as a count, rounded up.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
 fn whole(number: f64) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the cast saturates, which is meant"
-    )]
-    let count = number.ceil() as u32;
-    count
+    number.ceil() as u32
 }
 
 #[cfg(test)]

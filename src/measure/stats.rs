@@ -39,14 +39,11 @@ impl Estimate {
         if divisor.low <= 0.0 {
             return None;
         }
-        let ends = [self.low, self.high].map(|end| [end / divisor.low, end / divisor.high]);
-        let ends = ends.as_flattened();
-        let quotient = Self {
-            median: self.median / divisor.median,
-            low: ends.iter().copied().fold(f64::INFINITY, f64::min),
-            high: ends.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        };
-        [quotient.low, quotient.high].iter().all(|end| end.is_finite()).then_some(quotient)
+        // Below 0, the smaller divisor gives the lower end.
+        let low = (self.low / divisor.low).min(self.low / divisor.high);
+        let high = (self.high / divisor.low).max(self.high / divisor.high);
+        let median = self.median / divisor.median;
+        (low.is_finite() && high.is_finite()).then_some(Self { median, low, high })
     }
 
     /// The mean of this, which has such a weight, and of what was measured apart from it. Its
@@ -71,11 +68,7 @@ impl Estimate {
 pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let position = q.clamp(0.0, 1.0) * last as f64;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and the last index"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to last")]
     let below = position.floor() as usize;
     let (low, high, weight) = (sorted[below], sorted[(below + 1).min(last)], position.fract());
     // Infinite neighbours have no difference, and 0 times an infinite one is no number.
@@ -144,6 +137,17 @@ pub fn of_rounds(rounds: impl Iterator<Item = Option<f64>>, per_repeat: u32) -> 
         rounds.map(|round| round.filter(|value| value.is_finite())).collect();
     let per_repeat = if per_repeat == 0 { rounds.len().max(1) } else { per_repeat as usize };
     over_repeats(rounds.chunks(per_repeat).map(|repeat| repeat.iter().flatten().copied().collect()))
+}
+
+/// [`of_rounds`] of what each round makes of two samples; nothing where it lacks one of them.
+pub fn of_pairs(
+    own: &[Option<f64>],
+    others: &[Option<f64>],
+    per_repeat: u32,
+    join: impl Fn(f64, f64) -> f64,
+) -> Option<Estimate> {
+    let rounds = own.iter().zip(others);
+    of_rounds(rounds.map(|(own, other)| Some(join((*own)?, (*other)?))), per_repeat)
 }
 
 /// The median over the samples of several repeats, with the envelope of the repeats' own intervals.

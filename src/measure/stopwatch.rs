@@ -9,7 +9,7 @@ const CLOCK_DRIFT: f64 = 1.01;
 const ATTEMPTS: u32 = 5;
 
 /// The time of a pass in ns, or why there is none.
-pub type Time = std::result::Result<f64, Reject>;
+pub type Time = Result<f64, Reject>;
 
 /// What times passes of `Work`: a device, or what stands in for one in a test.
 pub trait Stopwatch<Work> {

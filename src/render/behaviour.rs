@@ -1,6 +1,6 @@
 //! The behaviour card of an adapter for a terminal.
 
-use super::grid::{Block, Grid};
+use super::grid::Grid;
 use super::numbers::number;
 use super::text::{COLUMNS, plain, wrapped};
 use crate::validate::behaviour::{Behaviour, Finding, Value};
@@ -11,22 +11,21 @@ pub fn text(card: &Behaviour) -> String {
     let results = card.findings.iter().map(|finding| result(finding).len()).max().unwrap_or(0);
     let rest = COLUMNS.saturating_sub(names + results + 4).max(20);
     let row = |finding: &Finding| {
-        let Finding { name, question, answer, .. } = finding;
-        let lines = [Some(question), Some(&answer.meaning), answer.evidence.as_ref()];
+        let Finding { name, question, meaning, evidence, .. } = finding;
+        let lines = [Some(question), Some(meaning), evidence.as_ref()];
         let lines = lines.into_iter().flatten().map(|line| textwrap::fill(&plain(line), rest));
         vec![name.clone(), result(finding), lines.collect::<Vec<_>>().join("\n")]
     };
     let mut grid = Grid::new(["probe", "result", "what was computed, and what the result means"])
         .with_words(2);
     for group in card.findings.chunk_by(|a, b| a.group == b.group) {
-        let rows = group.iter().map(row).collect();
-        grid.blocks.push(Block { title: Some(group[0].group.clone()), rows });
+        grid.push(Some(group[0].group.clone()), group.iter().map(row).collect());
     }
     format!("{}\n\n{}", wrapped(&plain(&card.adapter)), grid.text())
 }
 
 fn result(finding: &Finding) -> String {
-    match finding.answer.result {
+    match finding.result {
         Value::Number(value) => number(value),
         Value::Word(word) => word.to_string(),
     }
@@ -35,7 +34,7 @@ fn result(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::validate::behaviour::{Answer, Word};
+    use crate::validate::behaviour::Word;
 
     #[test]
     fn the_table_fits_and_shows_words_numbers_and_evidence() {
@@ -43,11 +42,9 @@ mod tests {
             group: "NaN".to_owned(),
             name: name.to_owned(),
             question: "max(NaN, 0)".to_owned(),
-            answer: Answer {
-                result,
-                meaning: "relu by max turns NaN into 0: a diverged network looks dead".to_owned(),
-                evidence: evidence.map(str::to_owned),
-            },
+            result,
+            meaning: "relu by max turns NaN into 0: a diverged network looks dead".to_owned(),
+            evidence: evidence.map(str::to_owned),
         };
         let long = "0x7fc00000, 0x00000000 -> 0x3f000000; ".repeat(8);
         let card = Behaviour {

@@ -9,11 +9,12 @@ mod axis;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::grid::{Block, Grid};
-use super::numbers::number;
+use super::grid::Grid;
+use super::numbers::{interval, number};
 use super::text::plain;
-use axis::Ruler;
+use crate::measure::stats::Estimate;
 pub use axis::{Axis, Scale};
+use axis::{Ruler, rounded};
 
 /// A picture.
 #[derive(Clone, Debug)]
@@ -126,28 +127,6 @@ const MARKERS: [&str; 5] = [
 struct Ground {
     x: Ruler,
     y: Ruler,
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-}
-
-impl Ground {
-    fn across(&self, share: f64) -> f64 {
-        rounded(self.left + (self.right - self.left) * share)
-    }
-
-    fn up(&self, share: f64) -> f64 {
-        rounded(self.bottom + (self.top - self.bottom) * share)
-    }
-
-    fn x(&self, value: f64) -> f64 {
-        self.across(self.x.at(value))
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        self.up(self.y.at(value))
-    }
 }
 
 impl Chart {
@@ -186,25 +165,20 @@ impl Chart {
         xs.sort_by(f64::total_cmp);
         xs.dedup();
         let value = |point: &Point| match point.interval {
-            Some([low, high]) => {
-                format!("{} [{}, {}]", number(point.y), number(low), number(high))
-            }
+            Some([low, high]) => interval(Estimate { median: point.y, low, high }),
             None => number(point.y),
         };
-        let cell = |line: &Line, x: f64| {
-            line.points.iter().find(|point| point.x == x).map(value).unwrap_or_default()
-        };
+        let cell = |line: &Line, x: f64| line.points.iter().find(|point| point.x == x).map(value);
         let row = |x: &f64| {
-            let cells = self.lines.iter().map(|line| cell(line, *x));
+            let cells = self.lines.iter().map(|line| cell(line, *x).unwrap_or_default());
             std::iter::once(number(*x)).chain(cells).collect()
         };
         let first = format!("{}: {}", self.title, self.x.label);
         let labels = self.lines.iter().map(|line| line.label.clone());
-        Grid {
-            header: std::iter::once(first).chain(labels).collect(),
-            blocks: vec![Block { title: None, rows: xs.iter().map(row).collect() }],
-            ..Grid::default()
-        }
+        let header = std::iter::once(first).chain(labels).collect();
+        let mut grid = Grid { header, ..Grid::default() };
+        grid.push(None, xs.iter().map(row).collect());
+        grid
     }
 
     /// Its height and what is in it, below a heading of that height.
@@ -215,29 +189,29 @@ impl Chart {
         };
         let intervals = || points().filter_map(|point| point.interval).flatten();
         let xs = points().map(|point| point.x).chain(levels(Which::X));
-        let (x, y) = if let Some(axis) = &self.y {
+        let (mut x, mut y) = if let Some(axis) = &self.y {
             let ys = points().map(|point| point.y).chain(intervals()).chain(levels(Which::Y));
             (Ruler::new(&self.x, xs), Ruler::new(axis, ys))
         } else {
             let names = self.lines.iter().map(|line| shortened(&line.label, 38)).collect();
             (Ruler::new(&self.x, xs.chain(intervals())), Ruler::of_rows(names))
         };
-        let widest =
-            |texts: &mut dyn Iterator<Item = &str>| texts.map(width_of).fold(0.0, f64::max);
-        let left = rounded(MARGIN + widest(&mut y.ticks.iter().map(|(_, label)| label.as_str())));
-        let mut right = WIDTH - 24.0;
-        let (mut top, mut legend) = (heading + 8.0, html! {});
-        let mut height = HEIGHT;
+        let names = y.ticks.iter().map(|(_, label)| width_of(label));
+        let left = rounded(MARGIN + names.fold(0.0, f64::max));
+        let (mut right, mut top, mut height) = (WIDTH - 24.0, heading + 8.0, HEIGHT);
+        let mut legend = html! {};
         if self.y.is_some() {
             (top, legend) = self.legend(heading + 4.0);
-            top += LINE_HEIGHT + if self.zones.is_empty() { 14.0 } else { LINE_HEIGHT + 4.0 };
+            top += LINE_HEIGHT + self.above();
         } else {
             // Each point has its value beside it.
-            let values: Vec<String> = points().map(|point| number(point.x)).collect();
-            right -= widest(&mut values.iter().map(String::as_str));
-            height = ROW_HEIGHT * y.ticks.last().map_or(1.0, |(row, _)| row + 1.0);
+            let values = points().map(|point| width_of(&number(point.x)));
+            right -= values.fold(0.0, f64::max);
+            height = ROW_HEIGHT * self.lines.len().max(1) as f64;
         }
-        let ground = Ground { x, y, left, right, top, bottom: top + height };
+        let bottom = top + height;
+        (x.ends, y.ends) = ([left, right], [bottom, top]);
+        let ground = Ground { x, y };
         let content = html! {
             (legend)
             (self.draw_zones(&ground))
@@ -247,7 +221,12 @@ impl Chart {
             }
             @for level in &self.levels { (draw_level(level, &ground)) }
         };
-        (rounded(ground.bottom + 2.0 * LINE_HEIGHT + 10.0), content)
+        (rounded(bottom + 2.0 * LINE_HEIGHT + 10.0), content)
+    }
+
+    /// How far above the ground the name of the axis stands, on top of those of zones.
+    fn above(&self) -> f64 {
+        if self.zones.is_empty() { 14.0 } else { LINE_HEIGHT + 4.0 }
     }
 
     /// Where the legend ends, and the legend.
@@ -278,10 +257,10 @@ impl Chart {
 
     /// Every second zone is shaded; names stand above, as far as there is room.
     fn draw_zones(&self, ground: &Ground) -> Markup {
-        let Ground { top, bottom, .. } = *ground;
+        let [bottom, top] = ground.y.ends;
         html! {
             @for (index, zone) in self.zones.iter().enumerate() {
-                @let (from, to) = (ground.x(zone.from), ground.x(zone.to));
+                @let [from, to] = [zone.from, zone.to].map(|end| ground.x.at(end));
                 @if index % 2 == 0 {
                     rect.zone x=(from) y=(top) width=(rounded(to - from)) height=(bottom - top) {}
                 }
@@ -295,16 +274,15 @@ impl Chart {
     }
 
     fn draw_axes(&self, ground: &Ground) -> Markup {
-        let Ground { left, right, top, bottom, .. } = *ground;
-        let y_label_at = top - if self.zones.is_empty() { 14.0 } else { LINE_HEIGHT + 4.0 };
+        let ([left, right], [bottom, top]) = (ground.x.ends, ground.y.ends);
         html! {
             @for (tick, label) in &ground.y.ticks {
-                @let at = ground.up(ground.y.share(*tick));
+                @let at = ground.y.place(*tick);
                 @if self.y.is_some() { line.grid x1=(left) x2=(right) y1=(at) y2=(at) {} }
                 text x=(left - 7.0) y=(at + 4.0) text-anchor="end" { (label) }
             }
             @for (tick, label) in &ground.x.ticks {
-                @let at = ground.across(ground.x.share(*tick));
+                @let at = ground.x.place(*tick);
                 @let from = if self.y.is_some() { bottom } else { top };
                 line.grid x1=(at) x2=(at) y1=(from) y2=(bottom + 4.0) {}
                 text x=(at) y=(bottom + LINE_HEIGHT) text-anchor="middle" { (label) }
@@ -314,25 +292,21 @@ impl Chart {
                 (shortened(&self.x.label, 54))
             }
             @if let Some(axis) = &self.y {
-                text.faint x=(MARGIN) y=(y_label_at) { (shortened(&axis.label, 54)) }
+                text.faint x=(MARGIN) y=(top - self.above()) { (shortened(&axis.label, 54)) }
             }
         }
     }
 
     fn draw_line(&self, line: &Line, row: usize, ground: &Ground) -> Markup {
         let is_row = self.y.is_none();
-        let middle = ground.y.ticks.get(row).map_or(0.0, |(tick, _)| *tick);
-        let place =
-            |point: &Point| (ground.x(point.x), ground.y(if is_row { middle } else { point.y }));
+        let y = |point: &Point| if is_row { row as f64 } else { point.y };
+        let place = |point: &Point| (ground.x.at(point.x), ground.y.at(y(point)));
         let path: Vec<(f64, f64)> = line.points.iter().map(place).collect();
-        // What a marker covers would only blur it.
         let bar = |point: &Point, (x, y): (f64, f64)| {
-            let (along, ends) = match point.interval? {
-                ends if is_row => (x, ends.map(|end| ground.x(end))),
-                ends => (y, ends.map(|end| ground.y(end))),
-            };
-            let [low, high] = ends;
-            let is_seen = (low - along).abs().max((high - along).abs()) > 5.0;
+            let (ruler, middle) = if is_row { (&ground.x, x) } else { (&ground.y, y) };
+            let [low, high] = point.interval?.map(|end| ruler.at(end));
+            // What a marker covers would only blur it.
+            let is_seen = (low - middle).abs().max((high - middle).abs()) > 5.0;
             let bar = if is_row {
                 format!("M{low} {}v8m0-4H{high}m0-4v8", y - 4.0)
             } else {
@@ -342,7 +316,7 @@ impl Chart {
         };
         html! {
             g class=(line.class()) {
-                @if line.look == Look::Roof { (roof(&path, ground.bottom)) }
+                @if line.look == Look::Roof { (roof(&path, ground.y.ends[0])) }
                 @if !is_row { (line.stroke(&path)) }
                 @for (point, at) in line.points.iter().zip(&path) {
                     g.point {
@@ -354,7 +328,7 @@ impl Chart {
                         circle.hit cx=(at.0) cy=(at.1) r="9" {}
                     }
                     @if is_row {
-                        @let end = point.interval.map_or(at.0, |[_, high]| ground.x(high));
+                        @let end = point.interval.map_or(at.0, |[_, high]| ground.x.at(high));
                         text.halo x=(end.max(at.0 + 5.0) + 7.0) y=(at.1 + 4.0) { (number(point.x)) }
                     }
                 }
@@ -371,10 +345,9 @@ impl Line {
     fn stroke(&self, path: &[(f64, f64)]) -> Markup {
         let width = if self.look == Look::Computed { 1.2 } else { 2.0 };
         let dash = DASHES[self.series % DASHES.len()];
-        let points: Vec<String> = path.iter().map(|(x, y)| format!("{x},{y}")).collect();
         html! {
             polyline fill="none" stroke="currentColor" stroke-width=(width) stroke-linejoin="round"
-                stroke-dasharray=(dash) points=(points.join(" ")) {}
+                stroke-dasharray=(dash) points=(joined(path)) {}
         }
     }
 
@@ -386,25 +359,29 @@ impl Line {
 
 fn roof(path: &[(f64, f64)], bottom: f64) -> Markup {
     let corner = |end: Option<&(f64, f64)>| end.map(|(x, _)| (*x, bottom));
-    let area = corner(path.first()).into_iter().chain(path.iter().copied());
-    let area = area.chain(corner(path.last())).map(|(x, y)| format!("{x},{y}"));
-    let area = area.collect::<Vec<_>>().join(" ");
-    html! { polygon fill="currentColor" fill-opacity=".1" points=(area) {} }
+    let mut area = path.to_vec();
+    area.splice(0..0, corner(path.first()));
+    area.extend(corner(path.last()));
+    html! { polygon fill="currentColor" fill-opacity=".1" points=(joined(&area)) {} }
+}
+
+fn joined(path: &[(f64, f64)]) -> String {
+    path.iter().map(|(x, y)| format!("{x},{y}")).collect::<Vec<_>>().join(" ")
 }
 
 /// A dotted line with its name: below it, or at its lower end, on the side that has more room.
 fn draw_level(level: &Level, ground: &Ground) -> Markup {
-    let Ground { left, right, top, bottom, .. } = *ground;
+    let ([left, right], [bottom, top]) = (ground.x.ends, ground.y.ends);
     let label = shortened(&level.label, 48);
     let (ends, (x, y), anchor) = match level.axis {
         Which::X => {
-            let at = ground.x(level.at);
+            let at = ground.x.at(level.at);
             let is_left = at < f64::midpoint(left, right);
             let (x, anchor) = if is_left { (at + 6.0, "start") } else { (at - 6.0, "end") };
             ([at, at, top, bottom], (x, bottom - 8.0), anchor)
         }
         Which::Y => {
-            let at = ground.y(level.at);
+            let at = ground.y.at(level.at);
             let below = if at + LINE_HEIGHT < bottom { at + 15.0 } else { at - 6.0 };
             ([left, right, at, at], (right - 4.0, below), "end")
         }
@@ -413,11 +390,6 @@ fn draw_level(level: &Level, ground: &Ground) -> Markup {
         line.level stroke-dasharray="2 3" x1=(ends[0]) x2=(ends[1]) y1=(ends[2]) y2=(ends[3]) {}
         text.halo x=(x) y=(y) text-anchor=(anchor) { (label) }
     }
-}
-
-/// To a tenth of a unit.
-fn rounded(pixels: f64) -> f64 {
-    (10.0 * pixels).round() / 10.0
 }
 
 /// About how wide a text is: no narrower than in most fonts.

@@ -4,13 +4,13 @@
 use maud::{Markup, html};
 
 use super::chart::{Chart, Line, Look, Which};
-use super::html::{page, pictures_of, table_of};
+use super::comparison::{counts, figures, heading, sides, why};
+use super::grid::Grid;
+use super::html::{list, page, part, table_of};
+use super::numbers::counted;
 use super::section::{Picture, SECTIONS, Section};
+use super::text::plain;
 use crate::compare::{Comparison, Named, Other, Row, Settings, Verdict};
-use crate::render::comparison::{counts, figures, heading, sides, why};
-use crate::render::grid::{Block, Grid};
-use crate::render::numbers::counted;
-use crate::render::text::plain;
 
 /// The parts whose pictures say something across reports.
 const SHARED: [&str; 4] = ["ratios", "arithmetic", "bandwidth", "ridge"];
@@ -38,14 +38,7 @@ pub fn render(comparison: &Comparison, named: &[Named<'_>]) -> String {
             (verdicts(comparison, other, index))
         }
         @for section in SECTIONS.iter().filter(|section| SHARED.contains(&section.name)) {
-            @let pictures = combined(section, named);
-            @if !pictures.is_empty() {
-                section id=(section.name) {
-                    h2 { (section.title) }
-                    p.meaning { (section.meaning) }
-                    (pictures_of(&pictures))
-                }
-            }
+            (part(section, &combined(section, named), &[]))
         }
     };
     page(&format!("actbench: {} compared", comparison.base.file), &header, &main)
@@ -68,7 +61,7 @@ fn verdicts(comparison: &Comparison, other: &Other, index: usize) -> Markup {
                 @if !ids.is_empty() {
                     details {
                         summary { "Only in " (title) ": " (ids.len()) }
-                        ul.notes { @for id in ids { li { (plain(id)) } } }
+                        (list(ids))
                     }
                 }
             }
@@ -87,10 +80,7 @@ fn judged(other: &Other, settings: &Settings) -> Grid {
     };
     for verdict in Verdict::ALL {
         let rows = other.rows.iter().filter(|row| row.verdict == verdict).map(cells);
-        let rows: Vec<Vec<String>> = rows.collect();
-        if !rows.is_empty() {
-            grid.blocks.push(Block { title: Some(verdict.name().to_owned()), rows });
-        }
+        grid.push(Some(verdict.name().to_owned()), rows.collect());
     }
     grid
 }

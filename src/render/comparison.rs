@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::csv;
+use super::grid::Grid;
+use super::numbers::{counted, significant};
+use super::reasons::{once, sentence};
+use super::text::{self, csv_cell, plain, wrapped};
 use crate::compare::{
     Comparison, Difference, Other, Quantity, Row, Settings, Source, Unclear, Verdict, Which,
 };
-use crate::render::grid::Grid;
-use crate::render::numbers::{counted, significant};
-use crate::render::reasons::sentence;
-use crate::render::text::{self, csv_cell, plain, wrapped};
-
-/// So many characters of a hash tell one from another.
-const SHORT_HASH: usize = 12;
 
 /// What to do about a row that is ambiguous.
 const MORE: &str = "Column repeats says how many are enough";
@@ -30,40 +28,26 @@ pub fn markdown(comparison: &Comparison) -> String {
 
 /// A line for each row and report.
 pub fn csv(comparison: &Comparison) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = "base_file new_file id quantity base new ratio low high p p_holm base_repeats \
-                  new_repeats verdict reason repeats_needed";
-    writer.write_record(header.split(' ')).expect("memory");
-    let rows =
-        comparison.others.iter().flat_map(|other| other.rows.iter().map(move |r| (other, r)));
-    for (other, row) in rows {
-        let line = (
-            csv_cell(&comparison.base.file),
-            csv_cell(&other.new.file),
-            csv_cell(&row.id),
-            row.quantity,
-            row.base,
-            row.new,
-            row.ratio,
-            row.low,
-            row.high,
-            row.p,
-            row.p_holm,
-            row.base_repeats,
-            row.new_repeats,
-            row.verdict,
-            row.reason.as_ref().map(kind),
-            row.repeats_needed,
-        );
-        writer.serialize(line).expect("memory, and as many cells as there are columns");
-    }
-    String::from_utf8(writer.into_inner().expect("memory")).expect("made of strings")
-}
-
-/// A reason's kind, as the JSON has it.
-fn kind(reason: &Unclear) -> String {
-    let json = serde_json::to_value(reason).expect("string keys");
-    json["kind"].as_str().unwrap_or_default().to_owned()
+    let columns = "base_file new_file id quantity base new ratio low high p p_holm base_repeats \
+                   new_repeats verdict reason repeats_needed";
+    let lines = comparison.others.iter().flat_map(|other| {
+        other.rows.iter().map(move |row| {
+            let json = json!(row);
+            let cell = |column| match column {
+                "base_file" => csv_cell(&comparison.base.file),
+                "new_file" => csv_cell(&other.new.file),
+                // Its kind says which it is.
+                "reason" => json["reason"]["kind"].as_str().unwrap_or_default().to_owned(),
+                _ => match &json[column] {
+                    Value::Null => String::new(),
+                    Value::String(text) => csv_cell(text),
+                    number => number.to_string(),
+                },
+            };
+            columns.split(' ').map(cell).collect()
+        })
+    });
+    csv::written(columns, lines)
 }
 
 /// What the text is read as.
@@ -91,10 +75,11 @@ impl Markup {
         items.into_iter().map(item).collect::<Vec<_>>().join("\n")
     }
 
-    /// A list below its title.
-    fn titled(self, title: &str, items: impl IntoIterator<Item = String>) -> String {
+    /// A list below its title, if there is something in it.
+    fn titled(self, title: &str, items: impl IntoIterator<Item = String>) -> Option<String> {
         let between = if self == Self::Text { "\n" } else { "\n\n" };
-        format!("{title}{between}{}", self.list(items))
+        let list = self.list(items);
+        (!list.is_empty()).then(|| format!("{title}{between}{list}"))
     }
 }
 
@@ -126,19 +111,17 @@ fn render(comparison: &Comparison, markup: Markup) -> String {
 /// Where figures come from.
 fn source(name: &str, source: &Source) -> String {
     let Source { file, adapter, profile, repeats, started_at, .. } = source;
-    let (profile, repeats) = (profile.name(), counted(u64::from(*repeats), "repeat"));
+    let (profile, repeats) = (profile, counted(u64::from(*repeats), "repeat"));
     format!("{name} {file}: {profile} profile, {repeats}, {started_at:.0}, {adapter}")
 }
 
 fn differences(other: &Other, markup: Markup) -> String {
-    if other.differences.is_empty() {
-        return "Same adapter, driver, program and settings.".to_owned();
-    }
     let items = other.differences.iter().map(|difference| {
         let [what, base, new] = sides(difference);
         format!("{what}: {base} -> {new}")
     });
-    markup.titled("Not the same in both:", items)
+    let none = || "Same adapter, driver, program and settings.".to_owned();
+    markup.titled("Not the same in both:", items).unwrap_or_else(none)
 }
 
 /// What differs, in the base, in the other report.
@@ -151,8 +134,9 @@ pub(crate) fn sides(difference: &Difference) -> [String; 3] {
 fn value(fact: &Value) -> String {
     match fact {
         Value::Null => "none".to_owned(),
+        // So many characters of a hash tell one from another.
         Value::String(hash) if hash.len() >= 40 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            hash[..SHORT_HASH].to_owned()
+            hash[..12].to_owned()
         }
         Value::String(text) => text.clone(),
         Value::Object(facts) => {
@@ -188,17 +172,12 @@ pub(crate) fn heading(quantity: Quantity) -> &'static str {
 /// Base, new, their ratio with its interval as far as there is one, and the repeats that it needs.
 pub(crate) fn figures(row: &Row) -> [String; 4] {
     let side = |value: Option<f64>| value.map(|value| significant(value, 3)).unwrap_or_default();
-    let ratio = match (row.ratio, row.low, row.high) {
-        (Some(ratio), Some(low), Some(high)) => {
-            format!("{} [{}, {}]", factor(ratio), factor(low), factor(high))
-        }
-        (ratio, ..) => ratio.map(factor).unwrap_or_default(),
-    };
-    let needed = match (row.verdict, row.repeats_needed) {
-        (Verdict::Ambiguous, Some(repeats)) => repeats.to_string(),
-        (Verdict::Ambiguous, None) => "> 100".to_owned(),
-        _ => String::new(),
-    };
+    let mut ratio = row.ratio.map(factor).unwrap_or_default();
+    if let (Some(low), Some(high)) = (row.low, row.high) {
+        ratio += &format!(" [{}, {}]", factor(low), factor(high));
+    }
+    let needed = row.repeats_needed.map_or("> 100".to_owned(), |repeats| repeats.to_string());
+    let needed = if row.verdict == Verdict::Ambiguous { needed } else { String::new() };
     [side(row.base), side(row.new), ratio, needed]
 }
 
@@ -218,25 +197,16 @@ fn one_sided(title: &str, ids: &[String], markup: Markup) -> Option<String> {
     }
     let items = groups.into_iter().map(|(group, names)| format!("{group}: {}", names.join(" ")));
     let title = format!("{title}: {}", counted(ids.len() as u64, "row"));
-    (!ids.is_empty()).then(|| markup.titled(&title, items))
+    markup.titled(&title, items)
 }
 
-/// Why rows have no clear verdict, and what to do, once for all that have the same reason.
+/// Why rows have no clear verdict, and what to do.
 fn reasons(other: &Other, settings: &Settings, markup: Markup) -> Option<String> {
-    let mut alike: Vec<(&Row, &Unclear, usize)> = Vec::new();
-    for row in &other.rows {
-        let Some(reason) = &row.reason else { continue };
-        match alike.iter_mut().find(|(_, known, _)| *known == reason) {
-            Some((.., more)) => *more += 1,
-            None => alike.push((row, reason, 0)),
-        }
-    }
-    let lines = alike.into_iter().map(|(row, reason, more)| {
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        format!("{} {}{more}: {}", row.verdict.name(), row.id, why(reason, settings))
+    let told = other.rows.iter().filter_map(|row| {
+        let why = why(row.reason.as_ref()?, settings);
+        Some((format!("{} {}", row.verdict.name(), row.id), why))
     });
-    let lines: Vec<String> = lines.collect();
-    (!lines.is_empty()).then(|| markup.titled("Not judged or not clear:", lines))
+    markup.titled("Not judged or not clear:", once(told))
 }
 
 /// Why a row is ambiguous or incomparable, and what to do about it.
@@ -256,7 +226,7 @@ pub(crate) fn why(reason: &Unclear, settings: &Settings) -> String {
         }
         Unclear::NotMeasured { side, status, because } => {
             let because = because.as_ref().map(|because| format!(": {}", sentence(because)));
-            format!("{} is {}{}", name(side), status.name(), because.unwrap_or_default())
+            format!("{} is {}{}", name(side), status, because.unwrap_or_default())
         }
         Unclear::NoCopyTime { side, copy } => {
             format!("{} has no times of {copy} to pair. Measure again.", name(side))
@@ -291,13 +261,13 @@ pub(crate) fn counts(other: &Other) -> String {
 fn foot(comparison: &Comparison) -> String {
     let settings = &comparison.settings;
     let threshold = percent(settings.threshold);
+    let mut assumed = String::new();
     let mut rows = comparison.others.iter().flat_map(|other| &other.rows);
-    let assumed = if rows.any(|row| row.base_repeats == 1 && row.new_repeats == 1) {
+    if rows.any(|row| row.base_repeats == 1 && row.new_repeats == 1) {
         let spread = percent(settings.assumed_spread);
-        format!(" With one repeat each, a spread of {spread} % between repeats is assumed.")
-    } else {
-        String::new()
-    };
+        assumed =
+            format!(" With one repeat each, a spread of {spread} % between repeats is assumed.");
+    }
     format!(
         "FASTER, SLOWER: by {threshold} % or more, significant at 5 % after Holm's correction for \
          {}. SAME: the 95 % interval lies within {threshold} %. A repeat is one observation. \

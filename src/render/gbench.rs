@@ -10,22 +10,18 @@ use crate::report::{Arithmetic, Measurement, Report, Status};
 /// runs differ. Some readers take an entry's time whatever else it says, so rows without a figure
 /// have no entry; the context names them.
 pub fn render(report: &Report) -> String {
-    let is_ok = |row: &&Measurement| row.status == Status::Ok;
-    let rows = report.measurements.iter().filter(is_ok).map(of_measurement);
-    let is_ok = |row: &&Arithmetic| row.status == Status::Ok;
-    let rows = rows.chain(report.arithmetic.iter().filter(is_ok).map(of_arithmetic));
+    let rows = report.measurements.iter().map(of_measurement);
+    let rows = rows.chain(report.arithmetic.iter().map(of_arithmetic));
+    let (rows, left_out): (Vec<Row>, Vec<Row>) = rows.partition(|row| row.status == Status::Ok);
     let entries: Vec<Value> =
-        rows.enumerate().flat_map(|(family, row)| row.entries(family)).collect();
-    let document = json!({ "context": context(report), "benchmarks": entries });
+        rows.iter().enumerate().flat_map(|(family, row)| row.entries(family)).collect();
+    let document = json!({ "context": context(report, &left_out), "benchmarks": entries });
     serde_json::to_string(&document).expect("string keys") + "\n"
 }
 
-fn context(report: &Report) -> Value {
-    let left_out: Vec<String> = (report.measurements.iter().map(|row| (&row.id, row.status)))
-        .chain(report.arithmetic.iter().map(|row| (&row.id, row.status)))
-        .filter(|(_, status)| *status != Status::Ok)
-        .map(|(id, status)| format!("{id}: {}", status.name()))
-        .collect();
+fn context(report: &Report, left_out: &[Row]) -> Value {
+    let left_out = left_out.iter().map(|row| format!("{}: {}", row.id, row.status));
+    let left_out = left_out.collect::<Vec<_>>().join("; ");
     let tool = &report.tool;
     json!({
         "date": report.run.started_at,
@@ -44,14 +40,15 @@ fn context(report: &Report) -> Value {
         "driver": plain(&format!("{} {}", report.adapter.driver, report.adapter.driver_info)),
         "backend": plain(&report.adapter.backend),
         "software_adapter": report.adapter.is_software.to_string(),
-        "profile": report.run.profile.name(),
-        "rows_without_figures": plain(&left_out.join("; ")),
+        "profile": report.run.profile,
+        "rows_without_figures": plain(&left_out),
     })
 }
 
 /// The samples of a row.
 struct Row<'a> {
     id: &'a str,
+    status: Status,
     samples_ns: Vec<f64>,
     iterations: u32,
     elements: u64,
@@ -61,6 +58,7 @@ struct Row<'a> {
 fn of_measurement(row: &Measurement) -> Row<'_> {
     Row {
         id: &row.id,
+        status: row.status,
         samples_ns: row.samples_ns.iter().flatten().copied().collect(),
         iterations: row.dispatches_per_sample,
         elements: row.elements,
@@ -72,6 +70,7 @@ fn of_measurement(row: &Measurement) -> Row<'_> {
 fn of_arithmetic(row: &Arithmetic) -> Row<'_> {
     Row {
         id: &row.id,
+        status: row.status,
         samples_ns: row.own.steps_ns().flatten().filter(|ns| *ns > 0.0).collect(),
         iterations: row.dispatches_per_sample,
         elements: row.elements,
@@ -84,6 +83,7 @@ impl Row<'_> {
         // compare.py prints it to a terminal.
         let name = plain(self.id);
         let entry = |(index, ns): (usize, &f64)| {
+            let per_second = |count: u64| count as f64 / ns * 1e9;
             let mut entry = json!({
                 "name": name,
                 "family_index": family,
@@ -98,18 +98,13 @@ impl Row<'_> {
                 // No time of the host's CPU is taken; readers want both.
                 "cpu_time": ns,
                 "time_unit": "ns",
-                "items_per_second": per_second(self.elements, *ns),
+                "items_per_second": per_second(self.elements),
             });
             if let Some(bytes) = self.bytes {
-                entry["bytes_per_second"] = per_second(bytes, *ns);
+                entry["bytes_per_second"] = json!(per_second(bytes));
             }
             entry
         };
         self.samples_ns.iter().enumerate().map(entry).collect()
     }
-}
-
-fn per_second(count: u64, ns: f64) -> Value {
-    let count = count as f64;
-    json!(count / ns * 1e9)
 }

@@ -1,11 +1,10 @@
 //! A table before it is printed: one for the terminal, Markdown and a page.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::render::text::markdown;
+use super::text::markdown;
 
 /// A table and the notes below it. The first column names the row, the others hold figures.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -59,6 +58,13 @@ impl Grid {
         1..self.header.len().saturating_sub(self.words)
     }
 
+    /// Adds rows that belong together, if there are any.
+    pub fn push(&mut self, title: Option<String>, rows: Vec<Vec<String>>) {
+        if !rows.is_empty() {
+            self.blocks.push(Block { title, rows });
+        }
+    }
+
     /// As nothing where there is neither a row nor a note.
     pub fn filled(self) -> Option<Self> {
         (self.rows().next().is_some() || !self.notes.is_empty()).then_some(self)
@@ -67,18 +73,16 @@ impl Grid {
     /// For a terminal.
     pub fn text(&self) -> String {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(&self.header);
-        for block in &self.blocks {
-            if let Some(title) = &block.title {
-                table.add_row([title]);
-            }
+        table.load_style(presets::NOTHING).set_header(&self.header);
+        for (index, block) in self.blocks.iter().enumerate() {
+            table.add_rows((index > 0).then_some([""]));
+            table.add_rows(block.title.as_ref().map(|title| [title]));
             let indent = if block.title.is_some() { "  " } else { "" };
             for row in &block.rows {
-                let name = row.first().map(|name| format!("{indent}{name}"));
-                table.add_row(name.into_iter().chain(row.iter().skip(1).cloned()));
+                let mut row = row.clone();
+                row[0].insert_str(0, indent);
+                table.add_row(row);
             }
-            table.add_row([""]);
         }
         for column in self.figures() {
             if let Some(column) = table.column_mut(column) {
@@ -88,43 +92,34 @@ impl Grid {
         if let Some(first) = table.column_mut(0) {
             first.set_padding((0, 1));
         }
-        let mut text = String::new();
+        let mut lines = Vec::new();
         if self.rows().next().is_some() {
-            for line in table.lines() {
-                let _ = writeln!(text, "{}", line.trim_end());
-            }
-            text.truncate(text.trim_end().len());
+            lines.extend(table.lines().map(|line| line.trim_end().to_owned()));
         }
-        for note in &self.notes {
-            let _ = write!(text, "\n{note}");
-        }
-        text.trim_start_matches('\n').to_owned()
+        lines.extend_from_slice(&self.notes);
+        lines.join("\n")
     }
 
     /// For a Markdown page, as GitHub reads it.
     pub fn markdown(&self) -> String {
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let row = |cells: &Vec<String>| line(cells.iter().map(|cell| markdown(cell)).collect());
         let mut text = String::new();
-        let mut line = |cells: &mut dyn Iterator<Item = String>| {
-            let _ = writeln!(text, "| {} |", cells.collect::<Vec<_>>().join(" | "));
-        };
         if self.rows().next().is_some() {
-            line(&mut self.header.iter().map(|cell| markdown(cell)));
             let figures = self.figures();
             let rule = |column| if figures.contains(&column) { "--:" } else { "---" }.to_owned();
-            line(&mut (0..self.header.len()).map(rule));
+            text += &row(&self.header);
+            text += &line((0..self.header.len()).map(rule).collect());
         }
         for block in &self.blocks {
             if let Some(title) = &block.title {
-                let empty = std::iter::repeat_n(String::new(), self.header.len().saturating_sub(1));
-                line(&mut std::iter::once(format!("**{}**", markdown(title))).chain(empty));
+                let mut cells = vec![String::new(); self.header.len()];
+                cells[0] = format!("**{}**", markdown(title));
+                text += &line(cells);
             }
-            for row in &block.rows {
-                line(&mut row.iter().map(|cell| markdown(cell)));
-            }
+            text.extend(block.rows.iter().map(row));
         }
-        for note in &self.notes {
-            let _ = write!(text, "\n- {}", markdown(note));
-        }
+        text.extend(self.notes.iter().map(|note| format!("\n- {}", markdown(note))));
         text.trim().to_owned()
     }
 }

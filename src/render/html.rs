@@ -21,7 +21,9 @@ const POLICY: &str =
 pub fn render(report: &Report) -> String {
     let main = html! {
         (summary(report))
-        @for section in SECTIONS { (part(section, report)) }
+        @for section in SECTIONS {
+            (part(section, &(section.pictures)(report), &(section.grids)(report)))
+        }
         (provenance(report))
     };
     page(&format!("actbench: {}", report.adapter.name), &head(report), &main)
@@ -65,7 +67,7 @@ fn head(report: &Report) -> Markup {
         p.facts {
             bdi { (plain(&adapter.backend)) } " · " bdi { (plain(driver.trim())) }
             " · " time datetime=(started) { (started.strftime("%Y-%m-%d %H:%M UTC")) }
-            " · " (report.run.profile.name()) " profile"
+            " · " (report.run.profile) " profile"
         }
         @if adapter.is_software {
             p.warning {
@@ -79,14 +81,12 @@ fn head(report: &Report) -> Markup {
 }
 
 fn summary(report: &Report) -> Markup {
-    let mut lines = summary::lines(report);
-    if lines.is_empty() {
-        lines.push("No summary: this report has no valid figure for one.".to_owned());
-    }
+    let lines = summary::lines(report);
+    let none = "No summary: this report has no valid figure for one.";
     html! {
         section.summary #summary {
             h2 { "Summary" }
-            p.sentence { (plain(&lines[0])) }
+            p.sentence { (plain(lines.first().map_or(none, String::as_str))) }
             @if lines.len() > 1 {
                 ul { @for line in &lines[1..] { li { (plain(line)) } } }
             }
@@ -94,19 +94,18 @@ fn summary(report: &Report) -> Markup {
     }
 }
 
-fn part(section: &Section, report: &Report) -> Markup {
-    let pictures = (section.pictures)(report);
-    let grids = (section.grids)(report);
+/// A section with what it has of a report, or of several.
+pub fn part(section: &Section, pictures: &[Picture], grids: &[Grid]) -> Markup {
     html! {
         @if !pictures.is_empty() || !grids.is_empty() {
             section id=(section.name) {
                 h2 { (section.title) }
                 p.meaning { (section.meaning) }
-                (pictures_of(&pictures))
+                (pictures_of(pictures))
                 @if !grids.is_empty() {
                     details open[section.name == SECTIONS[0].name] {
                         summary { "The figures" }
-                        @for grid in &grids { (table_of(grid)) }
+                        @for grid in grids { (table_of(grid)) }
                     }
                 }
             }
@@ -127,14 +126,11 @@ pub fn pictures_of(pictures: &[Picture]) -> Markup {
     }
 }
 
-/// A sentence rather than a figure.
-fn is_long(cell: &str) -> bool {
-    cell.chars().count() > 40
-}
-
 /// A grid, with its notes below it.
 pub fn table_of(grid: &Grid) -> Markup {
-    let (figures, columns) = (grid.figures(), grid.header.len());
+    let is_left = |column: usize| !grid.figures().contains(&column);
+    // A sentence rather than a figure.
+    let is_long = |cell: &String| cell.chars().count() > 40;
     html! {
         @if grid.rows().next().is_some() {
             div.table {
@@ -142,7 +138,7 @@ pub fn table_of(grid: &Grid) -> Markup {
                     thead {
                         tr {
                             @for (column, cell) in grid.header.iter().enumerate() {
-                                th.left[!figures.contains(&column)] scope="col" { (plain(cell)) }
+                                th.left[is_left(column)] scope="col" { (plain(cell)) }
                             }
                         }
                     }
@@ -150,7 +146,7 @@ pub fn table_of(grid: &Grid) -> Markup {
                         tbody {
                             @if let Some(title) = &block.title {
                                 tr.block {
-                                    th scope="rowgroup" colspan=(columns) { (plain(title)) }
+                                    th scope="rowgroup" colspan=(grid.header.len()) { (plain(title)) }
                                 }
                             }
                             @for row in &block.rows {
@@ -158,8 +154,9 @@ pub fn table_of(grid: &Grid) -> Markup {
                                     @for (column, cell) in row.iter().enumerate() {
                                         @if column == 0 { th scope="row" { (plain(cell)) } }
                                         @else {
-                                            @let is_left = !figures.contains(&column);
-                                            td.words[is_long(cell)].left[is_left] { (plain(cell)) }
+                                            td.words[is_long(cell)].left[is_left(column)] {
+                                                (plain(cell))
+                                            }
                                         }
                                     }
                                 }
@@ -173,7 +170,7 @@ pub fn table_of(grid: &Grid) -> Markup {
     }
 }
 
-fn list(notes: &[String]) -> Markup {
+pub fn list(notes: &[String]) -> Markup {
     html! { @if !notes.is_empty() { ul.notes { @for note in notes { li { (plain(note)) } } } } }
 }
 
@@ -203,18 +200,17 @@ fn add_facts(name: &str, value: &Value, facts: &mut Vec<(String, String)>) {
         // They are told as sentences.
         _ if name == "run.notes" || name == "run.reason" => return,
         Value::Object(fields) => {
-            fields
-                .iter()
-                .for_each(|(key, field)| add_facts(&format!("{name}.{key}"), field, facts));
+            for (key, field) in fields {
+                add_facts(&format!("{name}.{key}"), field, facts);
+            }
             return;
         }
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items =
-                items.iter().map(|item| item.as_str().map_or(item.to_string(), str::to_owned));
-            items.collect::<Vec<_>>().join(" ")
-        }
-        number_or_bool => number_or_bool.to_string(),
+        Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(" "),
+        other => text_of(other),
     };
     facts.push((name.to_owned(), text));
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -8,6 +8,7 @@ pub mod chart;
 mod compared;
 pub mod comparison;
 mod csv;
+mod figures;
 mod gbench;
 pub mod grid;
 pub(crate) mod html;
@@ -23,8 +24,8 @@ pub(crate) mod text;
 
 pub use compared::render as compared;
 
+use self::text::plain;
 use crate::error::{Error, Result};
-use crate::render::text::plain;
 use crate::report::Report;
 
 /// A format of a report.
@@ -83,10 +84,11 @@ pub fn plot(report: &Report, name: &str) -> Result<String> {
             names.push(full);
         }
     }
+    Err(no_picture(name, &names))
+}
+
+/// That there is no picture of that name, but these.
+pub fn no_picture(name: &str, names: &[String]) -> Error {
     let there_are = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Err(Error::Usage(format!(
-        "it has no picture \"{}\"; there are: {}",
-        plain(name),
-        plain(&there_are)
-    )))
+    Error::Usage(format!("it has no picture \"{}\"; there are: {}", plain(name), plain(&there_are)))
 }

@@ -9,13 +9,12 @@ pub fn counted(count: u64, what: &str) -> String {
 
 /// A time in ns, us or ms.
 pub fn duration(ns: f64) -> String {
-    if ns < 1e3 {
-        format!("{} ns", significant(ns, 3))
-    } else if ns < 1e6 {
-        format!("{} us", significant(ns / 1e3, 3))
-    } else {
-        format!("{} ms", significant(ns / 1e6, 3))
-    }
+    let (unit, name) = match ns {
+        ..1e3 => (1.0, "ns"),
+        ..1e6 => (1e3, "us"),
+        _ => (1e6, "ms"),
+    };
+    format!("{} {name}", significant(ns / unit, 3))
 }
 
 /// A size as people say it: 2^24, or 1000.

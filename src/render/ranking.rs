@@ -1,9 +1,9 @@
 //! A ranking as people read it.
 
+use super::grid::Grid;
+use super::numbers::{counted, significant};
+use super::text::{plain, wrapped};
 use crate::compare::rank::{By, Group, Ranking};
-use crate::render::grid::Grid;
-use crate::render::numbers::{counted, significant};
-use crate::render::text::{plain, wrapped};
 
 /// Hardware first, then software adapters by themselves.
 pub fn text(ranking: &Ranking) -> String {

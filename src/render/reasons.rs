@@ -1,6 +1,9 @@
 //! The sentences of reasons and notes.
 
+use std::fmt::Display;
+
 use super::numbers::{counted, percent, ratio, significant};
+use crate::gpu::Shape;
 use crate::report::{ChainOf, Dropped, Reason};
 
 /// What a reason says.
@@ -35,11 +38,8 @@ pub fn sentence(reason: &Reason) -> String {
             format!("{} grows with the steps by no more than its noise", time(*of))
         }
         Reason::NotLinear { of, linearity } => {
-            format!(
-                "{}: the slope from 2k to 4k is {} times that to 2k",
-                time(*of),
-                ratio(*linearity)
-            )
+            let times = ratio(*linearity);
+            format!("{}: the slope from 2k to 4k is {times} times that to 2k", time(*of))
         }
         Reason::FewerWordsTried { words, compile_s } => {
             let words = counted((*words).into(), "word");
@@ -50,31 +50,46 @@ pub fn sentence(reason: &Reason) -> String {
         Reason::NoCopyTime => "copy has no time".to_owned(),
         Reason::NoRidge => "its time does not grow with k, or too few samples are left".to_owned(),
         Reason::SlowerThanCopy { ratio } => {
-            format!(
-                "without an activation it takes {}x the time of copy",
-                significant(ratio.median, 3)
-            )
+            let times = significant(ratio.median, 3);
+            format!("without an activation it takes {times}x the time of copy")
         }
         Reason::SlowerStep { ratio } => {
             format!("a step takes {}x the time it takes in registers", significant(ratio.median, 3))
         }
         Reason::MissedRepeats { repeats, because } => {
-            format!(
-                "measured in {} only: {}",
-                counted((*repeats).into(), "repeat"),
-                sentence(because)
-            )
+            let repeats = counted((*repeats).into(), "repeat");
+            format!("measured in {repeats} only: {}", sentence(because))
         }
         Reason::Dropped { samples, dropped: Dropped { clock, probe, .. } } => format!(
             "dropped of {samples} samples: {clock} without a time, {probe} as the core clock changed"
         ),
-        Reason::ShapeGiven { direction, shape } => format!(
-            "shape {direction}, given: workgroups of {}, {} an invocation",
-            shape.workgroup_size,
-            counted(shape.words_per_invocation.into(), "word")
-        ),
+        Reason::ShapeGiven { direction, shape } => {
+            format!("shape {direction}, given: {}", of_shape(*shape))
+        }
         Reason::NoProbe { message } => format!("there is no clock probe: {message}"),
     }
+}
+
+/// How a shape spreads words.
+pub(super) fn of_shape(shape: Shape) -> String {
+    let words = counted(shape.words_per_invocation.into(), "word");
+    format!("workgroups of {}, {words} an invocation", shape.workgroup_size)
+}
+
+/// Lines about rows: what is said of several is said once, beside the first of them.
+pub(super) fn once<Row: Display>(told: impl Iterator<Item = (Row, String)>) -> Vec<String> {
+    let mut lines: Vec<(Row, String, usize)> = Vec::new();
+    for (row, what) in told {
+        match lines.iter_mut().find(|(_, known, _)| *known == what) {
+            Some((.., more)) => *more += 1,
+            None => lines.push((row, what, 0)),
+        }
+    }
+    let line = |(row, what, more)| match more {
+        0 => format!("{row}: {what}"),
+        _ => format!("{row} and {more} more: {what}"),
+    };
+    lines.into_iter().map(line).collect()
 }
 
 fn time(of: ChainOf) -> &'static str {

@@ -42,18 +42,18 @@ pub static SECTIONS: &[Section] = &[
     Section {
         name: "ratios",
         title: "Ratio by size",
-        meaning: "Time of one activation over time of the other. Both stream the same tensors in \
-                  the same rounds. 1 is equal time. A ratio near 1 does not mean that the \
-                  arithmetic is free: memory sets the pace. Bars are 95 % intervals.",
+        meaning: "Time of one activation over that of the other, in the same rounds over \
+                  the same tensors. Near 1, memory sets the pace: the arithmetic is not \
+                  free. Bars are 95 % intervals.",
         pictures: ratio_pictures,
         grids: |report| table::ratios(&report.ratios).into_iter().collect(),
     },
     Section {
         name: "bandwidth",
         title: "Bandwidth by size",
-        meaning: "Bytes that a kernel has to move, over its time. The shaded roof is copy (add, \
-                  backward): it moves the same bytes and computes nothing. What a kernel lies \
-                  below the roof is the price of its arithmetic. Small tensors are bound by \
+        meaning: "Bytes that a kernel has to move, over its time. The shaded roof is copy \
+                  (backward: add), which moves the same bytes and computes nothing. What \
+                  lies below it is the price of arithmetic. Small tensors are bound by \
                   launch, larger ones by cache, the largest by memory.",
         pictures: bandwidth_pictures,
         grids: |report| table::measurements(&report.measurements).into_iter().collect(),
@@ -61,33 +61,31 @@ pub static SECTIONS: &[Section] = &[
     Section {
         name: "arithmetic",
         title: "Arithmetic in registers",
-        meaning: "Reciprocal throughput of an operation, without memory traffic. A step is the \
-                  operation and one fma; its unit is a step of fma alone. Pipes may overlap, so \
-                  the operation costs between the step and the step less one. FMAs compare on one \
-                  adapter only. The scale is logarithmic. Bars are 95 % intervals.",
+        meaning: "A step is the operation and one fma, in registers. Its unit is a step of \
+                  fma alone. Pipes may overlap, so the operation costs between the step \
+                  less one and the step. FMAs compare on one adapter only. The scale is \
+                  logarithmic. Bars are 95 % intervals.",
         pictures: arithmetic_pictures,
         grids: |report| table::arithmetic(&report.arithmetic).into_iter().collect(),
     },
     Section {
         name: "chain",
         title: "Time by steps",
-        meaning: "Time of an element against its number of steps. The cost of a step is the slope. \
-                  On a straight line every step costs the same, and none was folded away. Load, \
-                  store and launch are in the value at 0 steps, not in the slope.",
+        meaning: "Time of an element by its number of steps. The cost of a step is the \
+                  slope; load, store and launch are in the value at 0 steps. A straight \
+                  line says that no step was folded away.",
         pictures: chain_pictures,
-        grids: |report| points_of(&chain_pictures(report)),
+        grids: |report| grids_of(None, &chain_pictures(report)),
     },
     Section {
         name: "ridge",
         title: "Ridge point",
-        meaning: "Each element of a large tensor is loaded, activated k times and stored. Below \
-                  the ridge point the kernel is bound by memory, above it by arithmetic. With \
-                  perfect overlap, times lie on the level line, then on the slanted one. Time over \
-                  the larger of the two says how far they lie above. Both scales are logarithmic.",
+        meaning: "Each element of a large tensor is loaded, activated k times and stored. \
+                  Below the ridge point memory bounds the kernel, above it arithmetic. \
+                  With perfect overlap, times lie on the level line, then on the slanted \
+                  one. Both scales are logarithmic.",
         pictures: ridge_pictures,
-        grids: |report| {
-            table::ridges(report).into_iter().chain(points_of(&ridge_pictures(report))).collect()
-        },
+        grids: |report| grids_of(table::ridges(report), &ridge_pictures(report)),
     },
     Section {
         name: "variants",
@@ -98,12 +96,7 @@ pub static SECTIONS: &[Section] = &[
                   specification allows. Tier A is within 3 ULP everywhere, B within what the \
                   driver's exp explains, C within the bound.",
         pictures: accuracy_pictures,
-        grids: |report| {
-            table::variants(report)
-                .into_iter()
-                .chain(points_of(&accuracy_pictures(report)))
-                .collect()
-        },
+        grids: |report| grids_of(table::variants(report), &accuracy_pictures(report)),
     },
     Section {
         name: "shapes",
@@ -133,27 +126,29 @@ fn series_of(activation: &str) -> usize {
     }
 }
 
-fn points_of(pictures: &[Picture]) -> Vec<Grid> {
-    pictures.iter().map(|picture| picture.chart.grid()).collect()
+/// A table, and the points of pictures.
+fn grids_of(table: Option<Grid>, pictures: &[Picture]) -> Vec<Grid> {
+    table.into_iter().chain(pictures.iter().map(|picture| picture.chart.grid())).collect()
 }
 
 /// A picture of each dtype, direction or both that rows have, in the order of the first.
-fn by_key<'a, T>(
-    rows: &'a [T],
+fn by_key<'a, T: 'a>(
+    rows: impl Iterator<Item = &'a T>,
     key: impl Fn(&T) -> String,
     chart: impl Fn(&str, &[&'a T]) -> Chart,
 ) -> Vec<Picture> {
+    let all: Vec<&T> = rows.collect();
     let of_key = |known: String| {
-        let rows: Vec<&T> = rows.iter().filter(|row| key(row) == known).collect();
+        let rows: Vec<&T> = all.iter().copied().filter(|row| key(row) == known).collect();
         Picture { chart: chart(&known, &rows), key: known }
     };
-    let pictures = distinct(rows.iter().map(&key)).into_iter().map(of_key);
+    let pictures = distinct(all.iter().map(|row| key(row))).into_iter().map(of_key);
     pictures.filter(|picture| !picture.chart.lines.is_empty()).collect()
 }
 
 /// A line through measured points: x, what it is called, and y.
-fn line(label: &str, unit: &str, points: impl Iterator<Item = (f64, String, Estimate)>) -> Line {
-    let point = |(x, at, y): (f64, String, Estimate)| Point {
+fn line(label: &str, unit: &str, points: impl Iterator<Item = ((f64, String), Estimate)>) -> Line {
+    let point = |((x, at), y): ((f64, String), Estimate)| Point {
         x,
         y: y.median,
         interval: Some([y.low, y.high]),
@@ -182,10 +177,10 @@ fn zones(sizes: impl Iterator<Item = (u64, Option<BoundBy>)>) -> Vec<Zone> {
     for (index, (elements, bound_by)) in sizes.iter().enumerate() {
         let next = sizes.get(index + 1).map_or(*elements * 4, |(next, _)| *next);
         let to = (as_f64(*elements) * as_f64(next)).sqrt();
-        if let Some(label) = bound_by.map(BoundBy::name) {
+        if let Some(label) = bound_by.map(|bound_by| bound_by.to_string()) {
             match zones.last_mut() {
                 Some(last) if last.label == label && last.to >= from => last.to = to,
-                _ => zones.push(Zone { from, to, label: label.to_owned() }),
+                _ => zones.push(Zone { from, to, label }),
             }
         }
         from = to;
@@ -194,29 +189,23 @@ fn zones(sizes: impl Iterator<Item = (u64, Option<BoundBy>)>) -> Vec<Zone> {
 }
 
 fn ratio_pictures(report: &Report) -> Vec<Picture> {
-    let is_stream = |ratio: &&Ratio| ratio.quantity == Quantity::Stream;
-    let streams: Vec<Ratio> = report.ratios.iter().filter(is_stream).cloned().collect();
-    let pair = format!("{NUMERATOR}/{DENOMINATOR}");
+    let streams = report.ratios.iter().filter(|ratio| ratio.quantity == Quantity::Stream);
     let key = |ratio: &Ratio| ratio.dtype.clone();
-    by_key(&streams, key, |dtype, rows| {
+    by_key(streams, key, |dtype, rows| {
         let directions = distinct(rows.iter().map(|ratio| &ratio.direction));
-        let lines = directions.iter().enumerate().map(|(index, direction)| {
-            let points = rows.iter().filter(|ratio| ratio.direction == **direction);
-            let point = |ratio: &&Ratio| {
-                let (x, at) = elements(ratio.elements?);
-                Some((x, at, ratio.estimate()))
-            };
+        let lines = directions.into_iter().enumerate().map(|(index, direction)| {
+            let rows = rows.iter().filter(|ratio| ratio.direction == *direction);
+            let point = |ratio: &&Ratio| Some((elements(ratio.elements?), ratio.estimate()));
             // Neither colour of the pair.
-            Line { series: OTHER + index, ..line(direction, "", points.filter_map(point)) }
+            Line { series: OTHER + index, ..line(direction, "", rows.filter_map(point)) }
         });
         let x = Axis::new("elements of each tensor", Scale::Log2);
         // Below 1, so that there is room for its name.
-        let y = Axis::new(&pair, Scale::Linear).holding(0.9);
-        let label = "equal time".to_owned();
-        let sizes = rows.iter().filter_map(|ratio| Some((ratio.elements?, ratio.bound_by)));
+        let y = Axis::new(&format!("{NUMERATOR}/{DENOMINATOR}"), Scale::Linear).holding(0.9);
         let title = format!("Time of {NUMERATOR} over time of {DENOMINATOR}, {dtype}");
+        let sizes = rows.iter().filter_map(|ratio| Some((ratio.elements?, ratio.bound_by)));
         Chart {
-            levels: vec![Level { axis: Which::Y, at: 1.0, label }],
+            levels: vec![Level { axis: Which::Y, at: 1.0, label: "equal time".to_owned() }],
             zones: zones(sizes),
             ..Chart::new(title, x, Some(y), lines.collect())
         }
@@ -224,26 +213,25 @@ fn ratio_pictures(report: &Report) -> Vec<Picture> {
 }
 
 fn bandwidth_pictures(report: &Report) -> Vec<Picture> {
+    let measured = report.measurements.iter().filter(|row| row.time_ns().is_some());
     let key = |row: &Measurement| format!("{}/{}", row.direction, row.dtype);
-    by_key(&report.measurements, key, |key, rows| {
-        let rows: Vec<_> = rows.iter().filter(|row| row.bytes_per_second().is_some()).collect();
+    by_key(measured, key, |key, rows| {
         // The first variant of an activation is its default.
-        let first = |activation| rows.iter().find(|row| row.activation == activation);
-        let activations = distinct(rows.iter().map(|row| row.activation.as_str()));
+        let first = |activation: &String| rows.iter().find(|row| row.activation == *activation);
+        let activations = distinct(rows.iter().map(|row| &row.activation));
         let lines = activations.into_iter().filter_map(first).map(|first| {
             let label = first.member();
-            let points = rows.iter().filter(|row| row.member() == label);
-            let point = |row: &&&&Measurement| {
-                let (x, at) = elements(row.elements);
+            let rows = rows.iter().filter(|row| row.member() == label);
+            let point = |row: &&Measurement| {
                 let time = row.time_ns()?;
-                let rate = |ns: f64| as_f64(row.bytes) / ns;
                 // The longest time is the lowest rate.
-                let [median, low, high] = [time.median, time.high, time.low].map(rate);
-                Some((x, at, Estimate { median, low, high }))
+                let ns = [time.median, time.high, time.low];
+                let [median, low, high] = ns.map(|ns| as_f64(row.bytes) / ns);
+                Some((elements(row.elements), Estimate { median, low, high }))
             };
             let series = series_of(&first.activation);
             let look = if series == BASELINE { Look::Roof } else { Look::Measured };
-            Line { series, look, ..line(&label, "GB/s", points.filter_map(|row| point(&row))) }
+            Line { series, look, ..line(&label, "GB/s", rows.filter_map(point)) }
         });
         let x = Axis::new("elements of each tensor", Scale::Log2);
         let y = Axis::new("GB/s", Scale::Linear).holding(0.0);
@@ -257,21 +245,19 @@ fn bandwidth_pictures(report: &Report) -> Vec<Picture> {
 
 fn arithmetic_pictures(report: &Report) -> Vec<Picture> {
     let key = |row: &Arithmetic| row.dtype.clone();
-    by_key(&report.arithmetic, key, |dtype, rows| {
-        let mut steps: Vec<(&str, Estimate)> = (rows.iter())
-            .filter_map(|row| Some((row.op.as_str(), row.derived()?.step_fmas)))
-            .collect();
+    by_key(report.arithmetic.iter(), key, |dtype, rows| {
+        let steps = rows.iter().filter_map(|row| Some((&row.op, row.derived()?.step_fmas)));
+        let mut steps: Vec<(&String, Estimate)> = steps.collect();
         steps.sort_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
-        let lines = steps.iter().map(|(op, step)| {
-            let Estimate { median, low, high } = *step;
-            let tip = format!("{op}: {} FMAs", interval(*step));
-            let point = Point { x: median, y: 0.0, interval: Some([low, high]), tip };
+        let lines = steps.into_iter().map(|(op, step)| {
+            let Estimate { median: x, low, high } = step;
+            let tip = format!("{op}: {} FMAs", interval(step));
             let activation = op.trim_start_matches("backward/").split('/').next();
             Line {
-                label: (*op).to_owned(),
+                label: op.clone(),
                 series: series_of(activation.unwrap_or_default()),
                 look: Look::Measured,
-                points: vec![point],
+                points: vec![Point { x, y: 0.0, interval: Some([low, high]), tip }],
             }
         });
         let x = Axis::new("FMAs: a step over a step of fma", Scale::Log10).holding(1.0);
@@ -293,10 +279,9 @@ fn chain_pictures(report: &Report) -> Vec<Picture> {
     let [below, above] = [DENOMINATOR, NUMERATOR].map(|it| default(it).unwrap_or_default());
     let drawn = ["fma", below, above, "exp2", "division", "tanh"];
     let key = |row: &Arithmetic| row.dtype.clone();
-    by_key(&report.arithmetic, key, |dtype, rows| {
-        let row = |op: &str| rows.iter().find(|row| row.op == op && row.status == Status::Ok);
+    by_key(report.arithmetic.iter(), key, |dtype, rows| {
         let lines = drawn.iter().enumerate().filter_map(|(series, op)| {
-            let row = row(op)?;
+            let row = rows.iter().find(|row| row.op == *op && row.status == Status::Ok)?;
             Some(Line { series, ..line(op, "ns", by_steps(row)) })
         });
         let x = Axis::new("steps", Scale::Linear).holding(0.0);
@@ -307,19 +292,19 @@ fn chain_pictures(report: &Report) -> Vec<Picture> {
 }
 
 /// Time of an element at each number of steps that was run, in ns.
-fn by_steps(row: &Arithmetic) -> impl Iterator<Item = (f64, String, Estimate)> {
+fn by_steps(row: &Arithmetic) -> impl Iterator<Item = ((f64, String), Estimate)> {
     let own = &row.own;
     let runs = [(1, &own.once_ns), (2, &own.twice_ns), (4, &own.fourfold_ns)];
     runs.into_iter().filter_map(|(times, samples)| {
         let steps = own.steps.checked_mul(times)?;
         let ns = stats::of_rounds(samples.iter().copied(), row.rounds_per_repeat)?;
-        Some((f64::from(steps), format!("{steps} steps"), ns.times(1.0 / as_f64(row.elements))))
+        Some(((f64::from(steps), format!("{steps} steps")), ns.times(1.0 / as_f64(row.elements))))
     })
 }
 
 fn ridge_pictures(report: &Report) -> Vec<Picture> {
     let key = |ridge: &Ridge| format!("{}/{}", ridge.direction, ridge.dtype);
-    by_key(&report.ridges, key, |key, rows| {
+    by_key(report.ridges.iter(), key, |key, rows| {
         let x = Axis::new("k: activations per element", Scale::Log2);
         let y = Axis::new("ns per element", Scale::Log10);
         let title = format!("Time of an element with k activations, {}", key.replace('/', " "));
@@ -337,37 +322,27 @@ fn draw_ridge(chart: &mut Chart, report: &Report, ridge: &Ridge) {
     let op = row.map_or("activation", |row| row.op.as_str());
     let points = ridge.points.iter().filter_map(|point| {
         let ns = ridge.time_ns(point)?.times(1.0 / as_f64(ridge.elements));
-        Some((f64::from(point.steps), format!("k = {}", point.steps), ns))
+        Some(((f64::from(point.steps), format!("k = {}", point.steps)), ns))
     });
     let measured = line(&format!("load, k x {op}, store"), "ns", points);
-    let Some([first, last]) =
-        measured.points.first().zip(measured.points.last()).map(<[_; 2]>::from)
-    else {
-        return;
-    };
+    let Some(first) = measured.points.first() else { return };
     let label = "load and store alone (k = 0)".to_owned();
     chart.levels.push(Level { axis: Which::Y, at: first.y, label });
-    let ridge_point = ridge.derived(&report.measurements, &report.arithmetic);
-    let ridge_point = ridge_point.map(|derived| derived.ridge_point.median);
-    if let Some(at) = ridge_point.filter(|at| *at <= last.x) {
+    let derived = ridge.derived(&report.measurements, &report.arithmetic);
+    let ridge_point = derived.map(|derived| derived.ridge_point.median);
+    let is_on_axis = |at: &f64| measured.points.iter().any(|point| *at <= point.x);
+    if let Some(at) = ridge_point.filter(is_on_axis) {
         let label = format!("ridge point: {}", number(at));
         chart.levels.push(Level { axis: Which::X, at, label });
     }
-    let step_ns = row.and_then(Arithmetic::derived).map(|derived| derived.step_ps.median / 1e3);
-    let arithmetic = step_ns.map(|step_ns| {
-        let alone = |k: f64| Point {
-            x: k,
-            y: k * step_ns,
-            interval: None,
-            tip: format!("{k} steps: {} ns", number(k * step_ns)),
+    let arithmetic = row.and_then(Arithmetic::derived).map(|derived| {
+        let alone = |x: f64| {
+            let y = x * (derived.step_ps.median / 1e3);
+            Point { x, y, interval: None, tip: format!("{x} steps: {} ns", number(y)) }
         };
         let ks = measured.points.iter().map(|point| point.x).filter(|k| *k > 0.0);
-        Line {
-            label: "arithmetic alone".to_owned(),
-            series: BASELINE,
-            look: Look::Computed,
-            points: ks.map(alone).collect(),
-        }
+        let (label, points) = ("arithmetic alone".to_owned(), ks.map(alone).collect());
+        Line { label, series: BASELINE, look: Look::Computed, points }
     });
     chart.lines.push(Line { series: OF_NUMERATOR, ..measured });
     chart.lines.extend(arithmetic);
@@ -376,29 +351,26 @@ fn draw_ridge(chart: &mut Chart, report: &Report, ridge: &Ridge) {
 fn accuracy_pictures(report: &Report) -> Vec<Picture> {
     let split = |found: &Accuracy| {
         let (path, variant) = found.kernel.rsplit_once('/').unwrap_or(("", &found.kernel));
-        (path.to_owned(), variant.to_owned())
+        [path, variant].map(str::to_owned)
     };
-    by_key(
-        &report.accuracy,
-        |found| split(found).0,
-        |path, rows| {
-            let rows = rows.iter().filter(|found| !found.by_x.is_empty());
-            let lines = rows.enumerate().map(|(index, found)| {
-                let (_, variant) = split(found);
-                let points = found.by_x.iter().filter_map(|bin| {
-                    let ulp = bin.max_ulp?;
-                    let [from, to, error] = [bin.from, bin.to, ulp].map(number);
-                    let tip = format!("{variant}, x from {from} to {to}: {error} ULP at most");
-                    Some(Point { x: f64::midpoint(bin.from, bin.to), y: ulp, interval: None, tip })
-                });
-                let points = points.collect();
-                Line { series: 1 + index, look: Look::Computed, points, label: variant.clone() }
+    let drawn = report.accuracy.iter().filter(|found| !found.by_x.is_empty());
+    let key = |found: &Accuracy| split(found)[0].clone();
+    by_key(drawn, key, |path, rows| {
+        let lines = rows.iter().enumerate().map(|(index, found)| {
+            let [_, label] = split(found);
+            let points = found.by_x.iter().filter_map(|bin| {
+                let y = bin.max_ulp?;
+                let [from, to, error] = [bin.from, bin.to, y].map(number);
+                let tip = format!("{label}, x from {from} to {to}: {error} ULP at most");
+                Some(Point { x: f64::midpoint(bin.from, bin.to), y, interval: None, tip })
             });
-            let y = Axis::new("ULP", Scale::Log10).above(0.01);
-            let title = format!("Largest error by x, {path}");
-            Chart::new(title, Axis::new("x", Scale::Linear), Some(y), lines.collect())
-        },
-    )
+            let points = points.collect();
+            Line { label, series: 1 + index, look: Look::Computed, points }
+        });
+        let y = Axis::new("ULP", Scale::Log10).above(0.01);
+        let title = format!("Largest error by x, {path}");
+        Chart::new(title, Axis::new("x", Scale::Linear), Some(y), lines.collect())
+    })
 }
 
 /// Each value once, in the order of their first.

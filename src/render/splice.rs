@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::report::Report;
 
 /// A result whose error is a sentence.
-type Told<T> = std::result::Result<T, String>;
+type Told<T> = Result<T, String>;
 
 const BEGIN: &str = "<!-- actbench:begin";
 const END: &str = "<!-- actbench:end";

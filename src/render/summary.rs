@@ -1,9 +1,9 @@
 //! The answer: at most a few lines, the last that a run prints.
 
-use super::numbers::{bracket, ratio, significant, size_name};
+use super::figures::{find, fmas, in_registers};
+use super::numbers::{ratio, significant, size_name};
 use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
-use crate::measure::stats::Estimate;
 use crate::report::{
     BoundBy, DENOMINATOR, Fastest, NUMERATOR, Quantity, Ratio, Report, Status, chains,
 };
@@ -25,21 +25,15 @@ pub fn lines(report: &Report) -> Vec<String> {
     lines
 }
 
+/// A figure of f32 whose stream and chain had one clock.
 fn figure(
     report: &Report,
     quantity: Quantity,
     direction: Direction,
     elements: Option<u64>,
-) -> Option<Estimate> {
-    let is_it = |ratio: &&Ratio| {
-        ratio.quantity == quantity
-            && ratio.direction == direction.name()
-            && ratio.dtype == Dtype::F32.name()
-            && ratio.elements == elements
-    };
-    let is_of_one_clock =
-        |ratio: &&Ratio| ratio.clocks.is_none_or(|clocks| (clocks - 1.0).abs() <= ONE_CLOCK);
-    report.ratios.iter().find(is_it).filter(is_of_one_clock).map(Ratio::estimate)
+) -> Option<&Ratio> {
+    find(&report.ratios, quantity, direction.name(), Dtype::F32.name(), elements)
+        .filter(|ratio| ratio.clocks.is_none_or(|clocks| (clocks - 1.0).abs() <= ONE_CLOCK))
 }
 
 /// The smallest memory-bound size: of the largest, some driver may keep a part elsewhere.
@@ -55,62 +49,47 @@ fn headline_size(report: &Report) -> Option<u64> {
 
 fn streaming(report: &Report) -> Option<String> {
     let size = headline_size(report)?;
-    let stream = |direction| figure(report, Quantity::Stream, direction, Some(size));
-    let forward = told(stream(Direction::Forward)?);
-    let backward = stream(Direction::Backward)
-        .map(|backward| format!(", {} backward", told(backward)))
-        .unwrap_or_default();
-    let size = size_name(size);
+    let stream = |direction| figure(report, Quantity::Stream, direction, Some(size)).map(told);
+    let forward = stream(Direction::Forward)?;
+    let backward = stream(Direction::Backward).map(|backward| format!(", {backward} backward"));
+    let (size, backward) = (size_name(size), backward.unwrap_or_default());
     Some(format!("Streaming {size} f32: {NUMERATOR}/{DENOMINATOR} {forward} forward{backward}."))
 }
 
 fn registers(report: &Report) -> Option<String> {
     let (above, below) = chains(&report.arithmetic, Direction::Forward, Dtype::F32.name())?;
-    let whole = above.over(below)?;
-    let [above_fmas, below_fmas] = [above, below].map(|row| {
-        let derived = row.derived()?;
-        Some(bracket(derived.net_fmas.median, derived.step_fmas.median))
-    });
-    let ratio = match above.net_over(below) {
-        Some(net) => bracket(whole.median, net.median),
-        None => format!("at least {}", significant(whole.median, 2)),
-    };
+    let whole = figure(report, Quantity::Step, Direction::Forward, None)?;
     Some(format!(
-        "Registers, f32 forward: {NUMERATOR}/{DENOMINATOR} {ratio} ({} against {} FMAs).",
-        above_fmas?, below_fmas?
+        "Registers, f32 forward: {NUMERATOR}/{DENOMINATOR} {} ({} against {} FMAs).",
+        in_registers(&report.ratios, whole),
+        fmas(above)?,
+        fmas(below)?
     ))
 }
 
 /// On a software adapter the same cores load and compute: there is no ridge to tell.
 fn ridge(report: &Report) -> Option<String> {
-    let size = headline_size(report).filter(|_| !report.adapter.is_software);
-    let of = |quantity| figure(report, quantity, Direction::Forward, Some(size?));
-    let steps = significant(of(Quantity::RidgePoint)?.median, 2);
-    let extra = of(Quantity::ExtraArithmetic).zip(of(Quantity::ExtraTime));
+    let size = headline_size(report).filter(|_| !report.adapter.is_software)?;
+    let value = |quantity| {
+        let figure = figure(report, quantity, Direction::Forward, Some(size))?;
+        Some(significant(figure.value, 2))
+    };
+    let steps = value(Quantity::RidgePoint)?;
+    let extra = value(Quantity::ExtraArithmetic).zip(value(Quantity::ExtraTime));
     let extra = extra.map(|(arithmetic, time)| {
-        format!(
-            "; extra arithmetic {} ns an element, extra time {} ns",
-            significant(arithmetic.median, 2),
-            significant(time.median, 2)
-        )
+        format!("; extra arithmetic {arithmetic} ns an element, extra time {time} ns")
     });
     Some(format!("Ridge point: {steps} {NUMERATOR}s per element{}.", extra.unwrap_or_default()))
 }
 
 fn adapter(report: &Report) -> String {
     let name = &report.adapter.name;
-    let wrong: Vec<&str> = (report.accuracy.iter())
-        .filter(|found| found.violations > 0)
-        .map(|found| found.kernel.as_str())
-        .chain(
-            (report.measurements.iter())
-                .filter(|row| row.status == Status::Failed)
-                .map(|row| row.id.as_str()),
-        )
-        .collect();
-    let correct = match wrong[..] {
-        [] => "All timed kernels correct.".to_owned(),
-        [first, ..] => format!("{} kernels WRONG, the first {first}.", wrong.len()),
+    let inaccurate = report.accuracy.iter().filter(|found| found.violations > 0);
+    let failed = report.measurements.iter().filter(|row| row.status == Status::Failed);
+    let mut wrong = inaccurate.map(|found| &found.kernel).chain(failed.map(|row| &row.id));
+    let correct = match wrong.next() {
+        None => "All timed kernels correct.".to_owned(),
+        Some(first) => format!("{} kernels WRONG, the first {first}.", 1 + wrong.count()),
     };
     if report.adapter.is_software {
         format!("SOFTWARE adapter {name}: CPU figures, no GPU. {correct}")
@@ -119,7 +98,8 @@ fn adapter(report: &Report) -> String {
     }
 }
 
-fn told(figure: Estimate) -> String {
+fn told(figure: &Ratio) -> String {
+    let figure = figure.estimate();
     let rough = if figure.relative_half_width().abs() > ROUGH { "roughly " } else { "" };
     format!("{rough}{}", ratio(figure))
 }
@@ -128,18 +108,14 @@ fn told(figure: Estimate) -> String {
 pub fn fastest(report: &Report) -> Vec<String> {
     let sentence = |fastest: &Fastest| {
         let Fastest { direction, dtype, variant, tied, slower, .. } = fastest;
-        let mut first = vec![variant.clone()];
-        first.extend(tied.iter().cloned());
-        let is_tied = if tied.is_empty() { "" } else { " (tied)" };
-        let slower = if slower.is_empty() {
-            String::new()
-        } else {
-            format!("; slower: {}", slower.join(", "))
-        };
-        format!(
-            "fastest {NUMERATOR} that is right everywhere, {direction} {dtype}: {}{is_tied}{slower}",
-            first.join(", ")
-        )
+        let mut variants = [std::slice::from_ref(variant), tied].concat().join(", ");
+        if !tied.is_empty() {
+            variants += " (tied)";
+        }
+        if !slower.is_empty() {
+            variants += &format!("; slower: {}", slower.join(", "));
+        }
+        format!("fastest {NUMERATOR} that is right everywhere, {direction} {dtype}: {variants}")
     };
     report.fastest.iter().map(sentence).collect()
 }

@@ -1,15 +1,16 @@
 //! The tables of a report.
 
-use super::grid::{Block, Grid};
-use super::numbers::{bracket, counted, duration, percent, ratio, significant, size_name};
-use super::reasons::sentence;
+use super::figures::{find, fmas, in_registers, over_denominator, share_of_copy};
+use super::grid::Grid;
+use super::numbers::{counted, duration, percent, ratio, significant, size_name};
+use super::reasons::{of_shape, once, sentence};
 use super::summary;
 use super::text::wrapped;
+use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
-use crate::measure::stats::Estimate;
 use crate::report::{
-    Accuracy, Arithmetic, BOTH, BoundBy, ClockKind, DENOMINATOR, DerivedRidge, Measurement,
-    NUMERATOR, Quantity, Ratio, Reason, Report, RunStatus, ShapeTrial, Status,
+    Accuracy, Arithmetic, BOTH, ClockKind, DENOMINATOR, Measurement, NUMERATOR, Quantity, Ratio,
+    Reason, Report, Run, RunStatus, ShapeTrial, Spent, Status,
 };
 
 /// Everything that is printed of a report, the summary last, where it is seen.
@@ -31,14 +32,21 @@ pub fn text(report: &Report) -> String {
 
 /// What the numbers were taken with: adapter, clock, and what bounds a dispatch.
 pub fn head(report: &Report) -> String {
-    let mut lines = vec![report.adapter.summary()];
-    lines.push(format!(
-        "{} profile, {}, timed by {}",
-        report.run.profile.name(),
-        counted(report.run.repeats.into(), "repeat"),
-        clock(report)
-    ));
-    lines.extend(overhead(report));
+    let Report { adapter, run, .. } = report;
+    let clock = match report.clock.kind {
+        ClockKind::GpuTimestamps => "GPU timestamps",
+        ClockKind::Wall => "the wall clock (the adapter has no timestamps)",
+    };
+    let repeats = counted(run.repeats.into(), "repeat");
+    let profile = format!("{} profile, {repeats}, timed by {clock}", run.profile);
+    let mut lines = vec![adapter.summary(), profile];
+    if let Some(overhead) = &report.dispatch_overhead {
+        lines.push(format!(
+            "dispatch overhead: {} back to back, {} submit to complete",
+            duration(overhead.dispatch_ns.median),
+            duration(overhead.submit_to_complete_ns.median)
+        ));
+    }
     if let Some(memory) = &report.memory_scan {
         let size = significant(memory.from_bytes as f64 / 1e6, 3);
         lines.push(if memory.settled {
@@ -49,55 +57,30 @@ pub fn head(report: &Report) -> String {
     }
     let is_copy = |kernel: &str| kernel.ends_with("/copy/plain") || kernel.ends_with("/add/plain");
     for trial in report.shapes.iter().filter(|trial| trial.chosen && is_copy(&trial.kernel)) {
-        lines.push(format!(
-            "shape by {}: workgroups of {}, {} an invocation",
-            trial.kernel,
-            trial.shape.workgroup_size,
-            counted(trial.shape.words_per_invocation.into(), "word")
-        ));
+        lines.push(format!("shape by {}: {}", trial.kernel, of_shape(trial.shape)));
     }
-    lines.extend(report.run.notes.iter().map(sentence));
+    lines.extend(run.notes.iter().map(sentence));
     lines.join("\n")
-}
-
-/// Whose clock samples were taken with.
-pub fn clock(report: &Report) -> &'static str {
-    match report.clock.kind {
-        ClockKind::GpuTimestamps => "GPU timestamps",
-        ClockKind::Wall => "the wall clock (the adapter has no timestamps)",
-    }
-}
-
-/// What a dispatch costs that does nothing.
-pub fn overhead(report: &Report) -> Option<String> {
-    let overhead = report.dispatch_overhead.as_ref()?;
-    Some(format!(
-        "dispatch overhead: {} back to back, {} submit to complete",
-        duration(overhead.dispatch_ns.median),
-        duration(overhead.submit_to_complete_ns.median)
-    ))
 }
 
 /// How the run ended and where its time went.
 pub fn foot(report: &Report) -> String {
-    let spent = report.run.spent;
-    let parts = [
-        ("open", spent.open_s),
-        ("prepare", spent.prepare_s),
-        ("inputs", spent.inputs_s),
-        ("compile", spent.compile_s),
-        ("validate", spent.validate_s),
-        ("warm up", spent.warm_up_s),
-        ("measure", spent.measure_s),
-    ];
-    let parts: Vec<String> =
-        parts.iter().map(|(what, seconds)| format!("{what} {seconds:.1}")).collect();
-    let took = format!("{:.1} s: {}", report.run.duration_s, parts.join(", "));
-    if report.run.status == RunStatus::Complete {
+    let Run { duration_s, spent, status, ref reason, .. } = report.run;
+    let Spent { open_s, prepare_s, inputs_s, compile_s, validate_s, warm_up_s, measure_s } = spent;
+    let took = format!(
+        "{duration_s:.1} s: open {open_s:.1}, prepare {prepare_s:.1}, inputs {inputs_s:.1}, \
+         compile {compile_s:.1}, validate {validate_s:.1}, warm up {warm_up_s:.1}, \
+         measure {measure_s:.1}"
+    );
+    if status == RunStatus::Complete {
         return took;
     }
-    let reason = report.run.reason.as_ref().unwrap_or(&Reason::Unknown);
-    format!("{took}\nincomplete: {}", sentence(reason))
+    format!("{took}\nincomplete: {}", sentence(reason.as_ref().unwrap_or(&Reason::Unknown)))
+}
+
+/// A cell of what may be unknown.
+fn cell<T>(known: Option<T>, words: impl FnOnce(T) -> String) -> String {
+    known.map(words).unwrap_or_default()
 }
 
 /// What a step of each op takes in registers.
@@ -107,66 +90,48 @@ pub fn arithmetic(rows: &[Arithmetic]) -> Option<Grid> {
         let derived = row.derived();
         vec![
             row.op.clone(),
-            if row.chains > 0 { row.chains.to_string() } else { String::new() },
-            of_status(row.status, derived.map(|derived| derived.step_ps.median), 3),
-            derived
-                .map(|derived| fmas(row, derived.net_fmas, derived.step_fmas))
-                .unwrap_or_default(),
-            derived
-                .map(|derived| significant(derived.steps_per_second / 1e9, 3))
-                .unwrap_or_default(),
+            cell((row.chains > 0).then_some(row.chains), |chains| chains.to_string()),
+            of_status(row.status, derived.map(|derived| derived.step_ps.median)),
+            fmas(row).unwrap_or_default(),
+            cell(derived, |derived| significant(derived.steps_per_second / 1e9, 3)),
         ]
     };
     for dtype in Dtype::ALL.map(Dtype::name) {
-        let rows: Vec<_> = rows.iter().filter(|row| row.dtype == dtype).map(row).collect();
-        if !rows.is_empty() {
-            grid.blocks.push(Block { title: Some(format!("arithmetic/{dtype}")), rows });
-        }
+        let rows = rows.iter().filter(|row| row.dtype == dtype).map(row);
+        grid.push(Some(format!("arithmetic/{dtype}")), rows.collect());
     }
-    let facts = rows.iter().map(|row| (&row.id, row.status, row.reason.as_ref(), &row.notes));
-    grid.notes = notes(facts);
+    grid.notes =
+        notes(rows.iter().map(|row| (&row.id, row.status, row.reason.as_ref(), &row.notes)));
     grid.filled()
 }
 
-/// An op in FMAs: without and with the fma of its step, since pipes overlap.
-fn fmas(row: &Arithmetic, net: Estimate, step: Estimate) -> String {
-    if row.op == "fma" { "1".to_owned() } else { bracket(net.median, step.median) }
-}
-
 /// A figure, or why there is none.
-fn of_status(status: Status, figure: Option<f64>, digits: usize) -> String {
+fn of_status(status: Status, figure: Option<f64>) -> String {
     match status {
-        Status::Ok => figure.map(|figure| significant(figure, digits)).unwrap_or_default(),
-        status => status.name().to_owned(),
+        Status::Ok => cell(figure, |figure| significant(figure, 3)),
+        status => status.to_string(),
     }
 }
 
 /// The pair by size, and in registers.
 pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
     let by_size: Vec<&Ratio> = ratios.iter().filter(|ratio| ratio.elements.is_some()).collect();
-    let rows =
-        by_size.chunk_by(|a, b| (&a.dtype, a.elements) == (&b.dtype, b.elements)).map(|size| {
-            let find = |quantity, direction: &str| {
-                size.iter()
-                    .find(|ratio| ratio.quantity == quantity && ratio.direction == direction)
-                    .map(|ratio| ratio.estimate())
-            };
-            let stream =
-                |direction: &str| find(Quantity::Stream, direction).map(ratio).unwrap_or_default();
-            let extra = |quantity| find(quantity, "forward").map(|ns| ns.median);
-            let bound_by = size.iter().find_map(|ratio| ratio.bound_by).map(BoundBy::name);
-            [
-                format!("{} {}", size[0].dtype, size_name(size[0].elements.unwrap_or_default())),
-                bound_by.unwrap_or_default().to_owned(),
-                stream("forward"),
-                stream("backward"),
-                stream(BOTH),
-                extra(Quantity::ExtraArithmetic)
-                    .zip(extra(Quantity::ExtraTime))
-                    .map(|(arithmetic, time)| format!("{arithmetic:.2}, {time:.2}"))
-                    .unwrap_or_default(),
-            ]
-        });
+    let size = |a: &&Ratio, b: &&Ratio| (&a.dtype, a.elements) == (&b.dtype, b.elements);
+    let rows = by_size.chunk_by(size).map(|size| {
+        let Ratio { dtype, elements, .. } = size[0];
+        let find = |quantity, direction| find(ratios, quantity, direction, dtype, *elements);
+        let stream = |direction| cell(find(Quantity::Stream, direction), |it| ratio(it.estimate()));
+        let extra = |quantity| find(quantity, "forward").map(|ratio| ratio.value);
+        let extra = extra(Quantity::ExtraArithmetic).zip(extra(Quantity::ExtraTime));
+        [
+            format!("{dtype} {}", size_name(elements.unwrap_or_default())),
+            cell(size.iter().find_map(|ratio| ratio.bound_by), |it| it.to_string()),
+            stream("forward"),
+            stream("backward"),
+            stream(BOTH),
+            cell(extra, |(arithmetic, time)| format!("{arithmetic:.2}, {time:.2}")),
+        ]
+    });
     let pair = format!("{NUMERATOR}/{DENOMINATOR}");
     let mut grid = Grid::of([&pair, "bound", "forward", "backward", "both", "extra ns"], rows);
     if grid.rows().any(|row| !row[5].is_empty()) {
@@ -174,16 +139,9 @@ pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
         grid.notes.push(note.to_owned());
     }
     for whole in ratios.iter().filter(|ratio| ratio.quantity == Quantity::Step) {
-        let is_net = |ratio: &&Ratio| {
-            ratio.quantity == Quantity::StepNet
-                && ratio.dtype == whole.dtype
-                && ratio.direction == whole.direction
-        };
-        let figure = match ratios.iter().find(is_net) {
-            Some(net) => bracket(whole.value, net.value),
-            None => format!("at least {}", significant(whole.value, 2)),
-        };
-        grid.notes.push(format!("Registers, {} {}: {pair} {figure}", whole.dtype, whole.direction));
+        let Ratio { dtype, direction, .. } = whole;
+        let figure = in_registers(ratios, whole);
+        grid.notes.push(format!("Registers, {dtype} {direction}: {pair} {figure}"));
     }
     grid.filled()
 }
@@ -192,79 +150,62 @@ pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
 pub fn ridges(report: &Report) -> Option<Grid> {
     let rows = report.ridges.iter().map(|row| {
         let derived = row.derived(&report.measurements, &report.arithmetic);
-        let times = |of: fn(&DerivedRidge) -> Estimate| {
-            derived.as_ref().map(|derived| format!("{:.2}", of(derived).median)).unwrap_or_default()
-        };
+        let or_why = || row.status.to_string();
         [
             row.id.trim_start_matches("ridge/").to_owned(),
-            match (row.status, derived) {
-                (Status::Ok, Some(derived)) => ratio(derived.ridge_point),
-                (status, _) => status.name().to_owned(),
-            },
-            derived
-                .map(|derived| {
-                    format!("{} at {}", ratio(derived.ridge_over_larger), derived.ridge_steps)
-                })
-                .unwrap_or_default(),
-            times(|derived| derived.stream_over_copy),
-            times(|derived| derived.step_over_chain),
+            derived.map_or_else(or_why, |it| ratio(it.ridge_point)),
+            cell(derived, |it| format!("{} at {}", ratio(it.ridge_over_larger), it.ridge_steps)),
+            cell(derived, |it| format!("{:.2}", it.stream_over_copy.median)),
+            cell(derived, |it| format!("{:.2}", it.step_over_chain.median)),
         ]
     });
-    let mut grid =
-        Grid::of(["ridge", "ridge point", "time/larger", "k=0/copy", "step/chain"], rows);
-    let facts =
-        report.ridges.iter().map(|row| (&row.id, row.status, row.reason.as_ref(), &row.notes));
-    grid.notes = notes(facts);
+    let header = ["ridge", "ridge point", "time/larger", "k=0/copy", "step/chain"];
+    let mut grid = Grid::of(header, rows);
+    let rows = report.ridges.iter();
+    grid.notes = notes(rows.map(|row| (&row.id, row.status, row.reason.as_ref(), &row.notes)));
     grid.filled()
 }
 
 /// Variants side by side: time, what a backward pass needs saved, and accuracy. None where only
 /// default variants were measured.
 pub fn variants(report: &Report) -> Option<Grid> {
-    let mut grid = Grid::new([
-        "variant",
-        "saved B",
-        "% of copy",
-        "FMAs",
-        "max ULP",
-        "mean",
-        "bound",
-        "tier",
-        "every x",
-    ]);
-    let mut has_others = false;
-    let mut compared: Vec<&Accuracy> = report.accuracy.iter().collect();
-    let of_group = |path: &str| path.splitn(3, '/').take(2).map(str::to_owned).collect::<Vec<_>>();
-    compared.sort_by_key(|accuracy| of_group(&accuracy.kernel));
-    for accuracy in compared {
-        let parts: Vec<&str> = accuracy.kernel.split('/').collect();
-        let [direction, dtype, activation, variant] = parts[..] else { continue };
-        let member = format!("{activation}/{variant}");
-        let row = largest_row(report, accuracy);
-        let share = row.and_then(|row| copy_of(report, row)?.over(row));
-        let number = |value: Option<f64>, digits| {
-            value.map(|value| significant(value, digits)).unwrap_or_default()
+    let compared = report.accuracy.iter().filter_map(|found| {
+        let parts: Vec<&str> = found.kernel.split('/').collect();
+        Some((<[&str; 4]>::try_from(parts).ok()?, found))
+    });
+    let mut compared: Vec<([&str; 4], &Accuracy)> = compared.collect();
+    if !compared.iter().any(|(parts, _)| parts[2..] == [NUMERATOR, "exp2"]) {
+        return None;
+    }
+    compared.sort_by_key(|([direction, dtype, ..], _)| (*direction, *dtype));
+    let header =
+        ["variant", "saved B", "% of copy", "FMAs", "max ULP", "mean", "bound", "tier", "every x"];
+    let mut grid = Grid::new(header);
+    for group in compared.chunk_by(|(a, _), (b, _)| a[..2] == b[..2]) {
+        let [direction, dtype, ..] = group[0].0;
+        let is_backward = direction == Direction::Backward.name();
+        let cells = |([.., activation, variant], found): &([&str; 4], &Accuracy)| {
+            let member = format!("{activation}/{variant}");
+            let op = if is_backward { format!("backward/{member}") } else { member.clone() };
+            let chain = report.arithmetic.iter().find(|row| row.dtype == dtype && row.op == op);
+            let row = largest_row(&report.measurements, &found.kernel);
+            let share = row.and_then(|row| share_of_copy(row, &report.measurements));
+            vec![
+                member,
+                cell(row.filter(|_| is_backward), saved_bytes),
+                cell(share, |share| format!("{:.0}", 100.0 * share.median)),
+                chain.and_then(fmas).unwrap_or_default(),
+                cell(found.max_ulp, |ulp| significant(ulp, 3)),
+                cell(found.mean_ulp, |ulp| significant(ulp, 2)),
+                cell(found.max_share_of_bound, |share| format!("{share:.2}")),
+                cell(found.tier, String::from),
+                if found.is_total { "yes" } else { "no" }.to_owned(),
+            ]
         };
-        has_others |= (activation, variant) == (NUMERATOR, "exp2");
-        let group = Some(format!("{direction}/{dtype}"));
-        if grid.blocks.last().is_none_or(|block| block.title != group) {
-            grid.blocks.push(Block { title: group, rows: Vec::new() });
-        }
-        let cells = vec![
-            member.clone(),
-            row.filter(|row| row.direction == "backward").map(saved_bytes).unwrap_or_default(),
-            share.map(|share| format!("{:.0}", 100.0 * share.median)).unwrap_or_default(),
-            fmas_of(&report.arithmetic, direction, dtype, &member).unwrap_or_default(),
-            number(accuracy.max_ulp, 3),
-            number(accuracy.mean_ulp, 2),
-            accuracy.max_share_of_bound.map(|share| format!("{share:.2}")).unwrap_or_default(),
-            accuracy.tier.map(String::from).unwrap_or_default(),
-            if accuracy.is_total { "yes" } else { "no" }.to_owned(),
-        ];
-        grid.blocks.last_mut().expect("one was pushed").rows.push(cells);
+        grid.push(Some(format!("{direction}/{dtype}")), group.iter().map(cells).collect());
     }
     grid.notes = summary::fastest(report);
-    has_others.then_some(grid)
+    Some(grid)
 }
 
 /// Bytes an element that the forward pass keeps for this backward pass.
@@ -273,26 +214,12 @@ fn saved_bytes(row: &Measurement) -> String {
     if row.variant == "from_mask" { "0.125" } else { whole }.to_owned()
 }
 
-fn fmas_of(rows: &[Arithmetic], direction: &str, dtype: &str, member: &str) -> Option<String> {
-    let op = if direction == "backward" { format!("backward/{member}") } else { member.to_owned() };
-    let row = rows.iter().find(|row| row.dtype == dtype && row.op == op)?;
-    let derived = row.derived()?;
-    Some(fmas(row, derived.net_fmas, derived.step_fmas))
-}
-
 /// The row of a kernel at the largest size at which most variants were measured.
-fn largest_row<'a>(report: &'a Report, accuracy: &Accuracy) -> Option<&'a Measurement> {
-    let rows = &report.measurements;
+fn largest_row<'a>(rows: &'a [Measurement], path: &str) -> Option<&'a Measurement> {
     let variants =
         |row: &Measurement| rows.iter().filter(|other| other.group() == row.group()).count();
-    rows.iter()
-        .filter(|row| row.path() == accuracy.kernel && row.time_ns().is_some())
-        .max_by_key(|row| (variants(row), row.elements))
-}
-
-fn copy_of<'a>(report: &'a Report, row: &Measurement) -> Option<&'a Measurement> {
-    let first = report.measurements.iter().find(|other| other.group() == row.group());
-    first.filter(|copy| copy.id != row.id)
+    let measured = rows.iter().filter(|row| row.path() == path && row.time_ns().is_some());
+    measured.max_by_key(|row| (variants(row), row.elements))
 }
 
 /// Every shape that was tried, by kernel and from the fastest on.
@@ -311,7 +238,7 @@ pub fn shapes(trials: &[ShapeTrial]) -> Option<Grid> {
                 if trial.chosen { "chosen" } else { "" }.to_owned(),
             ]
         };
-        grid.blocks.push(Block { title: None, rows: kernel.iter().map(row).collect() });
+        grid.push(None, kernel.iter().map(row).collect());
     }
     grid.filled()
 }
@@ -322,58 +249,35 @@ pub fn measurements(measurements: &[Measurement]) -> Option<Grid> {
     let mut grid = Grid::new(["kernel", "ns/element", "GB/s", "% of copy", &pair]);
     for group in measurements.chunk_by(|a, b| a.group() == b.group()) {
         let bound_by = group.iter().find_map(|member| member.bound_by);
-        let bound_by = bound_by.map(|bound_by| format!(" (bound: {})", bound_by.name()));
-        let title = format!("{}{}", group[0].group(), bound_by.unwrap_or_default());
-        let rows = group.iter().map(|member| {
-            let copy = group.first().filter(|copy| copy.id != member.id);
-            let share = copy.and_then(|copy| copy.over(member));
-            let rate = member.bytes_per_second();
+        let bound_by = cell(bound_by, |bound_by| format!(" (bound: {bound_by})"));
+        let row = |member: &Measurement| {
             vec![
                 member.member(),
-                of_status(member.status, member.ns_per_element(), 3),
-                rate.map(|rate| significant(rate / 1e9, 3)).unwrap_or_default(),
-                share.map(|share| percent(share).replace(" %", "")).unwrap_or_default(),
-                over_denominator(member, group).map(ratio).unwrap_or_default(),
+                of_status(member.status, member.ns_per_element()),
+                cell(member.bytes_per_second(), |rate| significant(rate / 1e9, 3)),
+                cell(share_of_copy(member, group), |share| percent(share).replace(" %", "")),
+                cell(over_denominator(member, group), ratio),
             ]
-        });
-        grid.blocks.push(Block { title: Some(title), rows: rows.collect() });
+        };
+        let title = format!("{}{bound_by}", group[0].group());
+        grid.push(Some(title), group.iter().map(row).collect());
     }
-    let facts =
-        measurements.iter().map(|row| (&row.id, row.status, row.reason.as_ref(), &row.notes));
-    grid.notes = notes(facts);
+    let rows = measurements.iter();
+    grid.notes = notes(rows.map(|row| (&row.id, row.status, row.reason.as_ref(), &row.notes)));
     grid.filled()
-}
-
-/// Time of the numerator over that of the denominator of its group; none of other rows.
-pub fn over_denominator(member: &Measurement, group: &[Measurement]) -> Option<Estimate> {
-    let other = || group.iter().find(|other| other.activation == DENOMINATOR);
-    let is_numerator = member.activation == NUMERATOR;
-    is_numerator.then(other).flatten().and_then(|other| member.over(other))
 }
 
 type Facts<'a> = (&'a String, Status, Option<&'a Reason>, &'a Vec<Reason>);
 
-/// Why rows have no figures, once for all that have one reason; then what a reader should know.
+/// Why rows have no figures, then what a reader should know.
 fn notes<'a>(rows: impl Iterator<Item = Facts<'a>> + Clone) -> Vec<String> {
-    let mut same: Vec<(String, Vec<&str>)> = Vec::new();
-    let mut add = |id: &'a str, what: String| match same.iter_mut().find(|(it, _)| *it == what) {
-        Some((_, ids)) => ids.push(id),
-        None => same.push((what, vec![id])),
-    };
-    for (id, status, reason, _) in rows.clone().filter(|(_, status, ..)| *status != Status::Ok) {
+    let without = rows.clone().filter(|(_, status, ..)| *status != Status::Ok);
+    let without = without.map(|(id, status, reason, _)| {
         let reason = reason.map_or_else(|| "no reason was given".to_owned(), sentence);
-        add(id, format!("{}: {reason}", status.name()));
-    }
-    for (id, .., notes) in rows {
-        for note in notes {
-            add(id, sentence(note));
-        }
-    }
-    let line = |(what, ids): (String, Vec<&str>)| match ids[..] {
-        [first, _, ..] => format!("{first} and {} more: {what}", ids.len() - 1),
-        _ => format!("{}: {what}", ids.concat()),
-    };
-    same.into_iter().map(line).collect()
+        (id, format!("{status}: {reason}"))
+    });
+    let told = rows.flat_map(|(id, .., notes)| notes.iter().map(move |note| (id, sentence(note))));
+    once(without.chain(told))
 }
 
 #[cfg(test)]

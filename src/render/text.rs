@@ -3,19 +3,12 @@
 
 use std::borrow::Cow;
 
-/// What stands for a character that is not shown.
-const REPLACEMENT: char = '\u{fffd}';
-
 /// The text without characters that act: controls, among them a terminal's escapes; those that turn
 /// the direction of writing, so that one name looks like another; and two that XML forbids. Line
 /// breaks stay.
 pub fn plain(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_active) {
-        Cow::Owned(
-            text.chars()
-                .map(|character| if is_active(character) { REPLACEMENT } else { character })
-                .collect(),
-        )
+    if text.contains(is_active) {
+        Cow::Owned(text.replace(is_active, "\u{fffd}"))
     } else {
         Cow::Borrowed(text)
     }
@@ -42,45 +35,40 @@ pub fn wrapped(text: &str) -> String {
 
 /// Text for a cell of CSV: what looks like a formula gets an apostrophe, so that a spreadsheet
 /// takes it for text.
-pub fn csv_cell(text: &str) -> Cow<'_, str> {
+pub fn csv_cell(text: &str) -> String {
     // Some programs drop the space before, and some read wide characters as narrow ones.
-    let first = text.trim_start().chars().next();
-    let is_formula =
-        first.is_some_and(|first| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(first));
+    let begins = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+    let is_formula = text.trim_start().starts_with(begins);
     let text = plain(text);
-    if is_formula { Cow::Owned(format!("'{text}")) } else { text }
+    if is_formula { format!("'{text}") } else { text.into_owned() }
 }
 
 /// Text for a line of Markdown: no markup, link, HTML or mention. What needs no backslash gets
 /// none, so that the source can be read, too.
 pub fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    let text = plain(text);
+    let text = plain(text).replace('\n', " ");
     let mut before = ' ';
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         let next = characters.peek().copied();
-        let is_inside_word = before.is_alphanumeric() && next.is_some_and(char::is_alphanumeric);
-        before = character;
-        match character {
-            '_' if is_inside_word => escaped.push('_'),
-            // An interval: what begins a link is escaped at its end.
-            '[' if next.is_some_and(|next| next.is_ascii_digit() || next == '-') => {
-                escaped.push('[');
-            }
-            ']' if next.is_none_or(|next| !"([:".contains(next)) => escaped.push(']'),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!'
-            | '$' | '&' => {
-                escaped.push('\\');
-                escaped.push(character);
-            }
-            '\n' => escaped.push(' '),
-            // GitHub finds addresses and names behind Markdown's back: a space of no width.
-            '@' => escaped.push_str("@\u{200b}"),
-            other => escaped.push(other),
+        let is_markup = match character {
+            // Not inside a word.
+            '_' => !(before.is_alphanumeric() && next.is_some_and(char::is_alphanumeric)),
+            // Not of an interval: what begins a link is escaped at its end.
+            '[' => !next.is_some_and(|next| next.is_ascii_digit() || next == '-'),
+            ']' => next.is_some_and(|next| "([:".contains(next)),
+            other => "\\`*{}<>#|~!$&".contains(other),
+        };
+        if is_markup {
+            escaped.push('\\');
         }
+        escaped.push(character);
+        before = character;
     }
-    escaped.replace("://", ":\u{200b}//").replace("www.", "www\u{200b}.")
+    // GitHub finds addresses and names behind Markdown's back: a space of no width.
+    let hidden = escaped.replace('@', "@\u{200b}").replace("://", ":\u{200b}//");
+    hidden.replace("www.", "www\u{200b}.")
 }
 
 #[cfg(test)]

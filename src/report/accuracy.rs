@@ -56,15 +56,14 @@ pub struct AccuracyBin {
 impl Accuracy {
     /// Of a kernel, as a comparison found it.
     pub fn new(kernel: &Kernel, found: &validate::Accuracy) -> Self {
-        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
         Self {
             kernel: kernel.path(),
             inputs: found.inputs,
             violations: found.violations + u64::from(found.guard_broken),
-            max_ulp: finite(found.max_ulp.value),
-            max_ulp_at: finite(kernel.dtype.value(found.max_ulp.first_bits)),
+            max_ulp: finite(found.max_ulp),
+            max_ulp_at: finite(kernel.dtype.value(found.max_ulp_at)),
             mean_ulp: finite(found.mean_ulp()),
-            max_share_of_bound: finite(found.max_share.value),
+            max_share_of_bound: finite(found.max_share),
             tier: found.tier(),
             bound: kernel.variant.bound.to_owned(),
             domain: kernel.variant.domain(),
@@ -73,8 +72,20 @@ impl Accuracy {
         }
     }
 
-    /// Whether it is right wherever it can be used: what a variant has to be to be recommended.
-    pub fn is_sound(&self) -> bool {
-        self.is_total && self.violations == 0
+    /// Whether it is that of a kernel which is right wherever it can be used: what a variant has to
+    /// be to be recommended.
+    pub(super) fn is_sound(&self, kernel: &str) -> bool {
+        self.kernel == kernel && self.is_total && self.violations == 0
     }
+}
+
+impl AccuracyBin {
+    /// As a comparison found it over a range of x.
+    pub fn new(from: f64, to: f64, found: &validate::Accuracy) -> Self {
+        Self { from, to, max_ulp: finite(found.max_ulp), mean_ulp: finite(found.mean_ulp()) }
+    }
+}
+
+pub(super) fn finite(value: f64) -> Option<f64> {
+    Some(value).filter(|value| value.is_finite())
 }

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::measurement::{Status, as_f64};
+use super::measurement::Status;
 use super::reason::{Dropped, Reason};
 use crate::gpu::Shape;
 use crate::kernels::chain::Chain;
@@ -85,15 +85,6 @@ pub struct DerivedArithmetic {
     pub steps_per_second: f64,
 }
 
-/// How the time of a chain grows with its steps.
-#[derive(Clone, Copy, Debug)]
-pub struct Slope {
-    /// Time of a step of all elements.
-    pub step_ns: Estimate,
-    /// The slope of the second part of the way over that of the first.
-    pub linearity: Estimate,
-}
-
 impl ChainSamples {
     fn take(&mut self, device: &Self) {
         self.steps = device.steps;
@@ -142,13 +133,11 @@ impl Arithmetic {
         self.dropped += dropped;
     }
 
-    /// The step of its own and that of the unit in ns over all elements, and how each grows,
-    /// whatever its status: what gates judge.
-    pub fn slopes(&self) -> Option<[Slope; 2]> {
-        let slope = |runs: &ChainSamples| {
-            let [step_ns, linearity] =
-                [self.estimate(runs.steps_ns())?, self.estimate(runs.linearities())?];
-            Some(Slope { step_ns, linearity })
+    /// Of its own chain and of the fma chain, whatever its status, since the checks ask: the time
+    /// of a step of all elements in ns, and [`DerivedArithmetic::linearity`].
+    pub fn slopes(&self) -> Option<[(Estimate, Estimate); 2]> {
+        let slope = |chain: &ChainSamples| {
+            self.estimate(chain.steps_ns()).zip(self.estimate(chain.linearities()))
         };
         Some([slope(&self.own)?, slope(&self.fma)?])
     }
@@ -164,15 +153,14 @@ impl Arithmetic {
         if self.status != Status::Ok {
             return None;
         }
-        let ps = 1e3 / as_f64(self.elements);
+        let ps = 1e3 / self.elements as f64;
         // A step that takes no time has no rate.
         let step_ps = self
             .estimate(self.own.steps_ns().map(|ns| Some(ns? * ps)))
             .filter(|step| step.median > 0.0)?;
-        let step_fmas = self.in_fma(0.0)?;
         Some(DerivedArithmetic {
             step_ps,
-            step_fmas,
+            step_fmas: self.in_fma(0.0)?,
             net_fmas: self.in_fma(1.0)?,
             linearity: self.estimate(self.own.linearities())?,
             steps_per_second: 1e12 / step_ps.median,
@@ -188,16 +176,14 @@ impl Arithmetic {
     /// Its step over that of another op of its group, taken within rounds: whole steps, fma and
     /// all. None unless both are ok.
     pub fn over(&self, other: &Self) -> Option<Estimate> {
-        let pairs = self.pairs_with(other)?;
-        self.estimate(pairs.map(|(own, _, others)| Some(own? / others?)))
+        self.beside(other, |own, _, others| Some(own? / others?))
     }
 
     /// By how many ps an element its step exceeds that of another op of its group, taken within
     /// rounds. None unless both are ok.
     pub fn less(&self, other: &Self) -> Option<Estimate> {
-        let ps = 1e3 / as_f64(self.elements);
-        let pairs = self.pairs_with(other)?;
-        self.estimate(pairs.map(|(own, _, others)| Some((own? - others?) * ps)))
+        let ps = 1e3 / self.elements as f64;
+        self.beside(other, |own, _, others| Some((own? - others?) * ps))
     }
 
     /// The same without the fma in either; none unless the interval of the other's net cost
@@ -206,22 +192,22 @@ impl Arithmetic {
         if other.derived()?.net_fmas.low <= 0.0 {
             return None;
         }
-        let pairs = self.pairs_with(other)?;
-        self.estimate(pairs.map(|(own, fma, others)| Some((own? - fma?) / (others? - fma?))))
+        self.beside(other, |own, fma, others| Some((own? - fma?) / (others? - fma?)))
     }
 
-    /// By round: its step, the fma's, the other's.
-    fn pairs_with<'a>(
-        &'a self,
-        other: &'a Self,
-    ) -> Option<impl Iterator<Item = (Option<f64>, Option<f64>, Option<f64>)> + use<'a>> {
+    /// What is made by round of its step, the fma's and the other's.
+    fn beside(
+        &self,
+        other: &Self,
+        join: impl Fn(Option<f64>, Option<f64>, Option<f64>) -> Option<f64>,
+    ) -> Option<Estimate> {
         let are_ok = self.status == Status::Ok && other.status == Status::Ok;
-        if !are_ok || self.group != other.group || self.rounds_per_repeat != other.rounds_per_repeat
-        {
+        let of = |row: &Self| (row.group, row.rounds_per_repeat);
+        if !are_ok || of(self) != of(other) {
             return None;
         }
-        let both = self.own.steps_ns().zip(self.fma.steps_ns()).zip(other.own.steps_ns());
-        Some(both.map(|((own, fma), others)| (own, fma, others)))
+        let steps = self.own.steps_ns().zip(self.fma.steps_ns()).zip(other.own.steps_ns());
+        self.estimate(steps.map(|((own, fma), others)| join(own, fma, others)))
     }
 
     fn estimate(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {

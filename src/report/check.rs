@@ -4,9 +4,7 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use super::{
-    Arithmetic, ChainSamples, DispatchOverhead, Measurement, Report, Ridge, Run, Spent, Status,
-};
+use super::{Arithmetic, ChainSamples, Measurement, Report, Ridge, Run, Spent, Status};
 use crate::measure::stats::Estimate;
 
 /// What a time in ns can be: no dispatch takes a millionth of one, or thirty years.
@@ -30,10 +28,9 @@ pub fn report(report: &Report) -> Checked {
     report.measurements.iter().try_for_each(check_measurement)?;
     report.arithmetic.iter().try_for_each(check_rate)?;
     report.ridges.iter().try_for_each(check_ridge)?;
-    if let Some(DispatchOverhead { dispatch_ns, submit_to_complete_ns }) = &report.dispatch_overhead
-    {
-        check_estimate("dispatch overhead", dispatch_ns)?;
-        check_estimate("the time to completion", submit_to_complete_ns)?;
+    if let Some(overhead) = &report.dispatch_overhead {
+        check_estimate("dispatch overhead", &overhead.dispatch_ns)?;
+        check_estimate("the time to completion", &overhead.submit_to_complete_ns)?;
     }
     for trial in &report.shapes {
         check_estimate(&trial.kernel, &trial.ns)?;
@@ -48,7 +45,7 @@ pub fn report(report: &Report) -> Checked {
     for duration in parts.into_iter().chain(*max_time_s) {
         within("a duration in seconds", duration, &DURATIONS_S)?;
     }
-    for step in [report.clock.period_ns, report.clock.quantum_ns].into_iter().flatten() {
+    for step in report.clock.period_ns.into_iter().chain(report.clock.quantum_ns) {
         within("a step of the clock in ns", step, &TIMES_NS)?;
     }
     if report.clock.probe_steps == Some(0) {
@@ -74,14 +71,7 @@ fn check_measurement(row: &Measurement) -> Checked {
         return Err(format!("{id} has no elements"));
     }
     check_times(id, samples_ns)?;
-    check_times(id, probe_ns)?;
-    if !probe_ns.is_empty() && probe_ns.len() != samples_ns.len() {
-        return Err(format!(
-            "{id} has {} samples, but {} probes",
-            samples_ns.len(),
-            probe_ns.len()
-        ));
-    }
+    check_probes(id, samples_ns, probe_ns)?;
     let errors =
         validation.iter().flat_map(|found| [found.max_ulp, found.max_share_of_bound]).flatten();
     errors.into_iter().try_for_each(|error| within("an error", error, &(0.0..=f64::MAX)))
@@ -90,8 +80,7 @@ fn check_measurement(row: &Measurement) -> Checked {
 fn check_rate(row: &Arithmetic) -> Checked {
     let id = &row.id;
     let runs = [&row.own, &row.fma];
-    let samples =
-        runs.iter().flat_map(|runner| [&runner.once_ns, &runner.twice_ns, &runner.fourfold_ns]);
+    let samples = runs.iter().flat_map(|run| [&run.once_ns, &run.twice_ns, &run.fourfold_ns]);
     let mut lengths = HashSet::new();
     for samples in samples {
         check_times(id, samples)?;
@@ -101,18 +90,10 @@ fn check_rate(row: &Arithmetic) -> Checked {
         return Err(format!("{id} has more samples of some steps than of others"));
     }
     for ChainSamples { probe_ns, once_ns, .. } in runs {
-        check_times(id, probe_ns)?;
-        if !probe_ns.is_empty() && probe_ns.len() != once_ns.len() {
-            return Err(format!(
-                "{id} has {} samples, but {} probes",
-                once_ns.len(),
-                probe_ns.len()
-            ));
-        }
+        check_probes(id, once_ns, probe_ns)?;
     }
-    if row.status == Status::Ok
-        && (row.elements == 0 || runs.iter().any(|runner| runner.steps == 0))
-    {
+    let lacks_some = row.elements == 0 || runs.iter().any(|run| run.steps == 0);
+    if row.status == Status::Ok && lacks_some {
         return Err(format!("{id} has times, but no steps or no elements"));
     }
     Ok(())
@@ -130,6 +111,15 @@ fn check_ridge(row: &Ridge) -> Checked {
     Ok(())
 }
 
+fn check_probes(id: &str, samples_ns: &[Option<f64>], probe_ns: &[Option<f64>]) -> Checked {
+    check_times(id, probe_ns)?;
+    let (samples, probes) = (samples_ns.len(), probe_ns.len());
+    if probes != 0 && probes != samples {
+        return Err(format!("{id} has {samples} samples, but {probes} probes"));
+    }
+    Ok(())
+}
+
 fn check_times(id: &str, samples_ns: &[Option<f64>]) -> Checked {
     match samples_ns.iter().flatten().find(|ns| !TIMES_NS.contains(ns)) {
         Some(ns) if *ns <= 0.0 => Err(format!("a time of {id} is not above 0")),
@@ -139,9 +129,9 @@ fn check_times(id: &str, samples_ns: &[Option<f64>]) -> Checked {
 }
 
 fn check_estimate(what: &str, Estimate { median, low, high }: &Estimate) -> Checked {
-    [low, median, high]
-        .into_iter()
-        .try_for_each(|ns| within(&format!("a time of {what} in ns"), *ns, &TIMES_NS))?;
+    for ns in [low, median, high] {
+        within(&format!("a time of {what} in ns"), *ns, &TIMES_NS)?;
+    }
     if low > median || median > high {
         return Err(format!("the interval of {what} does not hold its median"));
     }

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use super::measurement::{Measurement, Status};
-use super::ratio::NUMERATOR;
+use super::measurement::Measurement;
+use super::ratio::{NUMERATOR, is_sound};
 use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
 
@@ -50,9 +50,6 @@ pub(super) fn fastest(report: &Report) -> Vec<Fastest> {
     found
 }
 
-/// A variant with its row's id, and whether it can't be told from the fastest.
-type Other = (String, bool);
-
 fn in_registers(report: &Report, dtype: Dtype, direction: Direction) -> Option<Fastest> {
     let prefix = match direction {
         Direction::Forward => format!("{NUMERATOR}/"),
@@ -63,23 +60,23 @@ fn in_registers(report: &Report, dtype: Dtype, direction: Direction) -> Option<F
         .filter_map(|row| {
             let variant = row.op.strip_prefix(&prefix)?;
             let fmas = row.derived()?.step_fmas;
-            is_sound(report, direction, dtype, variant).then_some((row, variant, fmas))
+            let kernel = format!("{}/{}/{NUMERATOR}/{variant}", direction.name(), dtype.name());
+            let is_sound = report.accuracy.iter().any(|found| found.is_sound(&kernel));
+            is_sound.then_some((row, variant, fmas))
         })
         .collect();
     let (row, variant, best) =
         candidates.iter().min_by(|(.., a), (.., b)| a.median.total_cmp(&b.median))?;
     let others = candidates.iter().filter(|(_, other, _)| other != variant);
-    let others = others.map(|(_, other, fmas)| ((*other).to_owned(), fmas.low <= best.high));
-    Fastest::among(direction, dtype, Comparison::Arithmetic, (variant, &row.id), others.collect())
+    let others = others.map(|(_, other, fmas)| (*other, fmas.low <= best.high));
+    Fastest::among(direction, dtype, Comparison::Arithmetic, (variant, &row.id), others)
 }
 
 fn by_streaming(report: &Report, dtype: Dtype, direction: Direction) -> Option<Fastest> {
     let is_candidate = |row: &&Measurement| {
-        row.activation == NUMERATOR
-            && row.direction == direction.name()
+        row.direction == direction.name()
             && row.dtype == dtype.name()
-            && row.status == Status::Ok
-            && is_sound(report, direction, dtype, &row.variant)
+            && is_sound(row, NUMERATOR, &report.accuracy)
     };
     let rows: Vec<&Measurement> = report.measurements.iter().filter(is_candidate).collect();
     let groups = rows.chunk_by(|a, b| a.elements == b.elements).filter(|group| group.len() > 1);
@@ -87,35 +84,33 @@ fn by_streaming(report: &Report, dtype: Dtype, direction: Direction) -> Option<F
     let best = group.iter().min_by(|a, b| a.median_ns().total_cmp(&b.median_ns()))?;
     let others = group.iter().filter(|row| row.id != best.id);
     let is_tied = |row: &Measurement| row.over(best).is_none_or(|ratio| ratio.low <= 1.0);
-    let others = others.map(|row| (row.variant.clone(), is_tied(row))).collect();
+    let others = others.map(|row| (row.variant.as_str(), is_tied(row)));
     Fastest::among(direction, dtype, Comparison::Stream, (&best.variant, &best.id), others)
 }
 
-fn is_sound(report: &Report, direction: Direction, dtype: Dtype, variant: &str) -> bool {
-    let path = format!("{}/{}/{NUMERATOR}/{variant}", direction.name(), dtype.name());
-    report.accuracy.iter().any(|found| found.kernel == path && found.is_sound())
-}
-
 impl Fastest {
-    /// None where there are no others.
-    fn among(
+    /// Of other variants, each with whether it can't be told from the fastest. None where there are
+    /// no others.
+    fn among<'a>(
         direction: Direction,
         dtype: Dtype,
         by: Comparison,
         (variant, id): (&str, &str),
-        others: Vec<Other>,
+        others: impl Iterator<Item = (&'a str, bool)>,
     ) -> Option<Self> {
-        let (tied, slower): (Vec<Other>, Vec<Other>) =
-            others.into_iter().partition(|(_, is_tied)| *is_tied);
-        let names = |others: Vec<Other>| others.into_iter().map(|(name, _)| name).collect();
-        (!tied.is_empty() || !slower.is_empty()).then(|| Self {
+        let mut fastest = Self {
             direction: direction.name().to_owned(),
             dtype: dtype.name().to_owned(),
             by,
             variant: variant.to_owned(),
             id: id.to_owned(),
-            tied: names(tied),
-            slower: names(slower),
-        })
+            tied: Vec::new(),
+            slower: Vec::new(),
+        };
+        for (variant, is_tied) in others {
+            let place = if is_tied { &mut fastest.tied } else { &mut fastest.slower };
+            place.push(variant.to_owned());
+        }
+        (fastest.tied.len() + fastest.slower.len() > 0).then_some(fastest)
     }
 }

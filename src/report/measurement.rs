@@ -1,14 +1,17 @@
 //! One kernel at one size: its samples, what became of it, and what follows from them.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::accuracy::finite;
 use super::reason::{Dropped, Reason};
 use crate::gpu::Shape;
 use crate::gpu::dump::wgsl_sha256;
 use crate::kernels::kernel::Kernel;
-use crate::measure;
 use crate::measure::stats::{self, Estimate};
+use crate::{measure, validate};
 
 /// Everything about one kernel at one size.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -74,14 +77,9 @@ pub enum BoundBy {
     Memory,
 }
 
-impl BoundBy {
-    /// Its name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Launch => "launch",
-            Self::Cache => "cache",
-            Self::Memory => "memory",
-        }
+impl fmt::Display for BoundBy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
     }
 }
 
@@ -102,16 +100,9 @@ pub enum Status {
     Failed,
 }
 
-impl Status {
-    /// Its name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Invalid => "invalid",
-            Self::Unsupported => "unsupported",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-        }
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
     }
 }
 
@@ -126,6 +117,18 @@ pub struct Validation {
     pub max_ulp: Option<f64>,
     /// Largest error as a share of what the specification allows.
     pub max_share_of_bound: Option<f64>,
+}
+
+impl Validation {
+    /// As a comparison found it.
+    pub fn new(found: &validate::Accuracy) -> Self {
+        Self {
+            elements: found.inputs,
+            violations: found.violations,
+            max_ulp: finite(found.max_ulp),
+            max_share_of_bound: finite(found.max_share),
+        }
+    }
 }
 
 /// What follows from the samples of a measurement.
@@ -159,6 +162,12 @@ impl Measurement {
         }
     }
 
+    /// Writes down why it is not ok.
+    pub fn mark(&mut self, status: Status, reason: Reason) {
+        self.status = status;
+        self.reason = Some(reason);
+    }
+
     /// Appends the samples of a repeat.
     pub fn take(&mut self, samples: measure::Member) {
         self.dropped += Dropped::of(&samples);
@@ -168,35 +177,30 @@ impl Measurement {
 
     /// The time of one dispatch in ns; none of a row that is not ok.
     pub fn time_ns(&self) -> Option<Estimate> {
-        self.over_rounds(self.samples_ns.iter().copied())
+        if self.status != Status::Ok {
+            return None;
+        }
+        stats::of_rounds(self.samples_ns.iter().copied(), self.rounds_per_repeat)
     }
 
     /// Its time over that of another member of its group, taken within rounds; none unless both are
     /// ok.
     pub fn over(&self, other: &Self) -> Option<Estimate> {
-        if other.status != Status::Ok || other.rounds_per_repeat != self.rounds_per_repeat {
-            return None;
-        }
-        let rounds = self.samples_ns.iter().zip(&other.samples_ns);
-        self.over_rounds(rounds.map(|(own, others)| Some((*own)? / (*others)?)))
+        self.beside(other, |own, others| own / others)
     }
 
     /// By how many ns its time exceeds that of another member of its group, taken within rounds;
     /// none unless both are ok.
     pub fn less(&self, other: &Self) -> Option<Estimate> {
-        if other.status != Status::Ok || other.rounds_per_repeat != self.rounds_per_repeat {
-            return None;
-        }
-        let rounds = self.samples_ns.iter().zip(&other.samples_ns);
-        self.over_rounds(rounds.map(|(own, others)| Some((*own)? - (*others)?)))
+        self.beside(other, |own, others| own - others)
     }
 
-    /// The median of what the rounds gave, with an interval that covers those of all devices.
-    fn over_rounds(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
-        if self.status != Status::Ok {
+    fn beside(&self, other: &Self, join: impl Fn(f64, f64) -> f64) -> Option<Estimate> {
+        let are_ok = self.status == Status::Ok && other.status == Status::Ok;
+        if !are_ok || self.rounds_per_repeat != other.rounds_per_repeat {
             return None;
         }
-        stats::of_rounds(rounds, self.rounds_per_repeat)
+        stats::of_pairs(&self.samples_ns, &other.samples_ns, self.rounds_per_repeat, join)
     }
 
     /// What follows from the samples; none where they are too few for an estimate.
@@ -206,8 +210,8 @@ impl Measurement {
             median_ns: median,
             low_ns: low,
             high_ns: high,
-            bytes_per_second: as_f64(self.bytes) / median * 1e9,
-            ns_per_element: median / as_f64(self.elements),
+            bytes_per_second: self.bytes as f64 / median * 1e9,
+            ns_per_element: median / self.elements as f64,
         })
     }
 
@@ -225,11 +229,6 @@ impl Measurement {
     /// fastest.
     pub fn median_ns(&self) -> f64 {
         self.time_ns().map_or(f64::INFINITY, |time| time.median)
-    }
-
-    /// Its elements, to divide by.
-    pub fn elements_as_f64(&self) -> f64 {
-        as_f64(self.elements)
     }
 
     /// Its activation and variant: what tells it from the other members of its group.
@@ -252,10 +251,6 @@ impl Measurement {
     pub fn group(&self) -> &str {
         self.id.match_indices('/').nth(2).map_or(&self.id, |(end, _)| &self.id[..end])
     }
-}
-
-pub(super) fn as_f64(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

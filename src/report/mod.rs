@@ -17,13 +17,14 @@ pub mod system;
 mod write;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use accuracy::{Accuracy, AccuracyBin};
-pub use arithmetic::{Arithmetic, ChainSamples, DerivedArithmetic, Slope};
+pub use arithmetic::{Arithmetic, ChainSamples, DerivedArithmetic};
 pub use fastest::{Comparison, Fastest};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;
@@ -152,13 +153,9 @@ pub enum Profile {
     Standard,
 }
 
-impl Profile {
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Standard => "standard",
-        }
+impl fmt::Display for Profile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
     }
 }
 
@@ -168,7 +165,7 @@ impl FromStr for Profile {
     fn from_str(name: &str) -> Result<Self, String> {
         [Self::Quick, Self::Standard]
             .into_iter()
-            .find(|profile| profile.name() == name)
+            .find(|profile| profile.to_string() == name)
             .ok_or_else(|| "a profile is quick or standard".to_owned())
     }
 }
@@ -191,18 +188,6 @@ pub struct Spent {
     pub warm_up_s: f64,
     /// Taking samples.
     pub measure_s: f64,
-}
-
-impl std::ops::AddAssign for Spent {
-    fn add_assign(&mut self, other: Self) {
-        self.open_s += other.open_s;
-        self.prepare_s += other.prepare_s;
-        self.compile_s += other.compile_s;
-        self.inputs_s += other.inputs_s;
-        self.validate_s += other.validate_s;
-        self.warm_up_s += other.warm_up_s;
-        self.measure_s += other.measure_s;
-    }
 }
 
 /// What samples are taken with.

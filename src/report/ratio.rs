@@ -1,5 +1,7 @@
 //! Sigmoid against ReLU: what follows from the rows, matched by quantity, direction, dtype, size.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -67,17 +69,10 @@ pub enum Quantity {
     RidgePoint,
 }
 
-impl Quantity {
-    /// Its name in ids.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Stream => "stream",
-            Self::Step => "step",
-            Self::StepNet => "step_net",
-            Self::ExtraArithmetic => "extra_arithmetic",
-            Self::ExtraTime => "extra_time",
-            Self::RidgePoint => "ridge_point",
-        }
+/// Its name in ids is that in JSON.
+impl fmt::Display for Quantity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
     }
 }
 
@@ -110,19 +105,16 @@ pub fn chains<'a>(
 
 fn of_steps(arithmetic: &[Arithmetic]) -> Vec<Ratio> {
     let mut ratios = Vec::new();
-    for dtype in [Dtype::F32, Dtype::F16Native] {
+    for dtype in Dtype::ALL {
         for direction in Direction::ALL {
             let Some((above, below)) = chains(arithmetic, direction, dtype.name()) else {
                 continue;
             };
-            let figures =
-                [(Quantity::Step, above.over(below)), (Quantity::StepNet, above.net_over(below))];
-            for (quantity, value) in figures {
-                let ids = (vec![above.id.clone()], vec![below.id.clone()]);
-                let ratio =
-                    |value| Ratio::new(quantity, direction.name(), dtype.name(), None, ids, value);
-                ratios.extend(value.map(ratio));
-            }
+            let of = Of { direction: direction.name(), dtype: dtype.name(), size: None };
+            let ids: Ids<'_> = [&[&above.id], &[&below.id]];
+            let step = above.over(below).map(|step| of.ratio(Quantity::Step, ids, step));
+            let net = above.net_over(below).map(|net| of.ratio(Quantity::StepNet, ids, net));
+            ratios.extend(step.into_iter().chain(net));
         }
     }
     ratios
@@ -131,14 +123,12 @@ fn of_steps(arithmetic: &[Arithmetic]) -> Vec<Ratio> {
 /// The figures of one dtype and size.
 fn of_size(report: &Report, rows: &[Measurement]) -> Vec<Ratio> {
     let rows: Vec<&Measurement> = rows.iter().filter(|row| row.time_ns().is_some()).collect();
-    let mut ratios = Vec::new();
-    for direction in Direction::ALL {
-        let of_direction: Vec<&Measurement> =
-            rows.iter().copied().filter(|row| row.direction == direction.name()).collect();
-        ratios.extend(of_group(report, direction, &of_direction));
-    }
-    ratios.extend(of_both_passes(&rows, &report.accuracy));
-    ratios
+    let of_direction = |direction: Direction| {
+        let rows = rows.iter().copied().filter(|row| row.direction == direction.name());
+        of_group(report, direction, &rows.collect::<Vec<_>>())
+    };
+    let ratios = Direction::ALL.into_iter().flat_map(of_direction);
+    ratios.chain(of_both_passes(&rows, &report.accuracy)).collect()
 }
 
 /// The figures of one group.
@@ -146,11 +136,8 @@ fn of_group(report: &Report, direction: Direction, rows: &[&Measurement]) -> Vec
     let Some(copy) = rows.iter().copied().find(|row| row.activation == direction.copy()) else {
         return Vec::new();
     };
-    let figure = |quantity, above: String, below: Option<String>, value| {
-        let size = Some((copy.elements, copy.bound_by));
-        let ids = (vec![above], below.into_iter().collect());
-        Ratio::new(quantity, direction.name(), &copy.dtype, size, ids, value)
-    };
+    let size = Some((copy.elements, copy.bound_by));
+    let of = Of { direction: direction.name(), dtype: &copy.dtype, size };
     let mut ratios = Vec::new();
     let fastest = |activation| {
         rows.iter()
@@ -161,12 +148,14 @@ fn of_group(report: &Report, direction: Direction, rows: &[&Measurement]) -> Vec
     if let Some((above, below)) = fastest(NUMERATOR).zip(fastest(DENOMINATOR))
         && let Some(ratio) = above.over(below)
     {
-        ratios.push(figure(Quantity::Stream, above.id.clone(), Some(below.id.clone()), ratio));
+        ratios.push(of.ratio(Quantity::Stream, [&[&above.id], &[&below.id]], ratio));
     }
-    // The arithmetic of f16 in memory is that of f32.
-    let dtype =
-        if copy.dtype == Dtype::F16.name() { Dtype::F32.name() } else { copy.dtype.as_str() };
-    let Some((above, below)) = chains(&report.arithmetic, direction, dtype) else { return ratios };
+    let dtype = Dtype::ALL.into_iter().find(|dtype| dtype.name() == copy.dtype);
+    let Some((above, below)) =
+        dtype.and_then(|dtype| chains(&report.arithmetic, direction, dtype.computed_in().name()))
+    else {
+        return ratios;
+    };
     let of_chain = |chain: &Arithmetic| {
         let variant = chain.op.trim_start_matches("backward/");
         rows.iter().copied().find(|row| row.member() == variant)
@@ -177,17 +166,17 @@ fn of_group(report: &Report, direction: Direction, rows: &[&Measurement]) -> Vec
     {
         for (quantity, ns) in [
             (Quantity::ExtraArithmetic, arithmetic_ps.times(1e-3)),
-            (Quantity::ExtraTime, time_ns.times(1.0 / stream.elements_as_f64())),
+            (Quantity::ExtraTime, time_ns.times(1.0 / stream.elements as f64)),
         ] {
-            let ratio = figure(quantity, stream.id.clone(), Some(other.id.clone()), ns);
+            let ratio = of.ratio(quantity, [&[&stream.id], &[&other.id]], ns);
             ratios.push(Ratio { clocks: clocks(stream, above), ..ratio });
         }
     }
     if copy.bound_by == Some(BoundBy::Memory)
         && let Some((memory_ns, step)) = copy.time_ns().zip(above.derived())
-        && let Some(steps) = memory_ns.times(1e3 / copy.elements_as_f64()).over(step.step_ps)
+        && let Some(steps) = memory_ns.times(1e3 / copy.elements as f64).over(step.step_ps)
     {
-        let ratio = figure(Quantity::RidgePoint, above.id.clone(), None, steps);
+        let ratio = of.ratio(Quantity::RidgePoint, [&[&above.id], &[]], steps);
         ratios.push(Ratio { clocks: clocks(copy, above), ..ratio });
     }
     ratios
@@ -199,13 +188,12 @@ fn of_group(report: &Report, direction: Direction, rows: &[&Measurement]) -> Vec
 fn of_both_passes(rows: &[&Measurement], accuracy: &[Accuracy]) -> Option<Ratio> {
     let passes = |activation: &str| {
         let sound = |pass: Direction| {
-            let is_wanted = |row: &&Measurement| {
-                row.direction == pass.name() && is_sound(row, activation, accuracy)
-            };
-            rows.iter().copied().filter(is_wanted).collect::<Vec<_>>()
+            let rows = rows.iter().copied().filter(move |row| row.direction == pass.name());
+            rows.filter(|row| is_sound(row, activation, accuracy))
         };
-        let (forward, backward) = (sound(Direction::Forward), sound(Direction::Backward));
-        let pairs = forward.iter().flat_map(|x| backward.iter().map(move |y| (*x, *y)));
+        let pairs = sound(Direction::Forward).flat_map(|forward| {
+            sound(Direction::Backward).map(move |backward| (forward, backward))
+        });
         let time = |(forward, backward): &(&Measurement, &Measurement)| {
             forward.median_ns() + backward.median_ns()
         };
@@ -217,12 +205,10 @@ fn of_both_passes(rows: &[&Measurement], accuracy: &[Accuracy]) -> Option<Ratio>
     let [forward, backward] = [above.0.over(below.0)?, above.1.over(below.1)?];
     let weight = below.0.median_ns() / (below.0.median_ns() + below.1.median_ns());
     let bound_by = below.0.bound_by.filter(|bound_by| below.1.bound_by == Some(*bound_by));
-    let ids = |(forward, backward): (&Measurement, &Measurement)| {
-        vec![forward.id.clone(), backward.id.clone()]
-    };
+    let ids: Ids<'_> = [&[&above.0.id, &above.1.id], &[&below.0.id, &below.1.id]];
     let ratio = forward.mean_with(weight, backward);
     let size = Some((below.0.elements, bound_by));
-    Some(Ratio::new(Quantity::Stream, BOTH, &below.0.dtype, size, (ids(above), ids(below)), ratio))
+    Some(Of { direction: BOTH, dtype: &below.0.dtype, size }.ratio(Quantity::Stream, ids, ratio))
 }
 
 fn clocks(stream: &Measurement, chain: &Arithmetic) -> Option<f64> {
@@ -230,24 +216,30 @@ fn clocks(stream: &Measurement, chain: &Arithmetic) -> Option<f64> {
 }
 
 /// Whether a row is that of an activation in a variant that was found right for every input.
-fn is_sound(row: &Measurement, activation: &str, accuracy: &[Accuracy]) -> bool {
+pub(super) fn is_sound(row: &Measurement, activation: &str, accuracy: &[Accuracy]) -> bool {
     row.status == Status::Ok
         && row.activation == activation
-        && accuracy.iter().any(|found| found.kernel == row.path() && found.is_sound())
+        && accuracy.iter().any(|found| found.is_sound(&row.path()))
 }
 
-impl Ratio {
-    fn new(
-        quantity: Quantity,
-        direction: &str,
-        dtype: &str,
-        size: Option<(u64, Option<BoundBy>)>,
-        (numerator, denominator): (Vec<String>, Vec<String>),
-        Estimate { median, low, high }: Estimate,
-    ) -> Self {
+/// The ids of the numerator's rows and of the denominator's.
+type Ids<'a> = [&'a [&'a str]; 2];
+
+/// What figures are of.
+struct Of<'a> {
+    direction: &'a str,
+    dtype: &'a str,
+    size: Option<(u64, Option<BoundBy>)>,
+}
+
+impl Of<'_> {
+    fn ratio(&self, quantity: Quantity, ids: Ids<'_>, value: Estimate) -> Ratio {
+        let Self { direction, dtype, size } = *self;
+        let [numerator, denominator] =
+            ids.map(|ids| ids.iter().copied().map(str::to_owned).collect());
         let of_size = size.map(|(elements, _)| format!("/n={elements}")).unwrap_or_default();
-        Self {
-            id: format!("ratio/{}/{direction}/{dtype}{of_size}", quantity.name()),
+        Ratio {
+            id: format!("ratio/{quantity}/{direction}/{dtype}{of_size}"),
             quantity,
             direction: direction.to_owned(),
             dtype: dtype.to_owned(),
@@ -255,13 +247,15 @@ impl Ratio {
             bound_by: size.and_then(|(_, bound_by)| bound_by),
             numerator,
             denominator,
-            value: median,
-            low,
-            high,
+            value: value.median,
+            low: value.low,
+            high: value.high,
             clocks: None,
         }
     }
+}
 
+impl Ratio {
     /// The figure with its interval.
     pub fn estimate(&self) -> Estimate {
         Estimate { median: self.value, low: self.low, high: self.high }

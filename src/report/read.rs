@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::{Report, SCHEMA, SCHEMA_VERSION, check};
 use crate::error::{Error, Result};
@@ -59,40 +60,33 @@ pub fn schema_of(json: &[u8]) -> Option<String> {
 
 /// The value that JSON of a schema is. Keys that this version does not know are ignored; a value of
 /// an enumeration that it does not know is refused, as no minor version adds one.
-pub fn parse<T: DeserializeOwned>(json: &[u8], schema: &str) -> std::result::Result<T, String> {
+pub fn parse<T: DeserializeOwned>(json: &[u8], schema: &str) -> Result<T, String> {
     let json = without_mark(json);
+    if json.trim_ascii().is_empty() {
+        return Err("is empty".to_owned());
+    }
     // The header first: what else the file is says more than the first key that it lacks.
-    check_header(json, schema)?;
+    let header: Header = serde_json::from_slice(json).map_err(|error| match error.classify() {
+        Category::Eof => format!("is cut off: {error}"),
+        Category::Data => format!("is JSON, but no report of actbench: {error}"),
+        Category::Syntax | Category::Io => format!("is not JSON: {error}"),
+    })?;
+    if header.schema != schema {
+        let found = header.schema;
+        return Err(format!("is of the schema \"{found}\", not {schema} of actbench"));
+    }
+    let version = header.schema_version;
+    let major = |version: &str| version.split_once('.')?.0.parse::<u32>().ok();
+    if major(&version) != major(SCHEMA_VERSION) {
+        let found = format!("is of schema version \"{version}\"");
+        return Err(format!("{found}; this actbench reads {SCHEMA_VERSION}: measure it again"));
+    }
     serde_json::from_slice(json).map_err(|error| format!("is a broken report: {error}"))
 }
 
 /// Some editors and shells put a byte order mark in front.
 fn without_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
-}
-
-fn check_header(json: &[u8], expected: &str) -> std::result::Result<(), String> {
-    if json.trim_ascii().is_empty() {
-        return Err("is empty".to_owned());
-    }
-    let Header { schema, schema_version } =
-        serde_json::from_slice(json).map_err(|error| match error.classify() {
-            serde_json::error::Category::Eof => format!("is cut off: {error}"),
-            serde_json::error::Category::Data => {
-                format!("is JSON, but no report of actbench: {error}")
-            }
-            _ => format!("is not JSON: {error}"),
-        })?;
-    if schema != expected {
-        return Err(format!("is of the schema \"{schema}\", not {expected} of actbench"));
-    }
-    let major =
-        |version: &str| version.split_once('.').and_then(|(major, _)| major.parse::<u32>().ok());
-    if major(&schema_version) != major(SCHEMA_VERSION) {
-        let found = format!("is of schema version \"{schema_version}\"");
-        return Err(format!("{found}; this actbench reads {SCHEMA_VERSION}: measure it again"));
-    }
-    Ok(())
 }
 
 impl Report {
@@ -108,7 +102,7 @@ impl Report {
     }
 
     /// The report that JSON is, or what is wrong with it, to stand behind its name.
-    pub fn from_json(json: &[u8]) -> std::result::Result<Self, String> {
+    pub fn from_json(json: &[u8]) -> Result<Self, String> {
         let mut report: Self = parse(json, SCHEMA)?;
         check::report(&report).map_err(|what| format!("is a broken report: {what}"))?;
         report.derive();

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arithmetic::Arithmetic;
-use super::measurement::{Measurement, Status, as_f64};
+use super::measurement::{Measurement, Status};
 use super::reason::{Dropped, Reason};
 use crate::gpu::Shape;
 use crate::measure::stats::{self, Estimate};
@@ -93,9 +93,10 @@ impl Ridge {
 
     /// Time of one dispatch at one of the points, in ns.
     pub fn time_ns(&self, point: &RidgeTime) -> Option<Estimate> {
-        (self.status == Status::Ok)
-            .then(|| stats::of_rounds(point.samples_ns.iter().copied(), self.rounds_per_repeat))
-            .flatten()
+        if self.status != Status::Ok {
+            return None;
+        }
+        stats::of_rounds(point.samples_ns.iter().copied(), self.rounds_per_repeat)
     }
 
     /// What follows beside the copy and the chain that it names. None unless all are ok, three k
@@ -111,12 +112,14 @@ impl Ridge {
         }
         let chain = arithmetic.iter().find(|row| row.id == self.chain)?;
         let copy = measurements.iter().find(|row| Some(&row.id) == self.copy.as_ref())?;
-        let step_ns = chain.derived()?.step_ps.times(as_f64(self.elements) / 1e3);
+        let step_ns = chain.derived()?.step_ps.times(self.elements as f64 / 1e3);
         let copy_ns = copy.time_ns()?;
         let ridge_point = copy_ns.over(step_ns)?;
         let more = f64::from(last.steps - before.steps);
-        let slopes = rounds([last, before], |[last, before]| (last - before) / more);
-        let slope_ns = self.estimate(slopes).filter(|slope| slope.low > 0.0)?;
+        let slope_ns = self.of_rounds(last, before, |last, before| (last - before) / more)?;
+        if slope_ns.low <= 0.0 {
+            return None;
+        }
         let distance =
             |point: &&RidgeTime| (f64::from(point.steps) / ridge_point.median).ln().abs();
         let ridge = self.points[1..].iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
@@ -138,9 +141,7 @@ impl Ridge {
     ) -> Option<Estimate> {
         let beside = |step_ns: f64| {
             let arithmetic_ns = step_ns * f64::from(ridge.steps);
-            self.estimate(rounds([ridge, first], |[ridge, memory]| {
-                ridge / memory.max(arithmetic_ns)
-            }))
+            self.of_rounds(ridge, first, |ridge, memory| ridge / memory.max(arithmetic_ns))
         };
         let Estimate { median, low, high } = step_ns;
         Some(Estimate {
@@ -150,22 +151,12 @@ impl Ridge {
         })
     }
 
-    fn estimate(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
-        stats::of_rounds(rounds, self.rounds_per_repeat)
+    fn of_rounds(
+        &self,
+        point: &RidgeTime,
+        other: &RidgeTime,
+        join: impl Fn(f64, f64) -> f64,
+    ) -> Option<Estimate> {
+        stats::of_pairs(&point.samples_ns, &other.samples_ns, self.rounds_per_repeat, join)
     }
-}
-
-/// What each round makes of the samples of some points.
-fn rounds<const N: usize>(
-    points: [&RidgeTime; N],
-    make: impl Fn([f64; N]) -> f64,
-) -> impl Iterator<Item = Option<f64>> {
-    let length = points.iter().map(|point| point.samples_ns.len()).min().unwrap_or_default();
-    (0..length).map(move |round| {
-        let mut samples = [0.0; N];
-        for (sample, point) in samples.iter_mut().zip(points) {
-            *sample = point.samples_ns[round]?;
-        }
-        Some(make(samples))
-    })
 }

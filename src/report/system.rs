@@ -68,10 +68,7 @@ impl System {
                 physical_cores: sysinfo::System::physical_core_count().ok().and_then(count),
                 logical_cores: count(cpus.len()),
             },
-            memory_bytes: system
-                .as_ref()
-                .map(sysinfo::System::total_memory)
-                .filter(|bytes| *bytes > 0),
+            memory_bytes: system.map(|system| system.total_memory()).filter(|bytes| *bytes > 0),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How far the kernels of a run are from the reference: each over edge values, bit patterns and
 //! normal inputs, and sigmoid's variants by x.
 
+use super::bench::Bench;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::kernels::activation::Saved;
@@ -26,17 +27,14 @@ const FARTHEST_IN_F16: i32 = 20;
 const BINS: u64 = 52;
 
 /// One kernel, compared.
-pub fn of(
-    gpu: &Gpu,
-    kernel: Kernel,
-    profile: Profile,
-    seed: u64,
-) -> Result<(Accuracy, Option<Error>)> {
-    let elements = if profile == Profile::Quick { ELEMENTS_IN_QUICK } else { ELEMENTS };
+pub fn of(bench: &Bench<'_>, kernel: Kernel) -> Result<(Accuracy, Option<Error>)> {
+    let (gpu, seed) = (bench.gpu, bench.settings.seed);
+    let is_quick = bench.settings.profile == Profile::Quick;
+    let elements = if is_quick { ELEMENTS_IN_QUICK } else { ELEMENTS };
     let found = Trial::new(gpu, kernel, Inputs::patterns(seed), elements).run(gpu)?;
     let wrong = found.complaint(&kernel, seed).map(Error::Mismatch);
     let mut accuracy = Accuracy::new(&kernel, &found);
-    if profile != Profile::Quick && wrong.is_none() && is_of_x(&kernel) {
+    if !is_quick && wrong.is_none() && is_of_x(&kernel) {
         accuracy.by_x = by_x(gpu, kernel, seed)?;
     }
     Ok((accuracy, wrong))
@@ -56,12 +54,6 @@ fn by_x(gpu: &Gpu, kernel: Kernel, seed: u64) -> Result<Vec<AccuracyBin>> {
     };
     let bins = Trial::new(gpu, kernel, inputs, elements).run_in_bins(gpu, BINS)?;
     let end = |bin: usize| f64::from(farthest) * (2.0 * bin as f64 / BINS as f64 - 1.0);
-    let finite = |value: f64| Some(value).filter(|value| value.is_finite());
-    let bin = |(index, found): (usize, &crate::validate::Accuracy)| AccuracyBin {
-        from: end(index),
-        to: end(index + 1),
-        max_ulp: finite(found.max_ulp.value),
-        mean_ulp: finite(found.mean_ulp()),
-    };
-    Ok(bins.iter().enumerate().map(bin).collect())
+    let bins = bins.iter().enumerate();
+    Ok(bins.map(|(bin, found)| AccuracyBin::new(end(bin), end(bin + 1), found)).collect())
 }

@@ -1,19 +1,17 @@
 //! Arithmetic: what a step of each op takes in registers, in ps and in steps of fma.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
-use super::bench::Bench;
+use super::bench::{Bench, RANKING_ROUNDS, fixed, takes};
 use super::plan::OpGroup;
 use super::quality::{self, Circumstances, Sampled};
 use crate::error::{Error, Result};
-use crate::gpu::Workload;
-use crate::gpu::dump;
+use crate::gpu::{Workload, dump};
 use crate::kernels::chain::{Chain, UNROLL};
 use crate::kernels::ops::{self, Op};
 use crate::measure::stats::{self, Estimate};
-use crate::measure::{self, Fixed, Plan, Samples};
-use crate::report::{Arithmetic, ChainOf, ChainSamples, Dropped, Reason, Report, Slope, Status};
+use crate::measure::{Member, Plan};
+use crate::report::{Arithmetic, ChainOf, ChainSamples, Dropped, Reason, Report, Status};
 use crate::validate::chain::ChainRunner;
 
 /// k steps take at least this multiple of the time of none: loading and launching are a small part.
@@ -42,19 +40,8 @@ const LONG_COMPILATION_S: f64 = 0.5;
 /// longer.
 const RETRY_FACTOR: u32 = 8;
 
-/// Rounds that numbers of words are compared by.
-pub const RANKING_ROUNDS: u32 = 9;
-
 /// How far the time may be from growing in proportion with the steps.
 const LINEAR_WITHIN: f64 = 0.03;
-
-/// What the first repeat finds for a chain, and those after it take over.
-#[derive(Clone, Copy, Debug)]
-pub struct Found {
-    elements: u64,
-    words: u32,
-    steps: u32,
-}
 
 /// Times a group of ops and writes what is found into its rows. Why an op can't be measured stands
 /// there; the first result that is wrong is returned.
@@ -62,26 +49,24 @@ pub fn measure(
     bench: &Bench<'_>,
     index: usize,
     group: &OpGroup,
-    found: &mut HashMap<String, Found>,
-    fixed: &mut Option<Fixed>,
     report: &mut Report,
 ) -> Result<Option<Error>> {
     let began = Instant::now();
     let number = u32::try_from(index).expect("a few groups");
-    let mut rows: Vec<&mut Arithmetic> =
-        report.arithmetic.iter_mut().filter(|row| row.group == number).collect();
+    let is_of = |row: &Arithmetic, op: &Op| row.group == number && row.op == op.name;
     let mut wrong = None;
     let mut prepared: Vec<Prepared<'_>> = Vec::new();
-    for op in std::iter::once(ops::fma()).chain(group.ops.iter().copied()) {
+    for op in std::iter::once(&ops::FMA).chain(group.ops.iter().copied()) {
         // Without its unit no step of the group has a meaning.
-        let is_unit = op.name == ops::fma().name;
+        let is_unit = op.name == ops::FMA.name;
         let is_next = |row: &Arithmetic| {
-            bench.takes(row.status, row.own.once_ns.len(), row.rounds_per_repeat)
+            takes(bench.repeat, row.status, row.own.once_ns.len(), row.rounds_per_repeat)
         };
-        if !is_unit && !rows.iter().any(|row| row.op == op.name && is_next(row)) {
+        let rows = &mut report.arithmetic;
+        if !is_unit && !rows.iter().any(|row| is_of(row, op) && is_next(row)) {
             continue;
         }
-        let error = match prepare(bench, Chain::new(op, group.dtype, 1), found) {
+        let error = match prepare(bench, Chain::new(op, group.dtype, 1), rows) {
             Ok(chain) => {
                 prepared.push(chain);
                 continue;
@@ -93,7 +78,8 @@ pub fn measure(
             Error::Mismatch(_) | Error::Compile { .. } => Status::Failed,
             _ => return Err(error),
         };
-        for row in rows.iter_mut().filter(|row| is_unit || row.op == op.name) {
+        let is_lost = |row: &Arithmetic| is_of(row, op) || is_unit && row.group == number;
+        for row in rows.iter_mut().filter(|row| is_lost(row)) {
             row.status = status;
             row.reason = Some(Reason::from(&error));
         }
@@ -107,45 +93,36 @@ pub fn measure(
     report.run.spent.prepare_s += began.elapsed().as_secs_f64();
     let members: Vec<&Workload> = prepared.iter().flat_map(|chain| &chain.workloads).collect();
     let plan = Plan { retry_factor: RETRY_FACTOR, ..bench.plan };
+    let rows = report.arithmetic.iter().filter(|row| row.group == number);
+    let fixed = fixed(rows.map(|row| (row.dispatches_per_sample, row.rounds_per_repeat)));
     let samples = bench.measure(&members, &plan, fixed, &mut report.run.spent)?;
-    for (at, chain) in prepared.iter().enumerate() {
-        if let Some(row) = rows.iter_mut().find(|row| row.op == chain.op().name) {
-            write(bench, row, &prepared, at, &samples)?;
+    let taken = samples.members.as_chunks::<3>().0;
+    // fma is the first.
+    let fma = prepared[0].samples(&taken[0]);
+    for (chain, taken_of_it) in prepared.iter().zip(taken) {
+        let op = chain.runner.chain.op;
+        let Some(row) = report.arithmetic.iter_mut().find(|row| is_of(row, op)) else { continue };
+        let mut dropped = Dropped::default();
+        let of_fma: &[Member] = if op.name == ops::FMA.name { &[] } else { &taken[0] };
+        for member in of_fma.iter().chain(taken_of_it) {
+            dropped += Dropped::of(member);
         }
+        row.take(&chain.samples(taken_of_it), &fma, dropped);
+        row.elements = chain.workloads[0].elements;
+        row.chains = chain.runner.chain.chains();
+        row.shape = Some(chain.runner.shape());
+        row.dispatches_per_sample = samples.fixed.dispatches;
+        row.rounds_per_repeat = samples.fixed.rounds;
+        row.wgsl_sha256 = Some(dump::wgsl_sha256(&chain.runner.chain.wgsl()));
+        if bench.repeat == 0 {
+            row.notes.extend(chain.note.clone());
+        }
+        if let Some(dump) = bench.dump {
+            chain.runner.dump(dump, &row.id)?;
+        }
+        judge(row, &bench.circumstances());
     }
     Ok(wrong)
-}
-
-/// The samples of one chain of a group, and those of fma, which is the first.
-fn write(
-    bench: &Bench<'_>,
-    row: &mut Arithmetic,
-    prepared: &[Prepared<'_>],
-    at: usize,
-    samples: &Samples,
-) -> Result<()> {
-    let chain = &prepared[at];
-    let taken: Vec<&[measure::Member]> = samples.members.chunks_exact(3).collect();
-    let mut dropped = Dropped::default();
-    for member in taken[0].iter().chain(if at > 0 { taken[at] } else { &[] }) {
-        dropped += Dropped::of(member);
-    }
-    let of = |at: usize| prepared[at].samples(taken[at].try_into().expect("three"));
-    row.take(&of(at), &of(0), dropped);
-    row.elements = chain.workloads[0].elements;
-    row.chains = chain.runner.chain.chains();
-    row.shape = Some(chain.runner.shape());
-    row.dispatches_per_sample = samples.fixed.dispatches;
-    row.rounds_per_repeat = samples.fixed.rounds;
-    row.wgsl_sha256 = Some(dump::wgsl_sha256(&chain.runner.chain.wgsl()));
-    if bench.repeat == 0 {
-        row.notes.extend(chain.note.clone());
-    }
-    if let Some(dump) = bench.dump {
-        chain.runner.dump(dump, &row.id)?;
-    }
-    judge(row, &bench.circumstances());
-    Ok(())
 }
 
 /// A chain, ready to be timed at k, 2k and 4k.
@@ -157,11 +134,7 @@ struct Prepared<'gpu> {
 }
 
 impl Prepared<'_> {
-    fn op(&self) -> &'static Op {
-        self.runner.chain.op
-    }
-
-    fn samples(&self, [once, twice, fourfold]: &[measure::Member; 3]) -> ChainSamples {
+    fn samples(&self, [once, twice, fourfold]: &[Member; 3]) -> ChainSamples {
         ChainSamples {
             steps: self.steps,
             once_ns: once.ns.clone(),
@@ -174,31 +147,37 @@ impl Prepared<'_> {
 
 /// Compiles a chain with the number of words for which its steps are fastest, finds its k, and
 /// checks each workload that is timed.
-fn prepare<'gpu>(
-    bench: &Bench<'gpu>,
-    chain: Chain,
-    found: &mut HashMap<String, Found>,
-) -> Result<Prepared<'gpu>> {
-    let (runner, steps, note) = match found.get(&chain.path()).copied() {
-        Some(Found { elements, words, steps }) => {
-            let chain = Chain { words, ..chain };
-            (ChainRunner::new(bench.gpu, chain, elements, bench.seed)?, steps, None)
+fn prepare<'gpu>(bench: &Bench<'gpu>, chain: Chain, rows: &[Arithmetic]) -> Result<Prepared<'gpu>> {
+    let (runner, steps, note) = match row_of(chain, rows) {
+        Some(row) => {
+            let words = row.chains / chain.chains();
+            (bench.runner(Chain { words, ..chain }, row.elements)?, row.own.steps, None)
         }
-        None => find(bench, chain, found)?,
+        None => find(bench, chain, rows)?,
     };
     let [once, twice, fourfold] = [1, 2, 4].map(|times| runner.checked_at(times * steps));
     Ok(Prepared { workloads: [once?, twice?, fourfold?], runner, steps, note })
+}
+
+/// The row of a chain that was measured before: what was found for it holds for every repeat.
+fn row_of(chain: Chain, rows: &[Arithmetic]) -> Option<&Arithmetic> {
+    rows.iter().find(|row| row.id == chain.path() && row.rounds_per_repeat > 0)
 }
 
 /// The elements, the words and the k of a chain, in the first repeat.
 fn find<'gpu>(
     bench: &Bench<'gpu>,
     chain: Chain,
-    found: &mut HashMap<String, Found>,
+    rows: &[Arithmetic],
 ) -> Result<(ChainRunner<'gpu>, u32, Option<Reason>)> {
-    let elements = match found.get(&Chain::new(ops::fma(), chain.dtype, 1).path()) {
+    let elements = match row_of(Chain::new(&ops::FMA, chain.dtype, 1), rows) {
         Some(of_fma) => of_fma.elements,
-        None => settled_elements(bench, chain)?,
+        None if bench.gpu.facts.is_software => ELEMENTS_ON_CPU,
+        None => {
+            // The fewest lanes.
+            let chain = Chain { words: WORDS[WORDS.len() - 1], ..chain };
+            settled(MOST_ELEMENTS, |elements| element_step_ns(bench, chain, elements))?
+        }
     };
     let mut tried: Vec<(ChainRunner<'gpu>, u32)> = Vec::new();
     let mut note = None;
@@ -206,7 +185,7 @@ fn find<'gpu>(
         let began = Instant::now();
         let runner = match tried.first() {
             Some((first, _)) => first.with_words(words)?,
-            None => ChainRunner::new(bench.gpu, Chain { words, ..chain }, elements, bench.seed)?,
+            None => bench.runner(Chain { words, ..chain }, elements)?,
         };
         runner.checked_at(UNROLL + 1)?;
         let compile_s = began.elapsed().as_secs_f64();
@@ -218,44 +197,29 @@ fn find<'gpu>(
         }
     }
     let (runner, steps) = tried.swap_remove(fastest(bench, &tried)?);
-    found.insert(chain.path(), Found { elements, words: runner.chain.words, steps });
     Ok((runner, steps, note))
 }
 
-/// Which of several chains has the fastest step, by rounds in which all are timed: apart, one may
-/// meet a busy moment that the others do not.
+/// Which of several chains has the fastest step.
 fn fastest(bench: &Bench<'_>, tried: &[(ChainRunner<'_>, u32)]) -> Result<usize> {
     let workload =
         |(runner, steps): &(ChainRunner<'_>, u32)| Ok([runner.at(*steps)?, runner.at(4 * steps)?]);
-    let workloads: Vec<[Workload; 2]> = tried.iter().map(workload).collect::<Result<_>>()?;
-    let members: Vec<&Workload> = workloads.iter().flatten().collect();
-    let samples = measure::rounds(bench.gpu, &members, &bench.plan.briefly(), RANKING_ROUNDS)?;
-    let step_ns = |(pair, (_, steps)): (&[measure::Member], &(ChainRunner<'_>, u32))| {
-        let rounds = pair[1].ns.iter().zip(&pair[0].ns);
-        let differences = rounds.filter_map(|(far, near)| Some((*far)? - (*near)?));
-        stats::median(differences.map(|ns| ns / (3.0 * f64::from(*steps)))).unwrap_or(f64::INFINITY)
+    let pairs: Vec<[Workload; 2]> = tried.iter().map(workload).collect::<Result<_>>()?;
+    let step_ns = |place: usize, [near, far]: &[Member; 2]| {
+        let steps = 3.0 * f64::from(tried[place].1);
+        let rounds = far.ns.iter().zip(&near.ns);
+        stats::median(rounds.filter_map(|(far, near)| Some(((*far)? - (*near)?) / steps)))
     };
-    let slopes = samples.chunks_exact(2).zip(tried).map(step_ns).enumerate();
-    Ok(slopes.min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(index, _)| index))
-}
-
-/// The fewest elements for which the time of a step of an element is settled. With the most words,
-/// so the fewest lanes.
-fn settled_elements(bench: &Bench<'_>, chain: Chain) -> Result<u64> {
-    if bench.gpu.facts.is_software {
-        return Ok(ELEMENTS_ON_CPU);
-    }
-    let chain = Chain { words: WORDS[WORDS.len() - 1], ..chain };
-    settled(MOST_ELEMENTS, |elements| element_step_ns(bench, chain, elements))
+    Ok(bench.cheapest(&pairs, step_ns)?.unwrap_or_default())
 }
 
 /// Time of a step of one element in ns, roughly.
 fn element_step_ns(bench: &Bench<'_>, chain: Chain, elements: u64) -> Result<f64> {
-    let runner = ChainRunner::new(bench.gpu, chain, elements, bench.seed)?;
+    let runner = bench.runner(chain, elements)?;
     let steps = steps_of(bench, &runner)?;
-    let [once_ns, fourfold_ns] =
-        undisturbed(bench, [&runner.at(steps)?, &runner.at(4 * steps)?], &runner)?;
-    Ok((fourfold_ns - once_ns) / (3.0 * f64::from(steps)) / as_f64(elements))
+    let pair = [runner.at(steps)?, runner.at(4 * steps)?];
+    let [once_ns, fourfold_ns] = undisturbed(bench, pair.each_ref())?;
+    Ok((fourfold_ns - once_ns) / (3.0 * f64::from(steps)) / elements as f64)
 }
 
 /// The first power of two from one unrolled loop on for which k steps take long enough beside none.
@@ -263,7 +227,7 @@ fn steps_of(bench: &Bench<'_>, runner: &ChainRunner<'_>) -> Result<u32> {
     let none = runner.at(0)?;
     let mut steps = UNROLL;
     loop {
-        let [none_ns, once_ns] = undisturbed(bench, [&none, &runner.at(steps)?], runner)?;
+        let [none_ns, once_ns] = undisturbed(bench, [&none, &runner.at(steps)?])?;
         if once_ns >= LEAST_RUN * none_ns || steps >= MOST_STEPS {
             return Ok(steps);
         }
@@ -276,19 +240,12 @@ fn steps_of(bench: &Bench<'_>, runner: &ChainRunner<'_>) -> Result<u32> {
     }
 }
 
-fn undisturbed<const N: usize>(
-    bench: &Bench<'_>,
-    workloads: [&Workload; N],
-    runner: &ChainRunner<'_>,
-) -> Result<[f64; N]> {
-    let samples = measure::rounds(bench.gpu, &workloads, &bench.plan.briefly(), RANKING_ROUNDS)?;
-    let mut found = [0.0; N];
-    for (ns, member) in found.iter_mut().zip(&samples) {
-        let no_time =
-            || Error::Unsupported(format!("the clock gave no time for {}", runner.chain.path()));
-        *ns = member.undisturbed_ns().ok_or_else(no_time)?;
+fn undisturbed(bench: &Bench<'_>, pair: [&Workload; 2]) -> Result<[f64; 2]> {
+    let members = bench.rank(&pair, RANKING_ROUNDS)?;
+    match [members[0].undisturbed_ns(), members[1].undisturbed_ns()] {
+        [Some(one), Some(other)] => Ok([one, other]),
+        _ => Err(Error::Unsupported(format!("the clock gave no time for {}", pair[1].shader.path))),
     }
-    Ok(found)
 }
 
 /// The fewest elements from which on two further doublings or more leave a time an element as it is
@@ -319,12 +276,9 @@ fn judge(row: &mut Arithmetic, circumstances: &Circumstances) {
 }
 
 /// What to know of a row, or why it is invalid.
-fn judged(
-    row: &Arithmetic,
-    circumstances: &Circumstances,
-) -> std::result::Result<Vec<Reason>, Reason> {
+fn judged(row: &Arithmetic, circumstances: &Circumstances) -> Result<Vec<Reason>, Reason> {
     let shortest = stats::median(row.own.once_ns.iter().flatten().copied());
-    let chains = if row.op == ops::fma().name { 1 } else { 2 };
+    let chains = if row.op == ops::FMA.name { 1 } else { 2 };
     let sampled = Sampled {
         count: 3 * chains * row.own.once_ns.len(),
         dropped: &row.dropped,
@@ -335,7 +289,7 @@ fn judged(
     }
     let mut notes: Vec<Reason> = sampled.note().into_iter().collect();
     let slopes = row.slopes().ok_or(Reason::TooFewSamples)?;
-    for (Slope { step_ns, linearity }, of) in slopes.into_iter().zip([ChainOf::Own, ChainOf::Fma]) {
+    for ((step_ns, linearity), of) in slopes.into_iter().zip([ChainOf::Own, ChainOf::Fma]) {
         if step_ns.high <= 0.0 {
             return Err(Reason::Folded { of });
         }
@@ -354,20 +308,18 @@ fn judged(
     Ok(notes)
 }
 
-fn as_f64(elements: u64) -> f64 {
-    elements as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::gpu::{Choice, Gpu};
     use crate::kernels::dtype::Dtype;
+    use crate::report::Profile;
+    use crate::suite::Settings;
 
     /// A device that works through its elements in waves of so many, each as long as the one
     /// before.
     fn of_waves(wave: u64) -> impl Fn(u64) -> Result<f64> {
-        move |elements| Ok(as_f64(elements.div_ceil(wave) * wave) / as_f64(elements))
+        move |elements| Ok((elements.div_ceil(wave) * wave) as f64 / elements as f64)
     }
 
     #[test]
@@ -385,7 +337,7 @@ mod tests {
         assert!(uneven(found).expect("a time") < 1.0 + 2.0 * SETTLED);
         // A device that is never full, and one that is so at the very end alone.
         assert_eq!(
-            settled(MOST_ELEMENTS, |elements| Ok(1.0 / as_f64(elements))).expect("times"),
+            settled(MOST_ELEMENTS, |elements| Ok(1.0 / elements as f64)).expect("times"),
             MOST_ELEMENTS
         );
         assert_eq!(
@@ -400,9 +352,10 @@ mod tests {
     #[test]
     fn an_element_has_a_time_a_step() {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
+        let settings = &Settings::of(Profile::Quick);
         let bench =
-            Bench { gpu: &gpu, plan: Plan::QUICK, probe: None, seed: 1, dump: None, repeat: 0 };
-        let chain = Chain { words: 4, ..Chain::new(ops::fma(), Dtype::F32, 1) };
+            Bench { gpu: &gpu, settings, plan: Plan::QUICK, probe: None, dump: None, repeat: 0 };
+        let chain = Chain { words: 4, ..Chain::new(&ops::FMA, Dtype::F32, 1) };
         let ns = element_step_ns(&bench, chain, FEWEST_ELEMENTS).expect("a time");
         assert!(ns.is_finite(), "{ns}");
     }

@@ -6,14 +6,15 @@ use std::time::Instant;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng as _, SeedableRng};
 
+use super::bench::{Bench, RANKING_ROUNDS};
+use super::plan::default_kernels;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
-use crate::kernels::activation::{Activation, Direction};
+use crate::gpu::{Gpu, ShaderChecks, Shape, Workload};
+use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::repeat;
 use crate::kernels::kernel::Kernel;
 use crate::measure::stats;
-use crate::measure::{self, Plan};
 use crate::report::{DispatchOverhead, MemoryPoint, MemoryScan};
 
 /// Elements of the dispatch whose time is overhead: one word.
@@ -33,34 +34,21 @@ const SETTLED: f64 = 0.02;
 /// Doublings that have to change nothing.
 const DOUBLINGS: usize = 2;
 
-/// Rounds at each size.
-const ROUNDS: u32 = 9;
-
 fn copy() -> Kernel {
-    let copy = Activation::named("copy").expect("in the table");
-    Kernel::default_variant(copy, Direction::Forward, Dtype::F32).expect("a variant")
+    default_kernels(Direction::Forward, Dtype::F32)[0]
 }
 
-/// copy over `elements` random words of tensors of its own.
-fn workload(
-    gpu: &Gpu,
-    elements: u64,
-    shape: Shape,
-    block: &[u8],
-) -> Result<(Workload, [Tensor; 2])> {
+/// copy over so many random elements, in tensors of its own.
+fn workload(gpu: &Gpu, elements: u64, shape: Shape, block: &[u8]) -> Result<Workload> {
     gpu.ensure_room(elements.saturating_mul(2 * Dtype::F32.element_bytes()))?;
     let layout = gpu.layout(elements, Dtype::F32.element_bytes());
-    let tensors = [gpu.tensor("y", layout)?, gpu.tensor("x", layout)?];
+    let [y, x] = [gpu.tensor("y", layout)?, gpu.tensor("x", layout)?];
     // Repeated at distances that no memory compression sees; drawing all of them would take longer
     // than the scan.
-    gpu.upload(&tensors[1], |first, bytes| {
-        repeat(block, first * Dtype::F32.element_bytes(), bytes);
-    })?;
+    gpu.upload(&x, |first, bytes| repeat(block, first * Dtype::F32.element_bytes(), bytes))?;
     // Every page is written before it is read or timed.
-    gpu.upload(&tensors[0], |_, bytes| bytes.fill(0xff))?;
-    let workload =
-        gpu.workload(copy(), shape, ShaderChecks::Trusted, &[&tensors[0], &tensors[1]])?;
-    Ok((workload, tensors))
+    gpu.upload(&y, |_, bytes| bytes.fill(0xff))?;
+    gpu.workload(&copy(), None, shape, ShaderChecks::Trusted, &[&y, &x])
 }
 
 fn random_block(seed: u64, bytes: usize) -> Vec<u8> {
@@ -71,18 +59,18 @@ fn random_block(seed: u64, bytes: usize) -> Vec<u8> {
 
 /// The time of a dispatch of one word: behind another one in a pass, and alone from submission to
 /// completion.
-pub fn overhead(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<DispatchOverhead>> {
-    let (workload, _tensors) = workload(gpu, ONE_WORD, Shape::default(), &random_block(seed, 64))?;
-    let samples = measure::rounds(gpu, &[&workload], plan, plan.min_rounds)?;
-    let dispatch_ns: Vec<f64> = samples[0].ns.iter().flatten().copied().collect();
-    let mut submit_to_complete_ns = Vec::with_capacity(WAITED_FOR);
+pub fn overhead(bench: &Bench<'_>) -> Result<Option<DispatchOverhead>> {
+    let block = random_block(bench.settings.seed, 64);
+    let workload = workload(bench.gpu, ONE_WORD, Shape::default(), &block)?;
+    let samples = bench.rank(&[&workload], bench.plan.min_rounds)?;
+    let mut waits_ns = Vec::with_capacity(WAITED_FOR);
     for _ in 0..WAITED_FOR {
         let began = Instant::now();
-        gpu.run(&workload)?;
-        submit_to_complete_ns.push(began.elapsed().as_secs_f64() * 1e9);
+        bench.gpu.run(&workload)?;
+        waits_ns.push(began.elapsed().as_secs_f64() * 1e9);
     }
-    let estimates =
-        stats::median_interval(&dispatch_ns).zip(stats::median_interval(&submit_to_complete_ns));
+    let dispatch_ns = stats::of_rounds(samples[0].ns.iter().copied(), 0);
+    let estimates = dispatch_ns.zip(stats::median_interval(&waits_ns));
     Ok(estimates.map(|(dispatch_ns, submit_to_complete_ns)| DispatchOverhead {
         dispatch_ns,
         submit_to_complete_ns,
@@ -91,25 +79,19 @@ pub fn overhead(gpu: &Gpu, plan: &Plan, seed: u64) -> Result<Option<DispatchOver
 
 /// The throughput of copy by size, of at most so many elements, and from how many bytes on it
 /// stands still.
-pub fn scan(
-    gpu: &Gpu,
-    shape: Shape,
-    most: u64,
-    plan: &Plan,
-    seed: u64,
-) -> Result<Option<MemoryScan>> {
-    let largest = if gpu.facts.is_software { LARGEST_ON_CPU } else { LARGEST_ON_HARDWARE };
-    let block = random_block(seed, 1 << 22);
+pub fn scan(bench: &Bench<'_>, shape: Shape, most: u64) -> Result<Option<MemoryScan>> {
+    let is_software = bench.gpu.facts.is_software;
+    let largest = if is_software { LARGEST_ON_CPU } else { LARGEST_ON_HARDWARE };
+    let block = random_block(bench.settings.seed, 1 << 22);
     let mut scan = Vec::new();
-    for elements in
-        (SMALLEST..=largest).map(|power| 1 << power).take_while(|elements| *elements <= most)
-    {
-        let (workload, _tensors) = match workload(gpu, elements, shape, &block) {
+    let sizes = (SMALLEST..=largest).map(|power| 1 << power);
+    for elements in sizes.take_while(|elements| *elements <= most) {
+        let workload = match workload(bench.gpu, elements, shape, &block) {
             Ok(made) => made,
             Err(Error::Unsupported(_)) => break,
             Err(error) => return Err(error),
         };
-        let samples = measure::rounds(gpu, &[&workload], plan, ROUNDS)?;
+        let samples = bench.rank(&[&workload], RANKING_ROUNDS)?;
         let Some(ns) = samples[0].undisturbed_ns() else { continue };
         let bytes = copy().bytes(elements);
         scan.push(MemoryPoint { elements, bytes, bytes_per_second: bytes as f64 / ns * 1e9 });

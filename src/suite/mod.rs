@@ -16,8 +16,7 @@ mod shapes;
 mod stream;
 mod tensors;
 
-pub use memory::{overhead, scan};
-pub use plan::{Group, Planned, default_kernels, groups};
+pub use plan::{Planned, default_kernels};
 pub use run::{run, run_of};
 pub use settings::{Settings, Watch};
 pub use tensors::SharedTensors;

@@ -2,13 +2,12 @@
 
 use regex::Regex;
 
-use crate::kernels::activation::{Activation, Direction};
-use crate::kernels::activations::ACTIVATIONS;
+use crate::kernels::activation::{ACTIVATIONS, Direction};
 use crate::kernels::chain::{Chain, Start};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::{self, Kernel};
 use crate::kernels::ops::{self, OPS, Op};
-use crate::report::{Arithmetic, DENOMINATOR, NUMERATOR, Profile, Ridge};
+use crate::report::{Arithmetic, DENOMINATOR, Measurement, NUMERATOR, Profile, Ridge};
 
 /// Elements of the tensors, fixed so that machines compare.
 const SIZES: [u64; 4] = [1 << 12, 1 << 16, 1 << 20, 1 << 24];
@@ -64,6 +63,8 @@ pub struct PlannedRidge {
 impl Planned {
     /// The rows of a profile that a filter matches, with what they are measured against.
     pub fn new(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Self {
+        let all = Regex::new("").expect("a pattern");
+        let filter = filter.unwrap_or(&all);
         let ridges = ridges(profile, filter);
         Self {
             groups: groups(profile, is_software, filter, &ridges),
@@ -72,19 +73,14 @@ impl Planned {
         }
     }
 
-    /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty() && self.chains.is_empty() && self.ridges.is_empty()
-    }
-
     /// The ids of all rows.
     pub fn ids(&self) -> Vec<String> {
-        let ids =
-            |group: &Group| group.members.iter().map(|kernel| kernel.id(group.elements)).collect();
-        let mut all: Vec<String> = self.groups.iter().flat_map::<Vec<_>, _>(ids).collect();
-        all.extend(arithmetic_rows(&self.chains).into_iter().map(|row| row.id));
-        all.extend(self.ridges.iter().map(|ridge| ridge.row().id));
-        all
+        let kernels = self
+            .groups
+            .iter()
+            .flat_map(|group| group.members.iter().map(move |kernel| kernel.id(group.elements)));
+        let ops = arithmetic_rows(&self.chains).into_iter().map(|row| row.id);
+        kernels.chain(ops).chain(self.ridges.iter().map(|ridge| ridge.row().id)).collect()
     }
 }
 
@@ -93,37 +89,37 @@ impl Group {
     pub fn name(&self) -> String {
         kernel::group_id(self.direction, self.dtype, self.elements)
     }
+
+    /// Its rows, none of them reached.
+    pub fn rows(&self) -> impl Iterator<Item = Measurement> {
+        self.members.iter().map(|kernel| Measurement::new(kernel, self.elements))
+    }
 }
 
 /// The default variant of every activation that has this direction, copy or add first.
 pub fn default_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
-    let mut activations: Vec<&'static Activation> = ACTIVATIONS.iter().collect();
-    activations.sort_by_key(|activation| activation.name != direction.copy());
-    activations
-        .into_iter()
-        .filter_map(|activation| Kernel::default_variant(activation, direction, dtype))
-        .collect()
+    let default = |activation| Kernel::default_variant(activation, direction, dtype);
+    let mut kernels: Vec<Kernel> = ACTIVATIONS.iter().filter_map(default).collect();
+    kernels.sort_by_key(|kernel| kernel.activation.name != direction.copy());
+    kernels
 }
 
 /// Every variant, the default ones first.
 fn all_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
-    let mut kernels = default_kernels(direction, dtype);
-    let is_other = |kernel: &Kernel| {
-        kernel.direction() == direction
-            && kernel.dtype == dtype
-            && kernels.iter().all(|default| default.path() != kernel.path())
-    };
-    let others: Vec<Kernel> = kernel::all().filter(is_other).collect();
-    kernels.extend(others);
-    kernels
+    let defaults = default_kernels(direction, dtype);
+    let of_group = |kernel: &Kernel| (kernel.direction(), kernel.dtype) == (direction, dtype);
+    let others = kernel::all()
+        .filter(of_group)
+        .filter(|kernel| defaults.iter().all(|default| default.path() != kernel.path()));
+    defaults.iter().copied().chain(others).collect()
 }
 
 /// In the order in which they are measured. A filter keeps the kernels whose id it matches, copy or
 /// add beside them, and those that ridges are measured against.
-pub fn groups(
+fn groups(
     profile: Profile,
     is_software: bool,
-    filter: Option<&Regex>,
+    filter: &Regex,
     ridges: &[PlannedRidge],
 ) -> Vec<Group> {
     let is_quick = profile == Profile::Quick;
@@ -132,9 +128,11 @@ pub fn groups(
         sizes.push(ON_HARDWARE);
         sizes.extend(LARGE.iter().filter(|_| !is_quick));
     }
-    let dtypes: &[Dtype] = if is_quick { &[Dtype::F32, Dtype::F16] } else { &Dtype::ALL };
+    // A quick run takes those that every adapter has.
+    let is_everywhere = |dtype: &Dtype| dtype.computed_in() == Dtype::F32;
+    let dtypes = Dtype::ALL.into_iter().filter(|dtype| !is_quick || is_everywhere(dtype));
     let mut groups = Vec::new();
-    for &dtype in dtypes {
+    for dtype in dtypes {
         for &elements in &sizes {
             for direction in Direction::ALL {
                 let mut members = if is_quick || LARGE.contains(&elements) {
@@ -142,18 +140,15 @@ pub fn groups(
                 } else {
                     all_kernels(direction, dtype)
                 };
-                if let Some(filter) = filter {
-                    let is_wanted = |kernel: &Kernel| filter.is_match(&kernel.id(elements));
-                    let is_beside =
-                        |ridge: &PlannedRidge| (ridge.direction, ridge.dtype) == (direction, dtype);
-                    if !members.iter().any(is_wanted) && !ridges.iter().any(is_beside) {
-                        continue;
-                    }
+                let is_wanted = |kernel: &Kernel| filter.is_match(&kernel.id(elements));
+                let is_beside =
+                    |ridge: &PlannedRidge| (ridge.direction, ridge.dtype) == (direction, dtype);
+                if members.iter().any(is_wanted) || ridges.iter().any(is_beside) {
                     let copy = members.remove(0);
                     members.retain(is_wanted);
                     members.insert(0, copy);
+                    groups.push(Group { direction, dtype, elements, members });
                 }
-                groups.push(Group { direction, dtype, elements, members });
             }
         }
     }
@@ -162,18 +157,15 @@ pub fn groups(
 
 /// The pair forward with exp2, the pair backward, then every other op by itself. A filter keeps the
 /// ops whose id it matches, and those that ridges need.
-fn op_groups(profile: Profile, filter: Option<&Regex>, ridges: &[PlannedRidge]) -> Vec<OpGroup> {
+fn op_groups(profile: Profile, filter: &Regex, ridges: &[PlannedRidge]) -> Vec<OpGroup> {
     let mut groups = all_op_groups(profile);
-    if let Some(filter) = filter {
-        let is_wanted = |dtype: Dtype, op: &'static Op| {
-            filter.is_match(&Chain::new(op, dtype, 1).path())
-                || ridges.iter().any(|ridge| ridge.needs(op, dtype))
-        };
-        for group in &mut groups {
-            group.ops.retain(|op| is_wanted(group.dtype, op));
-        }
-        groups.retain(|group| !group.ops.is_empty());
+    for OpGroup { dtype, ops } in &mut groups {
+        ops.retain(|op| {
+            filter.is_match(&Chain::new(op, *dtype, 1).path())
+                || ridges.iter().any(|ridge| ridge.needs(op, *dtype))
+        });
     }
+    groups.retain(|group| !group.ops.is_empty());
     groups
 }
 
@@ -184,16 +176,17 @@ fn all_op_groups(profile: Profile) -> Vec<OpGroup> {
     };
     let [relu, sigmoid] = pair(Direction::Forward);
     let exp2 = Op::named("exp2").expect("in the table");
-    let mut groups = vec![OpGroup { dtype: Dtype::F32, ops: vec![relu, exp2, sigmoid] }];
+    let dtypes = Dtype::ALL.into_iter().filter(|dtype| dtype.computed_in() == *dtype);
+    let pairs = dtypes.clone().flat_map(|dtype| {
+        let forward = OpGroup { dtype, ops: vec![relu, exp2, sigmoid] };
+        [forward, OpGroup { dtype, ops: pair(Direction::Backward).to_vec() }]
+    });
     if profile == Profile::Quick {
-        return groups;
+        return pairs.take(1).collect();
     }
-    let backward = || pair(Direction::Backward).to_vec();
-    groups.push(OpGroup { dtype: Dtype::F32, ops: backward() });
-    groups.push(OpGroup { dtype: Dtype::F16Native, ..groups[0].clone() });
-    groups.push(OpGroup { dtype: Dtype::F16Native, ops: backward() });
-    for dtype in [Dtype::F32, Dtype::F16Native] {
-        for op in OPS.iter().filter(|op| op.name != ops::fma().name && op.dtypes.contains(&dtype)) {
+    let mut groups: Vec<OpGroup> = pairs.collect();
+    for dtype in dtypes {
+        for op in OPS.iter().filter(|op| op.name != ops::FMA.name && op.dtypes.contains(&dtype)) {
             let has = |group: &OpGroup| {
                 group.dtype == dtype && group.ops.iter().any(|own| own.name == op.name)
             };
@@ -208,13 +201,13 @@ fn all_op_groups(profile: Profile) -> Vec<OpGroup> {
 impl OpGroup {
     /// What it is called in progress.
     pub fn name(&self) -> String {
-        let names: Vec<&str> = self.ops.iter().map(|op| op.name.as_str()).collect();
+        let names: Vec<&str> = self.ops.iter().map(|op| op.name).collect();
         format!("arithmetic/{}: {}", self.dtype.name(), names.join(", "))
     }
 
     /// The kernels whose variants its ops are.
     pub fn kernels(&self) -> impl Iterator<Item = Kernel> {
-        let variants = self.ops.iter().filter_map(|op| op.variant());
+        let variants = self.ops.iter().filter_map(|op| op.activation());
         variants.map(|(activation, variant)| Kernel { activation, variant, dtype: self.dtype })
     }
 }
@@ -224,21 +217,21 @@ pub fn arithmetic_rows(groups: &[OpGroup]) -> Vec<Arithmetic> {
     let mut rows: Vec<Arithmetic> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         let has_fma = rows.iter().any(|row| row.dtype == group.dtype.name());
-        let fma = (!has_fma).then_some(ops::fma());
+        let fma = (!has_fma).then_some(&ops::FMA);
         let row = |op: &'static Op| Arithmetic::new(&Chain::new(op, group.dtype, 1), index);
         rows.extend(fma.into_iter().chain(group.ops.iter().copied()).map(row));
     }
     rows
 }
 
-fn ridges(profile: Profile, filter: Option<&Regex>) -> Vec<PlannedRidge> {
+fn ridges(profile: Profile, filter: &Regex) -> Vec<PlannedRidge> {
     if profile == Profile::Quick {
         return Vec::new();
     }
     let of_dtype =
         |dtype| Direction::ALL.into_iter().map(move |direction| PlannedRidge { direction, dtype });
     let all = Dtype::ALL.into_iter().flat_map(of_dtype);
-    all.filter(|ridge| filter.is_none_or(|filter| filter.is_match(&ridge.row().id))).collect()
+    all.filter(|ridge| filter.is_match(&ridge.row().id)).collect()
 }
 
 impl PlannedRidge {
@@ -285,7 +278,7 @@ mod tests {
             for is_software in [true, false] {
                 let ids = ids(profile, is_software, None);
                 assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{profile:?}");
-                for group in groups(profile, is_software, None, &[]) {
+                for group in Planned::new(profile, is_software, None).groups {
                     assert_eq!(group.members[0].activation.name, group.direction.copy());
                 }
             }

@@ -80,37 +80,28 @@ pub fn judge(group: &mut [Measurement], circumstances: &Circumstances) {
         forget(&mut row.notes);
     }
     for row in group.iter_mut().filter(|row| row.status == Status::Ok) {
-        let shortest_ns =
-            row.time_ns().map(|time| time.median * f64::from(row.dispatches_per_sample));
+        let time = row.time_ns();
+        let shortest_ns = time.map(|time| time.median * f64::from(row.dispatches_per_sample));
         let sampled = Sampled { count: row.samples_ns.len(), dropped: &row.dropped, shortest_ns };
-        let complaint = sampled
-            .complaint(circumstances)
-            .or_else(|| row.time_ns().is_none().then_some(Reason::TooFewSamples));
+        let too_few = time.is_none().then_some(Reason::TooFewSamples);
         let note = sampled.note();
-        match complaint {
-            Some(complaint) => invalidate(row, complaint),
+        match sampled.complaint(circumstances).or(too_few) {
+            Some(complaint) => row.mark(Status::Invalid, complaint),
             None => row.notes.extend(note),
         }
     }
     let Some((copy, others)) = group.split_first_mut() else { return };
-    let of_equal_bytes = |row: &&mut Measurement| row.bytes == copy.bytes;
-    for row in others.iter_mut().filter(of_equal_bytes) {
-        let Some(ratio) = copy.over(row).filter(|ratio| ratio.low > FASTER_THAN_COPY) else {
-            continue;
-        };
+    for row in others.iter_mut().filter(|row| row.bytes == copy.bytes) {
+        let ratio = copy.over(row).filter(|ratio| ratio.low > FASTER_THAN_COPY);
+        let Some(ratio) = ratio else { continue };
         let reason = Reason::FasterThanCopy { copy: copy.id.clone(), ratio };
         // Where memory is not the bound, an addition may be slower than a selection.
         if circumstances.is_software || copy.bound_by != Some(BoundBy::Memory) {
             row.notes.push(reason);
         } else {
-            invalidate(row, reason);
+            row.mark(Status::Invalid, reason);
         }
     }
-}
-
-fn invalidate(row: &mut Measurement, reason: Reason) {
-    row.status = Status::Invalid;
-    row.reason = Some(reason);
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use super::arithmetic;
-use super::bench::Bench;
+use super::bench::{Bench, fixed, takes};
 use super::plan::PlannedRidge;
 use super::quality::{Circumstances, Sampled};
 use crate::error::{Error, Result};
 use crate::gpu::{Shape, Workload, dump};
-use crate::measure::{self, Fixed};
+use crate::measure::Member;
 use crate::report::{
     Arithmetic, BoundBy, Dropped, Measurement, Reason, Report, Ridge, RidgeTime, Status,
 };
@@ -30,119 +30,138 @@ pub struct Found {
     elements: u64,
     words: u32,
     steps: Vec<u32>,
-    fixed: Option<Fixed>,
 }
 
-/// Why there is no ridge: on this adapter or in this report, or because something failed.
-enum Stop {
-    Lacks(Reason),
-    Failed(Error),
+/// How a ridge is measured.
+pub struct Streamed<'a> {
+    /// With what.
+    pub bench: &'a Bench<'a>,
+    /// Which.
+    pub planned: PlannedRidge,
+    /// In which shape.
+    pub shape: Shape,
 }
 
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-/// Times one ridge and writes what is found into its row. Why it can't be measured stands there; a
-/// result that is wrong is returned.
-pub fn measure(
-    bench: &Bench<'_>,
-    planned: PlannedRidge,
-    shape: Shape,
-    found: &mut Option<Found>,
-    row: &mut Ridge,
-    report: &mut Report,
-) -> Result<Option<Error>> {
-    let samples = row.points.first().map_or(0, |point| point.samples_ns.len());
-    if !bench.takes(row.status, samples, row.rounds_per_repeat) {
-        return Ok(None);
-    }
-    let reason = match try_to_measure(bench, planned, shape, found, row, report) {
-        Ok(()) => return Ok(None),
-        Err(Stop::Lacks(reason)) => reason,
-        Err(Stop::Failed(error @ Error::Unsupported(_))) => Reason::from(&error),
-        Err(Stop::Failed(error @ (Error::Mismatch(_) | Error::Compile { .. }))) => {
-            row.status = Status::Failed;
-            row.reason = Some(Reason::from(&error));
-            return Ok(Some(error));
+impl Streamed<'_> {
+    /// Times the ridge and writes what is found into its row. Why it can't be measured stands
+    /// there; a result that is wrong is returned.
+    pub fn measure(
+        &self,
+        found: &mut Option<Found>,
+        row: &mut Ridge,
+        report: &mut Report,
+    ) -> Result<Option<Error>> {
+        let bench = self.bench;
+        let samples = row.points.first().map_or(0, |point| point.samples_ns.len());
+        if !takes(bench.repeat, row.status, samples, row.rounds_per_repeat) {
+            return Ok(None);
         }
-        Err(Stop::Failed(error)) => return Err(error),
-    };
-    if row.points.is_empty() {
-        let is_able = bench.gpu.supports_dtype(planned.dtype).is_ok();
-        row.status = if is_able { Status::Skipped } else { Status::Unsupported };
-        row.reason = Some(reason);
-    } else {
-        let because = Box::new(reason);
-        row.notes.push(Reason::MissedRepeats { repeats: bench.repeat, because });
+        let reason = match self.try_to_measure(found, row, report) {
+            Ok(None) => return Ok(None),
+            Ok(Some(reason)) => reason,
+            Err(error @ Error::Unsupported(_)) => Reason::from(&error),
+            Err(error @ (Error::Mismatch(_) | Error::Compile { .. })) => {
+                row.status = Status::Failed;
+                row.reason = Some(Reason::from(&error));
+                return Ok(Some(error));
+            }
+            Err(error) => return Err(error),
+        };
+        if row.points.is_empty() {
+            let is_able = bench.gpu.supports_dtype(self.planned.dtype).is_ok();
+            row.status = if is_able { Status::Skipped } else { Status::Unsupported };
+            row.reason = Some(reason);
+        } else {
+            let because = Box::new(reason);
+            row.notes.push(Reason::MissedRepeats { repeats: bench.repeat, because });
+        }
+        Ok(None)
     }
-    Ok(None)
-}
 
-fn try_to_measure(
-    bench: &Bench<'_>,
-    planned: PlannedRidge,
-    shape: Shape,
-    found: &mut Option<Found>,
-    row: &mut Ridge,
-    report: &mut Report,
-) -> std::result::Result<(), Stop> {
-    bench.gpu.supports_dtype(planned.dtype)?;
-    let began = Instant::now();
-    let Found { elements, words, steps, fixed } = match found {
-        Some(found) => found,
-        None => found.insert(find(bench, planned, shape, row, report)?),
-    };
-    let chain = planned.chain(*words);
-    let runner = ChainRunner::shaped(bench.gpu, chain, shape, *elements, bench.seed)?;
-    let workloads: Vec<Workload> =
-        steps.iter().map(|steps| runner.checked_at(*steps)).collect::<Result<_>>()?;
-    report.run.spent.prepare_s += began.elapsed().as_secs_f64();
-    let members: Vec<&Workload> = workloads.iter().collect();
-    let samples = bench.measure(&members, &bench.plan, fixed, &mut report.run.spent)?;
-    if row.points.is_empty() {
-        let point = |steps: &u32| RidgeTime { steps: *steps, samples_ns: Vec::new() };
-        row.points = steps.iter().map(point).collect();
+    /// Returns why there is no ridge in this report, if there is none.
+    fn try_to_measure(
+        &self,
+        found: &mut Option<Found>,
+        row: &mut Ridge,
+        report: &mut Report,
+    ) -> Result<Option<Reason>> {
+        let bench = self.bench;
+        bench.gpu.supports_dtype(self.planned.dtype)?;
+        let began = Instant::now();
+        if found.is_none() {
+            match self.find(row, report)? {
+                Ok(first) => *found = Some(first),
+                Err(reason) => return Ok(Some(reason)),
+            }
+        }
+        let Some(Found { elements, words, steps }) = found else { unreachable!("just found") };
+        let runner = self.runner(*words, *elements)?;
+        let workloads: Vec<Workload> =
+            steps.iter().map(|steps| runner.checked_at(*steps)).collect::<Result<_>>()?;
+        report.run.spent.prepare_s += began.elapsed().as_secs_f64();
+        let members: Vec<&Workload> = workloads.iter().collect();
+        let fixed = fixed([(row.dispatches_per_sample, row.rounds_per_repeat)]);
+        let samples = bench.measure(&members, &bench.plan, fixed, &mut report.run.spent)?;
+        if row.points.is_empty() {
+            let point = |steps: &u32| RidgeTime { steps: *steps, samples_ns: Vec::new() };
+            row.points = steps.iter().map(point).collect();
+        }
+        for (point, member) in row.points.iter_mut().zip(samples.members) {
+            row.dropped += Dropped::of(&member);
+            point.samples_ns.extend(member.ns);
+        }
+        row.shape = Some(runner.shape());
+        row.wgsl_sha256 = Some(dump::wgsl_sha256(&runner.chain.wgsl()));
+        if let Some(dump) = bench.dump {
+            runner.dump(dump, &row.id)?;
+        }
+        row.dispatches_per_sample = samples.fixed.dispatches;
+        row.rounds_per_repeat = samples.fixed.rounds;
+        judge(row, report, &bench.circumstances());
+        Ok(None)
     }
-    for (point, member) in row.points.iter_mut().zip(samples.members) {
-        row.dropped += Dropped::of(&member);
-        point.samples_ns.extend(member.ns);
-    }
-    row.shape = Some(runner.shape());
-    row.wgsl_sha256 = Some(dump::wgsl_sha256(&runner.chain.wgsl()));
-    if let Some(dump) = bench.dump {
-        runner.dump(dump, &row.id)?;
-    }
-    row.dispatches_per_sample = samples.fixed.dispatches;
-    row.rounds_per_repeat = samples.fixed.rounds;
-    judge(row, report, &bench.circumstances());
-    Ok(())
-}
 
-/// Size, k and words, in the first repeat.
-fn find(
-    bench: &Bench<'_>,
-    planned: PlannedRidge,
-    shape: Shape,
-    row: &mut Ridge,
-    report: &Report,
-) -> std::result::Result<Found, Stop> {
-    let copy =
-        copy_of(planned, &report.measurements).ok_or(Stop::Lacks(Reason::NoMemoryBoundSize))?;
-    let step = report.arithmetic.iter().find(|other| other.id == row.chain);
-    let step = step.and_then(Arithmetic::derived).ok_or(Stop::Lacks(Reason::NoStepTime))?;
-    let copy_ns = copy.ns_per_element().ok_or(Stop::Lacks(Reason::NoCopyTime))?;
-    let ridge = copy_ns * 1e3 / step.step_ps.median;
-    row.copy = Some(copy.id.clone());
-    row.elements = copy.elements;
-    row.bytes = copy.bytes;
-    let steps = steps_around(ridge);
-    let past = steps.iter().copied().find(|steps| f64::from(*steps) >= ridge).unwrap_or(1);
-    let words = fastest(bench, planned, shape, row.elements, past)?
-        .ok_or_else(|| Error::Unsupported("the clock gave no time".to_owned()))?;
-    Ok(Found { elements: row.elements, words, steps, fixed: None })
+    fn runner(&self, words: u32, elements: u64) -> Result<ChainRunner<'_>> {
+        let Bench { gpu, settings, .. } = *self.bench;
+        ChainRunner::shaped(gpu, self.planned.chain(words), self.shape, elements, settings.seed)
+    }
+
+    /// Size, k and words, in the first repeat.
+    fn find(&self, row: &mut Ridge, report: &Report) -> Result<Result<Found, Reason>> {
+        let Some(copy) = copy_of(self.planned, &report.measurements) else {
+            return Ok(Err(Reason::NoMemoryBoundSize));
+        };
+        let step = report.arithmetic.iter().find(|other| other.id == row.chain);
+        let Some(step) = step.and_then(Arithmetic::derived) else {
+            return Ok(Err(Reason::NoStepTime));
+        };
+        let Some(copy_ns) = copy.ns_per_element() else { return Ok(Err(Reason::NoCopyTime)) };
+        let ridge = copy_ns * 1e3 / step.step_ps.median;
+        row.copy = Some(copy.id.clone());
+        row.elements = copy.elements;
+        row.bytes = copy.bytes;
+        let steps = steps_around(ridge);
+        let past = steps.iter().copied().find(|steps| f64::from(*steps) >= ridge).unwrap_or(1);
+        let words = self.fastest_words(row.elements, past)?;
+        Ok(Ok(Found { elements: row.elements, words, steps }))
+    }
+
+    /// The number of words a lane for which no step and those of the ridge take the least together:
+    /// both ends of the curve matter.
+    fn fastest_words(&self, elements: u64, ridge: u32) -> Result<u32> {
+        let first = self.runner(arithmetic::WORDS[0], elements)?;
+        let ends = |words| {
+            let runner = first.with_words(words)?;
+            Ok([runner.checked_at(0)?, runner.checked_at(ridge)?])
+        };
+        let pairs: Vec<_> = arithmetic::WORDS.into_iter().map(ends).collect::<Result<_>>()?;
+        let sum =
+            |_, [near, far]: &[Member; 2]| Some(near.undisturbed_ns()? + far.undisturbed_ns()?);
+        let fastest = self.bench.cheapest(&pairs, sum)?;
+        let fastest =
+            fastest.ok_or_else(|| Error::Unsupported("the clock gave no time".to_owned()))?;
+        Ok(arithmetic::WORDS[fastest])
+    }
 }
 
 /// Copy or add of the smallest size that memory bounds.
@@ -155,32 +174,6 @@ fn copy_of(planned: PlannedRidge, measurements: &[Measurement]) -> Option<&Measu
             && row.status == Status::Ok
     };
     measurements.iter().filter(is_its).min_by_key(|row| row.elements)
-}
-
-/// The number of words a lane for which no step and those of the ridge take the least together:
-/// both ends of the curve matter.
-fn fastest(
-    bench: &Bench<'_>,
-    planned: PlannedRidge,
-    shape: Shape,
-    elements: u64,
-    ridge: u32,
-) -> Result<Option<u32>> {
-    let chain = planned.chain(arithmetic::WORDS[0]);
-    let first = ChainRunner::shaped(bench.gpu, chain, shape, elements, bench.seed)?;
-    let mut workloads: Vec<[Workload; 2]> = Vec::new();
-    for words in arithmetic::WORDS {
-        let runner = first.with_words(words)?;
-        workloads.push([runner.checked_at(0)?, runner.checked_at(ridge)?]);
-    }
-    let members: Vec<&Workload> = workloads.iter().flatten().collect();
-    let plan = bench.plan.briefly();
-    let samples = measure::rounds(bench.gpu, &members, &plan, arithmetic::RANKING_ROUNDS)?;
-    let both =
-        |pair: &[measure::Member]| Some(pair[0].undisturbed_ns()? + pair[1].undisturbed_ns()?);
-    let timed = samples.chunks_exact(2).zip(arithmetic::WORDS);
-    let timed = timed.filter_map(|(pair, words)| Some((both(pair)?, words)));
-    Ok(timed.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, words)| words))
 }
 
 /// 0, the powers of two up to past the ridge point, and the whole number next to it.
@@ -200,8 +193,6 @@ fn steps_around(ridge: f64) -> Vec<u32> {
 /// as long as those of the chain.
 fn judge(row: &mut Ridge, report: &Report, circumstances: &Circumstances) {
     row.status = Status::Ok;
-    row.reason = None;
-    row.notes.clear();
     let first_ns = row.points.first().and_then(|point| row.time_ns(point));
     let sampled = Sampled {
         count: row.points.iter().map(|point| point.samples_ns.len()).sum(),
@@ -209,11 +200,9 @@ fn judge(row: &mut Ridge, report: &Report, circumstances: &Circumstances) {
         shortest_ns: first_ns.map(|time| time.median * f64::from(row.dispatches_per_sample)),
     };
     let mut notes: Vec<Reason> = sampled.note().into_iter().collect();
-    let mut complaint = sampled.complaint(circumstances);
     let derived = row.derived(&report.measurements, &report.arithmetic);
-    if complaint.is_none() && derived.is_none() {
-        complaint = Some(Reason::NoRidge);
-    }
+    let mut complaint =
+        sampled.complaint(circumstances).or(derived.is_none().then_some(Reason::NoRidge));
     if let Some(derived) = derived.filter(|_| complaint.is_none()) {
         let (stream, step) = (derived.stream_over_copy, derived.step_over_chain);
         let slow = [
@@ -230,10 +219,8 @@ fn judge(row: &mut Ridge, report: &Report, circumstances: &Circumstances) {
         }
     }
     row.notes = notes;
-    if complaint.is_some() {
-        row.status = Status::Invalid;
-        row.reason = complaint;
-    }
+    row.status = if complaint.is_none() { Status::Ok } else { Status::Invalid };
+    row.reason = complaint;
 }
 
 #[cfg(test)]

@@ -4,19 +4,19 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use super::bench::Bench;
-use super::plan::{self, Group, OpGroup, Planned, PlannedRidge};
+use super::plan::{self, Group, OpGroup, Planned};
 use super::probe::Probe;
+use super::ridge::Streamed;
 use super::settings::{Settings, Watch};
-use super::stream::{Stream, lacks};
+use super::stream::Stream;
 use super::{accuracy, arithmetic, memory, ridge, shapes};
 use crate::error::{Error, Result};
 use crate::gpu::dump::Dump;
-use crate::gpu::{Clock, Gpu, ShaderChecks, Shape};
+use crate::gpu::{Gpu, ShaderChecks, Shape};
 use crate::kernels::activation::Direction;
-use crate::measure::Fixed;
 use crate::report::provenance::Tool;
 use crate::report::system::System;
-use crate::report::{self, ClockKind, Measurement, Reason, Report, Run, RunStatus, Spent, Status};
+use crate::report::{self, ClockKind, Reason, Report, Run, RunStatus, Spent, Status};
 
 /// Measures on what `open` opens, once for each repeat. There is a report as soon as there is a
 /// device: of a run that ended early it holds what was done. The error is what ended the run, or,
@@ -30,12 +30,26 @@ pub fn run(
     let began = Instant::now();
     let gpu = open()?;
     let plan = Planned::new(settings.profile, gpu.facts.is_software, settings.filter.as_ref());
-    if plan.is_empty() {
+    if plan.ids().is_empty() {
         return Err(Error::Usage(
             "the filter matches no row of this profile; `--list` prints them".to_owned(),
         ));
     }
-    let mut suite = Suite::new(&gpu, settings, dump, watch, plan, began);
+    let mut report = empty_report(&gpu, settings, &plan);
+    report.run.spent.open_s = began.elapsed().as_secs_f64();
+    let mut suite = Suite {
+        settings,
+        dump,
+        began,
+        watch,
+        report,
+        plan: &plan,
+        found_for_ridges: vec![None; plan.ridges.len()],
+        shapes: HashMap::new(),
+        unsound: HashMap::new(),
+        wrong: None,
+        done: 0,
+    };
     let outcome = suite.repeats(gpu, open);
     let error = suite.end(outcome);
     Ok((suite.report, error))
@@ -48,21 +62,18 @@ struct Suite<'a> {
     began: Instant,
     watch: &'a mut dyn Watch,
     report: Report,
-    /// What is measured, each with what the first repeat has fixed or found for it.
-    groups: Vec<(Group, Option<Fixed>)>,
-    chains: Vec<(OpGroup, Option<Fixed>)>,
-    found: HashMap<String, arithmetic::Found>,
-    ridges: Vec<(PlannedRidge, Option<ridge::Found>)>,
+    /// What is measured.
+    plan: &'a Planned,
+    /// What the first repeat has found for ridges.
+    found_for_ridges: Vec<Option<ridge::Found>>,
     /// What each direction is measured in.
     shapes: HashMap<Direction, Shape>,
     /// By path of a kernel, what was wrong with it on inputs chosen to find it so.
     unsound: HashMap<String, Reason>,
     /// The first kernel that was wrong.
     wrong: Option<Error>,
-    /// Repeats before this one.
-    repeat: u32,
+    /// Steps done.
     done: usize,
-    steps: usize,
 }
 
 /// Steps that are made in the first repeat alone: accuracy, shapes, overhead, memory.
@@ -70,8 +81,7 @@ const STEPS_ONCE: usize = 4;
 
 /// Why a run ends early.
 enum Stop {
-    Interrupted,
-    OutOfTime,
+    Ended(Reason),
     Failed(Error),
 }
 
@@ -81,69 +91,36 @@ impl From<Error> for Stop {
     }
 }
 
-type Step = std::result::Result<(), Stop>;
+type Step = Result<(), Stop>;
 
-impl<'a> Suite<'a> {
-    fn new(
-        gpu: &Gpu,
-        settings: &'a Settings,
-        dump: Option<&'a Dump>,
-        watch: &'a mut dyn Watch,
-        plan: Planned,
-        began: Instant,
-    ) -> Self {
-        let mut report = empty_report(gpu, settings, &plan);
-        report.run.spent.open_s = began.elapsed().as_secs_f64();
-        let Planned { groups, chains, ridges } = plan;
-        let each_repeat = 1 + groups.len() + chains.len() + ridges.len();
-        Self {
-            settings,
-            dump,
-            began,
-            steps: STEPS_ONCE + settings.repeats as usize * each_repeat,
-            watch,
-            report,
-            groups: groups.into_iter().map(|group| (group, None)).collect(),
-            chains: chains.into_iter().map(|group| (group, None)).collect(),
-            found: HashMap::new(),
-            ridges: ridges.into_iter().map(|ridge| (ridge, None)).collect(),
-            shapes: HashMap::new(),
-            unsound: HashMap::new(),
-            wrong: None,
-            repeat: 0,
-            done: 0,
-        }
-    }
-
+impl Suite<'_> {
     fn repeats(&mut self, first: Gpu, open: &mut dyn FnMut() -> Result<Gpu>) -> Step {
         let mut gpu = first;
-        self.repeat(&gpu)?;
-        for _ in 1..self.settings.repeats {
+        self.repeat(0, &gpu)?;
+        for repeat in 1..self.settings.repeats {
             drop(gpu);
             let began = Instant::now();
             gpu = open()?;
             self.report.run.spent.open_s += began.elapsed().as_secs_f64();
-            self.repeat(&gpu)?;
+            self.repeat(repeat, &gpu)?;
         }
         Ok(())
     }
 
-    fn repeat(&mut self, gpu: &Gpu) -> Step {
-        let plan = self.settings.plan;
-        let plan = if gpu.facts.is_software { plan.on_software() } else { plan };
-        let (seed, dump, repeat) = (self.settings.seed, self.dump, self.repeat);
+    fn repeat(&mut self, repeat: u32, gpu: &Gpu) -> Step {
+        let (settings, dump) = (self.settings, self.dump);
+        let is_software = gpu.facts.is_software;
+        let plan = if is_software { settings.plan.on_software() } else { settings.plan };
         self.step("clock probe")?;
         let probe = self.probe(gpu)?;
-        let bench = Bench { gpu, plan, probe: probe.as_ref(), seed, dump, repeat };
+        let bench = Bench { gpu, settings, plan, probe: probe.as_ref(), dump, repeat };
         if repeat == 0 {
             self.validate(&bench)?;
             self.prepare(&bench)?;
         }
         self.streams(&bench)?;
         self.arithmetic(&bench)?;
-        self.ridges(&bench)?;
-        self.repeat += 1;
-        Ok(())
+        self.ridges(&bench)
     }
 
     fn probe(&mut self, gpu: &Gpu) -> Result<Option<Probe>> {
@@ -165,14 +142,14 @@ impl<'a> Suite<'a> {
     fn validate(&mut self, bench: &Bench<'_>) -> Step {
         self.step("accuracy")?;
         let began = Instant::now();
-        let streamed = self.groups.iter().flat_map(|(group, _)| group.members.iter().copied());
-        let in_chains = self.chains.iter().flat_map(|(group, _)| group.kernels());
+        let streamed = self.plan.groups.iter().flat_map(|group| group.members.iter().copied());
+        let in_chains = self.plan.chains.iter().flat_map(OpGroup::kernels);
         let mut compared = HashSet::new();
         for kernel in streamed.chain(in_chains) {
             if !compared.insert(kernel.path()) {
                 continue;
             }
-            match accuracy::of(bench.gpu, kernel, self.settings.profile, self.settings.seed) {
+            match accuracy::of(bench, kernel) {
                 Ok((accuracy, wrong)) => {
                     self.report.accuracy.push(accuracy);
                     if let Some(wrong) = wrong {
@@ -191,108 +168,91 @@ impl<'a> Suite<'a> {
 
     /// What is found once, in the first repeat: shapes, dispatch overhead, memory-bound sizes.
     fn prepare(&mut self, bench: &Bench<'_>) -> Step {
-        let (gpu, seed, plan) = (bench.gpu, bench.seed, bench.plan.briefly());
         let most = self.settings.most_prepared;
         self.step("shapes")?;
         let began = Instant::now();
         for direction in Direction::ALL {
-            if let Some(shape) = self.settings.shapes.get(&direction) {
-                let direction_name = direction.name().to_owned();
-                self.report
-                    .run
-                    .notes
-                    .push(Reason::ShapeGiven { direction: direction_name, shape: *shape });
-                self.shapes.insert(direction, *shape);
-            } else if self.groups.iter().any(|(group, _)| group.direction == direction) {
-                let (shape, trials) = shapes::choose(gpu, direction, most, &plan, seed)?;
+            if let Some(&shape) = self.settings.shapes.get(&direction) {
+                self.shapes.insert(direction, shape);
+                let direction = direction.name().to_owned();
+                self.report.run.notes.push(Reason::ShapeGiven { direction, shape });
+            } else if self.plan.groups.iter().any(|group| group.direction == direction) {
+                let (shape, trials) = shapes::choose(bench, direction, most)?;
                 self.shapes.insert(direction, shape);
                 self.report.shapes.extend(trials);
             }
         }
         self.step("dispatch overhead")?;
-        self.report.dispatch_overhead = memory::overhead(gpu, &plan, seed)?;
+        self.report.dispatch_overhead = memory::overhead(bench)?;
         self.step("memory-bound sizes")?;
-        let any = self.shapes.values().next().copied().unwrap_or_default();
-        let shape = self.shapes.get(&Direction::Forward).copied().unwrap_or(any);
-        self.report.memory_scan = memory::scan(gpu, shape, most, &plan, seed)?;
+        let shape = Direction::ALL.iter().find_map(|direction| self.shapes.get(direction));
+        self.report.memory_scan = memory::scan(bench, shape.copied().unwrap_or_default(), most)?;
         self.report.run.spent.prepare_s += began.elapsed().as_secs_f64();
         Ok(())
     }
 
     fn streams(&mut self, bench: &Bench<'_>) -> Step {
-        let largest = self.groups.iter().map(|(group, _)| group.elements).max();
+        let largest = self.plan.groups.iter().map(|group| group.elements).max();
         let mut first = 0;
-        for index in 0..self.groups.len() {
-            self.step(&self.groups[index].0.name())?;
-            let (group, fixed) = &mut self.groups[index];
+        for group in &self.plan.groups {
+            self.step(&group.name())?;
             let stream = Stream {
                 group,
-                shape: self.shapes.get(&group.direction).copied().unwrap_or_default(),
-                checks: self.settings.checks,
+                shape: self.shape(group.direction),
                 is_largest: largest == Some(group.elements),
+                first,
+                unsound: &self.unsound,
             };
-            let unsound = |path: &str| self.unsound.get(path).cloned();
-            match stream.measure(bench, fixed, &mut self.report, first, unsound) {
-                Ok(Some(wrong)) => {
-                    self.wrong.get_or_insert(wrong);
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    let is_room = matches!(error, Error::Unsupported(_));
-                    let status = if is_room { Status::Skipped } else { Status::Failed };
-                    let rows = first..first + group.members.len();
-                    for row in &mut self.report.measurements[rows] {
-                        lacks(row, bench.repeat, status, &Reason::from(&error));
-                    }
-                    if !is_room {
-                        return Err(error.into());
-                    }
-                }
-            }
+            let wrong = stream.measure(bench, &mut self.report)?;
+            self.measured(bench, wrong)?;
             first += group.members.len();
-            self.keep_repeat(bench)?;
         }
         Ok(())
     }
 
     fn arithmetic(&mut self, bench: &Bench<'_>) -> Step {
-        for index in 0..self.chains.len() {
-            self.step(&self.chains[index].0.name())?;
-            let (group, fixed) = &mut self.chains[index];
-            let (found, report) = (&mut self.found, &mut self.report);
-            let wrong = arithmetic::measure(bench, index, group, found, fixed, report)?;
-            self.wrong = self.wrong.take().or(wrong);
-            self.keep_repeat(bench)?;
+        for (index, group) in self.plan.chains.iter().enumerate() {
+            self.step(&group.name())?;
+            let wrong = arithmetic::measure(bench, index, group, &mut self.report)?;
+            self.measured(bench, wrong)?;
         }
         Ok(())
     }
 
     /// Behind streams and arithmetic, of which ridges take the memory-bound size and the step.
     fn ridges(&mut self, bench: &Bench<'_>) -> Step {
-        for index in 0..self.ridges.len() {
+        for (index, planned) in self.plan.ridges.iter().enumerate() {
             let mut row = self.report.ridges[index].clone();
             self.step(&row.id)?;
-            let (planned, found) = &mut self.ridges[index];
-            let shape = self.shapes.get(&planned.direction).copied().unwrap_or_default();
-            let report = &mut self.report;
-            let wrong = ridge::measure(bench, *planned, shape, found, &mut row, report);
+            let streamed =
+                Streamed { bench, planned: *planned, shape: self.shape(planned.direction) };
+            let found = &mut self.found_for_ridges[index];
+            let wrong = streamed.measure(found, &mut row, &mut self.report);
             self.report.ridges[index] = row;
-            self.wrong = self.wrong.take().or(wrong?);
-            self.keep_repeat(bench)?;
+            self.measured(bench, wrong?)?;
         }
         Ok(())
     }
 
-    fn step(&mut self, what: &str) -> Step {
-        if self.settings.max_time.is_some_and(|most| self.began.elapsed() >= most) {
-            return Err(Stop::OutOfTime);
-        }
-        let goes_on = self.watch.step(what, self.done, self.steps);
-        self.done += 1;
-        if goes_on { Ok(()) } else { Err(Stop::Interrupted) }
+    fn shape(&self, direction: Direction) -> Shape {
+        self.shapes.get(&direction).copied().unwrap_or_default()
     }
 
-    fn keep_repeat(&mut self, bench: &Bench<'_>) -> Result<()> {
+    fn step(&mut self, what: &str) -> Step {
+        if self.settings.max_time.is_some_and(|most| self.began.elapsed() >= most) {
+            return Err(Stop::Ended(Reason::OutOfTime));
+        }
+        let Planned { groups, chains, ridges } = self.plan;
+        let each_repeat = 1 + groups.len() + chains.len() + ridges.len();
+        let steps = STEPS_ONCE + self.settings.repeats as usize * each_repeat;
+        let goes_on = self.watch.step(what, self.done, steps);
+        self.done += 1;
+        if goes_on { Ok(()) } else { Err(Stop::Ended(Reason::Interrupted)) }
+    }
+
+    /// Behind each group: the first result that is wrong stays, and the report is kept.
+    fn measured(&mut self, bench: &Bench<'_>, wrong: Option<Error>) -> Result<()> {
+        self.wrong = self.wrong.take().or(wrong);
         self.report.run.repeats = bench.repeat + 1;
         self.report.clock.quantum_ns = bench.gpu.quantum_ns();
         self.keep(false)
@@ -308,8 +268,7 @@ impl<'a> Suite<'a> {
     fn end(&mut self, outcome: Step) -> Option<Error> {
         let (status, reason, error) = match outcome {
             Ok(()) => (RunStatus::Complete, None, None),
-            Err(Stop::Interrupted) => (RunStatus::Interrupted, Some(Reason::Interrupted), None),
-            Err(Stop::OutOfTime) => (RunStatus::Interrupted, Some(Reason::OutOfTime), None),
+            Err(Stop::Ended(reason)) => (RunStatus::Interrupted, Some(reason), None),
             Err(Stop::Failed(error)) => {
                 (RunStatus::Failed, Some(Reason::from(&error)), Some(error))
             }
@@ -331,14 +290,8 @@ impl<'a> Suite<'a> {
 
 /// A report of every row that is planned, none of them reached.
 fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
-    let (kind, period_ns) = match gpu.clock() {
-        Clock::GpuTimestamps { period_ns } => (ClockKind::GpuTimestamps, Some(period_ns)),
-        Clock::Wall => (ClockKind::Wall, None),
-    };
-    let rows = |group: &Group| {
-        let row = |kernel| Measurement::new(kernel, group.elements);
-        group.members.iter().map(row).collect::<Vec<_>>()
-    };
+    let period_ns = gpu.period_ns();
+    let kind = if period_ns.is_some() { ClockKind::GpuTimestamps } else { ClockKind::Wall };
     Report {
         schema: report::SCHEMA.to_owned(),
         schema_version: report::SCHEMA_VERSION.to_owned(),
@@ -350,7 +303,7 @@ fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
         dispatch_overhead: None,
         memory_scan: None,
         shapes: Vec::new(),
-        measurements: plan.groups.iter().flat_map(rows).collect(),
+        measurements: plan.groups.iter().flat_map(Group::rows).collect(),
         arithmetic: plan::arithmetic_rows(&plan.chains),
         ridges: plan.ridges.iter().map(|ridge| ridge.row()).collect(),
         accuracy: Vec::new(),

@@ -61,11 +61,11 @@ impl Settings {
     pub fn in_shapes_of(mut self, report: &Report, facts: &AdapterFacts) -> Self {
         if report.adapter.is_like(facts) {
             for direction in Direction::ALL {
-                let rows =
-                    report.measurements.iter().filter(|row| row.direction == direction.name());
-                let fits = |size: u32| (1..=facts.max_workgroup_size).contains(&size);
-                let shape =
-                    rows.filter_map(|row| row.shape).find(|shape| fits(shape.workgroup_size));
+                let rows = report.measurements.iter();
+                let shapes = rows.filter(|row| row.direction == direction.name());
+                let sizes = 1..=facts.max_workgroup_size;
+                let mut shapes = shapes.filter_map(|row| row.shape);
+                let shape = shapes.find(|shape| sizes.contains(&shape.workgroup_size));
                 self.shapes.extend(shape.map(|shape| (direction, shape)));
             }
         }
@@ -77,19 +77,15 @@ impl Settings {
 pub trait Watch {
     /// Before each step: what it is, how many are done and how many there are. False ends the run
     /// with a report of what was done.
-    fn step(&mut self, what: &str, done: usize, of: usize) -> bool;
-
-    /// After each group, with the report so far, and once more at the end. An error ends the run.
-    fn keep(&mut self, report: &Report, is_last: bool) -> Result<()>;
-}
-
-/// Nobody watches, and nothing is kept.
-impl Watch for () {
     fn step(&mut self, _what: &str, _done: usize, _of: usize) -> bool {
         true
     }
 
+    /// After each group, with the report so far, and once more at the end. An error ends the run.
     fn keep(&mut self, _report: &Report, _is_last: bool) -> Result<()> {
         Ok(())
     }
 }
+
+/// Nobody watches, and nothing is kept.
+impl Watch for () {}

@@ -1,32 +1,26 @@
 //! Which shape: workgroup sizes and words per invocation, tried and measured.
 
+use super::bench::Bench;
 use super::plan::default_kernels;
 use super::tensors::SharedTensors;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Shape, Workload};
+use crate::gpu::{Gpu, ShaderChecks, Shape, Workload};
 use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Kernel;
-use crate::measure::{self, Plan, stats};
+use crate::measure::{Member, stats};
 use crate::report::ShapeTrial;
 
-/// What is tried, workgroup size by words per invocation. The best of one software adapter is among
-/// the worst of another.
-const CANDIDATES: [(u32, u32); 13] = [
-    (64, 1),
-    (64, 4),
-    (64, 16),
-    (128, 1),
-    (128, 4),
-    (256, 1),
-    (256, 2),
-    (256, 4),
-    (256, 16),
-    (512, 1),
-    (512, 4),
-    (1024, 1),
-    (1024, 4),
-];
+/// What is tried: workgroup sizes, each with words per invocation. The best of one software adapter
+/// is among the worst of another.
+const CANDIDATES: [(u32, &[u32]); 5] =
+    [(64, &[1, 4, 16]), (128, &[1, 4]), (256, &[1, 2, 4, 16]), (512, &[1, 4]), (1024, &[1, 4])];
+
+fn candidates() -> impl Iterator<Item = Shape> {
+    CANDIDATES.into_iter().flat_map(|(workgroup_size, words)| {
+        words.iter().map(move |words| Shape { workgroup_size, words_per_invocation: *words })
+    })
+}
 
 /// Rounds that candidates are ranked by.
 const RANKING_ROUNDS: u32 = 6;
@@ -46,19 +40,17 @@ fn elements(gpu: &Gpu) -> [u64; 2] {
 /// The shape that the kernels of a direction are measured in: the fastest for copy or add in f32,
 /// on at most so many elements. And what was tried.
 pub fn choose(
-    gpu: &Gpu,
+    bench: &Bench<'_>,
     direction: Direction,
     most: u64,
-    plan: &Plan,
-    seed: u64,
 ) -> Result<(Shape, Vec<ShapeTrial>)> {
     let kernel = default_kernels(direction, Dtype::F32)[0];
-    let mut most = elements(gpu)[1].min(most);
+    let mut most = elements(bench.gpu)[1].min(most);
     loop {
-        match rank(gpu, kernel, most, plan, seed) {
+        match rank(bench, kernel, most) {
             Ok(trials) => {
-                let chosen = trials.iter().find(|trial| trial.chosen);
-                return Ok((chosen.map_or_else(Shape::default, |trial| trial.shape), trials));
+                let chosen = trials.iter().find(|trial| trial.chosen).map(|trial| trial.shape);
+                return Ok((chosen.unwrap_or_default(), trials));
             }
             Err(Error::Unsupported(_)) if most > 1 << 16 => most /= 4,
             Err(error) => return Err(error),
@@ -68,17 +60,16 @@ pub fn choose(
 
 /// All candidates on one kernel, then the best of them once more: the fastest of many is often the
 /// luckiest, and caches end somewhere.
-fn rank(gpu: &Gpu, kernel: Kernel, most: u64, plan: &Plan, seed: u64) -> Result<Vec<ShapeTrial>> {
-    let [all, best] = elements(gpu).map(|elements| elements.min(most));
-    let tensors = |elements| SharedTensors::new(gpu, kernel.dtype, elements, seed);
+fn rank(bench: &Bench<'_>, kernel: Kernel, most: u64) -> Result<Vec<ShapeTrial>> {
+    let [all, best] = elements(bench.gpu).map(|elements| elements.min(most));
+    let tensors =
+        |elements| SharedTensors::new(bench.gpu, kernel.dtype, elements, bench.settings.seed);
     let mut tensors_of_all = tensors(all)?;
     let mut tensors_of_best = (best != all).then(|| tensors(best)).transpose()?;
-    let candidates = CANDIDATES
-        .map(|(workgroup_size, words)| Shape { workgroup_size, words_per_invocation: words });
-    let mut trials = time(gpu, &mut tensors_of_all, kernel, &candidates, plan, RANKING_ROUNDS)?;
-    let shapes: Vec<Shape> = trials.iter().take(MEASURED_AGAIN).map(|trial| trial.shape).collect();
+    let mut trials = time(bench, &mut tensors_of_all, kernel, candidates(), RANKING_ROUNDS)?;
+    let shapes = trials.iter().take(MEASURED_AGAIN).map(|trial| trial.shape);
     let larger = tensors_of_best.as_mut().unwrap_or(&mut tensors_of_all);
-    let mut again = time(gpu, larger, kernel, &shapes, plan, plan.min_rounds)?;
+    let mut again = time(bench, larger, kernel, shapes, bench.plan.min_rounds)?;
     if let Some(chosen) = chosen(&mut again) {
         chosen.chosen = true;
     }
@@ -93,39 +84,31 @@ fn rank(gpu: &Gpu, kernel: Kernel, most: u64, plan: &Plan, seed: u64) -> Result<
 /// The first candidate of those that are tied with the fastest: every run takes the same.
 fn chosen(trials: &mut [ShapeTrial]) -> Option<&mut ShapeTrial> {
     let fastest = trials.first()?.ns.median;
-    let place = |shape: Shape| {
-        CANDIDATES
-            .iter()
-            .position(|place| *place == (shape.workgroup_size, shape.words_per_invocation))
-    };
-    trials
-        .iter_mut()
-        .filter(|trial| trial.ns.median <= TIE * fastest)
-        .min_by_key(|trial| place(trial.shape))
+    let tied = trials.iter_mut().filter(|trial| trial.ns.median <= TIE * fastest);
+    tied.min_by_key(|trial| candidates().position(|shape| shape == trial.shape))
 }
 
 /// Shapes on one kernel, from the fastest on. Those that the adapter can't have are left out.
 fn time(
-    gpu: &Gpu,
+    bench: &Bench<'_>,
     tensors: &mut SharedTensors<'_>,
     kernel: Kernel,
-    shapes: &[Shape],
-    plan: &Plan,
+    shapes: impl Iterator<Item = Shape>,
     rounds: u32,
 ) -> Result<Vec<ShapeTrial>> {
     let mut workloads: Vec<Workload> = Vec::new();
     for shape in shapes {
-        match tensors.workload(kernel, *shape) {
+        match tensors.workload(kernel, shape, ShaderChecks::Trusted) {
             Ok(workload) => workloads.push(workload),
             Err(Error::Unsupported(_)) => {}
             Err(error) => return Err(error),
         }
     }
-    let samples = measure::rounds(gpu, &workloads.iter().collect::<Vec<_>>(), plan, rounds)?;
-    let trial = |(workload, member): (&Workload, &measure::Member)| {
-        let ns = stats::median_interval(&member.ns.iter().flatten().copied().collect::<Vec<_>>())?;
+    let samples = bench.rank(&workloads.iter().collect::<Vec<_>>(), rounds)?;
+    let trial = |(workload, member): (&Workload, &Member)| {
+        let ns = stats::of_rounds(member.ns.iter().copied(), 0)?;
         let (kernel, elements) = (kernel.path(), workload.elements);
-        Some(ShapeTrial { kernel, elements, shape: workload.shape, ns, chosen: false })
+        Some(ShapeTrial { kernel, elements, shape: workload.shader.shape, ns, chosen: false })
     };
     let mut trials: Vec<ShapeTrial> = workloads.iter().zip(&samples).filter_map(trial).collect();
     trials.sort_by(|a, b| a.ns.median.total_cmp(&b.ns.median));

@@ -1,17 +1,18 @@
 //! Streams: the kernels of a group, checked on the tensors that they are timed on, then timed
 //! together.
 
-use super::bench::{Bench, takes};
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::bench::{Bench, fixed, takes};
 use super::plan::Group;
 use super::quality;
 use super::tensors::SharedTensors;
 use crate::error::{Error, Result};
-use crate::gpu::{ShaderChecks, Shape, Workload};
-use crate::measure::Fixed;
+use crate::gpu::{Shape, Workload};
 use crate::report::{
     BoundBy, DispatchOverhead, Measurement, MemoryScan, Reason, Report, Status, Validation,
 };
-use crate::validate::Accuracy;
 
 /// A dispatch of which launching takes more than this share is bound by it.
 const LAUNCH_SHARE: f64 = 0.2;
@@ -22,42 +23,55 @@ pub struct Stream<'a> {
     pub group: &'a Group,
     /// In which shape.
     pub shape: Shape,
-    /// With or without wgpu's run-time checks.
-    pub checks: ShaderChecks,
     /// Whether no group of the run is larger.
     pub is_largest: bool,
+    /// The place of its first row in the report.
+    pub first: usize,
+    /// By path of a kernel, what was wrong with it on inputs chosen to find it so.
+    pub unsound: &'a HashMap<String, Reason>,
 }
 
 impl Stream<'_> {
-    /// Times the group and writes what is found into its rows, which begin at `first`. Why a row
-    /// can't be measured stands there; the first result that is wrong is returned.
-    pub fn measure(
-        &self,
-        bench: &Bench<'_>,
-        fixed: &mut Option<Fixed>,
-        report: &mut Report,
-        first: usize,
-        unsound: impl Fn(&str) -> Option<Reason>,
-    ) -> Result<Option<Error>> {
+    /// Times the group and writes what is found into its rows. Why a row can't be measured stands
+    /// there; the first result that is wrong is returned.
+    pub fn measure(&self, bench: &Bench<'_>, report: &mut Report) -> Result<Option<Error>> {
+        let error = match self.try_to_measure(bench, report) {
+            Err(error) => error,
+            measured => return measured,
+        };
+        let is_room = matches!(error, Error::Unsupported(_));
+        let status = if is_room { Status::Skipped } else { Status::Failed };
+        for row in &mut report.measurements[self.rows()] {
+            lacks(row, bench.repeat, status, &Reason::from(&error));
+        }
+        if is_room { Ok(None) } else { Err(error) }
+    }
+
+    fn rows(&self) -> Range<usize> {
+        self.first..self.first + self.group.members.len()
+    }
+
+    fn try_to_measure(&self, bench: &Bench<'_>, report: &mut Report) -> Result<Option<Error>> {
         let Group { dtype, elements, ref members, .. } = *self.group;
-        let mut tensors = SharedTensors::new(bench.gpu, dtype, elements, bench.seed)?;
-        let mut workloads: Vec<(usize, Workload)> = Vec::new();
+        let checks = bench.settings.checks;
+        let mut tensors = SharedTensors::new(bench.gpu, dtype, elements, bench.settings.seed)?;
+        tensors.spent = report.run.spent;
+        let rows = &mut report.measurements[self.rows()];
+        let mut works: Vec<(usize, Workload)> = Vec::new();
         let mut wrong = None;
-        for (at, kernel) in (first..).zip(members) {
-            let row = &mut report.measurements[at];
-            if !bench.takes(row.status, row.samples_ns.len(), row.rounds_per_repeat) {
+        for (at, (row, kernel)) in rows.iter_mut().zip(members).enumerate() {
+            if !takes(bench.repeat, row.status, row.samples_ns.len(), row.rounds_per_repeat) {
                 continue;
             }
-            if let Some(reason) = unsound(&kernel.path()) {
-                row.status = Status::Failed;
-                row.reason = Some(reason);
+            if let Some(reason) = self.unsound.get(&kernel.path()) {
+                row.mark(Status::Failed, reason.clone());
                 continue;
             }
-            match tensors.checked_workload(*kernel, self.shape, self.checks) {
+            match tensors.checked_workload(*kernel, self.shape, checks) {
                 Ok((workload, accuracy)) => {
                     row.shape = Some(self.shape);
-                    row.validation = Some(validation(&accuracy));
-                    workloads.push((at, workload));
+                    row.validation = Some(Validation::new(&accuracy));
+                    works.push((at, workload));
                 }
                 Err(error @ Error::Unsupported(_)) => {
                     let is_able = bench.gpu.supports(kernel).is_ok();
@@ -65,23 +79,24 @@ impl Stream<'_> {
                     lacks(row, bench.repeat, status, &Reason::from(&error));
                 }
                 Err(error @ (Error::Mismatch(_) | Error::Compile { .. })) => {
-                    row.status = Status::Failed;
-                    row.reason = Some(Reason::from(&error));
+                    row.mark(Status::Failed, Reason::from(&error));
                     wrong.get_or_insert(error);
                 }
                 Err(error) => return Err(error),
             }
             if let Some(dump) = bench.dump.filter(|_| row.shape.is_some()) {
                 let constants = self.shape.constants(kernel.words_per_unit());
-                dump.write(&kernel.path(), &kernel.wgsl(), &constants, self.checks)?;
+                dump.write(&kernel.path(), &kernel.wgsl(), &constants, checks)?;
             }
         }
-        report.run.spent += tensors.spent;
-        if !workloads.is_empty() {
-            let works: Vec<&Workload> = workloads.iter().map(|(_, workload)| workload).collect();
-            let samples = bench.measure(&works, &bench.plan, fixed, &mut report.run.spent)?;
-            for ((at, _), member) in workloads.iter().zip(samples.members) {
-                let row = &mut report.measurements[*at];
+        report.run.spent = tensors.spent;
+        if !works.is_empty() {
+            let fixed =
+                fixed(rows.iter().map(|row| (row.dispatches_per_sample, row.rounds_per_repeat)));
+            let members: Vec<&Workload> = works.iter().map(|(_, workload)| workload).collect();
+            let samples = bench.measure(&members, &bench.plan, fixed, &mut report.run.spent)?;
+            for ((at, _), member) in works.iter().zip(samples.members) {
+                let row = &mut rows[*at];
                 row.dispatches_per_sample = samples.fixed.dispatches;
                 row.rounds_per_repeat = samples.fixed.rounds;
                 // Judged anew, all samples together.
@@ -90,7 +105,6 @@ impl Stream<'_> {
                 row.take(member);
             }
         }
-        let rows = &mut report.measurements[first..first + members.len()];
         let overhead = report.dispatch_overhead.as_ref();
         let bound_by = bound_by(&rows[0], self.is_largest, overhead, report.memory_scan.as_ref());
         for row in rows.iter_mut().filter(|row| !row.samples_ns.is_empty()) {
@@ -104,8 +118,7 @@ impl Stream<'_> {
 /// Writes down why a row gets no samples in a repeat; those that it has stay.
 pub fn lacks(row: &mut Measurement, repeat: u32, status: Status, reason: &Reason) {
     if row.status == Status::Skipped && row.reason.is_none() {
-        row.status = status;
-        row.reason = Some(reason.clone());
+        row.mark(status, reason.clone());
     } else if repeat > 0 && takes(repeat, row.status, row.samples_ns.len(), row.rounds_per_repeat) {
         row.notes
             .push(Reason::MissedRepeats { repeats: repeat, because: Box::new(reason.clone()) });
@@ -127,16 +140,6 @@ fn bound_by(
     let memory = memory?;
     let is_past = copy.bytes >= memory.from_bytes || is_largest && !memory.settled;
     Some(if is_past { BoundBy::Memory } else { BoundBy::Cache })
-}
-
-fn validation(accuracy: &Accuracy) -> Validation {
-    let finite = |value: f64| Some(value).filter(|value| value.is_finite());
-    Validation {
-        elements: accuracy.inputs,
-        violations: accuracy.violations,
-        max_ulp: finite(accuracy.max_ulp.value),
-        max_share_of_bound: finite(accuracy.max_share.value),
-    }
 }
 
 #[cfg(test)]

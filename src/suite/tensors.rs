@@ -1,10 +1,9 @@
 //! Tensors that the members of a group share.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::time::Instant;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
 use crate::kernels::activation::Saved;
 use crate::kernels::dtype::Dtype;
@@ -21,7 +20,7 @@ pub struct SharedTensors<'gpu> {
     dtype: Dtype,
     elements: u64,
     inputs: Inputs,
-    tensors: HashMap<Key, Rc<Tensor>>,
+    tensors: HashMap<Key, Tensor>,
     /// Where the time went so far.
     pub spent: Spent,
 }
@@ -30,7 +29,7 @@ pub struct SharedTensors<'gpu> {
 type Key = (Role, Option<&'static str>);
 
 impl<'gpu> SharedTensors<'gpu> {
-    /// Without a tensor yet. [`crate::error::Error::Unsupported`] if the device has no room for a
+    /// Without a tensor yet. [`Error::Unsupported`] if the device has no room for a
     /// result, an input and as much again.
     pub fn new(gpu: &'gpu Gpu, dtype: Dtype, elements: u64, seed: u64) -> Result<Self> {
         gpu.ensure_room(elements.saturating_mul(4 * dtype.element_bytes()))?;
@@ -46,63 +45,65 @@ impl<'gpu> SharedTensors<'gpu> {
         shape: Shape,
         checks: ShaderChecks,
     ) -> Result<(Workload, Accuracy)> {
-        let tensors = self.tensors_of(&kernel)?;
-        let workload = self.bound(kernel, shape, checks, &tensors)?;
+        let workload = self.workload(kernel, shape, checks)?;
         let began = Instant::now();
-        let tensors: Vec<&Tensor> = tensors.iter().map(Rc::as_ref).collect();
-        let accuracy = validate::ensure_right(self.gpu, &kernel, &workload, &tensors, &self.inputs);
+        let tensors = self.tensors_of(&kernel);
+        let found = validate::check(self.gpu, &kernel, &workload, &tensors, &self.inputs);
         self.spent.validate_s += began.elapsed().as_secs_f64();
-        Ok((workload, accuracy?))
+        let found = found?;
+        match found.complaint(&kernel, self.inputs.seed) {
+            Some(complaint) => Err(Error::Mismatch(complaint)),
+            None => Ok((workload, found)),
+        }
     }
 
     /// The kernel on these tensors, unchecked: to rank shapes.
-    pub fn workload(&mut self, kernel: Kernel, shape: Shape) -> Result<Workload> {
-        let tensors = self.tensors_of(&kernel)?;
-        self.bound(kernel, shape, ShaderChecks::Trusted, &tensors)
-    }
-
-    fn tensors_of(&mut self, kernel: &Kernel) -> Result<Vec<Rc<Tensor>>> {
-        self.gpu.supports(kernel)?;
-        let began = Instant::now();
-        let tensors = kernel.tensors().iter().map(|role| self.tensor(kernel, *role)).collect();
-        self.spent.inputs_s += began.elapsed().as_secs_f64();
-        tensors
-    }
-
-    fn bound(
+    pub fn workload(
         &mut self,
         kernel: Kernel,
         shape: Shape,
         checks: ShaderChecks,
-        tensors: &[Rc<Tensor>],
     ) -> Result<Workload> {
+        self.gpu.supports(&kernel)?;
         let began = Instant::now();
-        let tensors: Vec<&Tensor> = tensors.iter().map(Rc::as_ref).collect();
-        let workload = self.gpu.workload(kernel, shape, checks, &tensors);
+        let made = kernel.tensors().iter().try_for_each(|role| self.make(&kernel, *role));
+        self.spent.inputs_s += began.elapsed().as_secs_f64();
+        made?;
+        let began = Instant::now();
+        let tensors = self.tensors_of(&kernel);
+        let workload = self.gpu.workload(&kernel, None, shape, checks, &tensors);
         self.spent.compile_s += began.elapsed().as_secs_f64();
         workload
     }
 
-    /// The tensor that the kernel reads or writes in `role`, made when first asked for.
-    fn tensor(&mut self, kernel: &Kernel, role: Role) -> Result<Rc<Tensor>> {
-        let key = match role {
-            Role::X | Role::Saved(Saved::X) => (Role::X, None),
-            Role::Saved(Saved::Y) => (role, Some(kernel.activation.name)),
-            Role::Result | Role::MaskResult | Role::Saved(Saved::Mask) | Role::Dy => (role, None),
-        };
-        if let Some(tensor) = self.tensors.get(&key) {
-            return Ok(Rc::clone(tensor));
+    fn tensors_of(&self, kernel: &Kernel) -> Vec<&Tensor> {
+        kernel.tensors().iter().map(|role| &self.tensors[&key(kernel, *role)]).collect()
+    }
+
+    /// Makes the tensor that the kernel reads or writes in `role`, if it is not there yet.
+    fn make(&mut self, kernel: &Kernel, role: Role) -> Result<()> {
+        let key = key(kernel, role);
+        if self.tensors.contains_key(&key) {
+            return Ok(());
         }
-        let layout = self.gpu.layout(self.elements, self.dtype.element_bytes()).of(kernel, role);
+        let layout = self.gpu.layout(self.elements, self.dtype.element_bytes());
+        let layout = layout.of(role, kernel.words_per_unit());
         self.gpu.ensure_room(layout.bytes())?;
         let tensor = self.gpu.tensor(&format!("{role:?}"), layout)?;
         if !role.is_written() {
             self.gpu.upload(&tensor, |first, bytes| {
-                self.inputs.fill_stored(kernel.activation, role, self.dtype, first, bytes);
+                self.inputs.fill_stored(kernel, role, first, bytes);
             })?;
         }
-        let tensor = Rc::new(tensor);
-        self.tensors.insert(key, Rc::clone(&tensor));
-        Ok(tensor)
+        self.tensors.insert(key, tensor);
+        Ok(())
+    }
+}
+
+fn key(kernel: &Kernel, role: Role) -> Key {
+    match role {
+        Role::X | Role::Saved(Saved::X) => (Role::X, None),
+        Role::Saved(Saved::Y) => (role, Some(kernel.activation.name)),
+        Role::Result | Role::MaskResult | Role::Saved(Saved::Mask) | Role::Dy => (role, None),
     }
 }

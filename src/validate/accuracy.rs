@@ -16,30 +16,20 @@ pub struct Accuracy {
     pub violations: u64,
     /// The first of them.
     pub first_violation: Option<Judged>,
-    /// The largest error in ULP of the reference, over results that no step may have flushed to 0,
-    /// and where it was found.
-    pub max_ulp: Extreme,
+    /// The largest error in ULP of the reference, over results that no step may have flushed to 0.
+    pub max_ulp: f64,
+    /// Where it was found: the bits of x, or of the saved tensor's element.
+    pub max_ulp_at: u32,
     /// Sum of those errors.
     pub(super) ulp_sum: f64,
     /// Their number.
     pub(super) ulp_count: u64,
     /// The largest error as a share of the bound, over the same results.
-    pub max_share: Extreme,
+    pub max_share: f64,
     /// Whether some error exceeds what a plain exp of a driver explains, 6 + 1.2 |x| ULP.
     pub exceeds_plain_exp: bool,
     /// Whether something was written behind the end of the result.
     pub guard_broken: bool,
-}
-
-/// A largest value, with the inputs it was found at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Extreme {
-    /// How large.
-    pub value: f64,
-    /// Where: the bits of x, or of the saved tensor's element.
-    pub first_bits: u32,
-    /// And of dy; 0 forward.
-    pub dy_bits: u32,
 }
 
 /// One element, with what is right for it and what is there.
@@ -60,17 +50,6 @@ pub struct Judged {
     pub actual_bits: u32,
     /// Whether it is not the result, but the bit of mask beside it, shown as 1 or 0.
     pub in_mask: bool,
-    /// Whether that is what was there before the kernel ran.
-    pub unwritten: bool,
-}
-
-/// One element of a comparison.
-pub(super) struct Element {
-    pub index: u64,
-    pub case: Case,
-    /// None forward.
-    pub dy_bits: Option<u32>,
-    pub actual_bits: u32,
 }
 
 /// Whether an element's error in ULP means something. A result that a step may have flushed to 0
@@ -108,55 +87,45 @@ impl Accuracy {
     /// How good it is beyond being right: A within 3 ULP, B within what a driver's plain exp
     /// explains (6 + 1.2 |x| ULP), C within the bound. None if it is wrong.
     pub fn tier(&self) -> Option<char> {
-        match (self.is_right(), self.max_ulp.value <= 3.0, self.exceeds_plain_exp) {
-            (false, ..) => None,
-            (true, true, _) => Some('A'),
-            (true, false, false) => Some('B'),
-            (true, false, true) => Some('C'),
-        }
+        let tier = match (self.max_ulp <= 3.0, self.exceeds_plain_exp) {
+            (true, _) => 'A',
+            (false, false) => 'B',
+            (false, true) => 'C',
+        };
+        self.is_right().then_some(tier)
     }
 
     /// Adds one element.
-    pub(super) fn add<E: Elements>(&mut self, element: &Element, allowed: Allowed) {
-        self.judge::<E>(element, allowed);
-        let Case { first, first_bits, dy, reference, .. } = element.case;
-        let error = (E::value(element.actual_bits) - reference).abs();
-        if error.is_finite() && counts::<E>(first, dy, reference) {
-            let value = E::MEMORY.ulps(error, reference);
-            let dy_bits = element.dy_bits.unwrap_or_default();
-            self.max_ulp.raise(Extreme { value, first_bits, dy_bits });
-            self.exceeds_plain_exp |= value > plain_exp_explains(first);
-            self.ulp_sum += value;
+    pub(super) fn add<E: Elements>(&mut self, element: &Judged) {
+        self.judge::<E>(element);
+        if let Some(error) = element.error::<E>() {
+            let ulps = E::MEMORY.ulps(error, element.reference);
+            self.raise_max_ulp(ulps, element.first_bits);
+            self.exceeds_plain_exp |= ulps > plain_exp_explains(E::value(element.first_bits));
+            self.ulp_sum += ulps;
             self.ulp_count += 1;
         }
     }
 
     /// Adds whether an element is right, and the share of its bound that it takes.
-    pub(super) fn judge<E: Elements>(&mut self, element: &Element, allowed: Allowed) {
-        let Element { index, case, dy_bits, actual_bits } = *element;
-        let Case { dtype, first, first_bits, dy, reference } = case;
+    pub(super) fn judge<E: Elements>(&mut self, element: &Judged) {
+        let Judged { reference, allowed, actual_bits, .. } = *element;
         let value = E::value(actual_bits);
         if !allowed.contains(value, actual_bits) {
             self.violations += 1;
-            self.first_violation.get_or_insert(Judged {
-                index,
-                first_bits,
-                dy_bits,
-                reference,
-                allowed,
-                actual_bits,
-                in_mask: false,
-                unwritten: actual_bits == dtype.sentinel(),
-            });
+            self.first_violation.get_or_insert(*element);
         }
-        let error = (value - reference).abs();
-        if let Allowed::Within { lowest, highest } = allowed
-            && error.is_finite()
-            && counts::<E>(first, dy, reference)
+        if let (Allowed::Within { lowest, highest }, Some(error)) = (allowed, element.error::<E>())
         {
             let bound = if value < reference { reference - lowest } else { highest - reference };
-            let dy_bits = dy_bits.unwrap_or_default();
-            self.max_share.raise(Extreme { value: error / bound, first_bits, dy_bits });
+            self.max_share = self.max_share.max(error / bound);
+        }
+    }
+
+    #[inline]
+    pub(super) fn raise_max_ulp(&mut self, ulps: f64, first_bits: u32) {
+        if ulps > self.max_ulp {
+            (self.max_ulp, self.max_ulp_at) = (ulps, first_bits);
         }
     }
 
@@ -165,26 +134,12 @@ impl Accuracy {
         self.inputs += behind.inputs;
         self.violations += behind.violations;
         self.first_violation = self.first_violation.or(behind.first_violation);
-        self.max_ulp.raise(behind.max_ulp);
-        self.max_share.raise(behind.max_share);
+        self.raise_max_ulp(behind.max_ulp, behind.max_ulp_at);
+        self.max_share = self.max_share.max(behind.max_share);
         self.ulp_sum += behind.ulp_sum;
         self.ulp_count += behind.ulp_count;
         self.exceeds_plain_exp |= behind.exceeds_plain_exp;
         self.guard_broken |= behind.guard_broken;
-    }
-
-    /// Of two elements: whether this one is right, as far off in ULP as `other`, and takes no
-    /// larger share of its bound.
-    pub(super) fn is_no_worse_than(&self, other: &Self) -> bool {
-        let is_as_far_off = (self.ulp_count, self.ulp_sum) == (other.ulp_count, other.ulp_sum);
-        self.violations == 0 && is_as_far_off && self.max_share.value <= other.max_share.value
-    }
-
-    /// What was found in one element, found in so many.
-    pub(super) fn times(&self, elements: u64) -> Self {
-        let ulp_sum = self.ulp_sum * elements as f64;
-        let (inputs, violations) = (self.inputs * elements, self.violations * elements);
-        Self { inputs, violations, ulp_sum, ulp_count: self.ulp_count * elements, ..*self }
     }
 
     /// What is wrong, with everything that is needed to see it again; nothing if all is right.
@@ -201,16 +156,31 @@ impl Accuracy {
     }
 }
 
-impl Extreme {
-    #[inline]
-    pub(super) fn raise(&mut self, other: Self) {
-        if other.value > self.value {
-            *self = other;
-        }
-    }
-}
-
 impl Judged {
+    /// An element of a kernel's result.
+    pub(super) fn new(
+        kernel: &Kernel,
+        index: u64,
+        first_bits: u32,
+        dy_bits: Option<u32>,
+        reference: f64,
+        actual_bits: u32,
+    ) -> Self {
+        let dtype = kernel.dtype;
+        let (first, dy) =
+            (dtype.value(first_bits), dy_bits.map_or(0.0, |dy_bits| dtype.value(dy_bits)));
+        let case = Case { dtype, first, first_bits, dy, reference };
+        let allowed = (kernel.variant.allowed)(&case);
+        Self { index, first_bits, dy_bits, reference, allowed, actual_bits, in_mask: false }
+    }
+
+    /// Its error, if that means something.
+    fn error<E: Elements>(&self) -> Option<f64> {
+        let (first, dy) = (E::value(self.first_bits), self.dy_bits.map_or(0.0, E::value));
+        let error = (E::value(self.actual_bits) - self.reference).abs();
+        (error.is_finite() && counts::<E>(first, dy, self.reference)).then_some(error)
+    }
+
     /// Index, inputs in decimal and bits, what is allowed, and what is there.
     pub fn sentence(&self, kernel: &Kernel) -> String {
         let dtype = kernel.dtype;
@@ -232,7 +202,8 @@ impl Judged {
         };
         let (index, actual) = (self.index, show(self.actual_bits));
         let of_mask = if self.in_mask { "bit of mask " } else { "" };
-        let unwritten = if self.unwritten { ": it was never written" } else { "" };
+        let is_unwritten = self.actual_bits == dtype.sentinel();
+        let unwritten = if is_unwritten { ": it was never written" } else { "" };
         format!(
             "Element {index}: {inputs}: {of_mask}expected {expected}, actual {actual}{unwritten}"
         )

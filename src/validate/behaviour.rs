@@ -6,17 +6,14 @@
 
 mod errors;
 mod evaluate;
-mod f16;
 mod judge;
 mod probe;
 mod probes;
 
 use serde::{Deserialize, Serialize};
 
-pub use judge::{Answer, Value, Word};
+pub use judge::{Value, Word};
 
-use self::errors::Errors;
-use self::evaluate::{Case, Expression};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 
@@ -38,62 +35,38 @@ pub struct Finding {
     pub name: String,
     /// What was computed, in a line.
     pub question: String,
-    /// What the adapter answered.
-    #[serde(flatten)]
-    pub answer: Answer,
+    /// What the adapter answered: a word or a number.
+    pub result: Value,
+    /// What it means for an activation.
+    pub meaning: String,
+    /// Operands and results in bits where the word is not enough, or what the compiler said.
+    pub evidence: Option<String>,
 }
 
 /// Asks the adapter everything. An error only if the device fails: a missing feature and a shader
 /// that does not compile are answers.
 pub fn card(gpu: &Gpu) -> Result<Behaviour> {
     let mut findings = Vec::new();
-    let mut add = |group: &str, name: &str, question: &str, answer| {
-        let (group, name, question) = (group.to_owned(), name.to_owned(), question.to_owned());
-        findings.push(Finding { group, name, question, answer });
-    };
-    for (group, probes) in probes::all() {
+    let errors = ("errors of functions", errors::errors());
+    for (group, probes) in probes::all().into_iter().chain([errors]) {
         for probe in probes {
-            let cases = cases(gpu, &probe.expression, &probe.inputs)?;
-            let answer = cases.map_or_else(|missing| missing, |cases| probe.answer(&cases));
-            add(group, probe.name, probe.question, answer);
-        }
-    }
-    for sweep in errors::sweeps() {
-        let errors = cases(gpu, &sweep.expression, &sweep.inputs)?
-            .map(|cases| Errors::of(&cases, sweep.bound));
-        for figure in sweep.figures {
-            let answer = match &errors {
-                Ok(errors) => figure.answer(errors),
-                Err(missing) => missing.clone(),
+            let (result, meaning, evidence) = match probe.expression.evaluate(gpu, &probe.inputs) {
+                Ok(cases) => probe.answer(&cases),
+                Err(Error::Unsupported(why)) => {
+                    (Value::Word(Word::Unsupported), "not measured", Some(why))
+                }
+                Err(error @ Error::Compile { .. }) => {
+                    let meaning = "a kernel that uses it does not compile";
+                    (Value::Word(Word::DoesNotCompile), meaning, Some(error.to_string()))
+                }
+                Err(error) => return Err(error),
             };
-            add("errors of functions", figure.name, figure.question, answer);
+            let text = [group, probe.name, probe.question, meaning];
+            let [group, name, question, meaning] = text.map(str::to_owned);
+            findings.push(Finding { group, name, question, result, meaning, evidence });
         }
     }
     Ok(Behaviour { adapter: gpu.facts.summary(), findings })
-}
-
-/// What was computed, or the answer that nothing was and why.
-fn cases(
-    gpu: &Gpu,
-    expression: &Expression,
-    inputs: &[[u32; 2]],
-) -> Result<std::result::Result<Vec<Case>, Answer>> {
-    let (word, meaning, evidence) = match expression.evaluate(gpu, inputs) {
-        Ok(cases) => return Ok(Ok(cases)),
-        Err(Error::Unsupported(why)) => (Word::Unsupported, "not measured", why),
-        Err(error @ Error::Compile { .. }) => {
-            (Word::DoesNotCompile, "a kernel that uses it does not compile", error.to_string())
-        }
-        Err(error) => return Err(error),
-    };
-    Ok(Err(Answer::new(Value::Word(word), meaning, Some(evidence))))
-}
-
-impl Behaviour {
-    /// The finding of that name.
-    pub fn get(&self, name: &str) -> Option<&Finding> {
-        self.findings.iter().find(|finding| finding.name == name)
-    }
 }
 
 #[cfg(test)]

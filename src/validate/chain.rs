@@ -75,7 +75,7 @@ impl<'gpu> ChainRunner<'gpu> {
     pub fn with_words(&self, words: u32) -> Result<Self> {
         let chain = Chain { words, ..self.chain };
         let memory = Rc::clone(&self.memory);
-        Self::of(self.gpu, chain, &chain.wgsl(), self.compiled.shape, ShaderChecks::Trusted, memory)
+        Self::of(self.gpu, chain, &chain.wgsl(), self.shape(), ShaderChecks::Trusted, memory)
     }
 
     fn of(
@@ -86,13 +86,13 @@ impl<'gpu> ChainRunner<'gpu> {
         checks: ShaderChecks,
         memory: Rc<Memory>,
     ) -> Result<Self> {
-        let compiled = gpu.chain_workload(&chain, wgsl, 0, shape, checks, &memory.tensors())?;
+        let compiled = gpu.chain_workload(&chain, wgsl, shape, checks, &memory.tensors())?;
         Ok(Self { gpu, chain, memory, compiled })
     }
 
     /// How its words are spread over invocations.
     pub fn shape(&self) -> Shape {
-        self.compiled.shape
+        self.compiled.shader.shape
     }
 
     /// The workload of that many steps.
@@ -112,77 +112,67 @@ impl<'gpu> ChainRunner<'gpu> {
     /// [`Self::at`], after a sample of its results was compared with f64; of the fma chain all
     /// results, and again with a factor that remembers each step.
     pub fn checked_at(&self, steps: u32) -> Result<Workload> {
-        let workload = self.at(steps)?;
-        self.check(&self.chain, &workload, steps)?;
+        let workload = self.checked(&self.chain, steps)?;
         if self.chain.is_linear() && steps > 0 {
             let shown = SHOWN_IN_F16
                 .into_iter()
                 .filter(|shown| self.chain.dtype != Dtype::F32 && *shown < steps);
             for steps in shown.chain([steps]) {
-                let remembering = self.chain.remembering(steps);
-                self.check(&remembering, &self.with(&remembering, steps)?, steps)?;
+                self.checked(&self.chain.remembering(steps), steps)?;
             }
         }
         Ok(workload)
     }
 
-    fn check(&self, chain: &Chain, workload: &Workload, steps: u32) -> Result<()> {
-        self.gpu.run(workload)?;
-        let y = &self.memory.tensors[0];
-        if chain.is_linear() && chain.start == Start::X {
-            let of_one = chain.run(1.0, 1.0, steps);
-            let compare =
-                |first, bytes: &[u8]| self.compare(chain, steps, first, bytes, Some(of_one));
-            return self.gpu.read(y, compare);
-        }
-        self.gpu.read_ends(y, |first, bytes| self.compare(chain, steps, first, bytes, None))
-    }
-
-    /// Compares results with f64: all of them if the end of a chain from 1 is known, else a sample.
-    fn compare(
-        &self,
-        chain: &Chain,
-        steps: u32,
-        first: u64,
-        bytes: &[u8],
-        of_one: Option<(f64, f64)>,
-    ) -> Result<()> {
+    /// Compares results with f64: all of them if they follow from the end of a chain from 1, else a
+    /// sample.
+    fn checked(&self, chain: &Chain, steps: u32) -> Result<Workload> {
         let (dtype, memory) = (chain.dtype, &self.memory);
-        let length = bytes.len() / dtype.element_size();
+        let of_one =
+            (chain.is_linear() && chain.start == Start::X).then(|| chain.run(1.0, 1.0, steps));
         let input = |host: &[u8], index: u64| {
-            let repeated = (host.len() / dtype.element_size()) as u64;
-            let index = usize::try_from(index % repeated).expect("an index of the host");
-            dtype.value(dtype.element(host, index))
+            let at = index * dtype.element_bytes() % host.len() as u64;
+            dtype.value(dtype.element(&host[usize::try_from(at).expect("of the host")..], 0))
         };
-        for at in 0..length {
-            let index = first + at as u64;
-            let is_in_sample = index < CHECKED as u64
-                || index < SPREAD as u64 && at.is_multiple_of(SPREAD / CHECKED)
-                || index + CHECKED as u64 >= memory.elements;
-            if of_one.is_none() && !is_in_sample {
-                continue;
-            }
-            let x = input(&memory.hosts[0], index);
-            let start = input(memory.hosts.last().expect("x at least"), index);
-            let actual = dtype.value(dtype.element(bytes, at));
-            let (reference, run) = match of_one {
-                Some((end, bound)) => {
-                    (end * x, bound * x.abs() + f64::from(steps) * dtype.memory().min_normal)
+        let compare = |first: u64, bytes: &[u8]| {
+            for at in 0..bytes.len() / dtype.element_size() {
+                let index = first + at as u64;
+                let is_in_sample = index < CHECKED as u64
+                    || index < SPREAD as u64 && at.is_multiple_of(SPREAD / CHECKED)
+                    || index + CHECKED as u64 >= memory.elements;
+                if of_one.is_none() && !is_in_sample {
+                    continue;
                 }
-                None => chain.run(start, x, steps),
-            };
-            // Stored in another format than computed in, it is rounded once more, either way.
-            let converted = dtype.memory().ulp(reference) + dtype.memory().min_normal;
-            let bound = if dtype.computed_in() == dtype { run } else { run + converted };
-            if (actual - reference).abs() > bound || !actual.is_finite() {
-                return Err(Error::Mismatch(format!(
-                    "{}: element {index} starts at {start:e} and ends at {actual:e}, \
-                     not within {bound:e} of {reference:e}",
-                    chain.id(steps)
-                )));
+                let x = input(&memory.hosts[0], index);
+                let start = input(memory.hosts.last().expect("x at least"), index);
+                let actual = dtype.value(dtype.element(bytes, at));
+                let (reference, run) = match of_one {
+                    Some((end, bound)) => {
+                        (end * x, bound * x.abs() + f64::from(steps) * dtype.memory().min_normal)
+                    }
+                    None => chain.run(start, x, steps),
+                };
+                // Stored in another format than computed in, it is rounded once more, either way.
+                let converted = dtype.memory().ulp(reference) + dtype.memory().min_normal;
+                let bound = if dtype.computed_in() == dtype { run } else { run + converted };
+                if (actual - reference).abs() > bound || !actual.is_finite() {
+                    return Err(Error::Mismatch(format!(
+                        "{}: element {index} starts at {start:e} and ends at {actual:e}, \
+                         not within {bound:e} of {reference:e}",
+                        chain.id(steps)
+                    )));
+                }
             }
+            Ok(())
+        };
+        let workload = self.with(chain, steps)?;
+        self.gpu.run(&workload)?;
+        let y = &memory.tensors[0];
+        match of_one {
+            Some(_) => self.gpu.read(y, compare)?,
+            None => self.gpu.read_ends(y, compare)?,
         }
-        Ok(())
+        Ok(workload)
     }
 }
 
@@ -190,16 +180,16 @@ impl Memory {
     fn new(gpu: &Gpu, chain: &Chain, elements: u64, seed: u64) -> Result<Self> {
         let dtype = chain.dtype;
         gpu.supports_dtype(dtype)?;
-        let inputs = match chain.start {
-            Start::X => 1,
-            Start::Saved => 2,
+        let inputs: &[&str] = match chain.start {
+            Start::X => &["x of a chain"],
+            Start::Saved => &["x of a chain", "saved of a chain"],
         };
-        gpu.ensure_room(elements.saturating_mul((1 + inputs) * dtype.element_bytes()))?;
+        let tensors = 1 + inputs.len() as u64;
+        gpu.ensure_room(elements.saturating_mul(tensors * dtype.element_bytes()))?;
         let layout = gpu.layout(elements, dtype.element_bytes());
         let (mut tensors, mut hosts) = (vec![gpu.tensor("y of a chain", layout)?], Vec::new());
-        for input in 0..inputs {
-            let tensor =
-                gpu.tensor(if input == 0 { "x of a chain" } else { "saved of a chain" }, layout)?;
+        for (input, label) in (0..).zip(inputs) {
+            let tensor = gpu.tensor(label, layout)?;
             let host = uniform(dtype, chain.op.range, elements.min(REPEATED), seed ^ input);
             gpu.upload(&tensor, |first, bytes| {
                 repeat(&host, first * dtype.element_bytes(), bytes);

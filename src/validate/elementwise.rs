@@ -6,8 +6,8 @@ use std::ops::Range;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::accuracy::{Accuracy, Element, Extreme, Judged, counts, plain_exp_explains};
-use crate::kernels::tolerance::{Allowed, Case, InputRange, ToleranceFloor};
+use super::accuracy::{Accuracy, Judged, counts, plain_exp_explains};
+use crate::kernels::bounds::{Allowed, InputRange, ToleranceFloor};
 use crate::kernels::dtype::{self, Dtype, Elements, F16Elements, F32Elements};
 use crate::kernels::kernel::Kernel;
 
@@ -45,16 +45,11 @@ impl Piece<'_> {
     }
 
     #[inline(always)]
-    fn element<E: Elements>(&self, dtype: Dtype, index: usize, reference: f64) -> Element {
-        let first_bits = E::bits(self.first, index);
+    fn element<E: Elements>(&self, kernel: &Kernel, index: usize, reference: f64) -> Judged {
+        let (first_bits, actual_bits) = (E::bits(self.first, index), E::bits(self.actual, index));
         let dy_bits = (!self.dy.is_empty()).then(|| E::bits(self.dy, index));
-        let (first, dy) = (E::value(first_bits), dy_bits.map_or(0.0, E::value));
-        Element {
-            index: self.start + index as u64,
-            case: Case { dtype, first, first_bits, dy, reference },
-            dy_bits,
-            actual_bits: E::bits(self.actual, index),
-        }
+        let index = self.start + index as u64;
+        Judged::new(kernel, index, first_bits, dy_bits, reference, actual_bits)
     }
 }
 
@@ -69,20 +64,25 @@ pub fn compare(kernel: &Kernel, start: u64, first: &[u8], dy: &[u8], actual: &[u
 }
 
 fn compare_piece<E: Elements>(kernel: &Kernel, piece: Piece<'_>) -> Accuracy {
-    let elements = piece.elements::<E>();
-    let chunks: Vec<Accuracy> = (0..elements.div_ceil(THREAD_CHUNK))
-        .into_par_iter()
-        .map(|chunk| {
-            let range = chunk * THREAD_CHUNK..elements.min((chunk + 1) * THREAD_CHUNK);
-            let part = piece.part::<E>(range);
-            compare_with::<E>(kernel, &part, 0.0, &references::<E>(kernel, &part))
-        })
-        .collect();
+    let chunks = in_chunks(piece.elements::<E>(), |range| {
+        let part = piece.part::<E>(range);
+        compare_with::<E>(kernel, &part, 0.0, &references::<E>(kernel, &part))
+    });
     let mut all = Accuracy::default();
     for chunk in &chunks {
         all.merge(chunk);
     }
     all
+}
+
+/// What is found in each [`THREAD_CHUNK`] of so many elements, in their order.
+pub(super) fn in_chunks<F: Send>(
+    elements: usize,
+    find: impl Fn(Range<usize>) -> F + Sync,
+) -> Vec<F> {
+    let range = |chunk: usize| chunk * THREAD_CHUNK..elements.min((chunk + 1) * THREAD_CHUNK);
+    let chunks = (0..elements.div_ceil(THREAD_CHUNK)).into_par_iter();
+    chunks.map(|chunk| find(range(chunk))).collect()
 }
 
 /// The f64 results of a piece.
@@ -101,42 +101,37 @@ pub(super) fn compare_with<E: Elements>(
     known_share: f64,
     references: &[f64],
 ) -> Accuracy {
-    let (dtype, variant) = (kernel.dtype, kernel.variant);
-    let floor = variant.tolerance_floor(&input_range::<E>(dtype, piece.first));
+    let floor = kernel.variant.tolerance_floor(&input_range::<E>(kernel.dtype, piece.first));
     let packs_pairs = kernel.packs_pairs();
-    let mut found = Accuracy { inputs: references.len() as u64, ..Accuracy::default() };
-    found.max_share.value = known_share;
+    let inputs = references.len() as u64;
+    let mut found = Accuracy { inputs, max_share: known_share, ..Accuracy::default() };
     for start in (0..references.len()).step_by(BLOCK) {
         let range = start..references.len().min(start + BLOCK);
-        let block = Block::new::<E>(&piece.part::<E>(range.clone()), &references[range.clone()]);
-        let errors = block.errors::<E>(floor, found.max_share.value);
-        let any_far = errors.far.iter().sum::<u64>() > 0;
-        let judged = |index: usize| {
-            let element = piece.element::<E>(dtype, index, references[index]);
-            let allowed = (variant.allowed)(&element.case);
-            (element, allowed)
-        };
+        let references_of_block = &references[range.clone()];
+        let part = piece.part::<E>(range.clone());
+        let block = Block::new::<E>(&part, references_of_block, floor, found.max_share);
+        let any_far = block.far.iter().sum::<u64>() > 0;
+        let element = |index: usize| piece.element::<E>(kernel, index, references[index]);
         if packs_pairs && any_far {
             // By WGSL, pack2x16float of a pair is indeterminate as a whole where one is not finite.
             // (SwiftShader does spoil the upper half where the lower is NaN.)
             for first in range.clone().step_by(2) {
-                let pair: Vec<_> = (first..range.end.min(first + 2)).map(judged).collect();
+                let pair: Vec<_> = (first..range.end.min(first + 2)).map(element).collect();
                 let at = first - start..first - start + pair.len();
-                let is_near = errors.far[at].iter().all(|far| *far == 0);
-                let is_defined = pair.iter().all(|(_, allowed)| *allowed != Allowed::Anything);
+                let is_near = block.far[at].iter().all(|far| *far == 0);
+                let is_defined = pair.iter().all(|element| element.allowed != Allowed::Anything);
                 if is_near || is_defined || pair.len() == 1 {
-                    for (element, allowed) in &pair {
-                        found.add::<E>(element, *allowed);
+                    for element in &pair {
+                        found.add::<E>(element);
                     }
                 }
             }
             continue;
         }
-        found.count(&block, &errors);
+        found.count::<E>(part.first, &block);
         if any_far {
-            for (index, _) in range.zip(errors.far).filter(|(_, far)| *far > 0) {
-                let (element, allowed) = judged(index);
-                found.judge::<E>(&element, allowed);
+            for (index, _) in range.zip(block.far).filter(|(_, far)| *far > 0) {
+                found.judge::<E>(&element(index));
             }
         }
     }
@@ -160,17 +155,8 @@ fn input_range<E: Elements>(dtype: Dtype, first: &[u8]) -> InputRange {
 
 /// At most [`BLOCK`] elements of a comparison; behind them, NaN.
 struct Block {
-    first_bits: [u32; BLOCK],
-    dy_bits: [u32; BLOCK],
     first: [f64; BLOCK],
-    dy: [f64; BLOCK],
-    reference: [f64; BLOCK],
-    actual: [f64; BLOCK],
-}
-
-/// The errors of a block.
-struct Errors {
-    /// In ULP, where they count; else 0.
+    /// Errors in ULP, where they count; else 0.
     ulps: [f64; BLOCK],
     /// 1 where they count.
     counted: [u64; BLOCK],
@@ -179,77 +165,70 @@ struct Errors {
 }
 
 impl Block {
+    /// Most of a sweep's time is spent here: arrays and selections instead of branches, so that it
+    /// is compiled to vector instructions.
+    #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
     #[inline(always)]
-    fn new<E: Elements>(piece: &Piece<'_>, references: &[f64]) -> Self {
-        let (first_bits, first) = bits_and_values::<E>(piece.first);
-        let (dy_bits, dy) = if piece.dy.is_empty() {
-            ([0; BLOCK], [0.0; BLOCK])
-        } else {
-            bits_and_values::<E>(piece.dy)
-        };
-        let (_, actual) = bits_and_values::<E>(piece.actual);
+    fn new<E: Elements>(
+        piece: &Piece<'_>,
+        references: &[f64],
+        floor: Option<ToleranceFloor>,
+        known_share: f64,
+    ) -> Self {
+        let (first, actual) = (values::<E>(piece.first), values::<E>(piece.actual));
+        let dy = if piece.dy.is_empty() { [0.0; BLOCK] } else { values::<E>(piece.dy) };
         let reference = references.first_chunk().copied().unwrap_or_else(|| {
             let mut padded = [f64::NAN; BLOCK];
             padded[..references.len()].copy_from_slice(references);
             padded
         });
-        Self { first_bits, dy_bits, first, dy, reference, actual }
-    }
-
-    /// Most of a sweep's time is spent here: arrays and selections instead of branches, so that it
-    /// is compiled to vector instructions.
-    #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
-    #[inline(always)]
-    fn errors<E: Elements>(&self, floor: Option<ToleranceFloor>, known_share: f64) -> Errors {
         let has_floor = floor.is_some();
         let ToleranceFloor { relative, absolute } = floor.unwrap_or(ToleranceFloor::NOTHING);
         let known = known_share.min(1.0);
         let (relative, absolute) = (relative * E::MEMORY.unit * known, absolute * known);
-        let mut errors = Errors { ulps: [0.0; BLOCK], counted: [0; BLOCK], far: [0; BLOCK] };
+        let mut block = Self { first, ulps: [0.0; BLOCK], counted: [0; BLOCK], far: [0; BLOCK] };
         for index in 0..BLOCK {
-            let (first, dy, reference) = (self.first[index], self.dy[index], self.reference[index]);
-            let error = (self.actual[index] - reference).abs();
+            let (first, dy, reference) = (first[index], dy[index], reference[index]);
+            let error = (actual[index] - reference).abs();
             let finite = (first.abs() <= f64::MAX) & (dy.abs() <= f64::MAX);
             let counts = counts::<E>(first, dy, reference);
             let near = counts & (error <= relative * reference.abs() + absolute);
-            errors.far[index] = u64::from(!(has_floor & finite & (near | (error == 0.0))));
+            block.far[index] = u64::from(!(has_floor & finite & (near | (error == 0.0))));
             let counts = counts & (error <= f64::MAX);
-            errors.ulps[index] = if counts { E::MEMORY.ulps(error, reference) } else { 0.0 };
-            errors.counted[index] = u64::from(counts);
+            block.ulps[index] = if counts { E::MEMORY.ulps(error, reference) } else { 0.0 };
+            block.counted[index] = u64::from(counts);
         }
-        errors
+        block
     }
 }
 
 impl Accuracy {
-    /// Counts the errors of a block.
+    /// Counts the errors of a block, whose first operands are these.
     #[inline(always)]
-    fn count(&mut self, block: &Block, errors: &Errors) {
-        let ulps = &errors.ulps;
+    fn count<E: Elements>(&mut self, first: &[u8], block: &Block) {
         // Sums and maxima in lanes, to compile to vector instructions.
         let (mut sums, mut maxima, mut exceeding) = ([0.0; 4], [0.0; 4], 0);
-        for (four, first) in ulps.chunks_exact(4).zip(block.first.chunks_exact(4)) {
+        for (four, x) in block.ulps.chunks_exact(4).zip(block.first.chunks_exact(4)) {
             for lane in 0..4 {
                 sums[lane] += four[lane];
                 maxima[lane] = if four[lane] > maxima[lane] { four[lane] } else { maxima[lane] };
-                exceeding += u64::from(four[lane] > plain_exp_explains(first[lane]));
+                exceeding += u64::from(four[lane] > plain_exp_explains(x[lane]));
             }
         }
         self.ulp_sum += sums.iter().sum::<f64>();
-        self.ulp_count += errors.counted.iter().sum::<u64>();
+        self.ulp_count += block.counted.iter().sum::<u64>();
         self.exceeds_plain_exp |= exceeding > 0;
-        let value = maxima.into_iter().fold(0.0, f64::max);
-        if value > self.max_ulp.value {
-            let at = ulps.iter().position(|ulps| *ulps == value).unwrap_or_default();
-            let (first_bits, dy_bits) = (block.first_bits[at], block.dy_bits[at]);
-            self.max_ulp = Extreme { value, first_bits, dy_bits };
+        let max_ulp = maxima.into_iter().fold(0.0, f64::max);
+        if max_ulp > self.max_ulp {
+            let at = block.ulps.iter().position(|ulps| *ulps == max_ulp).unwrap_or_default();
+            self.raise_max_ulp(max_ulp, E::bits(first, at));
         }
     }
 }
 
 /// Those of a block, and NaN behind them.
 #[inline(always)]
-pub(super) fn bits_and_values<E: Elements>(bytes: &[u8]) -> ([u32; BLOCK], [f64; BLOCK]) {
+pub(super) fn values<E: Elements>(bytes: &[u8]) -> [f64; BLOCK] {
     // All ones are NaN in every format.
     let mut padded = [0xff; BLOCK * 4];
     let bytes = if bytes.len() == BLOCK * E::SIZE {
@@ -258,12 +237,11 @@ pub(super) fn bits_and_values<E: Elements>(bytes: &[u8]) -> ([u32; BLOCK], [f64;
         padded[..bytes.len()].copy_from_slice(bytes);
         &padded[..BLOCK * E::SIZE]
     };
-    let (mut bits, mut values) = ([0; BLOCK], [0.0; BLOCK]);
-    for index in 0..BLOCK {
-        bits[index] = E::bits(bytes, index);
-        values[index] = E::value(bits[index]);
+    let mut values = [0.0; BLOCK];
+    for (index, value) in values.iter_mut().enumerate() {
+        *value = E::value(E::bits(bytes, index));
     }
-    (bits, values)
+    values
 }
 
 /// Compares bits of a mask with x > 0, as many as there are x; the first is that of element
@@ -273,22 +251,16 @@ pub(super) fn compare_mask(kernel: &Kernel, start: u64, x: &[u8], mask: &[u8]) -
     let mut found = Accuracy::default();
     for bit in 0..x.len() / dtype.element_size() {
         let first_bits = dtype.element(x, bit);
-        let value = dtype.value(first_bits);
-        let is_set = mask[bit / 8] >> (bit % 8) & 1 == 1;
-        let either = !value.is_finite() || dtype.memory().is_subnormal(value);
-        if is_set != (value > 0.0) && !either {
+        let first = dtype.value(first_bits);
+        let (is_set, is_positive) = (mask[bit / 8] >> (bit % 8) & 1 == 1, first > 0.0);
+        let either = !first.is_finite() || dtype.memory().is_subnormal(first);
+        if is_set != is_positive && !either {
+            let [reference, actual] = [is_positive, is_set].map(|bit| f64::from(u8::from(bit)));
+            let (index, actual_bits) = (start + bit as u64, dtype.bits(actual));
+            let element = Judged::new(kernel, index, first_bits, None, reference, actual_bits);
+            let allowed = Allowed::Bits(dtype.bits(reference));
             found.violations += 1;
-            let reference = f64::from(u8::from(value > 0.0));
-            found.first_violation.get_or_insert(Judged {
-                index: start + bit as u64,
-                first_bits,
-                dy_bits: None,
-                reference,
-                allowed: Allowed::Bits(dtype.bits(reference)),
-                actual_bits: dtype.bits(f64::from(u8::from(is_set))),
-                in_mask: true,
-                unwritten: false,
-            });
+            found.first_violation.get_or_insert(Judged { allowed, in_mask: true, ..element });
         }
     }
     found
@@ -305,15 +277,11 @@ mod tests {
     fn compare_plainly<E: Elements>(kernel: &Kernel, piece: &Piece<'_>) -> Accuracy {
         let elements = piece.elements::<E>();
         let mut found = Accuracy { inputs: elements as u64, ..Accuracy::default() };
-        let judged = |index: usize| {
-            let mut element = piece.element::<E>(kernel.dtype, index, 0.0);
-            let Case { first, dy, .. } = element.case;
-            element.case.reference = kernel.variant.pass.reference(first, dy);
-            let allowed = (kernel.variant.allowed)(&element.case);
-            (element, allowed)
-        };
-        for (element, allowed) in (0..elements).map(judged) {
-            found.add::<E>(&element, allowed);
+        let value = |bytes: &[u8], index: usize| E::value(E::bits(bytes, index));
+        for index in 0..elements {
+            let dy = if piece.dy.is_empty() { 0.0 } else { value(piece.dy, index) };
+            let reference = kernel.variant.pass.reference(value(piece.first, index), dy);
+            found.add::<E>(&piece.element::<E>(kernel, index, reference));
         }
         found
     }
@@ -351,7 +319,7 @@ mod tests {
             if round.is_multiple_of(2) { Inputs::patterns(seed) } else { Inputs::normal(seed) };
         let read = |role: Role| {
             let mut bytes = vec![0; elements * E::SIZE];
-            inputs.fill(kernel.activation, role, dtype, 0, &mut bytes);
+            inputs.fill(kernel, role, 0, &mut bytes);
             bytes
         };
         let first = read(kernel.inputs().next().expect("an input"));

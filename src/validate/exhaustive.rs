@@ -6,18 +6,17 @@
 
 mod chunk;
 mod extremes;
-mod uniform;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use self::extremes::{At, Extremes, Found};
-use super::elementwise::{Piece, THREAD_CHUNK};
+use super::elementwise::{Piece, THREAD_CHUNK, in_chunks};
 use super::trial::fill_with_sentinels;
 use crate::error::Result;
-use crate::gpu::{Gpu, ReadBack, ShaderChecks, Shape, Tensor, WORD_BYTES, Workload};
+use crate::gpu::{Gpu, ReadBack, ShaderChecks, Shape, Tensor, Workload};
 use crate::kernels::activation::Saved;
-use crate::kernels::dtype::{Dtype, Elements, F16Elements, F32Elements};
+use crate::kernels::dtype::{Dtype, F16Elements, F32Elements};
 use crate::kernels::inputs::Inputs;
 use crate::kernels::kernel::{Kernel, Role};
 
@@ -28,9 +27,6 @@ const CHUNK: u64 = 1 << 20;
 /// Elements of dy, taken by turns. No power of two, so that no dy stays with the same low bits of
 /// x.
 const DY_ELEMENTS: u64 = 7 << 22;
-
-/// Chunks in flight: one that the device computes, one that the CPU compares.
-const IN_FLIGHT: usize = 2;
 
 /// The kernels of an activation and dtype that read the same first operand, and how many bit
 /// patterns that takes.
@@ -58,13 +54,8 @@ pub struct Position {
 pub fn domains(kernels: &[Kernel]) -> Vec<Domain> {
     let mut domains: Vec<Domain> = Vec::new();
     for kernel in kernels.iter().filter(|kernel| !kernel.inputs().any(Role::is_mask)) {
-        let shares = |domain: &&mut Domain| {
-            let other = domain.kernels[0];
-            std::ptr::eq(other.activation, kernel.activation)
-                && other.dtype == kernel.dtype
-                && reads_y(&other) == reads_y(kernel)
-        };
-        match domains.iter_mut().find(shares) {
+        let key = |kernel: &Kernel| (kernel.activation.name, kernel.dtype, reads_y(kernel));
+        match domains.iter_mut().find(|domain| key(&domain.kernels[0]) == key(kernel)) {
             Some(domain) => domain.kernels.push(*kernel),
             None => domains.push(Domain { kernels: vec![*kernel], inputs: patterns(kernel) }),
         }
@@ -95,11 +86,6 @@ impl Domain {
         }
     }
 
-    /// Whether the kernel is among them.
-    pub fn contains(&self, kernel: &Kernel) -> bool {
-        self.kernels.iter().any(|own| own.path() == kernel.path())
-    }
-
     fn dtype(&self) -> Dtype {
         self.kernels[0].dtype
     }
@@ -115,34 +101,29 @@ pub fn run(
     mut go_on: impl FnMut(&Position) -> bool,
 ) -> Result<()> {
     let chunk = CHUNK.min(domain.inputs);
-    let dys = dys(gpu, domain, seed, chunk)?;
-    let dy_of = |index: u64| dys.get(turn(index, dys.len())).map_or(&[][..], |dy| &dy.bytes);
+    let sweep = Sweep { gpu, domain, chunk, dys: dys(gpu, domain, seed, chunk)? };
     let chunks = domain.inputs.div_ceil(chunk);
-    let mut slots: Vec<Slot> =
-        (0..IN_FLIGHT).map(|_| Slot::new(gpu, domain, chunk, &dys)).collect::<Result<_>>()?;
+    // One chunk that the device computes, one that the CPU compares.
+    let mut slots = [sweep.slot()?, sweep.slot()?];
     let first = position.done / chunk;
     let mut sent = first;
     for index in first..chunks {
-        // One chunk ahead of the one that is waited for.
-        while sent < chunks.min(index + IN_FLIGHT as u64) {
-            slots[turn(sent, IN_FLIGHT)].begin(gpu, domain, sent, chunk)?;
+        while sent < chunks.min(index + 2) {
+            sweep.begin(&mut slots[turn(sent, 2)], sent)?;
             sent += 1;
         }
-        let elements = chunk.min(domain.inputs - index * chunk);
-        let slot = &mut slots[turn(index, IN_FLIGHT)];
-        slot.end(gpu, domain, index * chunk, elements, dy_of(index), &mut position.found)?;
-        position.done = index * chunk + elements;
+        sweep.end(&mut slots[turn(index, 2)], index, position)?;
         if !go_on(position) {
             break;
         }
     }
     // What is still on its way is not counted; a run that goes on does it again.
     for index in position.done.div_ceil(chunk)..sent {
-        gpu.end_reads(&mut slots[turn(index, IN_FLIGHT)].read_backs, |_| ())?;
+        gpu.end_reads(&mut slots[turn(index, 2)].read_backs, |_| ())?;
     }
     gpu.wait()?;
     for slot in &slots {
-        for (results, found) in slot.results.iter().zip(&mut position.found) {
+        for ((_, results), found) in slot.kernels.iter().zip(&mut position.found) {
             for result in results {
                 found.accuracy.guard_broken |= !gpu.guards_are_intact(result)?;
             }
@@ -171,14 +152,12 @@ fn dys(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
     let (dtype, size) = (kernel.dtype, kernel.dtype.element_size());
     let sign_and_exponent: u32 = if dtype == Dtype::F32 { 0xff80_0000 } else { 0xfc00 };
     let layout = gpu.layout(chunk, dtype.element_bytes());
-    let padded = usize::try_from(layout.words() * WORD_BYTES).expect("a chunk");
-    let elements = usize::try_from(chunk).expect("a chunk") * size;
+    let padded = usize::try_from(layout.bytes()).expect("a chunk");
     (0..DY_ELEMENTS.min(domain.inputs).div_ceil(chunk))
         .map(|index| {
             let mut bytes = vec![0; padded];
-            let inputs = Inputs::normal(seed);
-            let (start, filled) = (index * chunk, &mut bytes[..elements]);
-            inputs.fill(kernel.activation, Role::Dy, dtype, start, filled);
+            let (inputs, start) = (Inputs::normal(seed), index * chunk);
+            inputs.fill(kernel, Role::Dy, start, &mut bytes);
             if !reads_y(kernel) {
                 let mask = &sign_and_exponent.to_le_bytes()[..size];
                 bytes.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte &= mask);
@@ -190,28 +169,36 @@ fn dys(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
         .collect()
 }
 
+/// A domain on a device.
+struct Sweep<'a> {
+    gpu: &'a Gpu,
+    domain: &'a Domain,
+    /// Elements of a chunk.
+    chunk: u64,
+    dys: Vec<Dy>,
+}
+
 /// The tensors and workloads of one chunk in flight.
 struct Slot {
     first: Tensor,
     first_bytes: Vec<u8>,
-    /// By kernel; of one that reads dy, for each dy.
-    workloads: Vec<Vec<Workload>>,
-    /// By kernel, what it writes.
-    results: Vec<Vec<Tensor>>,
-    /// One for each tensor in `results`.
+    /// By kernel, its workload, or one for each dy, and what it writes.
+    kernels: Vec<(Vec<Workload>, Vec<Tensor>)>,
+    /// One for each tensor that is written.
     read_backs: Vec<ReadBack>,
 }
 
-impl Slot {
-    fn new(gpu: &Gpu, domain: &Domain, chunk: u64, dys: &[Dy]) -> Result<Self> {
-        let dtype = domain.dtype();
-        let layout = gpu.layout(chunk, dtype.element_bytes());
+impl Sweep<'_> {
+    fn slot(&self) -> Result<Slot> {
+        let (gpu, dtype) = (self.gpu, self.domain.dtype());
+        let layout = gpu.layout(self.chunk, dtype.element_bytes());
         let first = gpu.input_tensor("first", layout)?;
-        let (mut workloads, mut results, mut read_backs) = (Vec::new(), Vec::new(), Vec::new());
-        for kernel in &domain.kernels {
+        let (mut kernels, mut read_backs) = (Vec::new(), Vec::new());
+        for kernel in &self.domain.kernels {
             let mut written = Vec::new();
             for role in kernel.tensors().iter().filter(|role| role.is_written()) {
-                let tensor = gpu.result_tensor("result", layout.of(kernel, *role))?;
+                let tensor =
+                    gpu.result_tensor("result", layout.of(*role, kernel.words_per_unit()))?;
                 // An element that no chunk writes keeps its sentinel, which shows in the first
                 // chunk.
                 fill_with_sentinels(gpu, &tensor, dtype)?;
@@ -219,77 +206,62 @@ impl Slot {
                 written.push(tensor);
             }
             let mut tensors: Vec<&Tensor> = written.iter().chain([&first]).collect();
-            let mut dys = dys.iter().filter(|_| kernel.reads(Role::Dy)).map(|dy| &dy.tensor);
+            let mut dys = self.dys.iter().filter(|_| kernel.reads(Role::Dy)).map(|dy| &dy.tensor);
             tensors.extend(dys.next());
-            let mut of_kernel =
-                vec![gpu.workload(*kernel, Shape::default(), ShaderChecks::Trusted, &tensors)?];
+            let (shape, checks) = (Shape::default(), ShaderChecks::Trusted);
+            let mut workloads = vec![gpu.workload(kernel, None, shape, checks, &tensors)?];
             for dy in dys {
                 *tensors.last_mut().expect("dy") = dy;
-                of_kernel.push(gpu.workload_on(&of_kernel[0], *kernel, &tensors)?);
+                workloads.push(gpu.workload_on(&workloads[0], &tensors)?);
             }
-            workloads.push(of_kernel);
-            results.push(written);
+            kernels.push((workloads, written));
         }
-        Ok(Self { first, first_bytes: Vec::new(), workloads, results, read_backs })
+        let padded = usize::try_from(layout.bytes()).expect("a chunk");
+        Ok(Slot { first, first_bytes: vec![0; padded], kernels, read_backs })
     }
 
     /// Sends the chunk of that index to the device.
-    fn begin(&mut self, gpu: &Gpu, domain: &Domain, index: u64, chunk: u64) -> Result<()> {
-        let padded = self.first.layout.words() * WORD_BYTES;
-        self.first_bytes.resize(usize::try_from(padded).expect("a chunk"), 0);
-        let fill = match domain.dtype() {
-            Dtype::F32 => fill_with_patterns::<F32Elements>,
-            Dtype::F16 | Dtype::F16Native => fill_with_patterns::<F16Elements>,
-        };
-        fill(index * chunk, &mut self.first_bytes);
-        gpu.write(&self.first, &self.first_bytes)?;
-        let mut read_backs = self.read_backs.iter_mut();
-        for (workloads, results) in self.workloads.iter().zip(&self.results) {
-            gpu.start(&workloads[turn(index, workloads.len())]);
+    fn begin(&self, slot: &mut Slot, index: u64) -> Result<()> {
+        let size = self.domain.dtype().element_size();
+        slot.first_bytes.par_chunks_mut(THREAD_CHUNK * size).enumerate().for_each(
+            |(part, bytes)| {
+                let patterns = index * self.chunk + (part * THREAD_CHUNK) as u64..;
+                for (pattern, element) in patterns.zip(bytes.chunks_exact_mut(size)) {
+                    element.copy_from_slice(&pattern.to_le_bytes()[..size]);
+                }
+            },
+        );
+        self.gpu.write(&slot.first, &slot.first_bytes)?;
+        let mut read_backs = slot.read_backs.iter_mut();
+        for (workloads, results) in &slot.kernels {
+            self.gpu.start(&workloads[turn(index, workloads.len())]);
             for (result, read_back) in results.iter().zip(&mut read_backs) {
-                gpu.begin_read(read_back, result);
+                self.gpu.begin_read(read_back, result);
             }
         }
         Ok(())
     }
 
-    /// Waits for the chunk, compares its first `elements`, and adds what it finds.
-    fn end(
-        &mut self,
-        gpu: &Gpu,
-        domain: &Domain,
-        start: u64,
-        elements: u64,
-        dy: &[u8],
-        found: &mut [Found],
-    ) -> Result<()> {
-        let elements = usize::try_from(elements).expect("a chunk");
-        let known: Vec<f64> = found.iter().map(|found| found.accuracy.max_share.value).collect();
-        let inputs = Piece { start, first: &self.first_bytes, dy, actual: &[] };
-        let compare = match domain.dtype() {
+    /// Waits for the chunk of that index, compares it, and adds what it finds.
+    fn end(&self, slot: &mut Slot, index: u64, position: &mut Position) -> Result<()> {
+        let start = index * self.chunk;
+        let done = self.domain.inputs.min(start + self.chunk);
+        let elements = usize::try_from(done - start).expect("a chunk");
+        let found = &mut position.found;
+        let known: Vec<f64> = found.iter().map(|found| found.accuracy.max_share).collect();
+        let dy = self.dys.get(turn(index, self.dys.len())).map_or(&[][..], |dy| &dy.bytes);
+        let inputs = Piece { start, first: &slot.first_bytes, dy, actual: &[] };
+        let compare = match self.domain.dtype() {
             Dtype::F32 => chunk::compare::<F32Elements>,
             Dtype::F16 | Dtype::F16Native => chunk::compare::<F16Elements>,
         };
-        let compare = |chunk: usize, results: &[&[u8]]| {
-            let range = chunk * THREAD_CHUNK..elements.min((chunk + 1) * THREAD_CHUNK);
-            compare(&domain.kernels, &inputs, range, results, &known)
-        };
-        gpu.end_reads(&mut self.read_backs, |results| {
-            let chunks = (0..elements.div_ceil(THREAD_CHUNK)).into_par_iter();
-            let chunks: Vec<Vec<Found>> = chunks.map(|chunk| compare(chunk, results)).collect();
-            for chunk in &chunks {
-                found.iter_mut().zip(chunk).for_each(|(all, chunk)| all.merge(chunk));
+        self.gpu.end_reads(&mut slot.read_backs, |results| {
+            let compare = |range| compare(&self.domain.kernels, &inputs, range, results, &known);
+            for chunk in in_chunks(elements, compare) {
+                found.iter_mut().zip(&chunk).for_each(|(all, chunk)| all.merge(chunk));
             }
-        })
+        })?;
+        position.done = done;
+        Ok(())
     }
-}
-
-/// Bit patterns in their order.
-fn fill_with_patterns<E: Elements>(start: u64, bytes: &mut [u8]) {
-    bytes.par_chunks_mut(THREAD_CHUNK * E::SIZE).enumerate().for_each(|(chunk, bytes)| {
-        let patterns = start + (chunk * THREAD_CHUNK) as u64..;
-        for (pattern, element) in patterns.zip(bytes.chunks_exact_mut(E::SIZE)) {
-            element.copy_from_slice(&pattern.to_le_bytes()[..E::SIZE]);
-        }
-    });
 }

@@ -8,6 +8,6 @@ mod elementwise;
 pub mod exhaustive;
 mod trial;
 
-pub use accuracy::{Accuracy, Extreme, Judged};
+pub use accuracy::{Accuracy, Judged};
 pub use elementwise::compare;
-pub use trial::{Trial, check, ensure_right, one};
+pub use trial::{Trial, check, one};

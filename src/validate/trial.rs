@@ -2,9 +2,8 @@
 
 use super::accuracy::{Accuracy, Judged};
 use super::elementwise::{compare, compare_mask};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
-use crate::kernels::tolerance::Case;
 use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::{Distribution, Inputs, repeat};
 use crate::kernels::kernel::{Kernel, Role};
@@ -25,62 +24,62 @@ pub fn check(
     tensors: &[&Tensor],
     inputs: &Inputs,
 ) -> Result<Accuracy> {
+    Ok(check_in_bins(gpu, kernel, workload, tensors, inputs, 1)?.remove(0))
+}
+
+/// [`check`] with the elements in as many equal parts, each found for itself; masks and guards are
+/// the first one's.
+fn check_in_bins(
+    gpu: &Gpu,
+    kernel: &Kernel,
+    workload: &Workload,
+    tensors: &[&Tensor],
+    inputs: &Inputs,
+    bins: u64,
+) -> Result<Vec<Accuracy>> {
     let written = kernel.tensors().iter().zip(tensors).filter(|(role, _)| role.is_written());
     for (_, tensor) in written.clone() {
         fill_with_sentinels(gpu, tensor, kernel.dtype)?;
     }
     gpu.run(workload)?;
 
-    let mut found = Accuracy::default();
+    let per_bin = workload.elements / bins;
+    let mut found = vec![Accuracy::default(); usize::try_from(bins).expect("a handful")];
     let (mut first, mut dy) = (Vec::new(), Vec::new());
     for (role, tensor) in written {
         let elements_per_unit = if role.is_mask() { 32 } else { 1 };
         gpu.read(tensor, |start, actual| {
             let start = start * elements_per_unit;
             let elements = actual.len() as u64 * elements_per_unit / tensor.layout.element_bytes;
-            fill(kernel, inputs, start, elements, [&mut first, &mut dy]);
-            found.merge(&match role {
-                Role::MaskResult => {
-                    // Bits behind the last element are those of padding.
-                    let inside = workload.elements.saturating_sub(start).min(elements);
-                    first[bytes_of(kernel.dtype, inside)..].fill(0);
-                    compare_mask(kernel, start, &first, actual)
+            let bytes = |elements: u64| {
+                usize::try_from(elements).expect("a piece") * kernel.dtype.element_size()
+            };
+            for (role, host) in kernel.inputs().zip([&mut first, &mut dy]) {
+                host.resize(bytes(elements), 0);
+                inputs.fill(kernel, role, start, host);
+            }
+            if role.is_mask() {
+                // Bits behind the last element are those of padding.
+                let inside = workload.elements.saturating_sub(start).min(elements);
+                first[bytes(inside)..].fill(0);
+                found[0].merge(&compare_mask(kernel, start, &first, actual));
+                return Ok(());
+            }
+            for (bin, found) in (0..).zip(&mut found) {
+                let (from, to) =
+                    (start.max(bin * per_bin), (start + elements).min((bin + 1) * per_bin));
+                if from < to {
+                    let bytes = bytes(from - start)..bytes(to - start);
+                    let dy = if dy.is_empty() { &[] } else { &dy[bytes.clone()] };
+                    let (first, actual) = (&first[bytes.clone()], &actual[bytes]);
+                    found.merge(&compare(kernel, from, first, dy, actual));
                 }
-                _ => compare(kernel, start, &first, &dy, actual),
-            });
+            }
             Ok(())
         })?;
-        found.guard_broken |= !gpu.guards_are_intact(tensor)?;
+        found[0].guard_broken |= !gpu.guards_are_intact(tensor)?;
     }
     Ok(found)
-}
-
-/// Bytes of elements of a piece, which the host holds.
-fn bytes_of(dtype: Dtype, elements: u64) -> usize {
-    usize::try_from(elements).expect("a piece") * dtype.element_size()
-}
-
-/// What a kernel read for so many elements from `start` on: x or the saved tensor, and dy.
-fn fill(kernel: &Kernel, inputs: &Inputs, start: u64, elements: u64, hosts: [&mut Vec<u8>; 2]) {
-    for (role, host) in kernel.inputs().zip(hosts) {
-        host.resize(bytes_of(kernel.dtype, elements), 0);
-        inputs.fill(kernel.activation, role, kernel.dtype, start, host);
-    }
-}
-
-/// [`check`], with anything wrong as an error.
-pub fn ensure_right(
-    gpu: &Gpu,
-    kernel: &Kernel,
-    workload: &Workload,
-    tensors: &[&Tensor],
-    inputs: &Inputs,
-) -> Result<Accuracy> {
-    let found = check(gpu, kernel, workload, tensors, inputs)?;
-    match found.complaint(kernel, inputs.seed) {
-        Some(complaint) => Err(Error::Mismatch(complaint)),
-        None => Ok(found),
-    }
 }
 
 /// One validation of one kernel: tensors of its own, inputs, size, shape.
@@ -119,58 +118,61 @@ impl Trial<'_> {
 
     /// Makes the tensors, uploads the inputs, runs the kernel and compares every element.
     pub fn run(&self, gpu: &Gpu) -> Result<Accuracy> {
-        let (workload, tensors) = self.prepare(gpu)?;
-        check(gpu, &self.kernel, &workload, &tensors.iter().collect::<Vec<_>>(), &self.inputs)
+        Ok(self.run_in_bins(gpu, 1)?.remove(0))
     }
 
-    /// [`Self::run`] with an answer for each of `bins` equal parts of the tensors. Only the result
-    /// is compared, no mask and no guard.
+    /// [`Self::run`] with an answer for each of `bins` equal parts of the tensors.
     pub fn run_in_bins(&self, gpu: &Gpu, bins: u64) -> Result<Vec<Accuracy>> {
-        assert!(self.elements.is_multiple_of(bins), "{} elements in {bins} bins", self.elements);
-        let (workload, tensors) = self.prepare(gpu)?;
+        let Self { kernel, inputs, elements, .. } = self;
+        assert!(elements.is_multiple_of(bins), "{elements} elements in {bins} bins");
+        let (workload, tensors) = self.prepare(gpu, |role, first, bytes| {
+            inputs.fill_stored(kernel, role, first, bytes);
+        })?;
+        check_in_bins(gpu, kernel, &workload, &tensors.iter().collect::<Vec<_>>(), inputs, bins)
+    }
+
+    /// Runs the kernel over sentinels, on inputs that `fill` writes, and returns the bits of its
+    /// results.
+    pub(super) fn results(
+        &self,
+        gpu: &Gpu,
+        fill: impl Fn(Role, u64, &mut [u8]),
+    ) -> Result<Vec<u32>> {
+        let (workload, tensors) = self.prepare(gpu, fill)?;
+        let dtype = self.kernel.dtype;
+        fill_with_sentinels(gpu, &tensors[0], dtype)?;
         gpu.run(&workload)?;
-        let (kernel, per_bin) = (&self.kernel, self.elements / bins);
-        let mut found = vec![Accuracy::default(); usize::try_from(bins).expect("a handful")];
-        let (mut first, mut dy) = (Vec::new(), Vec::new());
-        gpu.read(&tensors[0], |start, actual| {
-            let end = start + (actual.len() / kernel.dtype.element_size()) as u64;
-            fill(kernel, &self.inputs, start, end - start, [&mut first, &mut dy]);
-            for (bin, found) in (0..).zip(&mut found) {
-                let (from, to) = (start.max(bin * per_bin), end.min((bin + 1) * per_bin));
-                if from < to {
-                    let [at, behind] =
-                        [from, to].map(|index| bytes_of(kernel.dtype, index - start));
-                    let dy = if dy.is_empty() { &[] } else { &dy[at..behind] };
-                    let (first, actual) = (&first[at..behind], &actual[at..behind]);
-                    found.merge(&compare(kernel, from, first, dy, actual));
-                }
-            }
+        let mut results = Vec::new();
+        gpu.read(&tensors[0], |_, bytes| {
+            let elements = bytes.len() / dtype.element_size();
+            results.extend((0..elements).map(|index| dtype.element(bytes, index)));
             Ok(())
         })?;
-        Ok(found)
+        Ok(results)
     }
 
-    fn prepare(&self, gpu: &Gpu) -> Result<(Workload, Vec<Tensor>)> {
-        let Self { kernel, inputs, elements, shape, checks, max_buffer_bytes, wgsl } = self;
-        let element_bytes = kernel.dtype.element_bytes();
-        gpu.supports(kernel)?;
-        gpu.ensure_room(elements.saturating_mul(element_bytes * kernel.tensors().len() as u64))?;
-        let layout = Layout::new(*elements, element_bytes, *max_buffer_bytes);
+    /// Compiles the kernel and makes its tensors; `fill` writes those it reads, piece by piece.
+    fn prepare(
+        &self,
+        gpu: &Gpu,
+        fill: impl Fn(Role, u64, &mut [u8]),
+    ) -> Result<(Workload, Vec<Tensor>)> {
+        let (kernel, element_bytes) = (self.kernel, self.kernel.dtype.element_bytes());
+        gpu.supports(&kernel)?;
+        let bytes = element_bytes * kernel.tensors().len() as u64;
+        gpu.ensure_room(self.elements.saturating_mul(bytes))?;
+        let layout = Layout::new(self.elements, element_bytes, self.max_buffer_bytes);
         let mut tensors = Vec::new();
         for role in kernel.tensors() {
-            let tensor = gpu.tensor(&format!("{role:?}"), layout.of(kernel, *role))?;
+            let tensor =
+                gpu.tensor(&format!("{role:?}"), layout.of(*role, kernel.words_per_unit()))?;
             if !role.is_written() {
-                gpu.upload(&tensor, |first, bytes| {
-                    inputs.fill_stored(kernel.activation, *role, kernel.dtype, first, bytes);
-                })?;
+                gpu.upload(&tensor, |first, bytes| fill(*role, first, bytes))?;
             }
             tensors.push(tensor);
         }
         let bound: Vec<&Tensor> = tensors.iter().collect();
-        let workload = match wgsl {
-            Some(wgsl) => gpu.workload_of(*kernel, wgsl, *shape, &bound)?,
-            None => gpu.workload(*kernel, *shape, *checks, &bound)?,
-        };
+        let workload = gpu.workload(&kernel, self.wgsl, self.shape, self.checks, &bound)?;
         Ok((workload, tensors))
     }
 }
@@ -179,28 +181,17 @@ impl Trial<'_> {
 pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(Judged, bool)> {
     let dtype = kernel.dtype;
     let distribution = Distribution::Bits { first: first_bits, dy: dy_bits };
-    let trial = Trial::new(gpu, kernel, Inputs { distribution, seed: 0 }, 1);
-    let (workload, tensors) = trial.prepare(gpu)?;
-    gpu.run(&workload)?;
-    let mut actual_bits = 0;
-    gpu.read(&tensors[0], |_, bytes| {
-        actual_bits = dtype.element(bytes, 0);
-        Ok(())
+    let inputs = Inputs { distribution, seed: 0 };
+    let results = Trial::new(gpu, kernel, inputs, 1).results(gpu, |role, first, bytes| {
+        inputs.fill_stored(&kernel, role, first, bytes);
     })?;
-    let (first, dy) = (dtype.value(first_bits), dtype.value(dy_bits));
+    let actual_bits = results[0];
     let is_mask = kernel.inputs().any(Role::is_mask);
-    let first = if is_mask { f64::from(u8::from(first > 0.0)) } else { first };
-    let reference = kernel.variant.pass.reference(first, dy);
-    let allowed = (kernel.variant.allowed)(&Case { dtype, first, first_bits, dy, reference });
-    let judged = Judged {
-        index: 0,
-        first_bits,
-        dy_bits: kernel.reads(Role::Dy).then_some(dy_bits),
-        reference,
-        allowed,
-        actual_bits,
-        in_mask: false,
-        unwritten: false,
-    };
-    Ok((judged, allowed.contains(dtype.value(actual_bits), actual_bits)))
+    let is_positive = dtype.value(first_bits) > 0.0;
+    let read_bits = if is_mask { dtype.bits(f64::from(u8::from(is_positive))) } else { first_bits };
+    let reference = kernel.variant.pass.reference(dtype.value(read_bits), dtype.value(dy_bits));
+    let dy_bits = kernel.reads(Role::Dy).then_some(dy_bits);
+    let judged = Judged::new(&kernel, 0, read_bits, dy_bits, reference, actual_bits);
+    let is_right = judged.allowed.contains(dtype.value(actual_bits), actual_bits);
+    Ok((Judged { first_bits, ..judged }, is_right))
 }

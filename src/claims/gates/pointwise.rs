@@ -1,198 +1,252 @@
 //! Pointwise cells, forward and backward: compared with f64 on the data that they are timed on.
 
+use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
-use rand_distr::StandardNormal;
 
-use super::{Cell, wgsl};
+use super::{Cell, Gated};
 use crate::claims::report::Figure;
 use crate::claims::shallow::Function;
-use crate::claims::{Context, Group, as_f64, check, count};
+use crate::claims::{Context, Group, as_f64, check, count, net};
 use crate::error::{Error, Result};
-use crate::gpu::{Buffer, Gpu, Sequence, ShaderChecks};
-use crate::measure::stats::Estimate;
+use crate::gpu::{Buffer, Gpu, Program, Sequence};
+use crate::kernels::activation::Direction;
 
 /// Invocations of a workgroup, four units each.
-pub(super) const WORKGROUP: usize = 256;
+const WORKGROUP: usize = 256;
 
-/// A pointwise cell on the device, for a gate.
-pub(super) struct Pointwise {
-    pub(super) forward: Sequence,
-    pub(super) backward: Sequence,
-}
+/// Units that are compared before they are timed, at either end.
+const CHECKED: usize = 4096;
 
-/// The tensors of pointwise cells, and their inputs as they are on the host.
-pub(super) struct Tensors {
-    pub(super) units: usize,
-    pub(super) a: Vec<f32>,
-    pub(super) before: Vec<f32>,
-    pub(super) dh: Vec<f32>,
-    pub(super) dc: Vec<f32>,
-    pub(super) buffers: Buffers,
-}
-
-pub(super) struct Buffers {
-    pub(super) a: Buffer,
-    pub(super) of_state: Buffer,
-    pub(super) before: Buffer,
-    pub(super) dh: Buffer,
-    pub(super) dc: Buffer,
-    pub(super) kept: Buffer,
-    pub(super) h: Buffer,
-    pub(super) da: Buffer,
-    pub(super) before_gradient: Buffer,
+/// The tensors of pointwise cells.
+struct Tensors {
+    cell: Cell,
+    units: usize,
+    /// As they are on the host: four planes of pre-activations, then the state before, dh and dc.
+    inputs: Vec<f32>,
+    a: Buffer,
+    /// The last four planes by themselves: of GRU, what comes from the state; the state before, dh
+    /// and dc.
+    planes: [Buffer; 4],
+    /// What is kept, h; da, the gradient of the state before.
+    made: [Buffer; 4],
 }
 
 impl Tensors {
     /// Standard normal inputs for so many units, a multiple of four.
-    pub(super) fn new(gpu: &Gpu, cell: Cell, units: usize, seed: u64) -> Result<Self> {
+    fn new(gpu: &Gpu, cell: Cell, units: usize, seed: u64) -> Result<Self> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let mut normal = |count: usize| -> Vec<f32> {
-            (0..count).map(|_| random.sample(StandardNormal)).collect()
-        };
-        let (a, before, dh, dc) = (normal(4 * units), normal(units), normal(units), normal(units));
-        let buffers = Buffers {
-            a: gpu.buffer_of("pre-activations", &a)?,
-            // Of GRU, the fourth plane of these by itself.
-            of_state: gpu.buffer_of("pre-activations from the state", &a[3 * units..])?,
-            before: gpu.buffer_of("state before", &before)?,
-            dh: gpu.buffer_of("dh", &dh)?,
-            dc: gpu.buffer_of("dc", &dc)?,
-            kept: gpu.buffer("kept", cell.kept() * units)?,
-            h: gpu.buffer("h", units)?,
-            da: gpu.buffer("gradients of pre-activations", 4 * units)?,
-            before_gradient: gpu.buffer("gradient of the state before", units)?,
-        };
-        Ok(Self { units, a, before, dh, dc, buffers })
+        let inputs = net::normal(&mut random, 7 * units, 1.0);
+        let plane = |label, index| gpu.buffer_of(label, &inputs[index * units..][..units]);
+        let made = |label, planes| gpu.buffer(label, planes * units);
+        Ok(Self {
+            cell,
+            units,
+            a: gpu.buffer_of("a", &inputs[..4 * units])?,
+            planes: [
+                plane("a from the state", 3)?,
+                plane("state before", 4)?,
+                plane("dh", 5)?,
+                plane("dc", 6)?,
+            ],
+            made: [
+                made("kept", cell.kept())?,
+                made("h", 1)?,
+                made("da", 4)?,
+                made("gradient before", 1)?,
+            ],
+            inputs,
+        })
     }
 
-    /// The two passes with the text of their cells, which may be planted in tests.
-    pub(super) fn pointwise(
-        &self,
-        gpu: &Gpu,
-        cell: Cell,
-        gate: Function,
-        cells: &str,
-        checks: ShaderChecks,
-    ) -> Result<Pointwise> {
-        let Buffers { a, of_state, before, dh, dc, kept, h, da, before_gradient } = &self.buffers;
-        let glue = format!("const WORKGROUP_SIZE: u32 = {WORKGROUP}u;\n");
+    /// The forward and the backward pass by their programs.
+    fn passes(&self, gpu: &Gpu, [forward, backward]: &[Program; 2]) -> Result<[Sequence; 2]> {
+        let ([of_state, before, dh, dc], [kept, h, da, before_gradient]) =
+            (&self.planes, &self.made);
         let words = self.units / 4;
-        let pass = |index: usize, buffers: &[&Buffer]| {
-            let path =
-                format!("{}/{}/{}", cell.name(), gate.name(), ["forward", "backward"][index]);
-            let wgsl = [&glue, cells, cell.drivers()[index]].join("\n");
-            let program = gpu.program(&path, &wgsl, &[], checks)?;
+        let pass = |program: &Program, buffers: &[&Buffer]| {
             let workgroups = [count(words.div_ceil(WORKGROUP)), 1, 1];
-            let step = gpu.step(&program, buffers, &[count(words)], workgroups)?;
-            Ok(Sequence::new(path, vec![step]))
+            let step = gpu.step(program, buffers, &[count(words)], workgroups)?;
+            Ok(Sequence::new(&program.path, vec![step]))
         };
-        let backward: [&Buffer; 6] = match cell {
+        let of_backward = match self.cell {
             Cell::Lstm => [da, before_gradient, kept, before, dh, dc],
             Cell::Gru => [da, before_gradient, kept, of_state, before, dh],
         };
-        Ok(Pointwise { forward: pass(0, &[kept, h, a, before])?, backward: pass(1, &backward)? })
+        Ok([pass(forward, &[kept, h, &self.a, before])?, pass(backward, &of_backward)?])
     }
 
     /// Runs forward and backward and compares the first units and the last with f64, each tensor
     /// within so much of what its terms may be.
-    pub(super) fn check(
-        &self,
-        gpu: &Gpu,
-        cell: Cell,
-        gate: Function,
-        pointwise: &Pointwise,
-    ) -> Result<()> {
-        gpu.run_sequence(&pointwise.forward, 1)?;
-        gpu.run_sequence(&pointwise.backward, 1)?;
-        let load = |buffer: &Buffer| gpu.load::<f32>(buffer);
-        let (kept, h) = (load(&self.buffers.kept)?, load(&self.buffers.h)?);
-        let (da, before_gradient) = (load(&self.buffers.da)?, load(&self.buffers.before_gradient)?);
+    fn check(&self, gpu: &Gpu, gated: Gated, passes: &[Sequence; 2]) -> Result<()> {
+        for pass in passes {
+            gpu.run_sequence(pass, 1)?;
+        }
+        let made = self.made.iter().map(|buffer| gpu.load(buffer));
+        let made: Vec<Vec<f32>> = made.collect::<Result<_>>()?;
         let n = self.units;
-        let (first, last) = (0..n.min(CHECKED), n.saturating_sub(CHECKED).max(CHECKED.min(n))..n);
-        let (mut actual, mut expected, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
-        for unit in first.chain(last) {
-            let plane = |tensor: &[f32], plane: usize| f64::from(tensor[plane * n + unit]);
-            let a = [0, 1, 2, 3].map(|index| plane(&self.a, index));
-            let (before, dh, dc) = (plane(&self.before, 0), plane(&self.dh, 0), plane(&self.dc, 0));
-            let (own_kept, own_h) = cell.forward(gate, a, before);
-            let (own_da, own_before) = cell.backward(gate, &own_kept, a, before, [dh, dc]);
+        for unit in (0..n).filter(|unit| (*unit).min(n - 1 - unit) < CHECKED) {
+            let [a0, a1, a2, a3, before, dh, dc] =
+                std::array::from_fn(|plane| f64::from(self.inputs[plane * n + unit]));
+            let a = [a0, a1, a2, a3];
+            let (kept, h) = gated.forward(a, before);
+            let gradients = gated.backward(&kept, a, before, [dh, dc]);
             // A value is a sum of a few products of these, each factor of which is off by some ULP:
             // exp's 3 + 2|x|, quotients, roundings.
             let sizes = a.iter().chain([&before]).map(|value| 1.0 + value.abs());
             let forward = 16.0 * f64::from(f32::EPSILON) * sizes.product::<f64>();
             let backward = forward * (1.0 + dh.abs() + dc.abs());
-            for (index, value) in own_kept.iter().enumerate() {
-                actual.push(kept[index * n + unit]);
-                expected.push(*value);
-                bounds.push(forward);
-            }
-            actual.push(h[unit]);
-            actual.extend([0, 1, 2, 3].map(|plane| da[plane * n + unit]));
-            actual.push(before_gradient[unit]);
-            expected.extend([own_h].into_iter().chain(own_da).chain([own_before]));
-            bounds.extend([forward].into_iter().chain([backward; 5]));
+            let actual: Vec<f32> =
+                made.iter().flat_map(|planes| planes[unit..].iter().step_by(n)).copied().collect();
+            let expected = [&kept[..], &[h], &gradients].concat();
+            check::within(
+                &format!("{}, unit {unit}", gated.name()),
+                &actual,
+                &expected,
+                |index| {
+                    if index <= kept.len() { forward } else { backward }
+                },
+            )?;
         }
-        let what = format!("{} cells with gates of {}", cell.name(), gate.name());
-        check::within(&what, &actual, &expected, |index| bounds[index])
+        Ok(())
     }
 }
 
-/// Units that are compared before they are timed, at either end.
-pub(super) const CHECKED: usize = 4096;
-
-/// What the passes of a cell take, by gate.
-pub(super) struct Cost {
-    pub(super) cell: Cell,
-    pub(super) units: usize,
-    pub(super) passes: [Pass; 2],
+/// The texts of the forward and the backward pass.
+fn wgsl(gated: Gated) -> [String; 2] {
+    let glue = format!("const WORKGROUP_SIZE: u32 = {WORKGROUP}u;\n");
+    let [forward, backward, _] = gated.cell.drivers();
+    [forward, backward].map(|driver| gated.wgsl(&glue, driver))
 }
 
-pub(super) struct Pass {
-    /// By gate, in ns.
-    pub(super) ns: [Estimate; 2],
-    /// Sigmoid over ReLU.
-    pub(super) ratio: Estimate,
+/// What the passes of a cell take.
+pub struct Cost {
+    pub cell: Cell,
+    units: usize,
+    /// Forward and backward, each of gates of sigmoid and of ReLU.
+    pub passes: [Group; 2],
 }
 
 impl Cost {
-    pub(super) fn measured(context: &Context<'_>, cell: Cell) -> Result<Self> {
+    pub fn measured(context: &Context<'_>, cell: Cell) -> Result<Self> {
         let gpu = context.gpu;
         let units: usize = if gpu.facts.is_software { 1 << 18 } else { 1 << 22 };
         let tensors = Tensors::new(gpu, cell, units, context.seed)?;
-        let mut pointwise = Vec::new();
-        for gate in Function::BOTH {
-            let passes = tensors.pointwise(gpu, cell, gate, &wgsl(gate), ShaderChecks::Trusted)?;
-            tensors.check(gpu, cell, gate, &passes)?;
-            pointwise.push(passes);
-        }
-        // What is kept stems from ReLU now, for both: it takes no less time to read.
-        let group = |pass: fn(&Pointwise) -> &Sequence| {
-            let group = Group::timed(context, &[pass(&pointwise[0]), pass(&pointwise[1])])?;
-            Ok::<_, Error>(Pass { ns: [group.ns(0), group.ns(1)], ratio: group.over(0, 1) })
+        let checked = |gate| {
+            let gated = Gated { cell, gate };
+            let [forward, backward] = wgsl(gated);
+            let programs = [
+                gated.program(gpu, "forward", &forward)?,
+                gated.program(gpu, "backward", &backward)?,
+            ];
+            let passes = tensors.passes(gpu, &programs)?;
+            tensors.check(gpu, gated, &passes)?;
+            Ok::<_, Error>(passes)
         };
-        Ok(Self {
-            cell,
-            units,
-            passes: [group(|cell| &cell.forward)?, group(|cell| &cell.backward)?],
-        })
+        let (sigmoid, relu) = (checked(Function::Sigmoid)?, checked(Function::Relu)?);
+        // What is kept stems from ReLU now, for both: it takes no less time to read.
+        let timed = |pass: usize| Group::timed(context, &[&sigmoid[pass], &relu[pass]]);
+        Ok(Self { cell, units, passes: [timed(0)?, timed(1)?] })
     }
 
-    pub(super) fn figures(&self) -> Vec<Figure> {
+    pub fn figures(&self) -> Vec<Figure> {
         let mut figures = Vec::new();
-        for ((pass, name), bytes) in
-            self.passes.iter().zip(["forward", "backward"]).zip(self.cell.bytes())
+        for ((pass, direction), bytes) in
+            self.passes.iter().zip(Direction::ALL).zip(self.cell.bytes())
         {
-            let cell = self.cell.name();
-            for (gate, ns) in Function::BOTH.into_iter().zip(pass.ns) {
-                let rate = ns.rate_of(bytes * as_f64(self.units));
-                let name = format!("{cell} {name}, {}: throughput", gate.name());
+            let name = format!("{} {}", self.cell.name(), direction.name());
+            for (index, gate) in Function::BOTH.into_iter().enumerate() {
+                let rate = pass.ns(index).rate_of(bytes * as_f64(self.units));
+                let name = format!("{name}, {}: throughput", gate.name());
                 let note = format!("{bytes} bytes a unit");
                 figures.push(Figure::estimated(name, "GB/s", rate).noted(note));
             }
-            let name = format!("{cell} {name}: time of sigmoid : ReLU");
-            figures.push(Figure::estimated(name, "x", pass.ratio));
+            let name = format!("{name}: time of sigmoid : ReLU");
+            figures.push(Figure::estimated(name, "x", pass.over(0, 1)));
         }
         figures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::{Choice, ShaderChecks};
+
+    fn gpu() -> Gpu {
+        Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
+    }
+
+    /// Checks a cell's passes on some units, by programs that may be planted.
+    fn checked(
+        gpu: &Gpu,
+        gated: Gated,
+        units: usize,
+        plant: impl Fn(String) -> String,
+    ) -> Result<()> {
+        let tensors = Tensors::new(gpu, gated.cell, units, 11).expect("room");
+        let programs = wgsl(gated).map(|wgsl| {
+            gpu.program("planted", &plant(wgsl), &[], ShaderChecks::Checked).expect("it compiles")
+        });
+        tensors.check(gpu, gated, &tensors.passes(gpu, &programs).expect("it is bound"))
+    }
+
+    #[test]
+    fn cells_on_the_adapter_are_those_in_f64() {
+        let gpu = gpu();
+        for cell in Cell::BOTH {
+            for gate in Function::BOTH {
+                // Less than a workgroup's units, and some more than two.
+                for units in [4, 2 * 4 * WORKGROUP + 20] {
+                    checked(&gpu, Gated { cell, gate }, units, |wgsl| wgsl).expect("right");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn planted_faults_are_found() {
+        let gpu = gpu();
+        for (cell, gate, find, replace) in [
+            (Cell::Lstm, Function::Sigmoid, "f * c + i * g", "f * c + g"),
+            (Cell::Lstm, Function::Relu, "o * squash(next)", "o * next"),
+            (Cell::Lstm, Function::Sigmoid, "select(-y, y, x >= T(0.0))", "y"),
+            (Cell::Lstm, Function::Sigmoid, "T(1.0) - of_c * of_c", "T(1.0) - of_c"),
+            (Cell::Lstm, Function::Relu, "dh * of_c)", "dh * kept.c)"),
+            (Cell::Lstm, Function::Sigmoid, "d * kept.forget", "d * kept.input"),
+            (Cell::Lstm, Function::Relu, "{ return relu_from_y(saved, dy); }", "{ return dy; }"),
+            (Cell::Lstm, Function::Sigmoid, "T(-2.0) * abs(x)", "T(-2.001) * abs(x)"),
+            (Cell::Gru, Function::Sigmoid, "(T(1.0) - z) * n + z * h", "z * n + (T(1.0) - z) * h"),
+            (Cell::Gru, Function::Relu, "of_input + r * of_state", "of_input + of_state"),
+            (Cell::Gru, Function::Sigmoid, "before - kept.candidate", "kept.candidate - before"),
+            (Cell::Gru, Function::Relu, "d * kept.reset", "d"),
+            (Cell::Gru, Function::Sigmoid, "dh * kept.update,", "dh,"),
+        ] {
+            let error = checked(&gpu, Gated { cell, gate }, 256, |wgsl| {
+                let planted = wgsl.replacen(find, replace, 1);
+                assert_ne!(wgsl, planted, "{find}");
+                planted
+            })
+            .err();
+            assert!(matches!(error, Some(Error::Mismatch(_))), "{find} -> {replace}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_those_of_the_tensors() {
+        let gpu = gpu();
+        for cell in Cell::BOTH {
+            let tensors = Tensors::new(&gpu, cell, 64, 1).expect("room");
+            let [of_state, before, dh, dc] = &tensors.planes;
+            let [kept, h, da, before_gradient] = &tensors.made;
+            let bytes = |buffers: &[&Buffer]| {
+                let bytes = buffers.iter().map(|buffer| 4 * buffer.words).sum::<usize>() as f64;
+                bytes / 64.0
+            };
+            let backward = match cell {
+                Cell::Lstm => bytes(&[kept, before, dh, dc, da, before_gradient]),
+                Cell::Gru => bytes(&[kept, of_state, before, dh, da, before_gradient]),
+            };
+            assert_eq!(cell.bytes(), [bytes(&[&tensors.a, before, kept, h]), backward], "{cell:?}");
+        }
     }
 }

@@ -5,210 +5,156 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
-use super::{Cell, SCALES, STEPS, WIDTH, wgsl};
+use super::{Cell, Gated, SCALES, STEPS, WIDTH};
 use crate::claims::report::Figure;
-use crate::claims::shallow::Function;
-use crate::claims::{as_f64, check, count, over_seeds, to_f32};
+use crate::claims::{as_f64, check, count, net, over_seeds, to_f32};
 use crate::error::Result;
-use crate::gpu::{Gpu, Sequence, ShaderChecks};
+use crate::gpu::{Gpu, Program, Sequence};
 use crate::measure::stats::Estimate;
 
-/// What became of the nets of a cell, a gate and a scale.
-pub(super) struct Fate {
-    pub(super) cell: Cell,
-    pub(super) gate: Function,
-    pub(super) scale: f64,
-    pub(super) nets: usize,
+/// What became of the nets of a cell and a scale.
+pub struct Fate {
+    pub gated: Gated,
+    pub scale: f64,
+    pub nets: usize,
     /// The largest state, by seed, up to where it left f32.
-    pub(super) largest: Estimate,
+    pub largest: Estimate,
     /// By seed of those that left, after how many steps.
-    pub(super) left: Vec<f64>,
-    /// By step, the largest state, its median over seeds and its range; none once the median net
-    /// has left.
-    pub(super) course: Vec<Estimate>,
+    pub left: Vec<f64>,
+    /// By step, the largest state, its median over seeds and its range; infinite where a net has
+    /// left.
+    pub course: Vec<Estimate>,
 }
 
 impl Fate {
-    /// That of every scale.
-    pub(super) fn of(gpu: &Gpu, cell: Cell, gate: Function, seeds: &[u64]) -> Result<Vec<Self>> {
-        check_recurrence(
-            gpu,
-            cell,
-            gate,
-            &recurrence(cell, gate, CHECKED_WIDTH),
-            ShaderChecks::Trusted,
-        )?;
-        let nets = Nets::new(seeds, &SCALES, WIDTH, STEPS);
-        let states =
-            nets.advance(gpu, cell, gate, &recurrence(cell, gate, WIDTH), ShaderChecks::Trusted)?;
+    /// Those of every scale.
+    pub fn of_scales(gpu: &Gpu, gated: Gated, seeds: &[u64]) -> Result<Vec<Self>> {
+        let program = |width| gated.program(gpu, &format!("{width} units"), &wgsl(gated, width));
+        check_recurrence(gpu, gated, &program(CHECKED_WIDTH)?)?;
+        let nets = Nets::new(gated, seeds, &SCALES, WIDTH, STEPS);
+        let courses = nets.courses(&nets.advance(gpu, &program(WIDTH)?)?);
         let of_scale = |(index, scale): (usize, &f64)| {
-            let courses: Vec<Vec<f64>> = (0..seeds.len())
-                .map(|seed| nets.course(&states, seed * SCALES.len() + index))
-                .collect();
-            Self::from_courses(cell, gate, *scale, &courses)
+            let own: Vec<_> = courses.iter().skip(index).step_by(SCALES.len()).collect();
+            Self::from_courses(gated, *scale, STEPS, &own)
         };
         Ok(SCALES.iter().enumerate().map(of_scale).collect())
     }
 
-    /// From the largest state by step of each net; infinite or NaN once it has left f32.
-    pub(super) fn from_courses(
-        cell: Cell,
-        gate: Function,
-        scale: f64,
-        courses: &[Vec<f64>],
-    ) -> Self {
-        let steps = courses.iter().map(Vec::len).max().unwrap_or(0);
-        let finite = |course: &Vec<f64>| {
-            course.iter().copied().take_while(|size| size.is_finite()).fold(0.0, f64::max)
-        };
-        let left = |course: &Vec<f64>| {
-            course.iter().position(|size| !size.is_finite()).map(|step| as_f64(step + 1))
+    /// From the largest state by step of each net, as far as it stays in f32.
+    pub fn from_courses(gated: Gated, scale: f64, steps: usize, courses: &[&Vec<f64>]) -> Self {
+        let over_nets = |value: &dyn Fn(&[f64]) -> f64| {
+            over_seeds(courses.iter().map(|course| value(course))).expect("seeds")
         };
         // What has left does not come back.
-        let size_at = |course: &Vec<f64>, step: usize| {
-            if course[..=step].iter().all(|size| size.is_finite()) {
-                course[step]
-            } else {
-                f64::INFINITY
-            }
-        };
-        let of_step = |step: usize| {
-            over_seeds(&courses.iter().map(|course| size_at(course, step)).collect::<Vec<_>>())
-        };
-        let nothing = Estimate { median: f64::NAN, low: f64::NAN, high: f64::NAN };
+        let size_at = |course: &[f64], step: usize| *course.get(step).unwrap_or(&f64::INFINITY);
+        let lengths = courses.iter().map(|course| course.len());
         Self {
-            cell,
-            gate,
+            gated,
             scale,
             nets: courses.len(),
-            largest: over_seeds(&courses.iter().map(finite).collect::<Vec<_>>()).unwrap_or(nothing),
-            left: courses.iter().filter_map(left).collect(),
-            course: (0..steps).filter_map(of_step).collect(),
+            largest: over_nets(&|course| course.iter().copied().fold(0.0, f64::max)),
+            left: lengths.filter(|kept| *kept < steps).map(|kept| as_f64(kept + 1)).collect(),
+            course: (0..steps).map(|step| over_nets(&|course| size_at(course, step))).collect(),
         }
     }
 
     /// After how many steps the nets that left did so.
-    pub(super) fn left_at(&self) -> Option<Estimate> {
+    pub fn left_at(&self) -> Option<Estimate> {
         over_seeds(&self.left)
     }
 
-    pub(super) fn figures(&self) -> Vec<Figure> {
-        let Self { cell, gate, scale, nets, largest, left, .. } = self;
-        let name = |what: &str| format!("{}, {}, scale {scale}: {what}", cell.name(), gate.name());
-        let leave = match left.len() {
-            0 => format!("none of {nets} leaves f32"),
-            left => format!("{left} of {nets} leave f32"),
+    pub fn figures(&self) -> Vec<Figure> {
+        let Self { gated: Gated { cell, gate }, scale, nets, largest, left, .. } = self;
+        let figure = |what: &str, estimate| {
+            let name = format!("{}, {}, scale {scale}: {what}", cell.name(), gate.name());
+            Figure::estimated(name, "", estimate).noted(match left.len() {
+                0 => format!("none of {nets} leaves f32"),
+                left => format!("{left} of {nets} leave f32"),
+            })
         };
-        let largest = Figure::estimated(name("largest state"), "", *largest).noted(leave.clone());
-        let at = |at| Figure::estimated(name("steps until it leaves f32"), "", at).noted(leave);
-        [largest].into_iter().chain(self.left_at().map(at)).collect()
+        let at = self.left_at().map(|at| figure("steps until it leaves f32", at));
+        [figure("largest state", *largest)].into_iter().chain(at).collect()
     }
 }
 
 /// Recurrent nets: of each seed one of each scale, driven by the same numbers.
-pub(super) struct Nets {
-    pub(super) count: usize,
-    pub(super) per_drive: usize,
-    pub(super) width: usize,
-    pub(super) steps: usize,
+struct Nets {
+    gated: Gated,
+    count: usize,
+    per_drive: usize,
+    width: usize,
+    steps: usize,
     /// By net, the unit before, the unit, the pre-activation.
-    pub(super) weights: Vec<f32>,
-    /// By seed, step, unit, the pre-activation.
-    pub(super) drives: Vec<f32>,
+    weights: Vec<f32>,
+    /// By seed, step, unit, the pre-activation, its bias added.
+    drives: Vec<f32>,
 }
 
 impl Nets {
-    pub(super) fn new(seeds: &[u64], scales: &[f64], width: usize, steps: usize) -> Self {
+    fn new(gated: Gated, seeds: &[u64], scales: &[f64], width: usize, steps: usize) -> Self {
         let (mut weights, mut drives) = (Vec::new(), Vec::new());
         let root = as_f64(width).sqrt();
+        // Only the forget gate has one; GRU's second gate resets.
+        let biases = [0.0, if gated.cell == Cell::Lstm { 1.0 } else { 0.0 }, 0.0, 0.0];
         for seed in seeds {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
-            let mut normal = |count: usize| -> Vec<f64> {
-                (0..count).map(|_| random.sample(StandardNormal)).collect()
-            };
-            let of_seed = normal(width * width * 4);
+            let of_seed: Vec<f64> =
+                (0..width * width * 4).map(|_| random.sample(StandardNormal)).collect();
             for scale in scales {
                 weights.extend(of_seed.iter().map(|weight| to_f32(weight * scale / root)));
             }
-            // The forget gate's bias of 1 stands in its drive; GRU's second gate resets, and has
-            // none.
-            drives.extend(normal(steps * width * 4).into_iter().map(to_f32));
+            let of_seed = net::normal(&mut random, steps * width * 4, 1.0);
+            let drive = of_seed.into_iter().zip(biases.into_iter().cycle());
+            drives.extend(drive.map(|(drive, bias)| drive + bias));
         }
-        Self {
-            count: seeds.len() * scales.len(),
-            per_drive: scales.len(),
-            width,
-            steps,
-            weights,
-            drives,
-        }
+        let (count, per_drive) = (seeds.len() * scales.len(), scales.len());
+        Self { gated, count, per_drive, width, steps, weights, drives }
     }
 
     /// c and h by net, step and unit, computed on the device.
-    pub(super) fn advance(
-        &self,
-        gpu: &Gpu,
-        cell: Cell,
-        gate: Function,
-        wgsl: &str,
-        checks: ShaderChecks,
-    ) -> Result<Vec<f32>> {
-        let drives = self.drives_of(cell);
-        let (weights, drives) =
-            (gpu.buffer_of("weights", &self.weights)?, gpu.buffer_of("drives", &drives)?);
+    fn advance(&self, gpu: &Gpu, program: &Program) -> Result<Vec<f32>> {
+        let weights = gpu.buffer_of("weights", &self.weights)?;
+        let drives = gpu.buffer_of("drives", &self.drives)?;
         let states = gpu.buffer("states", self.count * self.steps * self.width * 2)?;
-        let path = format!("{}/{}/recurrence", cell.name(), gate.name());
-        let program = gpu.program(&path, wgsl, &[], checks)?;
         let params = [count(self.steps), count(self.per_drive)];
-        let step =
-            gpu.step(&program, &[&states, &weights, &drives], &params, [count(self.count), 1, 1])?;
-        gpu.run_sequence(&Sequence::new(path, vec![step]), 1)?;
+        let workgroups = [count(self.count), 1, 1];
+        let step = gpu.step(program, &[&states, &weights, &drives], &params, workgroups)?;
+        gpu.run_sequence(&Sequence::new(&program.path, vec![step]), 1)?;
         gpu.load(&states)
     }
 
-    /// The drives with the cell's biases.
-    pub(super) fn drives_of(&self, cell: Cell) -> Vec<f32> {
-        let bias = |index: usize| if cell == Cell::Lstm && index % 4 == 1 { 1.0 } else { 0.0 };
-        self.drives.iter().enumerate().map(|(index, drive)| drive + bias(index)).collect()
-    }
-
     /// The same in f64.
-    pub(super) fn advance_in_f64(&self, cell: Cell, gate: Function) -> Vec<f64> {
-        let Self { width, steps, .. } = *self;
-        let drives = self.drives_of(cell);
+    fn advance_in_f64(&self) -> Vec<f64> {
+        let Self { gated, width, steps, .. } = *self;
         let mut states = Vec::new();
         for net in 0..self.count {
             let weights = &self.weights[net * width * width * 4..];
-            let drives = &drives[net / self.per_drive * steps * width * 4..];
+            let drives = &self.drives[net / self.per_drive * steps * width * 4..];
             let (mut c, mut h) = (vec![0.0; width], vec![0.0; width]);
             for step in 0..steps {
-                let of_state = |unit: usize, which: usize| -> f64 {
-                    (0..width)
-                        .map(|other| {
-                            f64::from(weights[(other * width + unit) * 4 + which]) * h[other]
-                        })
-                        .sum()
-                };
-                let units = (0..width).map(|unit| {
-                    let drive = |which: usize| f64::from(drives[(step * width + unit) * 4 + which]);
-                    let sum = |which: usize| drive(which) + of_state(unit, which);
-                    match cell {
+                let advanced = |unit: usize| {
+                    let drive = [0, 1, 2, 3]
+                        .map(|which| f64::from(drives[(step * width + unit) * 4 + which]));
+                    let weight = |other: usize, which: usize| {
+                        f64::from(weights[(other * width + unit) * 4 + which])
+                    };
+                    let of_state = [0, 1, 2, 3].map(|which| {
+                        (0..width).map(|other| weight(other, which) * h[other]).sum::<f64>()
+                    });
+                    let sum = |which: usize| drive[which] + of_state[which];
+                    match gated.cell {
                         Cell::Lstm => {
-                            let (kept, h) =
-                                cell.forward(gate, [sum(0), sum(1), sum(2), sum(3)], c[unit]);
+                            let (kept, h) = gated.forward([0, 1, 2, 3].map(sum), c[unit]);
                             (kept[4], h)
                         }
                         Cell::Gru => {
-                            let (_, h) = cell.forward(
-                                gate,
-                                [sum(0), sum(1), drive(2), of_state(unit, 2)],
-                                h[unit],
-                            );
+                            let a = [sum(0), sum(1), drive[2], of_state[2]];
+                            let (_, h) = gated.forward(a, h[unit]);
                             (h, h)
                         }
                     }
-                });
-                let next: Vec<(f64, f64)> = units.collect();
+                };
+                let next: Vec<(f64, f64)> = (0..width).map(advanced).collect();
                 states.extend(next.iter().flat_map(|(c, h)| [*c, *h]));
                 (c, h) = next.into_iter().unzip();
             }
@@ -216,44 +162,116 @@ impl Nets {
         states
     }
 
-    /// The largest c or h of a net by step; NaN where there is one.
-    pub(super) fn course(&self, states: &[f32], net: usize) -> Vec<f64> {
-        let of_step = self.width * 2;
-        let of_net = &states[net * self.steps * of_step..][..self.steps * of_step];
+    /// By net, the largest c or h of each step, up to where one is infinite or no number.
+    fn courses(&self, states: &[f32]) -> Vec<Vec<f64>> {
         let largest = |step: &[f32]| {
-            let sizes = step.iter().map(|state| f64::from(state.abs()));
-            // f64::max would pass NaN over.
-            sizes.fold(
-                0.0,
-                |largest, size| if size.is_nan() || size > largest { size } else { largest },
-            )
+            step.iter().try_fold(0.0, |largest: f64, state| {
+                state.is_finite().then(|| largest.max(f64::from(state.abs())))
+            })
         };
-        of_net.chunks_exact(of_step).map(largest).collect()
+        let of_step = self.width * 2;
+        let course = |of_net: &[f32]| of_net.chunks_exact(of_step).map_while(largest).collect();
+        states.chunks_exact(self.steps * of_step).map(course).collect()
     }
 }
 
 /// The text of recurrent nets of so many units.
-pub(super) fn recurrence(cell: Cell, gate: Function, width: usize) -> String {
-    let glue = format!("const WIDTH: u32 = {width}u;\n");
+fn wgsl(gated: Gated, width: usize) -> String {
     let recurrence = include_str!("../../../shaders/claims/recurrence.wgsl");
-    [&wgsl(gate), &glue, recurrence, cell.drivers()[2]].join("\n")
+    let glue = format!("const WIDTH: u32 = {width}u;\n{recurrence}");
+    gated.wgsl(&glue, gated.cell.drivers()[2])
 }
 
 /// No multiple of 8 and more invocations that run in step.
-pub(super) const CHECKED_WIDTH: usize = 68;
+const CHECKED_WIDTH: usize = 68;
 
 /// Compares a few steps of a few small nets with f64: more would compare how errors grow, which is
 /// the nets' own doing.
-pub(super) fn check_recurrence(
-    gpu: &Gpu,
-    cell: Cell,
-    gate: Function,
-    wgsl: &str,
-    checks: ShaderChecks,
-) -> Result<()> {
-    let nets = Nets::new(&[1, 2, 3], &[0.5, 1.0], CHECKED_WIDTH, 6);
-    let states = nets.advance(gpu, cell, gate, wgsl, checks)?;
-    let expected = nets.advance_in_f64(cell, gate);
-    let what = format!("recurrent {} with gates of {}", cell.name(), gate.name());
-    check::within(&what, &states, &expected, |index| 1e-4 * (1.0 + expected[index].abs()))
+fn check_recurrence(gpu: &Gpu, gated: Gated, program: &Program) -> Result<()> {
+    let nets = Nets::new(gated, &[1, 2, 3], &[0.5, 1.0], CHECKED_WIDTH, 6);
+    let states = nets.advance(gpu, program)?;
+    let expected = nets.advance_in_f64();
+    let bound = |index: usize| 1e-4 * (1.0 + expected[index].abs());
+    check::within(&program.path, &states, &expected, bound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::shallow::Function;
+    use crate::error::Error;
+    use crate::gpu::{Choice, ShaderChecks};
+
+    fn gpu() -> Gpu {
+        Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
+    }
+
+    #[test]
+    fn nets_on_the_adapter_are_those_in_f64() {
+        let gpu = gpu();
+        for cell in Cell::BOTH {
+            for gate in Function::BOTH {
+                let gated = Gated { cell, gate };
+                let program = gated.program(&gpu, "checked", &wgsl(gated, CHECKED_WIDTH));
+                check_recurrence(&gpu, gated, &program.expect("it compiles")).expect("right");
+            }
+        }
+    }
+
+    #[test]
+    fn planted_faults_are_found() {
+        let gpu = gpu();
+        for (cell, find, replace) in [
+            (Cell::Lstm, "other * WIDTH] * h[other]", "other * WIDTH] * h[unit]"),
+            (Cell::Lstm, "h[unit] = state.h", "h[unit] = state.c"),
+            (Cell::Lstm, "other < WIDTH", "other + 1u < WIDTH"),
+            (Cell::Lstm, "params.nets_per_drive *", "1u *"),
+            (Cell::Lstm, "drives[first_drive + step * WIDTH]", "drives[first_drive]"),
+            (Cell::Lstm, "T(a.y), T(a.z)", "T(a.z), T(a.y)"),
+            (Cell::Gru, "T(drive.z), T(of_state.z)", "T(a.z), T(of_state.z)"),
+            (Cell::Gru, "net * WIDTH * WIDTH + unit", "unit"),
+        ] {
+            let gated = Gated { cell, gate: Function::Sigmoid };
+            let own = wgsl(gated, CHECKED_WIDTH);
+            let planted = own.replacen(find, replace, 1);
+            assert_ne!(own, planted, "{find}");
+            let program = gpu.program("planted", &planted, &[], ShaderChecks::Checked);
+            let error = check_recurrence(&gpu, gated, &program.expect("it compiles")).err();
+            assert!(matches!(error, Some(Error::Mismatch(_))), "{find} -> {replace}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_f32_is_counted_and_not_dropped() {
+        let gated = Gated { cell: Cell::Gru, gate: Function::Relu };
+        let nets = Nets::new(gated, &[1, 2, 3], &[1.0], 1, 4);
+        let courses = nets.courses(
+            &[
+                // c and h.
+                [0.0, 1.0, -2.0, 1.0, f32::NEG_INFINITY, 0.0, 0.0, f32::NAN],
+                [1.0, 0.5, 3.0, 0.0, 0.0, -9.0, 27.0, 2.0],
+                [1.0, 0.0, f32::NAN, 1.0, 1.0, 1.0, f32::INFINITY, 1.0],
+            ]
+            .concat(),
+        );
+        let fate = Fate::from_courses(gated, 1.0, 4, &courses.iter().collect::<Vec<_>>());
+        assert_eq!(fate.left, [3.0, 2.0]);
+        assert_eq!(fate.largest, Estimate { median: 2.0, low: 1.0, high: 27.0 });
+        assert_eq!(fate.left_at(), Some(Estimate { median: 2.5, low: 2.0, high: 3.0 }));
+        let medians: Vec<f64> = fate.course.iter().map(|size| size.median).collect();
+        assert_eq!(medians, [1.0, 3.0, f64::INFINITY, f64::INFINITY]);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_states() {
+        let gpu = gpu();
+        let gated = Gated { cell: Cell::Lstm, gate: Function::Relu };
+        let program = gated.program(&gpu, "again", &wgsl(gated, WIDTH)).expect("it compiles");
+        let states = || {
+            let nets = Nets::new(gated, &[5], &[2.0], WIDTH, 50);
+            let states = nets.advance(&gpu, &program);
+            states.expect("it runs").into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        assert_eq!(states(), states());
+    }
 }

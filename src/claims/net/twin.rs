@@ -1,15 +1,13 @@
 //! The twins of nets on the CPU in f64, and the comparison of both.
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 
-use super::{Design, Init, Net, Texts, Training, normal};
-use crate::claims::{as_f64, check, matmul};
+use super::{Design, Init, Net, Texts, Training, kernel, normal};
+use crate::claims::{as_f64, check, in_f64, matmul, random_of};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Sequence};
-use crate::kernels::activation::{Activation, Direction, Pass};
-use crate::kernels::dtype::Dtype;
-use crate::kernels::kernel::Kernel;
+use crate::kernels::activation::{Activation, Direction};
+use crate::kernels::reference::sigmoid;
 
 /// Of the norm of a tensor, what it may differ by from f64 at the size that is validated: WGSL
 /// allows exp(x) (3 + 2|x|) ULP, which with a division is 20 for the x there are; three layers
@@ -31,10 +29,9 @@ pub struct Twin {
 impl Twin {
     /// Nets of these weights, which were drawn in f32.
     pub fn new(design: Design, weights: &[Vec<f32>]) -> Self {
-        let biases = (1..design.widths.len())
-            .map(|layer| vec![0.0; (design.nets * design.widths[layer]) as usize]);
+        let of_layer = |units: &u32| vec![0.0; (design.nets * units) as usize];
         Self {
-            biases: biases.collect(),
+            biases: design.widths[1..].iter().map(of_layer).collect(),
             weights: weights.iter().map(|layer| in_f64(layer)).collect(),
             design,
         }
@@ -58,20 +55,18 @@ impl Twin {
         let mut y = vec![in_f64(inputs)];
         for layer in 0..self.design.layers() {
             let z = self.sums(layer, &y[layer]);
-            if layer + 1 == self.design.layers() {
-                y.push(z);
-            } else {
-                let mut made = vec![0.0; z.len()];
+            let mut made = z.clone();
+            if layer + 1 < self.design.layers() {
                 forward.references(&z, &[], &mut made);
-                y.push(made);
             }
+            y.push(made);
         }
         y
     }
 
     /// By layer, the gradient of its z, given that of the last.
     pub fn backward(&self, y: &[Vec<f64>], last: Vec<f64>) -> Vec<Vec<f64>> {
-        let backward = self.backward_pass();
+        let backward = kernel(self.design.activation, Direction::Backward).variant.pass;
         let mut from_the_last = vec![last];
         for layer in (1..self.design.layers()).rev() {
             let (sizes, layouts) = self.design.backward(layer);
@@ -85,14 +80,8 @@ impl Twin {
         from_the_last
     }
 
-    fn backward_pass(&self) -> Pass {
-        let kernel =
-            Kernel::default_variant(self.design.activation, Direction::Backward, Dtype::F32);
-        kernel.expect("a backward pass").variant.pass
-    }
-
     /// dW of a layer.
-    pub fn gradient(&self, layer: usize, y: &[Vec<f64>], dz: &[Vec<f64>]) -> Vec<f64> {
+    fn gradient(&self, layer: usize, y: &[Vec<f64>], dz: &[Vec<f64>]) -> Vec<f64> {
         let (sizes, layouts) = self.design.gradient(layer);
         matmul::product(sizes, layouts, &dz[layer], &y[layer])
     }
@@ -108,9 +97,7 @@ impl Twin {
         let each: Vec<f64> = logits.iter().zip(labels).map(loss).collect();
         let size = as_f64(batch);
         let losses = each.chunks_exact(batch).map(|net| net.iter().sum::<f64>() / size).collect();
-        let slope = |(z, label): (&f64, &f32)| {
-            (crate::kernels::activations::sigmoid::sigmoid(*z) - f64::from(*label)) / size
-        };
+        let slope = |(z, label): (&f64, &f32)| (sigmoid(*z) - f64::from(*label)) / size;
         let dz = self.backward(&y, logits.iter().zip(labels).map(slope).collect());
         for layer in 0..layers {
             let gradient = self.gradient(layer, &y, &dz);
@@ -123,18 +110,12 @@ impl Twin {
             for (sample, dz) in dz[layer].chunks_exact(units).enumerate() {
                 let net = sample / batch;
                 let biases = &mut self.biases[layer][net * units..][..units];
-                biases
-                    .iter_mut()
-                    .zip(dz)
-                    .for_each(|(bias, slope)| *bias -= f64::from(rates[net]) * slope);
+                let rate = f64::from(rates[net]);
+                biases.iter_mut().zip(dz).for_each(|(bias, slope)| *bias -= rate * slope);
             }
         }
         losses
     }
-}
-
-fn in_f64(values: &[f32]) -> Vec<f64> {
-    values.iter().copied().map(f64::from).collect()
 }
 
 /// Small nets with their data, to be compared with their twins: whatever the user's seed, the same,
@@ -156,13 +137,13 @@ impl Small {
 
     fn new(activation: &'static Activation) -> Self {
         let design = Design { nets: 2, batch: 71, widths: vec![3, 21, 35, 18, 1], activation };
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
+        let mut random = random_of(3);
         let (inputs, logits) = (design.elements(0), design.elements(design.layers()));
         Self {
             inputs: normal(&mut random, inputs, 1.0),
             labels: (0..logits).map(|_| f32::from(random.random::<bool>())).collect(),
             rates: [0.5, 0.25],
-            weights: design.draw(Init::He, &[1, 2]),
+            weights: design.draw(&[Init::He], &[1, 2]),
             biases: (design.widths[1..].iter())
                 .map(|units| normal(&mut random, (design.nets * units) as usize, 0.5))
                 .collect(),
@@ -194,29 +175,16 @@ pub fn validate(gpu: &Gpu, activation: &'static Activation, texts: &Texts) -> Re
     for step in 0..steps as usize {
         let expected = twin.training_step(&inputs, &labels, &rates);
         let actual: Vec<f32> = losses.iter().map(|losses| losses[step]).collect();
-        check::within_norm(
-            &format!("{}: the loss of step {step}", activation.name),
-            &actual,
-            &expected,
-            ALLOWED,
-        )?;
+        let what = format!("{}: the loss of step {step}", activation.name);
+        check::within_norm(&what, &actual, &expected, ALLOWED)?;
     }
     for layer in 0..design.layers() {
-        let what = |what: &str| {
-            format!("{}: {what} of layer {layer} after {steps} steps", activation.name)
+        let compare = |what: &str, buffer: &Buffer, expected: &[f64], allowed| {
+            let what = format!("{}: {what} of layer {layer} after {steps} steps", activation.name);
+            check::within_norm(&what, &gpu.load(buffer)?, expected, allowed)
         };
-        check::within_norm(
-            &what("weights"),
-            &gpu.load(&net.weights[layer])?,
-            &twin.weights[layer],
-            ALLOWED,
-        )?;
-        check::within_norm(
-            &what("biases"),
-            &gpu.load(&net.biases[layer])?,
-            &twin.biases[layer],
-            10.0 * ALLOWED,
-        )?;
+        compare("weights", &net.weights[layer], &twin.weights[layer], ALLOWED)?;
+        compare("biases", &net.biases[layer], &twin.biases[layer], 10.0 * ALLOWED)?;
     }
     Ok(())
 }
@@ -236,18 +204,22 @@ fn validate_passes(
     steps.extend(net.backward()?);
     let gradients: Vec<Buffer> =
         net.weights.iter().map(|weights| gpu.buffer("dW", weights.words)).collect::<Result<_>>()?;
+    // From 0, and up: what is there then is the gradient.
+    let rates = gpu.buffer_of("rates", &vec![-1.0f32; net.design.nets as usize])?;
     for (layer, into) in gradients.iter().enumerate() {
-        steps.push(net.gradient(layer, into)?);
+        steps.push(net.descend(layer, into, &rates)?);
     }
     gpu.run_sequence(&Sequence::new(format!("a net with {name}"), steps), 1)?;
     let y = twin.forward(inputs);
     let dz = twin.backward(&y, in_f64(last));
     for layer in 0..layers {
-        let what = |what: &str| format!("{name}: {what} of layer {layer}");
-        check::within_norm(&what("y"), &gpu.load(&net.y[layer + 1])?, &y[layer + 1], ALLOWED)?;
-        check::within_norm(&what("dz"), &gpu.load(&net.dz[layer])?, &dz[layer], ALLOWED)?;
-        let gradient = twin.gradient(layer, &y, &dz);
-        check::within_norm(&what("dW"), &gpu.load(&gradients[layer])?, &gradient, ALLOWED)?;
+        let compare = |what: &str, buffer: &Buffer, expected: &[f64]| {
+            let what = format!("{name}: {what} of layer {layer}");
+            check::within_norm(&what, &gpu.load(buffer)?, expected, ALLOWED)
+        };
+        compare("y", &net.y[layer + 1], &y[layer + 1])?;
+        compare("dz", &net.dz[layer], &dz[layer])?;
+        compare("dW", &gradients[layer], &twin.gradient(layer, &y, &dz))?;
     }
     Ok(())
 }
@@ -307,7 +279,7 @@ mod tests {
             (|texts| &mut texts.backward, "return backward(", "return sum + 0.0 * backward("),
             (|texts| &mut texts.backward, "y[at.w]), sum)", "y[at.w]), abs(sum))"),
             (|texts| &mut texts.backward, "y[at.x], y[at.y]", "y[at.y], y[at.x]"),
-            (|texts| &mut texts.gradient, "return sum;", "return 2.0 * sum;"),
+            (|texts| &mut texts.descent, "* sum", "* 2.0 * sum"),
             (|texts| &mut texts.descent, "- rates[matrix]", "+ rates[matrix]"),
             (|texts| &mut texts.descent, "rates[matrix]", "rates[0]"),
             (
@@ -338,10 +310,10 @@ mod tests {
     fn the_gradients_of_the_twin_are_those_of_its_loss() {
         for activation in both() {
             let design = Design { nets: 1, batch: 5, widths: vec![2, 4, 3, 1], activation };
-            let mut random = Xoshiro256PlusPlus::seed_from_u64(9);
+            let mut random = random_of(9);
             let inputs = normal(&mut random, 10, 1.0);
             let labels = [1.0, 0.0, 0.0, 1.0, 1.0];
-            let mut twin = Twin::new(design.clone(), &design.draw(Init::He, &[4]));
+            let mut twin = Twin::new(design.clone(), &design.draw(&[Init::He], &[4]));
             // With biases of zero, samples that no unit lets through would stand at ReLU's corner.
             for biases in &mut twin.biases {
                 *biases = in_f64(&normal(&mut random, biases.len(), 0.5));
@@ -382,12 +354,12 @@ mod tests {
         let gpu = gpu();
         let activation = both()[0];
         let design = Design { nets: 2, batch: 100, widths: vec![2, 32, 32, 1], activation };
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
+        let mut random = random_of(5);
         let inputs = normal(&mut random, 400, 1.0);
         let labels: Vec<f32> = (0..200).map(|_| f32::from(random.random::<bool>())).collect();
         let losses = || {
             let net = Net::new(&gpu, design.clone(), &Texts::of(activation)).expect("room");
-            net.set_weights(&design.draw(Init::He, &[1, 2])).expect("the device works");
+            net.set_weights(&design.draw(&[Init::He], &[1, 2])).expect("the device works");
             gpu.store(&net.y[0], &inputs).expect("the device works");
             let training = Training::new(&gpu, 50, &labels, &[0.1, 0.2]).expect("room");
             gpu.run_sequence(&net.training_step(&training).expect("few workgroups"), 50)

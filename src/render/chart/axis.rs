@@ -51,6 +51,8 @@ pub(super) struct Ruler {
     zero: f64,
     /// Positions with their labels.
     pub ticks: Vec<(f64, String)>,
+    /// Where it begins and ends on the picture.
+    pub ends: [f64; 2],
 }
 
 /// About how many ticks an axis has.
@@ -87,29 +89,38 @@ impl Ruler {
             let margin = 0.03 * (to - from);
             (from, to) = (from - margin, to + margin);
         }
-        Self { scale, from, to, least: least.unwrap_or_default(), zero, ticks }
+        let least = least.unwrap_or_default();
+        Self { scale, from, to, least, zero, ticks, ends: [0.0, 1.0] }
     }
 
     /// An axis with a name at each row, the first at its end.
     pub fn of_rows(names: Vec<String>) -> Self {
-        let ticks: Vec<(f64, String)> = (0u32..).map(f64::from).zip(names).collect();
-        let from = ticks.last().map_or(0.0, |(row, _)| *row) + 0.5;
-        Self { scale: Scale::Linear, from, to: -0.5, least: 0.0, zero: 0.0, ticks }
+        let from = names.len().max(1) as f64 - 0.5;
+        let ticks = (0u32..).map(f64::from).zip(names).collect();
+        let (scale, ends) = (Scale::Linear, [0.0, 1.0]);
+        Self { scale, from, to: -0.5, least: 0.0, zero: 0.0, ticks, ends }
     }
 
-    /// Where a value is, from 0 at the begin of the axis to 1 at its end.
+    /// Where a value is on the picture.
     pub fn at(&self, value: f64) -> f64 {
         let is_log = self.scale != Scale::Linear;
         if is_log && (value <= 0.0 || value < self.least) {
-            return self.share(self.zero);
+            return self.place(self.zero);
         }
-        self.share(position(self.scale, value.clamp(-LARGEST, LARGEST)))
+        self.place(position(self.scale, value.clamp(-LARGEST, LARGEST)))
     }
 
-    /// Where a position is.
-    pub fn share(&self, position: f64) -> f64 {
-        ((position - self.from) / (self.to - self.from)).clamp(0.0, 1.0)
+    /// Where a position is on the picture.
+    pub fn place(&self, position: f64) -> f64 {
+        let [begin, end] = self.ends;
+        let share = ((position - self.from) / (self.to - self.from)).clamp(0.0, 1.0);
+        rounded(begin + (end - begin) * share)
     }
+}
+
+/// To a tenth of a unit.
+pub fn rounded(pixels: f64) -> f64 {
+    (10.0 * pixels).round() / 10.0
 }
 
 fn position(scale: Scale, value: f64) -> f64 {
@@ -131,8 +142,8 @@ fn even(mut low: f64, mut high: f64) -> Ticks {
     }
     let wanted = (high - low) / TICKS;
     let power = 10f64.powf(wanted.log10().floor());
-    let step = [1.0, 2.0, 2.5, 5.0].map(|factor| factor * power).into_iter();
-    let step = step.clone().find(|step| *step >= wanted * 0.999).unwrap_or(10.0 * power);
+    let steps = [1.0, 2.0, 2.5, 5.0].map(|factor| factor * power);
+    let step = steps.into_iter().find(|step| *step >= wanted * 0.999).unwrap_or(10.0 * power);
     let is_whole = |decimals: &i32| {
         let scaled = step * 10f64.powi(*decimals);
         (scaled - scaled.round()).abs() < 1e-6 * scaled
@@ -169,16 +180,15 @@ fn powers(base: u32, mut low: f64, mut high: f64) -> Ticks {
 
 /// At 1, 2 and 5 times powers of ten; at powers of ten where that is too much.
 fn tens(low: f64, high: f64) -> Ticks {
-    let mut grid: Vec<(f64, String)> = Vec::new();
-    let mut exponent = low.floor();
-    while exponent <= high.ceil() {
-        for digit in [1, 2, 5] {
-            // Parsed, since 5 * 0.1 may print as 0.5000000000000001.
-            let value: f64 = format!("{digit}e{exponent}").parse().unwrap_or(1.0);
-            grid.push((value.log10(), value.to_string()));
-        }
-        exponent += 1.0;
-    }
+    let exponents = (0..4).map(|index| low.floor() + f64::from(index));
+    let exponents = exponents.take_while(|exponent| *exponent <= high.ceil());
+    let tick = |(exponent, digit)| {
+        // Parsed, since 5 * 0.1 may print as 0.5000000000000001.
+        let value: f64 = format!("{digit}e{exponent}").parse().unwrap_or(1.0);
+        (value.log10(), value.to_string())
+    };
+    let grid = exponents.flat_map(|exponent| [1, 2, 5].map(|digit| tick((exponent, digit))));
+    let grid: Vec<(f64, String)> = grid.collect();
     let below = grid.iter().rposition(|(tick, _)| *tick <= low + 1e-9).unwrap_or_default();
     let above = grid.iter().position(|(tick, _)| *tick >= high - 1e-9).unwrap_or_default();
     let above = above.max(below + 1).min(grid.len() - 1);
@@ -203,12 +213,13 @@ mod tests {
     use super::*;
 
     fn ticks(scale: Scale, values: &[f64]) -> Vec<String> {
-        let ruler = Ruler::new(&Axis::new("", scale), values.iter().copied());
+        let mut ruler = Ruler::new(&Axis::new("", scale), values.iter().copied());
+        ruler.ends = [0.0, 1e3];
         for value in values {
             let at = ruler.at(*value);
-            assert!((0.0..=1.0).contains(&at), "{value} is at {at}");
+            assert!((0.0..=1e3).contains(&at), "{value} is at {at}");
         }
-        let places: Vec<f64> = ruler.ticks.iter().map(|(tick, _)| ruler.share(*tick)).collect();
+        let places: Vec<f64> = ruler.ticks.iter().map(|(tick, _)| ruler.place(*tick)).collect();
         assert!(places.is_sorted() && places.len() <= 14, "{places:?}");
         ruler.ticks.into_iter().map(|(_, label)| label).collect()
     }
@@ -237,7 +248,8 @@ mod tests {
     #[test]
     fn small_values_share_a_place() {
         let errors = Axis::new("ULP", Scale::Log10).above(0.01);
-        let ruler = Ruler::new(&errors, [0.0, 1e-9, 0.02, 64.0].into_iter());
+        let mut ruler = Ruler::new(&errors, [0.0, 1e-9, 0.02, 64.0].into_iter());
+        ruler.ends = [0.0, 1e3];
         let labels: Vec<&str> = ruler.ticks.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(labels, ["< 0.01", "0.1", "1", "10"]);
         assert!(ruler.at(0.0) == ruler.at(1e-9) && ruler.at(1e-9) < ruler.at(0.02));

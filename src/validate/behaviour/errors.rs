@@ -1,144 +1,55 @@
-//! The questions whose answer is a number: errors of functions on samples of their domains.
+//! The probes whose answer is a number: errors of functions on samples of their domains.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
 
-use super::evaluate::{Case, Expression};
-use super::judge::{Answer, Value, Word};
-use super::probe::{EXP, EXP2, QUOTIENT, TANH};
+use super::evaluate::Case;
+use super::judge::Judge;
+use super::probe::{EXP, EXP2, Probe, QUOTIENT, TANH, probe};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::DEFAULT_SEED;
 
-/// A function over many inputs.
-pub(super) struct Sweep {
-    pub expression: Expression,
-    pub inputs: Vec<[u32; 2]>,
-    /// WGSL's bound at x, in ULP.
-    pub bound: fn(f64) -> f64,
-    /// The numbers that are taken from it.
-    pub figures: Vec<Figure>,
-}
-
-/// One number.
-pub(super) struct Figure {
-    pub name: &'static str,
-    /// What it is, in a line.
-    pub question: &'static str,
-    of: fn(&Errors) -> f64,
-    /// What a number up to each limit means.
-    meanings: Vec<(f64, &'static str)>,
-    /// Whether the x of the largest share belongs to the answer.
-    shows_worst_x: bool,
-}
-
-fn figure(name: &'static str, question: &'static str, of: fn(&Errors) -> f64) -> Figure {
-    Figure { name, question, of, meanings: Vec::new(), shows_worst_x: false }
-}
-
-impl Figure {
-    fn up_to(mut self, limit: f64, meaning: &'static str) -> Self {
-        self.meanings.push((limit, meaning));
-        self
-    }
-
-    fn at_worst_x(self) -> Self {
-        Self { shows_worst_x: true, ..self }
-    }
-
-    fn beyond(self, meaning: &'static str) -> Self {
-        self.up_to(f64::INFINITY, meaning)
-    }
-
-    pub fn answer(&self, errors: &Errors) -> Answer {
-        let number = (self.of)(errors);
-        let evidence = format!("at x = {:e}", errors.worst_x);
-        if !number.is_finite() {
-            let meaning = "NaN or infinity within the domain";
-            return Answer::new(Value::Word(Word::NotFinite), meaning, Some(evidence));
-        }
-        let meaning = self.meanings.iter().find(|(limit, _)| number <= *limit);
-        let (_, meaning) = meaning.expect("the last limit is infinite");
-        Answer::new(Value::Number(number), meaning, self.shows_worst_x.then_some(evidence))
-    }
-}
-
-/// What a sweep found. An error is infinite where a result is no number.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Errors {
-    pub max_ulp: f64,
-    /// The largest share of the bound, and the first operand where it was found.
-    pub max_share: f64,
-    pub worst_x: f64,
-    pub max_absolute: f64,
-    /// How often the result falls from one input to the next larger one.
-    pub falls: f64,
-}
-
-impl Errors {
-    pub fn of(cases: &[Case], bound: fn(f64) -> f64) -> Self {
-        let mut errors = Self::default();
-        for case in cases {
-            let error = if case.error().is_nan() { f64::INFINITY } else { case.error() };
-            let ulps = case.dtype.memory().ulps(error, case.reference);
-            let share = ulps / bound(case.values[0]);
-            errors.max_absolute = errors.max_absolute.max(error);
-            errors.max_ulp = errors.max_ulp.max(ulps);
-            if share > errors.max_share {
-                (errors.max_share, errors.worst_x) = (share, case.values[0]);
-            }
-        }
-        for pair in cases.windows(2) {
-            if pair[0].values[0] < pair[1].values[0] && pair[1].value() < pair[0].value() {
-                errors.falls += 1.0;
-            }
-        }
-        errors
-    }
-}
-
-pub(super) fn sweeps() -> Vec<Sweep> {
-    let exponential_bound = |x: f64| 3.0 + 2.0 * x.abs();
-    let share = |name| {
-        figure(name, "largest share of WGSL's 3 + 2|x| ULP", |errors| errors.max_share)
-            .at_worst_x()
-            .up_to(1.0, "within what sigmoid's bound assumes")
-            .beyond("exceeds WGSL's bound; sigmoid is judged by its own bound")
-    };
-    let exp = vec![
-        figure("exp_max_ulp", "largest error of exp, in ULP", |errors| errors.max_ulp)
+pub fn errors() -> Vec<Probe> {
+    let ulps = Judge::Largest { error: Case::ulps, shows_x: false };
+    let absolute = Judge::Largest { error: Case::error, shows_x: false };
+    let share = |case: &Case| case.ulps() / (3.0 + 2.0 * case.values[0].abs());
+    let share = Judge::Largest { error: share, shows_x: true };
+    let of_share = "largest share of WGSL's 3 + 2|x| ULP";
+    let within = "within what sigmoid's bound assumes";
+    let exceeds = "exceeds WGSL's bound; sigmoid is judged by its own bound";
+    // Results stay normal and finite, with room for the error.
+    let exp = || of_exponential(87.3, 88.7);
+    let exp2 = || of_exponential(125.9, 127.9);
+    vec![
+        probe("exp_max_ulp", "largest error of exp, in ULP", EXP, ulps)
+            .over(exp())
             .up_to(4.0, "exp has no rounded argument: sigmoid keeps its digits for x << 0")
             .beyond("like 2^(x log2 e) with a rounded product: sigmoid loses digits for x << 0"),
-        share("exp_share_of_bound"),
-        figure("exp_falls", "how often exp falls at the next larger x", |errors| errors.falls)
+        probe("exp_share_of_bound", of_share, EXP, share)
+            .over(exp())
+            .up_to(1.0, within)
+            .beyond(exceeds),
+        probe("exp_falls", "how often exp falls at the next larger x", EXP, Judge::Falls)
+            .over(exp())
             .up_to(0.0, "monotonic in the sample")
             .beyond("exp is not monotonic: sigmoids that differ by 1 or 2 ULP have no order"),
-    ];
-    let exp2 = vec![
-        figure("exp2_max_ulp", "largest error of exp2, in ULP", |errors| errors.max_ulp)
+        probe("exp2_max_ulp", "largest error of exp2, in ULP", EXP2, ulps)
+            .over(exp2())
             .up_to(4.0, "sigmoid/exp2 loses only the rounding of its argument")
             .beyond("exp2 itself loses digits with |x|"),
-        share("exp2_share_of_bound"),
-    ];
-    let division = vec![
-        figure("division_max_ulp", "largest error of division, in ULP", |errors| errors.max_ulp)
+        probe("exp2_share_of_bound", of_share, EXP2, share)
+            .over(exp2())
+            .up_to(1.0, within)
+            .beyond(exceeds),
+        probe("division_max_ulp", "largest error of division, in ULP", QUOTIENT, ulps)
+            .over(of_division())
             .up_to(0.5, "division rounds correctly: sigmoid's error is that of exp")
             .up_to(2.5, "like a reciprocal and a product, within WGSL's bound")
             .beyond("exceeds WGSL's bound: check sigmoid's validation"),
-    ];
-    let tanh = vec![
-        figure("tanh_max_error", "largest absolute error of tanh, |x| <= 20", |errors| {
-            errors.max_absolute
-        })
-        .up_to(1e-5, "within WGSL's 1e-5; sigmoid/tanh has half of it at every x")
-        .beyond("exceeds 1e-5, which WGSL allows only by sinh / cosh: check sigmoid/tanh"),
-    ];
-    let sweep = |expression, inputs, bound, figures| Sweep { expression, inputs, bound, figures };
-    vec![
-        // Results stay normal and finite, with room for the error.
-        sweep(EXP, of_exponential(87.3, 88.7), exponential_bound, exp),
-        sweep(EXP2, of_exponential(125.9, 127.9), exponential_bound, exp2),
-        sweep(QUOTIENT, of_division(), |_| 2.5, division),
-        sweep(TANH, of_tanh(), |_| f64::INFINITY, tanh),
+        probe("tanh_max_error", "largest absolute error of tanh, |x| <= 20", TANH, absolute)
+            .over(rising(20.0, 20.0))
+            .up_to(1e-5, "within WGSL's 1e-5; sigmoid/tanh has half of it at every x")
+            .beyond("exceeds 1e-5, which WGSL allows only by sinh / cosh: check sigmoid/tanh"),
     ]
 }
 
@@ -147,17 +58,16 @@ const SIGN: u32 = 0x8000_0000;
 /// Rising x from `-lowest` to `highest`; then every 47th number in (-1, -1/64], where exp takes
 /// most of its bound and sigmoid is used most. 47 is odd and divides no run of digits.
 fn of_exponential(lowest: f32, highest: f32) -> Vec<[u32; 2]> {
-    let dense = (2f32.powi(-6).to_bits()..1f32.to_bits()).step_by(47).map(|bits| bits | SIGN);
-    rising(lowest, highest).chain(dense).map(|bits| [bits, 0]).collect()
-}
-
-fn of_tanh() -> Vec<[u32; 2]> {
-    rising(20.0, 20.0).map(|bits| [bits, 0]).collect()
+    let dense = (2f32.powi(-6).to_bits()..1f32.to_bits()).step_by(47);
+    let mut inputs = rising(lowest, highest);
+    inputs.extend(dense.map(|bits| [bits | SIGN, 0]));
+    inputs
 }
 
 /// Rising x from `-lowest` to `highest`.
-fn rising(lowest: f32, highest: f32) -> impl Iterator<Item = u32> {
-    runs(lowest).into_iter().rev().map(|bits| bits | SIGN).chain(runs(highest))
+fn rising(lowest: f32, highest: f32) -> Vec<[u32; 2]> {
+    let negative = runs(lowest).into_iter().rev().map(|bits| bits | SIGN);
+    negative.chain(runs(highest)).map(|bits| [bits, 0]).collect()
 }
 
 /// 2^18 positive numbers from 2^-30 to below `highest`, rising: 2^14 runs of 16 neighbours, spread

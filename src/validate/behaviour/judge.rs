@@ -5,17 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::evaluate::Case;
 use crate::kernels::dtype::Dtype;
 
-/// What a result says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    /// The word or the number.
-    pub result: Value,
-    /// What it means for an activation.
-    pub meaning: String,
-    /// Operands and results in bits where the word is not enough, or what the compiler said.
-    pub evidence: Option<String>,
-}
-
 /// A word or a number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -108,120 +97,80 @@ impl std::fmt::Display for Word {
     }
 }
 
-impl Answer {
-    pub(super) fn new(result: Value, meaning: &str, evidence: Option<String>) -> Self {
-        Self { result, meaning: meaning.to_owned(), evidence }
-    }
-}
-
-/// Reads the answer from all results of a probe.
-pub(super) type Judge = fn(&[Case]) -> Word;
-
-/// The word of each case, if all have the same.
-fn agreed(cases: &[Case], word: impl Fn(&Case) -> Word) -> Word {
-    let mut words = cases.iter().map(word);
-    let first = words.next().unwrap_or(Word::Other);
-    if words.all(|word| word == first) { first } else { Word::Mixed }
+/// How an answer is read from all results of a probe.
+#[derive(Clone, Copy)]
+pub enum Judge {
+    /// By the word of each, if all have the same.
+    Each(fn(&Case) -> Word),
+    /// By a word for all.
+    All(fn(&[Case]) -> Word),
+    /// By the first word where each result is the reference, by the second where each is 0.
+    ExactOrZero(Word, Word),
+    /// By the largest error, with the first operand where it is if `shows_x` or if it is infinite.
+    Largest { error: fn(&Case) -> f64, shows_x: bool },
+    /// By how often the result falls from one input to the next larger one.
+    Falls,
 }
 
 /// Which special value it is.
-pub(super) fn value(cases: &[Case]) -> Word {
-    agreed(cases, |case| special(case.value(), case.dtype))
-}
+pub const VALUE: Judge = Judge::Each(|case| special(case.value(), case.dtype));
 
-/// [`value`] without the sign.
-pub(super) fn magnitude(cases: &[Case]) -> Word {
-    agreed(cases, |case| special(case.value().abs(), case.dtype))
-}
-
-fn special(value: f64, dtype: Dtype) -> Word {
-    match value {
-        _ if value.is_nan() => Word::Nan,
-        0.0 if value.is_sign_negative() => Word::MinusZero,
-        0.0 => Word::Zero,
-        1.0 => Word::One,
-        f64::INFINITY => Word::Infinity,
-        f64::NEG_INFINITY => Word::MinusInfinity,
-        _ if value == dtype.memory().max => Word::Largest,
-        _ => Word::Other,
-    }
-}
+/// [`VALUE`] without the sign.
+pub const MAGNITUDE: Judge = Judge::Each(|case| special(case.value().abs(), case.dtype));
 
 /// Whether all are the numbers nearest to the reference.
-pub(super) fn exactness(cases: &[Case]) -> Word {
+pub const EXACTNESS: Judge = Judge::All(|cases| {
     let within = |ulps: f64| cases.iter().all(|case| case.ulps() <= ulps);
     if within(0.5) {
         Word::Exact
     } else if within(4.0) {
         Word::Inexact
     } else {
-        value(cases)
+        agreed(cases, |case| special(case.value(), case.dtype))
     }
-}
+});
 
 /// Whether a number that is, was or ought to be subnormal is there. The bound of exp in f16 is up
 /// to 8 % there.
-pub(super) fn subnormal(cases: &[Case]) -> Word {
-    agreed(cases, |case| match case.value() {
-        0.0 => Word::Flushed,
-        _ if case.error() <= case.reference.abs() / 10.0 => Word::Preserved,
-        _ => Word::Other,
-    })
-}
+pub const SUBNORMAL: Judge = Judge::Each(|case| match case.value() {
+    0.0 => Word::Flushed,
+    _ if case.error() <= case.reference.abs() / 10.0 => Word::Preserved,
+    _ => Word::Other,
+});
 
 /// What became of the bits of NaN.
-pub(super) fn nan_bits(cases: &[Case]) -> Word {
-    agreed(cases, |case| match (case.operands[0], case.result) {
-        (before, after) if after == before => Word::Preserved,
-        // The highest bit of the fraction of an f32.
-        (before, after) if after == before | 0x0040_0000 => Word::Quietened,
-        _ if case.value().is_nan() => Word::Replaced,
-        _ => special(case.value(), case.dtype),
-    })
-}
+pub const NAN_BITS: Judge = Judge::Each(|case| match (case.operands[0], case.result) {
+    (before, after) if after == before => Word::Preserved,
+    // The highest bit of the fraction of an f32.
+    (before, after) if after == before | 0x0040_0000 => Word::Quietened,
+    _ if case.value().is_nan() => Word::Replaced,
+    _ => special(case.value(), case.dtype),
+});
 
 /// The reference is 1 or what is looked for; 0 is no.
-pub(super) fn yes_or_no(cases: &[Case]) -> Word {
-    exact_or_zero(cases, Word::Yes, Word::No)
-}
+pub const YES_OR_NO: Judge = Judge::ExactOrZero(Word::Yes, Word::No);
 
 /// a * a + c where the reference is the rounding error of the product.
-pub(super) fn fusion(cases: &[Case]) -> Word {
-    exact_or_zero(cases, Word::Fused, Word::Separate)
-}
+pub const FUSION: Judge = Judge::ExactOrZero(Word::Fused, Word::Separate);
 
 /// (x + large) - large where the reference is x.
-pub(super) fn absorption(cases: &[Case]) -> Word {
-    exact_or_zero(cases, Word::Rewritten, Word::AsWritten)
-}
-
-fn exact_or_zero(cases: &[Case], exact: Word, zero: Word) -> Word {
-    agreed(cases, |case| match case.value() {
-        0.0 => zero,
-        value if value == case.reference => exact,
-        _ => Word::Other,
-    })
-}
+pub const ABSORPTION: Judge = Judge::ExactOrZero(Word::Rewritten, Word::AsWritten);
 
 /// A reduction in two steps: merged into one, it is off by far more than its roundings.
-pub(super) fn reduction(cases: &[Case]) -> Word {
-    agreed(cases, |case| match case.ulps() {
-        ulps if ulps <= 2.0 => Word::AsWritten,
-        _ if case.error() <= case.reference.abs() / 10.0 => Word::Rewritten,
-        _ => Word::Other,
-    })
-}
+pub const REDUCTION: Judge = Judge::Each(|case| match case.ulps() {
+    ulps if ulps <= 2.0 => Word::AsWritten,
+    _ if case.error() <= case.reference.abs() / 10.0 => Word::Rewritten,
+    _ => Word::Other,
+});
 
 /// ±1 within tanh's absolute error.
-pub(super) fn saturation(cases: &[Case]) -> Word {
-    agreed(cases, |case| match case.error() {
-        error if error <= 1e-5 => Word::Saturates,
-        _ => special(case.value(), case.dtype),
-    })
-}
+pub const SATURATION: Judge = Judge::Each(|case| match case.error() {
+    error if error <= 1e-5 => Word::Saturates,
+    _ => special(case.value(), case.dtype),
+});
 
 /// Which rounding explains all results. The references lie in ±[1, 2).
-pub(super) fn rounding(cases: &[Case]) -> Word {
+pub const ROUNDING: Judge = Judge::All(|cases| {
     type Round = fn(f64) -> f64;
     let roundings: [(Word, Round); 5] = [
         (Word::ToNearestEven, f64::round_ties_even),
@@ -237,18 +186,18 @@ pub(super) fn rounding(cases: &[Case]) -> Word {
         })
     };
     roundings.into_iter().find(|(_, round)| explains(*round)).map_or(Word::Other, |(word, _)| word)
-}
+});
 
 /// Pairs of a special value and an ordinary one, in both orders: which half is not the f16 of the
 /// ordinary one.
-pub(super) fn pairs(cases: &[Case]) -> Word {
-    let is_special = |value: f64| value.is_nan() || value.abs() > Dtype::F16.memory().max;
+pub const PAIRS: Judge = Judge::All(|cases| {
     let spoiled = |half: usize| {
         cases.iter().any(|case| {
             let (value, bits) = (case.values[half], case.result >> (16 * half));
             let error = (Dtype::F16.value(bits) - value).abs();
+            let is_ordinary = value.abs() <= Dtype::F16.memory().max;
             let is_right = error <= Dtype::F16.memory().ulp(value);
-            !is_special(value) && !is_right
+            is_ordinary && !is_right
         })
     };
     match (spoiled(0), spoiled(1)) {
@@ -257,4 +206,61 @@ pub(super) fn pairs(cases: &[Case]) -> Word {
         (false, true) => Word::SpoilsUpper,
         (true, true) => Word::SpoilsBoth,
     }
+});
+
+impl Judge {
+    /// The answer, and evidence that belongs to it.
+    pub fn result(self, cases: &[Case]) -> (Value, Option<String>) {
+        let word = match self {
+            Self::Each(word) => agreed(cases, word),
+            Self::All(word) => word(cases),
+            Self::ExactOrZero(exact, zero) => agreed(cases, |case| match case.value() {
+                0.0 => zero,
+                value if value == case.reference => exact,
+                _ => Word::Other,
+            }),
+            Self::Falls => return (Value::Number(falls(cases)), None),
+            Self::Largest { error, shows_x } => {
+                let (largest, x) = largest(cases, error);
+                let at_x = Some(format!("at x = {x:e}"));
+                if largest.is_finite() {
+                    return (Value::Number(largest), at_x.filter(|_| shows_x));
+                }
+                return (Value::Word(Word::NotFinite), at_x);
+            }
+        };
+        (Value::Word(word), None)
+    }
+}
+
+/// The word of each case, if all have the same.
+fn agreed(cases: &[Case], word: impl Fn(&Case) -> Word) -> Word {
+    let mut words = cases.iter().map(word);
+    let first = words.next().unwrap_or(Word::Other);
+    if words.all(|word| word == first) { first } else { Word::Mixed }
+}
+
+fn special(value: f64, dtype: Dtype) -> Word {
+    match value {
+        _ if value.is_nan() => Word::Nan,
+        0.0 if value.is_sign_negative() => Word::MinusZero,
+        0.0 => Word::Zero,
+        1.0 => Word::One,
+        f64::INFINITY => Word::Infinity,
+        f64::NEG_INFINITY => Word::MinusInfinity,
+        _ if value == dtype.memory().max => Word::Largest,
+        _ => Word::Other,
+    }
+}
+
+/// The largest error, and the first operand where it is.
+pub fn largest(cases: &[Case], error: fn(&Case) -> f64) -> (f64, f64) {
+    let errors = cases.iter().map(|case| (error(case), case.values[0]));
+    errors.fold((0.0, 0.0), |largest, other| if other.0 > largest.0 { other } else { largest })
+}
+
+pub fn falls(cases: &[Case]) -> f64 {
+    let falls =
+        |pair: &&[Case]| pair[0].values[0] < pair[1].values[0] && pair[1].value() < pair[0].value();
+    cases.windows(2).filter(falls).count() as f64
 }

@@ -1,6 +1,8 @@
 use std::collections::HashSet;
 
-use super::errors::sweeps;
+use super::errors::errors;
+use super::evaluate::Case;
+use super::judge::{falls, largest};
 use super::probe::Probe;
 use super::*;
 use crate::kernels::dtype::{Dtype, Format};
@@ -27,9 +29,16 @@ fn simulated(probe: &Probe, adapter: Adapter) -> Vec<Case> {
     probe.inputs.iter().map(case).collect()
 }
 
+fn word(probe: &Probe, cases: &[Case]) -> Word {
+    match probe.judge.result(cases) {
+        (Value::Word(word), _) => word,
+        (Value::Number(number), _) => panic!("{} is {number}", probe.name),
+    }
+}
+
 fn word_by(name: &str, adapter: Adapter) -> Word {
     let probe = probe(name);
-    (probe.judge)(&simulated(&probe, adapter))
+    word(&probe, &simulated(&probe, adapter))
 }
 
 /// The word for these results of a probe, one per input.
@@ -38,20 +47,18 @@ fn word_of(name: &str, results: &[u32]) -> Word {
     let cases = probe.inputs.iter().zip(results);
     let cases: Vec<Case> =
         cases.map(|(input, bits)| probe.expression.case(*input, *bits)).collect();
-    (probe.judge)(&cases)
+    word(&probe, &cases)
 }
 
 #[test]
 fn names_are_unique_and_every_probe_has_inputs_and_one_meaning_for_each_answer() {
     let mut names = HashSet::new();
-    for probe in all_probes() {
+    for probe in all_probes().chain(errors()) {
         assert!(names.insert(probe.name), "{} twice", probe.name);
         assert!(!probe.inputs.is_empty() && probe.meanings.len() >= 2, "{}", probe.name);
-        let words: HashSet<Word> = probe.meanings.iter().map(|(word, _)| *word).collect();
-        assert_eq!(words.len(), probe.meanings.len(), "{}", probe.name);
-    }
-    for figure in sweeps().into_iter().flat_map(|sweep| sweep.figures) {
-        assert!(names.insert(figure.name), "{} twice", figure.name);
+        let answers = probe.meanings.iter().map(|(answer, _)| format!("{answer:?}"));
+        let answers: HashSet<String> = answers.collect();
+        assert_eq!(answers.len(), probe.meanings.len(), "{}", probe.name);
     }
 }
 
@@ -61,8 +68,7 @@ fn every_shader_is_valid() {
     let capabilities = naga::valid::Capabilities::SHADER_FLOAT16
         | naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     let flags = naga::valid::ValidationFlags::all();
-    let swept = sweeps().into_iter().map(|sweep| sweep.expression);
-    for expression in all_probes().map(|probe| probe.expression).chain(swept) {
+    for expression in all_probes().chain(errors()).map(|probe| probe.expression) {
         let wgsl = expression.wgsl();
         let module = naga::front::wgsl::parse_str(&wgsl)
             .unwrap_or_else(|error| panic!("{}", error.emit_to_string(&wgsl)));
@@ -186,10 +192,11 @@ fn results_that_deviate_have_their_words() {
 fn an_answer_that_was_not_expected_comes_with_bits() {
     let probe = probe("exp_minus_infinity");
     let answer = |bits| probe.answer(&[probe.expression.case([0xff80_0000; 2], bits)]);
-    assert_eq!(answer(0).evidence, None);
-    let odd = answer(0x4000_0000);
-    assert_eq!(odd.result, Value::Word(Word::Other));
-    assert_eq!(odd.evidence.as_deref(), Some("0xff800000 -> 0x40000000"));
+    assert_eq!(answer(0).2, None);
+    let (result, meaning, evidence) = answer(0x4000_0000);
+    assert_eq!(result, Value::Word(Word::Other));
+    assert_eq!(meaning, "not among the expected answers");
+    assert_eq!(evidence.as_deref(), Some("0xff800000 -> 0x40000000"));
 }
 
 /// Results of exp2 over x.
@@ -201,44 +208,64 @@ fn exp2_results(results: &[(f32, f32)]) -> Vec<Case> {
 #[test]
 fn errors_are_the_largest_of_their_kind() {
     let unit = f32::EPSILON;
-    let found = Errors::of(
-        &exp2_results(&[(-1.0, 0.5 + 1.5 * unit), (-10.0, 0.0009765625 * (1.0 + 4.0 * unit))]),
-        |x| 3.0 + 2.0 * x.abs(),
-    );
+    let cases =
+        exp2_results(&[(-1.0, 0.5 + 1.5 * unit), (-10.0, 0.0009765625 * (1.0 + 4.0 * unit))]);
     // The second has more ULP, but a smaller share of the bound.
-    assert_eq!((found.max_ulp, found.max_share, found.worst_x), (4.0, 0.6, -1.0));
-    assert_eq!((found.max_absolute, found.falls), (1.5 * f64::from(unit), 0.0));
+    let share = |case: &Case| case.ulps() / (3.0 + 2.0 * case.values[0].abs());
+    assert_eq!(largest(&cases, Case::ulps), (4.0, -10.0));
+    assert_eq!(largest(&cases, share), (0.6, -1.0));
+    assert_eq!(largest(&cases, Case::error), (1.5 * f64::from(unit), -1.0));
+    assert_eq!(falls(&cases), 0.0);
 
     let falling = exp2_results(&[(1.0, 2.0), (2.0, 1.0), (3.0, 1.0), (0.0, 0.5), (1.0, 0.0)]);
-    assert_eq!(Errors::of(&falling, |_| 1.0).falls, 2.0);
+    assert_eq!(falls(&falling), 2.0);
 
     for result in [f32::NAN, f32::INFINITY] {
-        let errors = Errors::of(&exp2_results(&[(1.0, 2.0), (2.0, result)]), |_| 1.0);
-        assert_eq!((errors.max_ulp, errors.worst_x), (f64::INFINITY, 2.0));
-        let answer = sweeps()[1].figures[0].answer(&errors);
-        assert_eq!(answer.result, Value::Word(Word::NotFinite));
+        let cases = exp2_results(&[(1.0, 2.0), (2.0, result)]);
+        assert_eq!(largest(&cases, Case::ulps), (f64::INFINITY, 2.0));
+        let probe = errors().into_iter().find(|probe| probe.name == "exp2_max_ulp");
+        let (result, meaning, evidence) = probe.expect("of exp2").answer(&cases);
+        assert_eq!(result, Value::Word(Word::NotFinite));
+        assert_eq!(meaning, "NaN or infinity within the domain");
+        assert_eq!(evidence.as_deref(), Some("at x = 2e0"));
     }
 }
 
 #[test]
+fn a_number_means_what_the_first_limit_above_it_does() {
+    let errors = errors();
+    let answer = |name: &str, ulps: f32| {
+        let probe = errors.iter().find(|probe| probe.name == name).expect("among them");
+        probe.answer(&exp2_results(&[(0.0, 1.0 + ulps * f32::EPSILON)]))
+    };
+    for (at, ulps) in [0.0, 1.0, 3.0].into_iter().enumerate() {
+        let (result, meaning, evidence) = answer("division_max_ulp", ulps);
+        assert_eq!(result, Value::Number(f64::from(ulps)));
+        assert_eq!((meaning, evidence), (errors[5].meanings[at].1, None));
+    }
+    let (result, _, evidence) = answer("exp2_share_of_bound", 6.0);
+    assert_eq!((result, evidence.as_deref()), (Value::Number(2.0), Some("at x = 0e0")));
+}
+
+#[test]
 fn samples_are_large_and_their_results_normal_and_a_perfect_adapter_has_half_a_ulp() {
-    for sweep in sweeps() {
-        let wgsl = sweep.expression.wgsl;
-        assert!(sweep.inputs.len() >= 1 << 19, "{wgsl}");
-        let cases: Vec<Case> = (sweep.inputs.iter())
+    for probe in errors() {
+        let name = probe.name;
+        assert!(probe.inputs.len() >= 1 << 19, "{name}");
+        let cases: Vec<Case> = (probe.inputs.iter())
             .map(|input| {
-                let case = sweep.expression.case(*input, 0);
+                let case = probe.expression.case(*input, 0);
                 Case { result: Dtype::F32.bits(case.reference), ..case }
             })
             .collect();
-        let smallest = if wgsl == "tanh(a)" { 0.0 } else { Format::F32.min_normal };
+        let smallest = if name.starts_with("tanh") { 0.0 } else { Format::F32.min_normal };
         for case in &cases {
             assert!((smallest..Format::F32.max).contains(&case.reference.abs()), "{case:?}");
         }
-        let found = Errors::of(&cases, sweep.bound);
-        assert!(found.max_ulp <= 0.5 && found.max_ulp > 0.499, "{wgsl}: {found:?}");
+        let (ulps, _) = largest(&cases, Case::ulps);
+        assert!(ulps <= 0.5 && ulps > 0.499, "{name}: {ulps}");
         // Operands of the division are not in order.
-        assert!(found.falls == 0.0 || wgsl == "a / b", "{wgsl}");
+        assert!(falls(&cases) == 0.0 || name.starts_with("division"), "{name}");
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernels::dtype::Elements;
 use crate::validate::accuracy::Accuracy;
-use crate::validate::elementwise::{BLOCK, Piece, bits_and_values};
+use crate::validate::elementwise::{BLOCK, Piece, values};
 
 /// Results that running extremes are kept of side by side.
 const LANES: usize = 8;
@@ -24,12 +24,8 @@ pub struct Found {
 pub struct Extremes {
     /// The smallest result; of a backward kernel that reads x, the smallest dx / dy.
     pub smallest: Option<At>,
-    /// The largest.
+    /// The largest. Of equals, the one nearest to 0.
     pub largest: Option<At>,
-    /// The largest negative input whose result is 0, where 0 is the smallest.
-    pub first_zero: Option<At>,
-    /// The smallest positive input whose result is 1, where 1 is the largest.
-    pub first_one: Option<At>,
 }
 
 /// A result and the input that it belongs to.
@@ -56,13 +52,12 @@ fn ends_of_blocks<E: Elements>(dy: &[u8], actual: &[u8]) -> Vec<(f64, f64)> {
     let mut ends = vec![(f64::INFINITY, f64::NEG_INFINITY); actual.len().div_ceil(block_bytes)];
     for (block, ends) in ends.iter_mut().enumerate() {
         let bytes = block * block_bytes..actual.len().min((block + 1) * block_bytes);
-        let (_, mut values) = bits_and_values::<E>(&actual[bytes.clone()]);
+        let mut results = values::<E>(&actual[bytes.clone()]);
         if !dy.is_empty() {
-            let (_, dy) = bits_and_values::<E>(&dy[bytes]);
-            values.iter_mut().zip(dy).for_each(|(value, dy)| *value /= dy);
+            results.iter_mut().zip(values::<E>(&dy[bytes])).for_each(|(dx, dy)| *dx /= dy);
         }
         let (mut lows, mut highs) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-        for values in values.chunks_exact(LANES) {
+        for values in results.chunks_exact(LANES) {
             for lane in 0..LANES {
                 lows[lane] = if values[lane] < lows[lane] { values[lane] } else { lows[lane] };
                 highs[lane] = if values[lane] > highs[lane] { values[lane] } else { highs[lane] };
@@ -99,27 +94,16 @@ impl Extremes {
             let elements = blocks.flat_map(|first| first..finite.min(first + BLOCK)).map(at);
             elements.filter(move |at| at.value == wanted)
         };
-        let is_negative = input(0).is_sign_negative();
-        let first = |wanted: f64| find(wanted).find(|at| at.input != 0.0);
-        Self {
-            smallest: find(smallest).next().filter(|at| at.value.is_finite()),
-            largest: find(largest).next().filter(|at| at.value.is_finite()),
-            first_zero: if is_negative && smallest == 0.0 { first(0.0) } else { None },
-            first_one: if !is_negative && largest == 1.0 { first(1.0) } else { None },
-        }
+        let first = |wanted: f64| find(wanted).next().filter(|at| at.value.is_finite());
+        Self { smallest: first(smallest), largest: first(largest) }
     }
 
     /// Adds those of the bit patterns behind: within a sign, larger patterns are farther from 0.
     fn merge(&mut self, behind: &Self) {
-        let pick = |own: Option<At>, other: Option<At>, wins: fn(f64, f64) -> bool| {
-            let better =
-                |own: At, other: At| if wins(other.value, own.value) { other } else { own };
-            [own, other].into_iter().flatten().reduce(better)
-        };
-        self.smallest = pick(self.smallest, behind.smallest, |other, own| other < own);
-        self.largest = pick(self.largest, behind.largest, |other, own| other > own);
-        self.first_zero = self.first_zero.or(behind.first_zero);
-        self.first_one = self.first_one.or(behind.first_one);
+        let order = |a: &At, b: &At| a.value.partial_cmp(&b.value).expect("finite");
+        // Of equals, `min_by` takes the first and `max_by` the last: the one nearer to 0.
+        self.smallest = self.smallest.into_iter().chain(behind.smallest).min_by(order);
+        self.largest = behind.largest.into_iter().chain(self.largest).max_by(order);
     }
 }
 
@@ -145,22 +129,13 @@ mod tests {
             if found.largest.is_none_or(|largest| value > largest.value) {
                 found.largest = at;
             }
-            if value == 0.0 && input < 0.0 {
-                found.first_zero = found.first_zero.or(at);
-            }
-            if value == 1.0 && input > 0.0 {
-                found.first_one = found.first_one.or(at);
-            }
         }
-        let is = |end: Option<At>, value: f64| end.is_some_and(|at| at.value == value);
         found.smallest = found.smallest.filter(|at| at.value.is_finite());
         found.largest = found.largest.filter(|at| at.value.is_finite());
-        found.first_zero = found.first_zero.filter(|_| is(found.smallest, 0.0));
-        found.first_one = found.first_one.filter(|_| is(found.largest, 1.0));
         found
     }
 
-    /// Compares both ways for patterns from `start`; returns how many had a first 0, and a first 1.
+    /// Compares both ways for patterns from `start`; returns how many ended at 0, and at 1.
     fn compare_twice<E: Elements>(start: u32, elements: usize) -> (usize, usize) {
         let bytes = |bits: u32| bits.to_le_bytes().into_iter().take(E::SIZE);
         let first: Vec<u8> = (start..).take(elements).flat_map(bytes).collect();
@@ -192,8 +167,10 @@ mod tests {
                         let plain = extremes_plainly::<E>(&piece);
                         let what = format!("from {start:#x}, {range:?}, {extreme} at {place}");
                         assert_eq!(format!("{own:?}"), format!("{plain:?}"), "{what}");
-                        zeros += usize::from(own.first_zero.is_some());
-                        ones += usize::from(own.first_one.is_some());
+                        let is =
+                            |end: Option<At>, value: f64| end.is_some_and(|at| at.value == value);
+                        zeros += usize::from(is(own.smallest, 0.0));
+                        ones += usize::from(is(own.largest, 1.0));
                     }
                 }
             }
