@@ -3,9 +3,9 @@
 //! permits, and those that only some adapters show, are not among them: y - y * y is right where a
 //! driver fuses it, and dy times a mask where none flushes subnormals.
 
-mod common;
 #[path = "planted/activations.rs"]
 mod activations;
+mod common;
 
 use actbench::error::Error;
 use actbench::gpu::{GUARD_WORDS, Gpu, Layout, ShaderChecks, Shape, Tensor, WORD_BYTES};

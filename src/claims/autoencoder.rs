@@ -10,7 +10,7 @@ use super::{Context, Experiment, Findings, Random, as_f64, infinite_if_nan, over
 use crate::claims::report::{Figure, Outcome};
 use crate::error::Result;
 use crate::gpu::{Gpu, ShaderChecks};
-use crate::kernels::reference;
+use crate::kernels::activations::sigmoid;
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -119,7 +119,7 @@ fn train_in_f64(training: &Training) -> [Vec<f64>; 2] {
         let out =
             |v: usize| (0..hidden).map(|unit| h[unit] * w[matrix + v * hidden + unit]).sum::<f64>();
         let dy: Vec<f64> = (0..visible)
-            .map(|v| reference::sigmoid(w[2 * matrix + hidden + v] + out(v)) - x[v])
+            .map(|v| sigmoid::sigmoid(w[2 * matrix + hidden + v] + out(v)) - x[v])
             .collect();
         for unit in 0..hidden {
             let back = (0..visible).map(|v| dy[v] * w[matrix + v * hidden + unit]).sum::<f64>();
@@ -175,7 +175,7 @@ mod tests {
                     let sum = (0..hidden)
                         .map(|unit| h[unit] * w[matrix + v * hidden + unit])
                         .sum::<f64>();
-                    let y = reference::sigmoid(w[2 * matrix + hidden + v] + sum);
+                    let y = sigmoid::sigmoid(w[2 * matrix + hidden + v] + sum);
                     loss -= if x[v] == 1.0 { y.ln() } else { (1.0 - y).ln() };
                 }
             }

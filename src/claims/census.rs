@@ -10,8 +10,8 @@ use super::{Context, Extent, check, count};
 use crate::error::Result;
 use crate::gpu::{Gpu, Program, Sequence, ShaderChecks};
 use crate::kernels::activation::Activation;
-use crate::kernels::bounds::{Allowed, Case};
 use crate::kernels::dtype::Dtype;
+use crate::kernels::tolerance::{Allowed, Case};
 
 /// Of so many f32, quick looks at one.
 pub const QUICK_STRIDE: u32 = 17;
@@ -382,8 +382,8 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::gpu::Choice;
-    use crate::kernels::bounds;
-    use crate::kernels::{kernel, reference};
+    use crate::kernels::activations::{self, sigmoid};
+    use crate::kernels::kernel;
     use crate::validate::exhaustive as sweep;
 
     fn gpu() -> Gpu {
@@ -391,7 +391,8 @@ mod tests {
     }
 
     fn sigmoid(case: Case) -> Allowed {
-        bounds::sigmoid_exp(&Case { reference: reference::sigmoid(case.first), ..case })
+        activations::variant("sigmoid/two_sided")
+            .allowed(&Case { reference: sigmoid::sigmoid(case.first), ..case })
     }
 
     #[test]

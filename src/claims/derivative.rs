@@ -6,9 +6,9 @@ use super::range::percent;
 use super::{Context, Experiment, Findings};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
-use crate::kernels::bounds::{self, Allowed, Case};
+use crate::kernels::activations::{self, relu, sigmoid};
 use crate::kernels::dtype::Dtype;
-use crate::kernels::reference;
+use crate::kernels::tolerance::{Allowed, Case};
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -37,20 +37,20 @@ const WAYS: [Way; 3] = [
     Way {
         name: "sigmoid from x",
         wgsl: "sigmoid_from_x(x, T(1.0))",
-        reference: reference::sigmoid_derivative,
-        allowed: bounds::sigmoid_from_x,
+        reference: sigmoid::sigmoid_derivative,
+        allowed: |case| activations::variant("sigmoid/from_x").allowed(case),
     },
     Way {
         name: "sigmoid from y",
         wgsl: "sigmoid_from_y(T(as_stored(sigmoid_two_sided(x))), T(1.0))",
-        reference: reference::sigmoid,
+        reference: sigmoid::sigmoid,
         allowed: from_rounded_y,
     },
     Way {
         name: "ReLU",
         wgsl: "relu_from_x(x, T(1.0))",
-        reference: |x| reference::relu_backward(x, 1.0),
-        allowed: bounds::relu_backward,
+        reference: |x| relu::relu_backward(x, 1.0),
+        allowed: |case| activations::variant("relu/from_y").allowed(case),
     },
 ];
 
@@ -222,7 +222,8 @@ impl Found {
 
 /// y (1 - y) of any y that sigmoid may give.
 fn from_rounded_y(case: &Case) -> Allowed {
-    let Allowed::Within { lowest, highest } = bounds::sigmoid_exp(&Case { dy: 0.0, ..*case })
+    let Allowed::Within { lowest, highest } =
+        activations::variant("sigmoid/two_sided").allowed(&Case { dy: 0.0, ..*case })
     else {
         return Allowed::Anything;
     };
@@ -231,8 +232,10 @@ fn from_rounded_y(case: &Case) -> Allowed {
     // It rises until y = 1/2 and falls behind it.
     let top = (ends[0] <= 0.5 && 0.5 <= ends[1]).then_some(0.5);
     for y in ends.into_iter().chain(top) {
-        let of_y = Case { first: y, reference: reference::sigmoid_from_y(y, 1.0), ..*case };
-        let Allowed::Within { lowest, highest } = bounds::sigmoid_from_y(&of_y) else {
+        let of_y = Case { first: y, reference: sigmoid::from_y(y, 1.0), ..*case };
+        let Allowed::Within { lowest, highest } =
+            activations::variant("sigmoid/from_y").allowed(&of_y)
+        else {
             return Allowed::Anything;
         };
         all = (all.0.min(lowest), all.1.max(highest));
@@ -285,7 +288,7 @@ mod tests {
     fn levels_are_where_the_derivative_has_them() {
         assert_eq!(exact(2), 0.0);
         for k in 3..150 {
-            let derivative = reference::sigmoid_derivative(exact(k));
+            let derivative = sigmoid::sigmoid_derivative(exact(k));
             assert!((derivative * f64::powi(2.0, k) - 1.0).abs() < 1e-12, "{k}: {derivative:e}");
         }
     }
@@ -298,10 +301,10 @@ mod tests {
                 first: x,
                 first_bits: Dtype::F32.bits(x),
                 dy: 1.0,
-                reference: reference::sigmoid(x),
+                reference: sigmoid::sigmoid(x),
             };
             let Allowed::Within { lowest, highest } = from_rounded_y(&case) else { panic!("{x}") };
-            let reference = reference::sigmoid_derivative(x);
+            let reference = sigmoid::sigmoid_derivative(x);
             assert!(
                 lowest <= reference && reference <= highest,
                 "{x}: {lowest:e} {reference:e} {highest:e}"

@@ -15,8 +15,8 @@ use super::{Context, Experiment, Findings, count};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Step};
-use crate::kernels::bounds::Allowed;
 use crate::kernels::dtype::{Dtype, Format};
+use crate::kernels::tolerance::Allowed;
 use crate::render::numbers::{number, ratio};
 
 /// The claim.
@@ -371,7 +371,7 @@ mod tests {
     use crate::claims::report::Claim;
     use crate::error::Error;
     use crate::gpu::Choice;
-    use crate::kernels::bounds::Case;
+    use crate::kernels::tolerance::Case;
     use crate::report::Status;
 
     fn gpu() -> Gpu {

@@ -6,10 +6,10 @@ use super::{Context, Experiment, Findings};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
 use crate::kernels::activation::Direction;
-use crate::kernels::bounds::Case;
+use crate::kernels::activations::sigmoid;
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::{self, Kernel};
-use crate::kernels::reference;
+use crate::kernels::tolerance::Case;
 
 /// The claim.
 pub(super) const CLAIM: Experiment = Experiment {
@@ -82,7 +82,7 @@ impl Ends {
         let census = census(context, kernel)?;
         census.check(|case| {
             let reference = variant.pass.reference(case.first, 0.0);
-            (variant.allowed)(&Case { reference, ..case })
+            variant.allowed(&Case { reference, ..case })
         })?;
         let halves = census.halves(context.either(QUICK_STRIDE, 1))?;
         Ok(Self {
@@ -175,7 +175,7 @@ fn plot(context: &Context<'_>, sigmoid: Kernel) -> Result<Plot> {
         x: Axis::linear("|x|"),
         y: Axis::log2("distance"),
         series: vec![
-            line("exact", &|x| Ok(reference::sigmoid(-x)))?,
+            line("exact", &|x| Ok(sigmoid::sigmoid(-x)))?,
             line("sigmoid(-|x|), from 0", &|x| Ok(census.result(-x)?.abs()))?,
             line("sigmoid(|x|), from 1", &|x| Ok((census.result(x)? - 1.0).abs()))?,
         ],

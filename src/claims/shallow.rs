@@ -12,8 +12,8 @@ use crate::claims::report::{Axis, Figure, Plot, Point, Series};
 use crate::error::Result;
 use crate::gpu::{Gpu, Sequence, ShaderChecks};
 use crate::kernels::activation::{Activation, Direction};
+use crate::kernels::activations::{relu, sigmoid};
 use crate::kernels::dtype::Dtype;
-use crate::kernels::reference;
 
 /// Seeds that rates are tried on, behind those that count.
 pub const TUNING_SEEDS: usize = 2;
@@ -44,16 +44,16 @@ impl Function {
 
     pub fn forward(self, x: f64) -> f64 {
         match self {
-            Self::Sigmoid => reference::sigmoid(x),
-            Self::Relu => reference::relu(x),
+            Self::Sigmoid => sigmoid::sigmoid(x),
+            Self::Relu => relu::relu(x),
         }
     }
 
     /// From what it gave.
     pub fn backward(self, y: f64, dy: f64) -> f64 {
         match self {
-            Self::Sigmoid => reference::sigmoid_from_y(y, dy),
-            Self::Relu => reference::relu_backward(y, dy),
+            Self::Sigmoid => sigmoid::from_y(y, dy),
+            Self::Relu => relu::relu_backward(y, dy),
         }
     }
 

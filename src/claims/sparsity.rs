@@ -12,8 +12,9 @@ use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Program, Sequence, ShaderChecks, Shape};
 use crate::kernels::activation::{Activation, Direction};
+use crate::kernels::activations::relu;
 use crate::kernels::dtype::Dtype;
-use crate::kernels::{kernel, reference};
+use crate::kernels::kernel;
 use crate::measure::stats::Estimate;
 use crate::render::numbers::{number, percent, ratio};
 use crate::suite::SharedTensors;
@@ -168,7 +169,7 @@ impl<'gpu> Programs<'gpu> {
                     Direction::Backward => {
                         let dz = matmul::product(sizes, [Layout::Plain; 2], &w, &dy);
                         let both = x.iter().zip(dz);
-                        both.map(|(x, dz)| reference::relu_backward(*x, dz)).collect()
+                        both.map(|(x, dz)| relu::relu_backward(*x, dz)).collect()
                     }
                 }
             };

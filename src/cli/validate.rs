@@ -126,7 +126,7 @@ struct Complaint {
 struct Row {
     kernel: String,
     bound: &'static str,
-    domain: &'static str,
+    domain: String,
     #[serde(flatten)]
     outcome: Outcome,
     /// What is wrong, and how to see it again; none where all is right or can't be tried.
@@ -205,7 +205,7 @@ impl Row {
             }
             Err(error) => return Err(error),
         };
-        let (bound, domain) = (kernel.variant.bound, kernel.variant.domain);
+        let (bound, domain) = (kernel.variant.bound, kernel.variant.domain());
         Ok(Self { kernel: path, bound, domain, outcome, complaint })
     }
 
@@ -254,7 +254,7 @@ impl Compared {
             max_ulp_at: Place { value, bits: hex(dtype, bits) },
             mean_ulp: accuracy.mean_ulp(),
             max_share_of_bound: accuracy.max_share,
-            tier: accuracy.tier(),
+            tier: accuracy.tier(kernel.dtype),
             wrote_past_the_end: accuracy.guard_broken,
             extremes: None,
             first_violation,

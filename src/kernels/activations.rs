@@ -4,8 +4,8 @@
 
 mod add;
 mod copy;
-mod gated;
 pub mod elu;
+mod gated;
 pub mod gelu;
 pub mod gelu_tanh;
 pub mod leaky_relu;
@@ -109,8 +109,10 @@ mod tests {
             };
             for step in -800..=800 {
                 let x = f64::from(step) / 100.0;
-                let [own, other] = [from_y.pass.reference(forward.reference(x, 0.0), 2.0),
-                    from_x.pass.reference(x, 2.0)];
+                let [own, other] = [
+                    from_y.pass.reference(forward.reference(x, 0.0), 2.0),
+                    from_x.pass.reference(x, 2.0),
+                ];
                 assert!((own - other).abs() < 1e-9, "{} at {x}: {own}, {other}", activation.name);
                 checked += 1;
             }
@@ -164,15 +166,16 @@ mod tests {
 
     #[test]
     fn relu_is_exact_and_keeps_a_subnormal_dy_in_f32() {
-        let forward = |x: f64| variant("relu/plain").allowed(&case(variant("relu/plain"), Dtype::F32, x, 0.0));
+        let forward = |x: f64| {
+            variant("relu/plain").allowed(&case(variant("relu/plain"), Dtype::F32, x, 0.0))
+        };
         assert!(forward(1.0).contains(1.0, 0));
         assert!(!forward(1.0).contains(1.0 + f64::from(f32::EPSILON), 0));
         assert!(forward(-1.0).contains(-0.0, 0) && !forward(-1.0).contains(-1.0, 0));
         assert!(forward(1e-40).contains(0.0, 0));
         assert!(!forward(1e-40).contains(f64::from(f32::MIN_POSITIVE), 0));
         let from_y = variant("relu/from_y");
-        let may_be_0 =
-            |dtype, dy| from_y.allowed(&case(from_y, dtype, 1.0, dy)).contains(0.0, 0);
+        let may_be_0 = |dtype, dy| from_y.allowed(&case(from_y, dtype, 1.0, dy)).contains(0.0, 0);
         assert!(!may_be_0(Dtype::F32, 1e-40));
         assert!(may_be_0(Dtype::F16, 6e-8));
         assert!(!may_be_0(Dtype::F16Native, 6e-8));

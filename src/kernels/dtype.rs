@@ -38,6 +38,12 @@ impl Format {
         value != 0.0 && value.abs() < self.min_normal
     }
 
+    /// Whether `value` is finite and neither 0 nor subnormal.
+    #[inline]
+    pub fn is_normal(&self, value: f64) -> bool {
+        (self.min_normal..=f64::MAX).contains(&value.abs())
+    }
+
     /// Smallest positive number, a subnormal one.
     pub fn smallest(&self) -> f64 {
         self.min_normal * self.unit
@@ -176,8 +182,6 @@ impl Dtype {
 pub(crate) trait Elements {
     const SIZE: usize;
     const MEMORY: Format;
-    /// All bits but the sign.
-    const MAGNITUDE: u32 = u32::MAX >> (33 - 8 * Self::SIZE);
 
     fn value(bits: u32) -> f64;
 
@@ -238,13 +242,6 @@ pub(crate) fn values<E: Elements>(bytes: &[u8]) -> Vec<f64> {
         *value = E::value(E::bits(bytes, index));
     }
     values
-}
-
-/// The elements nearest to `values`, in a row.
-#[cfg(test)]
-pub(crate) fn rounded<E: Elements>(values: &[f64]) -> Vec<u8> {
-    let bytes = |value: &f64| E::nearest(*value).to_le_bytes().into_iter().take(E::SIZE);
-    values.iter().flat_map(bytes).collect()
 }
 
 #[cfg(test)]

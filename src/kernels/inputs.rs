@@ -303,7 +303,10 @@ mod tests {
         let x = values(Inputs::normal(3), Role::X, Dtype::F32, 0, 5000);
         let y = values(Inputs::normal(3), Role::Saved(Saved::Y), Dtype::F32, 0, 5000);
         for (x, y) in x.iter().zip(y) {
-            assert_eq!(Dtype::F32.bits(crate::kernels::activations::sigmoid::sigmoid(*x)), Dtype::F32.bits(y));
+            assert_eq!(
+                Dtype::F32.bits(crate::kernels::activations::sigmoid::sigmoid(*x)),
+                Dtype::F32.bits(y)
+            );
         }
     }
 

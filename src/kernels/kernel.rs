@@ -1,9 +1,7 @@
 //! A kernel: an activation's variant over a dtype. Its id, its WGSL, its tensors, and from these
 //! the bytes it moves.
 
-use crate::kernels::activation::{
-    Activation, Direction, ForwardKind, Pass, Saved, Variant,
-};
+use crate::kernels::activation::{Activation, Direction, ForwardKind, Pass, Saved, Variant};
 use crate::kernels::activations::ACTIVATIONS;
 use crate::kernels::dtype::{Dtype, Format};
 
@@ -38,7 +36,7 @@ pub fn all() -> impl Iterator<Item = Kernel> {
     Dtype::ALL.into_iter().flat_map(|dtype| {
         Direction::ALL.into_iter().flat_map(move |direction| {
             let of = move |activation| kernels_of(activation, direction, dtype);
-            ACTIVATIONS.iter().flat_map(of)
+            ACTIVATIONS.iter().copied().flat_map(of)
         })
     })
 }
@@ -49,8 +47,9 @@ fn kernels_of(
     direction: Direction,
     dtype: Dtype,
 ) -> impl Iterator<Item = Kernel> {
-    let wanted =
-        move |variant: &&Variant| variant.pass.direction() == direction && (variant.is_for)(dtype);
+    let wanted = move |variant: &&Variant| {
+        variant.pass.direction() == direction && variant.dtypes.contains(&dtype)
+    };
     let kernel = move |variant| Kernel { activation, variant, dtype };
     activation.variants.iter().filter(wanted).map(kernel)
 }

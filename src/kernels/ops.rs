@@ -41,8 +41,7 @@ pub fn fma() -> &'static Op {
 
 type Error = fn(Dtype, f64, f64) -> f64;
 const EXACT: Error = |_, _, _| 0.0;
-const EXPONENTIAL: Error =
-    |dtype, v, result| exp_ulps(dtype, v) * dtype.arithmetic().ulp(result);
+const EXPONENTIAL: Error = |dtype, v, result| exp_ulps(dtype, v) * dtype.arithmetic().ulp(result);
 const LOG: Error = |dtype, _, result| 3.0 * dtype.arithmetic().ulp(result);
 const DIVISION: Error = |dtype, _, result| 2.5 * dtype.arithmetic().ulp(result);
 const RSQRT: Error = |dtype, _, result| 2.0 * dtype.arithmetic().ulp(result);
@@ -171,8 +170,7 @@ mod tests {
                     let h = 1e-6;
                     let slope = (op.reference(v + h, x) - op.reference(v - h, x)) / (2.0 * h);
                     // At a step the difference is not a slope; there the chain does not cross it.
-                    let steps =
-                        ["select", "backward/relu/from_y", "backward/leaky_relu/from_y"];
+                    let steps = ["select", "backward/relu/from_y", "backward/leaky_relu/from_y"];
                     let is_step = steps.contains(&op.name.as_str());
                     assert!(
                         is_step || (factor * slope).abs() <= 0.7501,
@@ -203,7 +201,7 @@ mod tests {
     fn names_are_unique_and_variants_exist() {
         for (index, op) in OPS.iter().enumerate() {
             assert!(OPS[..index].iter().all(|other| other.name != op.name), "{}", op.name);
-                        assert!(op.wgsl.contains('v'), "{}", op.name);
+            assert!(op.wgsl.contains('v'), "{}", op.name);
         }
     }
 }

@@ -122,8 +122,6 @@ mod tests {
         of_each(sigmoid, &x, &mut many);
         assert!(x.iter().zip(&many).all(|(x, y)| same(*y, sigmoid(*x))));
         of_each_pair(from_x, &x, &dy, &mut many);
-        assert!(
-            x.iter().zip(&dy).zip(&many).all(|((x, dy), dx)| same(*dx, from_x(*x, *dy)))
-        );
+        assert!(x.iter().zip(&dy).zip(&many).all(|((x, dy), dx)| same(*dx, from_x(*x, *dy))));
     }
 }

@@ -275,7 +275,8 @@ fn computed_in(dtype: &str) -> &str {
 
 fn chain_pictures(report: &Report) -> Vec<Picture> {
     // Few enough to be told apart, from the cheapest to the dearest.
-    let default = |activation| Op::of_default(activation, Direction::Forward).map(|op| op.name);
+    let default =
+        |activation| Op::of_default(activation, Direction::Forward).map(|op| op.name.as_str());
     let [below, above] = [DENOMINATOR, NUMERATOR].map(|it| default(it).unwrap_or_default());
     let drawn = ["fma", below, above, "exp2", "division", "tanh"];
     let key = |row: &Arithmetic| row.dtype.clone();

@@ -64,7 +64,7 @@ impl Accuracy {
             max_ulp_at: finite(kernel.dtype.value(found.max_ulp_at)),
             mean_ulp: finite(found.mean_ulp()),
             max_share_of_bound: finite(found.max_share),
-            tier: found.tier(),
+            tier: found.tier(kernel.dtype),
             bound: kernel.variant.bound.to_owned(),
             domain: kernel.variant.domain(),
             is_total: kernel.variant.is_total(),

@@ -256,7 +256,8 @@ impl Measurement {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::kernels::activation::{ACTIVATIONS, Direction};
+    use crate::kernels::activation::Direction;
+    use crate::kernels::activations::ACTIVATIONS;
     use crate::kernels::dtype::Dtype;
 
     /// A forward kernel at 1000 elements with these samples.

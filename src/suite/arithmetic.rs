@@ -56,9 +56,9 @@ pub fn measure(
     let is_of = |row: &Arithmetic, op: &Op| row.group == number && row.op == op.name;
     let mut wrong = None;
     let mut prepared: Vec<Prepared<'_>> = Vec::new();
-    for op in std::iter::once(&ops::FMA).chain(group.ops.iter().copied()) {
+    for op in std::iter::once(ops::fma()).chain(group.ops.iter().copied()) {
         // Without its unit no step of the group has a meaning.
-        let is_unit = op.name == ops::FMA.name;
+        let is_unit = op.name == ops::fma().name;
         let is_next = |row: &Arithmetic| {
             takes(bench.repeat, row.status, row.own.once_ns.len(), row.rounds_per_repeat)
         };
@@ -103,7 +103,7 @@ pub fn measure(
         let op = chain.runner.chain.op;
         let Some(row) = report.arithmetic.iter_mut().find(|row| is_of(row, op)) else { continue };
         let mut dropped = Dropped::default();
-        let of_fma: &[Member] = if op.name == ops::FMA.name { &[] } else { &taken[0] };
+        let of_fma: &[Member] = if op.name == ops::fma().name { &[] } else { &taken[0] };
         for member in of_fma.iter().chain(taken_of_it) {
             dropped += Dropped::of(member);
         }
@@ -170,7 +170,7 @@ fn find<'gpu>(
     chain: Chain,
     rows: &[Arithmetic],
 ) -> Result<(ChainRunner<'gpu>, u32, Option<Reason>)> {
-    let elements = match row_of(Chain::new(&ops::FMA, chain.dtype, 1), rows) {
+    let elements = match row_of(Chain::new(ops::fma(), chain.dtype, 1), rows) {
         Some(of_fma) => of_fma.elements,
         None if bench.gpu.facts.is_software => ELEMENTS_ON_CPU,
         None => {
@@ -278,7 +278,7 @@ fn judge(row: &mut Arithmetic, circumstances: &Circumstances) {
 /// What to know of a row, or why it is invalid.
 fn judged(row: &Arithmetic, circumstances: &Circumstances) -> Result<Vec<Reason>, Reason> {
     let shortest = stats::median(row.own.once_ns.iter().flatten().copied());
-    let chains = if row.op == ops::FMA.name { 1 } else { 2 };
+    let chains = if row.op == ops::fma().name { 1 } else { 2 };
     let sampled = Sampled {
         count: 3 * chains * row.own.once_ns.len(),
         dropped: &row.dropped,
@@ -355,7 +355,7 @@ mod tests {
         let settings = &Settings::of(Profile::Quick);
         let bench =
             Bench { gpu: &gpu, settings, plan: Plan::QUICK, probe: None, dump: None, repeat: 0 };
-        let chain = Chain { words: 4, ..Chain::new(&ops::FMA, Dtype::F32, 1) };
+        let chain = Chain { words: 4, ..Chain::new(ops::fma(), Dtype::F32, 1) };
         let ns = element_step_ns(&bench, chain, FEWEST_ELEMENTS).expect("a time");
         assert!(ns.is_finite(), "{ns}");
     }

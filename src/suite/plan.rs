@@ -2,7 +2,8 @@
 
 use regex::Regex;
 
-use crate::kernels::activation::{ACTIVATIONS, Direction};
+use crate::kernels::activation::Direction;
+use crate::kernels::activations::ACTIVATIONS;
 use crate::kernels::chain::{Chain, Start};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::{self, Kernel};
@@ -98,7 +99,9 @@ impl Group {
 
 /// The default variant of every activation that has this direction, copy or add first.
 pub fn default_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
-    let default = |activation| Kernel::default_variant(activation, direction, dtype);
+    let default = |activation: &&'static crate::kernels::activation::Activation| {
+        Kernel::default_variant(activation, direction, dtype)
+    };
     let mut kernels: Vec<Kernel> = ACTIVATIONS.iter().filter_map(default).collect();
     kernels.sort_by_key(|kernel| kernel.activation.name != direction.copy());
     kernels
@@ -186,7 +189,7 @@ fn all_op_groups(profile: Profile) -> Vec<OpGroup> {
     }
     let mut groups: Vec<OpGroup> = pairs.collect();
     for dtype in dtypes {
-        for op in OPS.iter().filter(|op| op.name != ops::FMA.name && op.dtypes.contains(&dtype)) {
+        for op in OPS.iter().filter(|op| op.name != ops::fma().name && op.dtypes.contains(&dtype)) {
             let has = |group: &OpGroup| {
                 group.dtype == dtype && group.ops.iter().any(|own| own.name == op.name)
             };
@@ -201,13 +204,13 @@ fn all_op_groups(profile: Profile) -> Vec<OpGroup> {
 impl OpGroup {
     /// What it is called in progress.
     pub fn name(&self) -> String {
-        let names: Vec<&str> = self.ops.iter().map(|op| op.name).collect();
+        let names: Vec<&str> = self.ops.iter().map(|op| op.name.as_str()).collect();
         format!("arithmetic/{}: {}", self.dtype.name(), names.join(", "))
     }
 
     /// The kernels whose variants its ops are.
     pub fn kernels(&self) -> impl Iterator<Item = Kernel> {
-        let variants = self.ops.iter().filter_map(|op| op.activation());
+        let variants = self.ops.iter().filter_map(|op| op.variant());
         variants.map(|(activation, variant)| Kernel { activation, variant, dtype: self.dtype })
     }
 }
@@ -217,7 +220,7 @@ pub fn arithmetic_rows(groups: &[OpGroup]) -> Vec<Arithmetic> {
     let mut rows: Vec<Arithmetic> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         let has_fma = rows.iter().any(|row| row.dtype == group.dtype.name());
-        let fma = (!has_fma).then_some(&ops::FMA);
+        let fma = (!has_fma).then_some(ops::fma());
         let row = |op: &'static Op| Arithmetic::new(&Chain::new(op, group.dtype, 1), index);
         rows.extend(fma.into_iter().chain(group.ops.iter().copied()).map(row));
     }

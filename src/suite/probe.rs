@@ -39,7 +39,7 @@ impl Probe {
     /// times of both compare.
     pub fn new(gpu: &Gpu, seed: u64, found: Option<u32>) -> Result<Self> {
         let elements = if gpu.facts.is_software { ELEMENTS_ON_CPU } else { ELEMENTS };
-        let runner = ChainRunner::new(gpu, Chain::FMA, elements, seed)?;
+        let runner = ChainRunner::new(gpu, Chain::fma(), elements, seed)?;
         if let Some(steps) = found {
             return Ok(Self { workload: runner.checked_at(steps)?, steps });
         }
@@ -80,8 +80,8 @@ mod tests {
         let gpu = Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter");
         let probe = Probe::new(&gpu, 1, None).expect("a probe");
         assert!(probe.steps >= UNROLL);
-        assert_eq!(probe.workload.shader.path, Chain::FMA.id(probe.steps));
+        assert_eq!(probe.workload.shader.path, Chain::fma().id(probe.steps));
         let again = Probe::new(&gpu, 1, Some(2 * probe.steps)).expect("a probe");
-        assert_eq!(again.workload.shader.path, Chain::FMA.id(2 * probe.steps));
+        assert_eq!(again.workload.shader.path, Chain::fma().id(2 * probe.steps));
     }
 }

@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::tolerance::{Allowed, Case};
-use crate::kernels::dtype::Elements;
+use crate::kernels::dtype::{Dtype, Elements};
 use crate::kernels::kernel::Kernel;
+use crate::kernels::tolerance::{Allowed, Case};
 
 /// What a comparison of many elements found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,8 +26,6 @@ pub struct Accuracy {
     pub(super) ulp_count: u64,
     /// The largest error as a share of the bound, over the same results.
     pub max_share: f64,
-    /// Whether some error exceeds what a plain exp of a driver explains, 6 + 1.2 |x| ULP.
-    pub exceeds_plain_exp: bool,
     /// Whether something was written behind the end of the result.
     pub guard_broken: bool,
 }
@@ -52,24 +50,13 @@ pub struct Judged {
     pub in_mask: bool,
 }
 
-/// Whether an element's error in ULP means something. A result that a step may have flushed to 0
-/// would be right and 2^23 ULP off; infinite and NaN inputs have no reference. No branches: loops
-/// over it become vector instructions.
-#[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
-#[inline(always)]
-pub(super) fn counts<E: Elements>(first: f64, dy: f64, reference: f64) -> bool {
-    let smallest = E::MEMORY.min_normal;
-    let is_normal = |value: f64| (value == 0.0) | (value >= smallest) & (value <= f64::MAX);
-    let (first, dy) = (first.abs(), dy.abs());
-    // dy f' of a large dy may be normal where f' is not.
-    let scale = if dy > 1.0 { dy } else { 1.0 };
-    is_normal(first) & is_normal(dy) & (reference.abs() >= smallest * scale)
-}
-
-/// ULP that a driver's plain exp explains.
-#[inline(always)]
-pub(super) fn plain_exp_explains(x: f64) -> f64 {
-    6.0 + 1.2 * x.abs()
+/// One element of a comparison.
+pub(super) struct Element {
+    pub index: u64,
+    pub case: Case,
+    /// None forward.
+    pub dy_bits: Option<u32>,
+    pub actual_bits: u32,
 }
 
 impl Accuracy {
@@ -84,40 +71,52 @@ impl Accuracy {
         self.ulp_sum / count
     }
 
-    /// How good it is beyond being right: A within 3 ULP, B within what a driver's plain exp
-    /// explains (6 + 1.2 |x| ULP), C within the bound. None if it is wrong.
-    pub fn tier(&self) -> Option<char> {
-        let tier = match (self.max_ulp <= 3.0, self.exceeds_plain_exp) {
-            (true, _) => 'A',
-            (false, false) => 'B',
-            (false, true) => 'C',
+    /// How good it is beyond being right: A within 3 ULP everywhere, B where at least half of the
+    /// digits are right, C within the bound. None if it is wrong.
+    pub fn tier(&self, dtype: Dtype) -> Option<char> {
+        let half_of_digits = dtype.memory().unit.recip().sqrt().log2().ceil().exp2();
+        let tier = match self.max_ulp {
+            ..=3.0 => 'A',
+            ulps if ulps <= half_of_digits => 'B',
+            _ => 'C',
         };
         self.is_right().then_some(tier)
     }
 
     /// Adds one element.
-    pub(super) fn add<E: Elements>(&mut self, element: &Judged) {
-        self.judge::<E>(element);
-        if let Some(error) = element.error::<E>() {
-            let ulps = E::MEMORY.ulps(error, element.reference);
-            self.raise_max_ulp(ulps, element.first_bits);
-            self.exceeds_plain_exp |= ulps > plain_exp_explains(E::value(element.first_bits));
-            self.ulp_sum += ulps;
-            self.ulp_count += 1;
+    pub(super) fn add<E: Elements>(&mut self, kernel: &Kernel, element: &Element) {
+        let Case { dtype, first, first_bits, dy, reference } = element.case;
+        let actual = E::value(element.actual_bits);
+        let error = (actual - reference).abs();
+        let tolerance = kernel.variant.tolerance(&element.case);
+        // A result that a step may have flushed to 0 would be right and 2^23 ULP off; infinite and
+        // NaN inputs have no reference.
+        let is_normal = |value: f64| value == 0.0 || E::MEMORY.is_normal(value);
+        let counts = error.is_finite()
+            && E::MEMORY.is_normal(reference)
+            && tolerance.least >= dtype.arithmetic().min_normal
+            && is_normal(first)
+            && is_normal(dy);
+        if counts {
+            if tolerance.promises_a_digit(dtype) {
+                let ulps = E::MEMORY.ulps(error, tolerance.of);
+                self.raise_max_ulp(ulps, first_bits);
+                self.ulp_sum += ulps;
+                self.ulp_count += 1;
+            }
+            // Nearer than roundings alone allow, and no larger share than is known.
+            let near = tolerance.of_result(dtype, reference) * self.max_share.min(1.0);
+            if error <= near && !kernel.is_raw() {
+                return;
+            }
         }
-    }
-
-    /// Adds whether an element is right, and the share of its bound that it takes.
-    pub(super) fn judge<E: Elements>(&mut self, element: &Judged) {
-        let Judged { reference, allowed, actual_bits, .. } = *element;
-        let value = E::value(actual_bits);
-        if !allowed.contains(value, actual_bits) {
+        let allowed = kernel.variant.allowed(&element.case);
+        if !allowed.contains(actual, element.actual_bits) {
             self.violations += 1;
-            self.first_violation.get_or_insert(*element);
+            self.first_violation.get_or_insert_with(|| Judged::new(element, allowed));
         }
-        if let (Allowed::Within { lowest, highest }, Some(error)) = (allowed, element.error::<E>())
-        {
-            let bound = if value < reference { reference - lowest } else { highest - reference };
+        if let (Allowed::Within { lowest, highest }, true) = (allowed, counts) {
+            let bound = if actual < reference { reference - lowest } else { highest - reference };
             self.max_share = self.max_share.max(error / bound);
         }
     }
@@ -138,7 +137,6 @@ impl Accuracy {
         self.max_share = self.max_share.max(behind.max_share);
         self.ulp_sum += behind.ulp_sum;
         self.ulp_count += behind.ulp_count;
-        self.exceeds_plain_exp |= behind.exceeds_plain_exp;
         self.guard_broken |= behind.guard_broken;
     }
 
@@ -157,28 +155,10 @@ impl Accuracy {
 }
 
 impl Judged {
-    /// An element of a kernel's result.
-    pub(super) fn new(
-        kernel: &Kernel,
-        index: u64,
-        first_bits: u32,
-        dy_bits: Option<u32>,
-        reference: f64,
-        actual_bits: u32,
-    ) -> Self {
-        let dtype = kernel.dtype;
-        let (first, dy) =
-            (dtype.value(first_bits), dy_bits.map_or(0.0, |dy_bits| dtype.value(dy_bits)));
-        let case = Case { dtype, first, first_bits, dy, reference };
-        let allowed = (kernel.variant.allowed)(&case);
+    pub(super) fn new(element: &Element, allowed: Allowed) -> Self {
+        let Element { index, case: Case { first_bits, reference, .. }, dy_bits, actual_bits } =
+            *element;
         Self { index, first_bits, dy_bits, reference, allowed, actual_bits, in_mask: false }
-    }
-
-    /// Its error, if that means something.
-    fn error<E: Elements>(&self) -> Option<f64> {
-        let (first, dy) = (E::value(self.first_bits), self.dy_bits.map_or(0.0, E::value));
-        let error = (E::value(self.actual_bits) - self.reference).abs();
-        (error.is_finite() && counts::<E>(first, dy, self.reference)).then_some(error)
     }
 
     /// Index, inputs in decimal and bits, what is allowed, and what is there.

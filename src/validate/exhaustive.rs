@@ -67,11 +67,13 @@ fn reads_y(kernel: &Kernel) -> bool {
     kernel.reads(Role::Saved(Saved::Y))
 }
 
-/// Bit patterns of the first operand: all there are; of a saved y, from 0 to the largest finite y.
+/// Bit patterns of the first operand: all there are; of a saved y that is never negative, from 0 to
+/// the largest finite y.
 fn patterns(kernel: &Kernel) -> u64 {
     let dtype = kernel.dtype;
-    if reads_y(kernel) {
-        return u64::from(dtype.bits(kernel.activation.highest_y.min(dtype.memory().max))) + 1;
+    let [lowest, highest] = kernel.activation.y;
+    if reads_y(kernel) && lowest >= 0.0 {
+        return u64::from(dtype.bits(highest.min(dtype.memory().max))) + 1;
     }
     1 << (8 * dtype.element_bytes())
 }

@@ -1,12 +1,13 @@
 //! Validation of a kernel on a device: runs it over sentinels and compares what it wrote.
 
-use super::accuracy::{Accuracy, Judged};
+use super::accuracy::{Accuracy, Element, Judged};
 use super::elementwise::{compare, compare_mask};
 use crate::error::Result;
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::{Distribution, Inputs, repeat};
 use crate::kernels::kernel::{Kernel, Role};
+use crate::kernels::tolerance::Case;
 
 /// Fills a tensor that a kernel is to write with what no kernel writes.
 pub(super) fn fill_with_sentinels(gpu: &Gpu, tensor: &Tensor, dtype: Dtype) -> Result<()> {
@@ -191,7 +192,11 @@ pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(
     let read_bits = if is_mask { dtype.bits(f64::from(u8::from(is_positive))) } else { first_bits };
     let reference = kernel.variant.pass.reference(dtype.value(read_bits), dtype.value(dy_bits));
     let dy_bits = kernel.reads(Role::Dy).then_some(dy_bits);
-    let judged = Judged::new(&kernel, 0, read_bits, dy_bits, reference, actual_bits);
-    let is_right = judged.allowed.contains(dtype.value(actual_bits), actual_bits);
+    let dy = dy_bits.map_or(0.0, |dy_bits| dtype.value(dy_bits));
+    let first = dtype.value(read_bits);
+    let case = Case { dtype, first, first_bits: read_bits, dy, reference };
+    let allowed = kernel.variant.allowed(&case);
+    let judged = Judged::new(&Element { index: 0, case, dy_bits, actual_bits }, allowed);
+    let is_right = allowed.contains(dtype.value(actual_bits), actual_bits);
     Ok((Judged { first_bits, ..judged }, is_right))
 }

@@ -25,7 +25,11 @@ pub(super) const ACTIVATIONS: &[Planted] = &[
         kernel: "forward/f32/elu/expm1",
         run: Run::Usual,
         faults: &[
-            ("exp(x) - 1 cancels near 0", "T(expm1(min(vec4<f32>(x), vec4<f32>(0.0))))", "exp(min(x, T(0.0))) - T(1.0)"),
+            (
+                "exp(x) - 1 cancels near 0",
+                "T(expm1(min(vec4<f32>(x), vec4<f32>(0.0))))",
+                "exp(min(x, T(0.0))) - T(1.0)",
+            ),
             ("the factor of r^2 is off in its fourth digit", "q * r + 0.5;", "q * r + 0.4999;"),
             ("ln(2) lacks its second part", " - n * 1.4286068e-6", ""),
             ("n is not the nearest integer", "round(bounded", "trunc(bounded"),
@@ -34,9 +38,11 @@ pub(super) const ACTIVATIONS: &[Planted] = &[
     Planted {
         kernel: "forward/f16_native/elu/expm1",
         run: Run::Usual,
-        faults: &[
-            ("it is twice as steep below 0", "min(vec4<f32>(x), vec4<f32>(0.0))", "min(vec4<f32>(x) * 2.0, vec4<f32>(0.0))"),
-        ],
+        faults: &[(
+            "it is twice as steep below 0",
+            "min(vec4<f32>(x), vec4<f32>(0.0))",
+            "min(vec4<f32>(x) * 2.0, vec4<f32>(0.0))",
+        )],
     },
     Planted {
         kernel: "backward/f32/elu/from_y",
@@ -63,7 +69,11 @@ pub(super) const ACTIVATIONS: &[Planted] = &[
             ("the sign of x is lost", "select(y, -y, x < T(0.0))", "y"),
             ("1 stands for 2 in the denominator", "(T(2.0) + t)", "(T(1.0) + t)"),
             ("it gets half of x", "expm1(-2.0 *", "expm1(-1.0 *"),
-            ("the factor of r^3 is off in its fourth digit", "0.1666654348373413", "0.1667654348373413"),
+            (
+                "the factor of r^3 is off in its fourth digit",
+                "0.1666654348373413",
+                "0.1667654348373413",
+            ),
         ],
     },
     Planted {
@@ -97,9 +107,7 @@ pub(super) const ACTIVATIONS: &[Planted] = &[
     Planted {
         kernel: "forward/f16_native/silu/two_sided",
         run: Run::Usual,
-        faults: &[
-            ("exp2 stands for exp", "exp(-abs(x))", "exp2(-abs(x))"),
-        ],
+        faults: &[("exp2 stands for exp", "exp(-abs(x))", "exp2(-abs(x))")],
     },
     Planted {
         kernel: "backward/f32/silu/from_x",
@@ -115,9 +123,17 @@ pub(super) const ACTIVATIONS: &[Planted] = &[
         kernel: "forward/f32/softplus/log1p",
         run: Run::Usual,
         faults: &[
-            ("log(1 + z) loses the digits of a small z", "T(log1p(vec4<f32>(exp(-abs(x)))))", "log(T(1.0) + exp(-abs(x)))"),
+            (
+                "log(1 + z) loses the digits of a small z",
+                "T(log1p(vec4<f32>(exp(-abs(x)))))",
+                "log(T(1.0) + exp(-abs(x)))",
+            ),
             ("x is not added above 0", "max(x, T(0.0)) + ", ""),
-            ("the factor of s^3 is off in its third digit", "0.6666641235351562", "0.6676641235351562"),
+            (
+                "the factor of s^3 is off in its third digit",
+                "0.6666641235351562",
+                "0.6676641235351562",
+            ),
             ("|x| lacks its bars", "exp(-abs(x))", "exp(x)"),
         ],
     },
@@ -136,7 +152,11 @@ pub(super) const ACTIVATIONS: &[Planted] = &[
         faults: &[
             ("the root of 1/2 has four digits", "* 0.70710678", "* 0.7071"),
             ("x is clamped to 4", "min(x, vec4<f32>(15.0))", "min(x, vec4<f32>(4.0))"),
-            ("a coefficient is off in its fourth digit", "0.2394973188638687", "0.2395973188638687"),
+            (
+                "a coefficient is off in its fourth digit",
+                "0.2394973188638687",
+                "0.2395973188638687",
+            ),
             ("it is twice itself", "return 0.5 * erfc(", "return erfc("),
         ],
     },
@@ -155,7 +175,11 @@ pub(super) const ACTIVATIONS: &[Planted] = &[
         run: Run::Usual,
         faults: &[
             ("a coefficient is off in its third digit", "T(0.044715)", "T(0.0448)"),
-            ("the root of 2 / pi has two digits", "T(1.5957691) * (x + T(0.044715)", "T(1.6) * (x + T(0.044715)"),
+            (
+                "the root of 2 / pi has two digits",
+                "T(1.5957691) * (x + T(0.044715)",
+                "T(1.6) * (x + T(0.044715)",
+            ),
             ("the cube is a square", "T(0.044715) * x * x * x", "T(0.044715) * x * x"),
             ("it is SiLU of 1.702 x", "gelu_tanh_exponent(gelu_tanh_clamped(x))", "x * T(1.702)"),
         ],

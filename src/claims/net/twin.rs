@@ -7,7 +7,7 @@ use crate::claims::{as_f64, check, in_f64, matmul, random_of};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Sequence};
 use crate::kernels::activation::{Activation, Direction};
-use crate::kernels::reference::sigmoid;
+use crate::kernels::activations::sigmoid::sigmoid;
 
 /// Of the norm of a tensor, what it may differ by from f64 at the size that is validated: WGSL
 /// allows exp(x) (3 + 2|x|) ULP, which with a division is 20 for the x there are; three layers

@@ -1,11 +1,11 @@
 //! Cross-entropy of a logit and a label in f64, and what each way to compute it may give: from
-//! WGSL's accuracy table, as in [`crate::kernels::bounds`].
+//! WGSL's accuracy table, as in [`crate::kernels::tolerance`].
 
 use multiversion::multiversion;
 
-use crate::kernels::bounds::{self, Allowed, Case};
+use crate::kernels::activations::{self, relu, sigmoid};
 use crate::kernels::dtype::{Dtype, Format};
-use crate::kernels::reference;
+use crate::kernels::tolerance::{Allowed, Case};
 
 /// The loss from a logit with label 0, log(1 + exp(x)), to a few units in the last place of f64
 /// wherever that is normal.
@@ -13,7 +13,7 @@ use crate::kernels::reference;
 pub fn softplus(x: f64) -> f64 {
     // exp(-|x|) / (1 + exp(-|x|)), of which w = z / (2 + z) follows without a second exponential;
     // log(1 + z) = 2 atanh(w).
-    let q = reference::sigmoid(-x.abs());
+    let q = sigmoid::sigmoid(-x.abs());
     let w = q / (2.0 - q);
     let square = w * w;
     let mut sum = 0.0;
@@ -31,7 +31,7 @@ pub fn references(x: &[f64], is_one: bool, loss: &mut [f64], gradient: &mut [f64
     let sign = if is_one { -1.0 } else { 1.0 };
     for ((x, loss), gradient) in x.iter().zip(loss).zip(gradient) {
         *loss = softplus(sign * x);
-        *gradient = sign * reference::sigmoid(sign * x);
+        *gradient = sign * sigmoid::sigmoid(sign * x);
     }
 }
 
@@ -77,9 +77,9 @@ impl Input {
 
 /// The y that sigmoid may give.
 fn sigmoid(x: f64) -> [f64; 2] {
-    let (dtype, reference) = (Dtype::F32, reference::sigmoid(x));
+    let (dtype, reference) = (Dtype::F32, sigmoid::sigmoid(x));
     let case = Case { dtype, first: x, first_bits: dtype.bits(x), dy: 0.0, reference };
-    match bounds::sigmoid_exp(&case) {
+    match activations::variant("sigmoid/two_sided").allowed(&case) {
         Allowed::Within { lowest, highest } => [lowest, highest],
         _ => unreachable!("finite logits have an interval"),
     }
@@ -167,7 +167,7 @@ pub fn clamped(input: &Input) -> [Allowed; 2] {
 }
 
 pub fn relu(input: &Input) -> [Allowed; 2] {
-    let y = reference::relu(input.x);
+    let y = relu::relu(input.x);
     let p = input.p([y, y]);
     let quotient = input.sign() / if input.is_one { y } else { 1.0 - y };
     // 0 where ReLU is; 0 times infinity does not come up, as the gradient is selected.

@@ -11,10 +11,7 @@ pub(super) static COPY: Activation = Activation {
     y: [f64::NEG_INFINITY, f64::INFINITY],
     variants: &[Variant {
         name: "plain",
-        pass: Pass::Forward {
-            reference: |x, y| of_each(|x| x, x, y),
-            kind: ForwardKind::Raw,
-        },
+        pass: Pass::Forward { reference: |x, y| of_each(|x| x, x, y), kind: ForwardKind::Raw },
         dtypes: &Dtype::ALL,
         error: FormulaError::Bits,
         bound: "the bits of x",

@@ -36,7 +36,10 @@ const STEPS: Option<Steps> = Some(Steps { factor: -0.75, range: [-2.0, 2.0] });
 const fn backward(name: &'static str, saved: Saved, steps: Option<Steps>) -> Variant {
     Variant {
         name,
-        pass: Pass::Backward { saved, reference: |saved, dy, dx| of_each_pair(from, saved, dy, dx) },
+        pass: Pass::Backward {
+            saved,
+            reference: |saved, dy, dx| of_each_pair(from, saved, dy, dx),
+        },
         dtypes: &Dtype::ALL,
         error: FormulaError::Within(tolerance),
         bound: BOUND,

@@ -17,10 +17,7 @@ pub(super) static SILU: Activation = Activation {
         forward("two_sided", Domain::ALL),
         forward(
             "naive",
-            Domain {
-                f32: [-126.0 * LN_2, f64::INFINITY],
-                f16: [-14.0 * LN_2, f64::INFINITY],
-            },
+            Domain { f32: [-126.0 * LN_2, f64::INFINITY], f16: [-14.0 * LN_2, f64::INFINITY] },
         ),
         Variant {
             name: "from_x",

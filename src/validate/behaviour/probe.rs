@@ -2,8 +2,8 @@
 
 use super::evaluate::{Case, Expression, Operands};
 use super::judge::{Judge, Value, Word};
+use crate::kernels::activations::{relu, sigmoid};
 use crate::kernels::dtype::Dtype;
-use crate::kernels::reference;
 
 /// One question.
 pub struct Probe {
@@ -115,9 +115,9 @@ pub const QUOTIENT: Expression = two("a / b", |a, b| a / b);
 pub const EXP: Expression = one("exp(a)", |a, _| libm::exp(a));
 pub const EXP2: Expression = one("exp2(a)", |a, _| libm::exp2(a));
 pub const TANH: Expression = one("tanh(a)", |a, _| libm::tanh(a));
-pub const RELU: Expression = one("relu_plain(a)", |a, _| reference::relu(a));
-pub const SIGMOID: Expression = one("sigmoid_two_sided(a)", |a, _| reference::sigmoid(a));
-pub const NAIVE: Expression = one("sigmoid_naive(a)", |a, _| reference::sigmoid(a));
+pub const RELU: Expression = one("relu_plain(a)", |a, _| relu::relu(a));
+pub const SIGMOID: Expression = one("sigmoid_two_sided(a)", |a, _| sigmoid::sigmoid(a));
+pub const NAIVE: Expression = one("sigmoid_naive(a)", |a, _| sigmoid::sigmoid(a));
 pub const PACK: Expression =
     Expression { operands: Operands::Packed, written: Dtype::F16, ..one("packed(a)", |a, _| a) };
 pub const UNPACK: Expression =

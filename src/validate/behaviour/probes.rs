@@ -15,8 +15,8 @@ use super::probe::{
     SIGMOID, SIGNALLING_NANS, SUBNORMAL_HALVES, SUBNORMALS, SUM, TANH, UNPACK, native, one, probe,
     ties, two,
 };
+use crate::kernels::activations::relu;
 use crate::kernels::dtype::Dtype;
-use crate::kernels::reference;
 
 const INF: f64 = f64::INFINITY;
 
@@ -35,14 +35,14 @@ pub fn all() -> Vec<(&'static str, Vec<Probe>)> {
 }
 
 fn nan() -> Vec<Probe> {
-    let positive = one("select(T(0.0), a, a > T(0.0))", |a, _| reference::relu(a));
-    let unless = one("select(a, T(0.0), a <= T(0.0))", |a, _| reference::relu(a));
+    let positive = one("select(T(0.0), a, a > T(0.0))", |a, _| relu::relu(a));
+    let unless = one("select(a, T(0.0), a <= T(0.0))", |a, _| relu::relu(a));
     let differs = one("select(T(0.0), T(1.0), a != a)", |_, _| 1.0);
     let by_bits = one(
         "select(T(0.0), T(1.0), (bitcast<vec4<u32>>(a) & vec4(0x7fffffffu)) > vec4(0x7f800000u))",
         |_, _| 1.0,
     );
-    let backward = two("relu_from_x(a, b)", reference::relu_backward);
+    let backward = two("relu_from_x(a, b)", relu::relu_backward);
     vec![
         probe("max_nan_zero", "max(NaN, 0)", MAX, VALUE)
             .bits_and(QUIET_NANS, 0.0)
@@ -157,7 +157,7 @@ fn signed_zero() -> Vec<Probe> {
 
 fn subnormals() -> Vec<Probe> {
     let p = |exponent| 2f64.powi(exponent);
-    let backward = two("relu_from_x(b, a)", |dy, x| reference::relu_backward(x, dy));
+    let backward = two("relu_from_x(b, a)", |dy, x| relu::relu_backward(x, dy));
     let positive = one("select(T(0.0), T(1.0), a > T(0.0))", |_, _| 1.0);
     vec![
         probe("subnormal_copied", "subnormal, loaded and stored as f32", COPY, SUBNORMAL)
