@@ -133,10 +133,16 @@ fn special_functions_are_those_that_the_variant_is_named_after() {
         let called = extended(&body(module));
         let found: Vec<GlslStd450Op> =
             special.into_iter().filter(|op| called.contains(op)).collect();
-        let expected = match kernel.member_id().as_str() {
-            "sigmoid/two_sided" | "sigmoid/naive" | "sigmoid/from_x" => vec![GlslStd450Op::Exp],
-            "sigmoid/exp2" => vec![GlslStd450Op::Exp2],
-            "sigmoid/tanh" => vec![GlslStd450Op::Tanh],
+        let expected = match (kernel.activation.name, kernel.variant.name) {
+            ("sigmoid", "exp2") => vec![GlslStd450Op::Exp2],
+            ("sigmoid" | "gelu_tanh", "tanh") | ("tanh", "clamped" | "builtin") => {
+                vec![GlslStd450Op::Tanh]
+            }
+            ("softplus", "naive") => vec![GlslStd450Op::Exp, GlslStd450Op::Log],
+            ("relu" | "leaky_relu", _) => vec![],
+            (_, "two_sided" | "naive" | "exp" | "log1p" | "erfc" | "from_x") => {
+                vec![GlslStd450Op::Exp]
+            }
             _ => vec![],
         };
         assert_eq!(found, expected, "{} {checks:?}", kernel.path());

@@ -382,7 +382,7 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::gpu::Choice;
-    use crate::kernels::activations::{self, sigmoid};
+    use crate::kernels::activations::sigmoid;
     use crate::kernels::kernel;
     use crate::validate::exhaustive as sweep;
 
@@ -391,7 +391,7 @@ mod tests {
     }
 
     fn sigmoid(case: Case) -> Allowed {
-        activations::variant("sigmoid/two_sided")
+        sigmoid::variant("two_sided")
             .allowed(&Case { reference: sigmoid::sigmoid(case.first), ..case })
     }
 

@@ -38,7 +38,7 @@ const WAYS: [Way; 3] = [
         name: "sigmoid from x",
         wgsl: "sigmoid_from_x(x, T(1.0))",
         reference: sigmoid::sigmoid_derivative,
-        allowed: |case| activations::variant("sigmoid/from_x").allowed(case),
+        allowed: |case| sigmoid::variant("from_x").allowed(case),
     },
     Way {
         name: "sigmoid from y",
@@ -223,7 +223,7 @@ impl Found {
 /// y (1 - y) of any y that sigmoid may give.
 fn from_rounded_y(case: &Case) -> Allowed {
     let Allowed::Within { lowest, highest } =
-        activations::variant("sigmoid/two_sided").allowed(&Case { dy: 0.0, ..*case })
+        sigmoid::variant("two_sided").allowed(&Case { dy: 0.0, ..*case })
     else {
         return Allowed::Anything;
     };
@@ -233,9 +233,7 @@ fn from_rounded_y(case: &Case) -> Allowed {
     let top = (ends[0] <= 0.5 && 0.5 <= ends[1]).then_some(0.5);
     for y in ends.into_iter().chain(top) {
         let of_y = Case { first: y, reference: sigmoid::from_y(y, 1.0), ..*case };
-        let Allowed::Within { lowest, highest } =
-            activations::variant("sigmoid/from_y").allowed(&of_y)
-        else {
+        let Allowed::Within { lowest, highest } = sigmoid::variant("from_y").allowed(&of_y) else {
             return Allowed::Anything;
         };
         all = (all.0.min(lowest), all.1.max(highest));

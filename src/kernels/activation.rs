@@ -114,20 +114,15 @@ impl Variant {
 
     /// Whether every finite input has a defined result.
     pub fn is_total(&self) -> bool {
-        self.saves_y() || self.domain == Domain::ALL
+        self.domain == Domain::ALL
     }
 
     /// Its domain in words.
     pub fn domain(&self) -> String {
-        let name = if self.saves_y() { "y" } else { "x" };
         match self.error {
             FormulaError::Bits => "every bit pattern".to_owned(),
-            _ => self.domain.describe(name, self.dtypes.contains(&Dtype::F16Native)),
+            _ => self.domain.describe(self.dtypes.contains(&Dtype::F16Native)),
         }
-    }
-
-    fn saves_y(&self) -> bool {
-        matches!(self.pass, Pass::Backward { saved: Saved::Y, .. })
     }
 }
 

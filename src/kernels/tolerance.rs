@@ -166,13 +166,13 @@ impl Domain {
         Self { f32: [-f32, f32], f16: [-f16, f16] }
     }
 
-    /// In words: of what, and whether f16 arithmetic matters.
-    pub fn describe(&self, name: &str, in_f16: bool) -> String {
+    /// In words; whether f16 arithmetic matters.
+    pub fn describe(&self, in_f16: bool) -> String {
         let range = |[lowest, highest]: [f64; 2]| match (lowest.is_finite(), highest.is_finite()) {
-            (true, true) if lowest == -highest => format!("|{name}| <= {highest:.4}"),
-            (true, true) => format!("{lowest:.4} <= {name} <= {highest:.4}"),
-            (true, false) => format!("{name} >= {lowest:.4}"),
-            (false, true) => format!("{name} <= {highest:.4}"),
+            (true, true) if lowest == -highest => format!("|x| <= {highest:.4}"),
+            (true, true) => format!("{lowest:.4} <= x <= {highest:.4}"),
+            (true, false) => format!("x >= {lowest:.4}"),
+            (false, true) => format!("x <= {highest:.4}"),
             (false, false) => "every finite input".to_owned(),
         };
         let in_f32 = range(self.f32);

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::kernels::activation::Direction;
+use crate::kernels::activation::{Activation, Direction};
 use crate::kernels::activations::ACTIVATIONS;
 use crate::kernels::chain::{Chain, Start};
 use crate::kernels::dtype::Dtype;
@@ -97,12 +97,21 @@ impl Group {
     }
 }
 
-/// The default variant of every activation that has this direction, copy or add first.
+/// Whether runs measure an activation: the pair, copy and add. The others are validated.
+fn is_measured(activation: &Activation) -> bool {
+    ["copy", "add", NUMERATOR, DENOMINATOR].contains(&activation.name)
+}
+
+/// The default variant of every measured activation that has this direction, copy or add first.
 pub fn default_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
-    let default = |activation: &&'static crate::kernels::activation::Activation| {
+    let default = |activation: &&'static Activation| {
         Kernel::default_variant(activation, direction, dtype)
     };
-    let mut kernels: Vec<Kernel> = ACTIVATIONS.iter().filter_map(default).collect();
+    let mut kernels: Vec<Kernel> = ACTIVATIONS
+        .iter()
+        .filter(|activation| is_measured(activation))
+        .filter_map(default)
+        .collect();
     kernels.sort_by_key(|kernel| kernel.activation.name != direction.copy());
     kernels
 }
@@ -113,6 +122,7 @@ fn all_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
     let of_group = |kernel: &Kernel| (kernel.direction(), kernel.dtype) == (direction, dtype);
     let others = kernel::all()
         .filter(of_group)
+        .filter(|kernel| is_measured(kernel.activation))
         .filter(|kernel| defaults.iter().all(|default| default.path() != kernel.path()));
     defaults.iter().copied().chain(others).collect()
 }
@@ -188,8 +198,12 @@ fn all_op_groups(profile: Profile) -> Vec<OpGroup> {
         return pairs.take(1).collect();
     }
     let mut groups: Vec<OpGroup> = pairs.collect();
+    let is_wanted = |op: &&Op| {
+        let is_measured = op.variant().is_none_or(|(activation, _)| is_measured(activation));
+        is_measured && op.name != ops::fma().name
+    };
     for dtype in dtypes {
-        for op in OPS.iter().filter(|op| op.name != ops::fma().name && op.dtypes.contains(&dtype)) {
+        for op in OPS.iter().filter(is_wanted).filter(|op| op.dtypes.contains(&dtype)) {
             let has = |group: &OpGroup| {
                 group.dtype == dtype && group.ops.iter().any(|own| own.name == op.name)
             };

@@ -3,7 +3,7 @@
 
 use multiversion::multiversion;
 
-use crate::kernels::activations::{self, relu, sigmoid};
+use crate::kernels::activations::{relu, sigmoid};
 use crate::kernels::dtype::{Dtype, Format};
 use crate::kernels::tolerance::{Allowed, Case};
 
@@ -79,7 +79,7 @@ impl Input {
 fn sigmoid(x: f64) -> [f64; 2] {
     let (dtype, reference) = (Dtype::F32, sigmoid::sigmoid(x));
     let case = Case { dtype, first: x, first_bits: dtype.bits(x), dy: 0.0, reference };
-    match activations::variant("sigmoid/two_sided").allowed(&case) {
+    match sigmoid::variant("two_sided").allowed(&case) {
         Allowed::Within { lowest, highest } => [lowest, highest],
         _ => unreachable!("finite logits have an interval"),
     }

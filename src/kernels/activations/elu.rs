@@ -60,10 +60,7 @@ const fn backward(
         dtypes: &Dtype::ALL,
         error: FormulaError::Within(tolerance),
         bound,
-        domain: match saved {
-            Saved::Y => Domain::of([-1.0, f64::INFINITY]),
-            _ => Domain::ALL,
-        },
+        domain: Domain::ALL,
         steps: Some(Steps { factor: 0.25, range: [-0.5, 2.0] }),
     }
 }

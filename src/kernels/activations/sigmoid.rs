@@ -60,7 +60,7 @@ pub(super) static SIGMOID: Activation = Activation {
             dtypes: &Dtype::ALL,
             error: FormulaError::Within(from_y_tolerance),
             bound: "3 u |dx|",
-            domain: Domain::of([0.0, 1.0]),
+            domain: Domain::ALL,
             steps: Some(Steps { factor: 0.25, range: [0.125, 0.75] }),
         },
         Variant {
@@ -94,6 +94,11 @@ const fn forward(
         domain: Domain::ALL,
         steps: Some(Steps { factor: 0.5, range: [-4.0, 4.0] }),
     }
+}
+
+/// A variant that is known to be there.
+pub fn variant(name: &str) -> &'static Variant {
+    SIGMOID.variant(name).expect("a variant of sigmoid")
 }
 
 /// y = 1 / (1 + exp(-x)), two-sided: relative error within 4 * 2^-53 for results that are normal in
