@@ -205,6 +205,35 @@ fn a_report_of_version_1_is_refused_in_one_sentence() {
 }
 
 #[test]
+fn bits_that_are_too_wide_are_refused_before_anything_is_run() {
+    for wide in ["--input 0xc2880000", "--input 0 --dy 0x3f800000"] {
+        // Not even an adapter is looked for.
+        let arguments = format!("validate --filter sigmoid --adapter nosuch {wide}");
+        let (stdout, stderr) = ends(actbench(&arguments), 2);
+        assert!(stderr.contains("is wider than the 16 bits of forward/f16/"), "{stderr}");
+        assert_eq!(stdout, "");
+    }
+}
+
+#[test]
+fn one_input_is_told_in_every_format() {
+    let told = |format: &str| {
+        let filter = "^forward/f32/relu/(plain|with_mask)$";
+        let arguments = format!("validate --filter {filter} --input 0x40000000 --format {format}");
+        ends(actbench(&arguments), 0).0
+    };
+    let text = told("text");
+    assert!(text.starts_with("forward/f32/relu/plain: right. Element 0: x 2e0"), "{text}");
+    assert_eq!(text.lines().count(), 2, "{text}");
+    let json: Value = serde_json::from_str(&told("json")).expect("JSON");
+    assert_eq!(json["schema"], "actbench.validation_of_one");
+    assert_eq!(json["kernels"][1]["kernel"], "forward/f32/relu/with_mask");
+    assert_eq!(json["kernels"][1]["result"], "right");
+    let markdown = told("md");
+    assert!(markdown.contains("| forward/f32/relu/plain | right | Element 0: "), "{markdown}");
+}
+
+#[test]
 fn more_than_memory_holds_is_a_row_with_the_reason() {
     let (stdout, _) =
         ends(actbench("validate --filter ^forward/f32/relu/plain$ --elements 1099511627776"), 0);

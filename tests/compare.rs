@@ -826,4 +826,6 @@ fn a_run_is_compared_with_its_baseline_in_the_same_shapes() {
     assert!(new.shapes.is_empty() && !base.shapes.is_empty());
     let (_, stderr) = files.ends("run --filter backward/f32/n=4096/ --baseline base.json", 2);
     assert!(stderr.contains("base.json measured no row of those"), "{stderr}");
+    let (_, stderr) = files.ends(&format!("{run} --output base.json --baseline base.json"), 2);
+    assert!(stderr.contains("base.json is read: choose another file"), "{stderr}");
 }

@@ -704,6 +704,25 @@ fn the_verb_writes_every_format_to_stdout_or_a_file() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_report_is_not_written_over_itself() {
+    let (folder, _) = with_readme("");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let file = path("reports/big.json");
+    let before = fs::read(&file).expect("a report");
+    std::os::unix::fs::symlink(&file, path("link.json")).expect("a link");
+    let others = [file.clone(), path("reports/../reports/big.json"), path("link.json")];
+    for (input, output) in others.iter().flat_map(|other| [(&file, other), (other, &file)]) {
+        let (stdout, stderr) =
+            ends(actbench(["report", input, "--format", "html", "--output", output]), 2);
+        assert!(stderr.contains("big.json is read") || stderr.contains("link.json is read"));
+        assert!(stderr.contains("choose another file for --output"), "{stderr}");
+        assert_eq!(stdout, "");
+        assert!(fs::read(&file).expect("a report") == before, "{input} {output}");
+    }
+}
+
+#[test]
 fn the_verb_renews_a_readme_and_leaves_a_current_one() {
     let (folder, readme) =
         with_readme("<!-- actbench:begin summary reports/big.json -->\n<!-- actbench:end -->\n");

@@ -300,8 +300,8 @@ fn findings(seed: u64, costs: &[Cost]) -> Findings {
                  another text, a share may be negative and sigmoid the faster"
             ),
             format!(
-                "a case counts if its whole 95 % interval is above {WORTH}; this is one device and no vendor's product: a faster one leaves a larger share to \
-                 the activation"
+                "a case counts if its whole 95 % interval is above {WORTH}; all is measured once; the product is our own, and a faster one leaves a larger \
+                 share to the activation"
             ),
         ],
     }

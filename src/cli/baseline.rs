@@ -26,7 +26,7 @@ pub struct Arguments {
 
 /// A report to compare with.
 pub struct Baseline {
-    file: String,
+    pub file: String,
     pub report: Report,
     how: compare::Settings,
 }

@@ -50,6 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     let file = arguments.file.as_deref().expect("asked for");
     // Before a large report is read.
     let destination = Destination::prepare(&arguments.output)?;
+    destination.spare(file)?;
     let json = read::bytes(file)?;
     let broken = |why: String| Error::Usage(read::complaint(file, &why));
     let (format, plot) = (arguments.format.as_str(), arguments.plot.as_deref());

@@ -1,6 +1,6 @@
 //! `actbench run`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actbench::error::{Error, Exit, Result};
@@ -99,6 +99,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     }
     let dump = arguments.dump.as_ref().map(Dump::into).transpose()?;
     let outputs = arguments.outputs(&choices)?;
+    if let Some(baseline) = &baseline {
+        let file = Path::new(&baseline.file);
+        outputs.iter().try_for_each(|(_, destination)| destination.spare(file))?;
+    }
     catch_interrupts()?;
 
     let mut exit = Exit::Fine;

@@ -71,6 +71,9 @@ enum TableFormat {
     Md,
 }
 
+/// What is said of a kernel that is not right.
+const WRONG: &str = "WRONG";
+
 fn bits(text: &str) -> Result<u32, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16),
@@ -144,12 +147,31 @@ struct Document<'a> {
     kernels: &'a [Row],
 }
 
+/// What a kernel makes of one input.
+#[derive(Serialize)]
+struct OneRow {
+    kernel: String,
+    /// right, WRONG or unsupported.
+    result: &'static str,
+    /// The input, what is expected and what is there; or why it is not tried.
+    sentence: String,
+}
+
+#[derive(Serialize)]
+struct OneDocument<'a> {
+    schema: &'static str,
+    schema_version: &'static str,
+    adapter: &'a actbench::gpu::AdapterFacts,
+    kernels: &'a [OneRow],
+}
+
 pub fn run(arguments: &Arguments) -> Result<Exit> {
     let kernels = arguments.filter.kernels()?;
-    let gpu = arguments.adapter.open()?;
     if let Some(first) = arguments.input {
-        return one(&gpu, &kernels, first, arguments.dy);
+        fits(&kernels, first.max(arguments.dy.unwrap_or_default()))?;
+        return one(&arguments.adapter.open()?, &kernels, first, arguments);
     }
+    let gpu = arguments.adapter.open()?;
     let row = |found| Row::new(&gpu.facts.name, arguments.seed, found);
     let rows: Result<Vec<Row>> = if arguments.exhaustive {
         let file = arguments.progress.as_deref();
@@ -272,7 +294,7 @@ impl Compared {
             unless_0(self.max_ulp, self.max_ulp_at.value.map(short).unwrap_or_default()),
             significant(self.mean_ulp, 2),
             unless_0(share, format!("{share:.2}")),
-            self.tier.map_or_else(|| "WRONG".to_owned(), String::from),
+            self.tier.map_or_else(|| WRONG.to_owned(), String::from),
         ]
     }
 }
@@ -302,31 +324,53 @@ fn short(value: f64) -> String {
     }
 }
 
-/// One input, given by its bits.
-fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, dy: Option<u32>) -> Result<Exit> {
-    let mut exit = Exit::Fine;
-    for kernel in kernels {
+/// Whether the bits are those of an element of every kernel.
+fn fits(kernels: &[Kernel], bits: u32) -> Result<()> {
+    let is_narrow = |kernel: &&Kernel| kernel.dtype.element_size() == 2;
+    let narrow = kernels.iter().find(is_narrow).filter(|_| bits > u32::from(u16::MAX));
+    narrow.map_or(Ok(()), |kernel| {
         let path = kernel.path();
-        let dy = dy.unwrap_or_else(|| kernel.dtype.bits(1.0));
-        let widest = first.max(dy);
-        if kernel.dtype.element_size() == 2 && widest > u32::from(u16::MAX) {
-            return Err(Error::Usage(format!(
-                "0x{widest:x} is wider than the 16 bits of {path}; narrow the filter"
-            )));
-        }
-        match validate::one(gpu, *kernel, first, dy) {
-            Ok((judged, right)) => {
-                let word = if right { "right" } else { "WRONG" };
-                print(&format!("{path}: {word}. {}", judged.sentence(kernel)))?;
-                exit = exit.or(if right { Exit::Fine } else { Exit::Failed });
-            }
-            Err(Error::Unsupported(reason)) => {
-                print(&format!("{path}: unsupported: {reason}"))?;
-            }
+        let why = format!("0x{bits:x} is wider than the 16 bits of {path}; narrow the filter");
+        Err(Error::Usage(why))
+    })
+}
+
+/// One input, given by its bits.
+fn one(gpu: &Gpu, kernels: &[Kernel], first: u32, arguments: &Arguments) -> Result<Exit> {
+    let row = |kernel: &Kernel| {
+        let dy = arguments.dy.unwrap_or_else(|| kernel.dtype.bits(1.0));
+        let (result, sentence) = match validate::one(gpu, *kernel, first, dy) {
+            Ok((judged, true)) => ("right", judged.sentence(kernel)),
+            Ok((judged, false)) => (WRONG, judged.sentence(kernel)),
+            Err(Error::Unsupported(reason)) => ("unsupported", reason),
             Err(error) => return Err(error),
+        };
+        Ok(OneRow { kernel: kernel.path(), result, sentence })
+    };
+    let rows = kernels.iter().map(row).collect::<Result<Vec<OneRow>>>()?;
+    match arguments.format {
+        TableFormat::Json => print_json(&OneDocument {
+            schema: "actbench.validation_of_one",
+            schema_version: "1.0",
+            adapter: &gpu.facts,
+            kernels: &rows,
+        })?,
+        TableFormat::Text => {
+            let line = |OneRow { kernel, result, sentence }: &OneRow| {
+                format!("{kernel}: {result}. {sentence}")
+            };
+            print(&rows.iter().map(line).collect::<Vec<_>>().join("\n"))?
         }
-    }
-    Ok(exit)
+        TableFormat::Md => {
+            let cells = rows.iter().map(|OneRow { kernel, result, sentence }| {
+                [kernel.clone(), (*result).to_owned(), sentence.clone()]
+            });
+            let grid = Grid::of(["kernel", "result", "element"], cells).with_words(2);
+            print(&[gpu.facts.summary(), grid.markdown()].join("\n\n"))?
+        }
+    };
+    let is_wrong = rows.iter().any(|row| row.result == WRONG);
+    Ok(if is_wrong { Exit::Failed } else { Exit::Fine })
 }
 
 #[cfg(test)]

@@ -86,12 +86,12 @@ pub struct DerivedArithmetic {
 }
 
 impl ChainSamples {
-    fn take(&mut self, device: &Self) {
-        self.steps = device.steps;
-        self.once_ns.extend(&device.once_ns);
-        self.twice_ns.extend(&device.twice_ns);
-        self.fourfold_ns.extend(&device.fourfold_ns);
-        self.probe_ns.extend(&device.probe_ns);
+    fn take(&mut self, repeat: &Self) {
+        self.steps = repeat.steps;
+        self.once_ns.extend(&repeat.once_ns);
+        self.twice_ns.extend(&repeat.twice_ns);
+        self.fourfold_ns.extend(&repeat.fourfold_ns);
+        self.probe_ns.extend(&repeat.probe_ns);
     }
 
     /// By round, the time of a step of all elements in ns: the slope from k to 4 k. From k to 2 k
@@ -126,7 +126,7 @@ impl Arithmetic {
         }
     }
 
-    /// Appends the samples of a device, and why some are missing.
+    /// Appends the samples of a repeat, and why some are missing.
     pub fn take(&mut self, own: &ChainSamples, fma: &ChainSamples, dropped: Dropped) {
         self.own.take(own);
         self.fma.take(fma);

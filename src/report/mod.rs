@@ -199,7 +199,7 @@ pub struct Clock {
     pub period_ns: Option<f64>,
     /// Smallest step seen, which may be many ticks; null if none was looked for.
     pub quantum_ns: Option<f64>,
-    /// Steps of the clock probe, on every device; null without one.
+    /// Steps of the clock probe, in every repeat; null without one.
     pub probe_steps: Option<u32>,
 }
 

@@ -56,6 +56,17 @@ impl Destination {
         }
     }
 
+    /// Refuses to replace a file that is read, by whatever path or link.
+    pub fn spare(&self, input: &Path) -> Result<()> {
+        let Self::File(file) = self else { return Ok(()) };
+        let is_stdin = input == Path::new("-");
+        if !is_stdin && fs::canonicalize(input).is_ok_and(|input| input == *file) {
+            let input = input.display();
+            return Err(Error::Usage(format!("{input} is read: choose another file for --output")));
+        }
+        Ok(())
+    }
+
     /// Writes a report: one line. A file is replaced at once, and stays as it was if that fails; it
     /// is worth replacing whenever there is more to keep.
     pub fn write(&self, report: &impl Serialize) -> Result<()> {

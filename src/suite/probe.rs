@@ -35,7 +35,7 @@ pub struct Probe {
 
 impl Probe {
     /// Finds the steps for which it takes about a quarter of a millisecond, or more, if it takes
-    /// more for its time to be that of its steps; or takes those of an earlier device, so that
+    /// more for its time to be that of its steps; or takes those of an earlier repeat, so that
     /// times of both compare.
     pub fn new(gpu: &Gpu, seed: u64, found: Option<u32>) -> Result<Self> {
         let elements = if gpu.facts.is_software { ELEMENTS_ON_CPU } else { ELEMENTS };

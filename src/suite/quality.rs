@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_takes_samples_of_every_device() {
+    fn an_interval_takes_samples_of_every_repeat() {
         assert!(is_ok(&judged([row("copy", 1000.0, 6)], &HARDWARE)[0]));
         let [few] = judged([row("copy", 1000.0, 5)], &HARDWARE);
         assert!(!is_ok(&few));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_are_those_after_the_last_device() {
+    fn notes_are_those_after_the_last_repeat() {
         let mut group = [row("copy", 1000.0, 20), row("relu", 500.0, 20)];
         group[1].dropped.clock = 1;
         let own = Reason::MissedRepeats { repeats: 1, because: Box::new(Reason::OutOfTime) };

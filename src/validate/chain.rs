@@ -238,8 +238,7 @@ mod tests {
     #[test]
     fn every_op_is_that_of_f64() {
         let gpu = gpu();
-        let dtypes = [Dtype::F32, Dtype::F16, Dtype::F16Native];
-        let dtypes = dtypes.into_iter().filter(|dtype| gpu.supports_dtype(*dtype).is_ok());
+        let dtypes = Dtype::ALL.into_iter().filter(|dtype| gpu.supports_dtype(*dtype).is_ok());
         for (op, dtype) in dtypes.flat_map(|dtype| OPS.iter().map(move |op| (op, dtype))) {
             for words in
                 if op.dtypes.contains(&dtype.computed_in()) { [1, 2].as_slice() } else { &[] }
