@@ -93,8 +93,8 @@ pub static SECTIONS: &[Section] = &[
         meaning: "Ways to compute the same function: time, and error against an f64 reference in \
                   ULP. Inputs are edge values, bit patterns and normal numbers. \
                   \u{201c}Bound\u{201d} is the largest error as a share of what the WGSL \
-                  specification allows. Tier A is within 3 ULP everywhere, B within what the \
-                  driver's exp explains, C within the bound.",
+                  specification allows. Tier A is within 3 ULP everywhere, B has at least half \
+                  of the digits right, C is within the bound.",
         pictures: accuracy_pictures,
         grids: |report| grids_of(table::variants(report), &accuracy_pictures(report)),
     },
