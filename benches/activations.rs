@@ -19,7 +19,7 @@ use actbench::kernels::inputs::DEFAULT_SEED;
 use actbench::kernels::kernel::{self, Kernel};
 use actbench::measure;
 use actbench::render::table;
-use actbench::report::{Destination, Profile, Report, expand};
+use actbench::report::{Destination, Pair, Profile, Report, expand};
 use actbench::suite::{self, Settings, SharedTensors, Watch};
 use criterion::{Criterion, SamplingMode, Throughput};
 use regex::Regex;
@@ -242,7 +242,7 @@ fn list(criterion: &mut Criterion) {
     for (dtype, elements) in groups() {
         for direction in Direction::ALL {
             let mut group = criterion.benchmark_group(kernel::group_id(direction, dtype, elements));
-            for kernel in suite::default_kernels(direction, dtype) {
+            for kernel in suite::default_kernels(&[Pair::default()], direction, dtype) {
                 group.bench_function(kernel.member_id(), |_| {
                     unreachable!("criterion was not asked to run anything")
                 });
@@ -261,7 +261,7 @@ fn benchmarks(criterion: &mut Criterion, request: &Request, gpu: &Gpu) -> Result
         for direction in Direction::ALL {
             let mut group = criterion.benchmark_group(kernel::group_id(direction, dtype, elements));
             group.sampling_mode(SamplingMode::Flat);
-            for kernel in suite::default_kernels(direction, dtype) {
+            for kernel in suite::default_kernels(&[Pair::default()], direction, dtype) {
                 let id = kernel.id(elements);
                 if !request.wants(&id) {
                     continue;

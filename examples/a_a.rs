@@ -13,6 +13,7 @@ use actbench::kernels::activation::Direction;
 use actbench::kernels::dtype::Dtype;
 use actbench::measure::stats;
 use actbench::measure::{self, Plan};
+use actbench::report::Pair;
 use actbench::suite::probe::Probe;
 use actbench::suite::{self, SharedTensors};
 
@@ -35,7 +36,7 @@ fn main() -> Result<()> {
     let gpu = Gpu::open(&Choice::from_environment(Choice::Default))?;
     println!("{}", gpu.facts.summary());
     let probe = Probe::new(&gpu, 1, None)?;
-    let sigmoid = suite::default_kernels(Direction::Forward, Dtype::F32)[2];
+    let sigmoid = suite::default_kernels(&[Pair::default()], Direction::Forward, Dtype::F32)[2];
     let mut group = SharedTensors::new(&gpu, Dtype::F32, ELEMENTS, 1)?;
     let mut workload = || group.workload(sigmoid, Shape::default(), ShaderChecks::Trusted);
     let [once, again] = [workload()?, workload()?];

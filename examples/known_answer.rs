@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     let plan = Plan { group: Duration::from_secs(20), half_width: 0.002, ..Plan::STANDARD };
     let plan = if gpu.facts.is_software { plan.on_software() } else { plan };
     for direction in Direction::ALL {
-        let kernel = suite::default_kernels(direction, Dtype::F32)[0];
+        let kernel = suite::default_kernels(&[], direction, Dtype::F32)[0];
         let mut groups = [
             SharedTensors::new(&gpu, Dtype::F32, 1 << power, 1)?,
             SharedTensors::new(&gpu, Dtype::F32, 2 << power, 1)?,

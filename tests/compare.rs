@@ -597,7 +597,7 @@ fn ranks_are_by_geometric_mean_over_what_all_have_and_software_is_apart() {
     )
     .expect("rows");
     assert_eq!(ratio.hardware.places[0].file, "b.json");
-    let sigmoid = Ranking::new(By::Sigmoid, &reports[..1]).expect("rows");
+    let sigmoid = Ranking::new(By::Numerator, &reports[..1]).expect("rows");
     assert!((sigmoid.hardware.places[0].mean / (1e12 / 240.0) - 1.0).abs() < 0.02, "{sigmoid:?}");
 }
 
@@ -606,7 +606,7 @@ fn a_report_without_a_row_of_the_figure_is_named() {
     let mut empty = made(PLAIN);
     empty.arithmetic.clear();
     empty.derive();
-    for by in [By::Sigmoid, By::Ratio] {
+    for by in [By::Numerator, By::Ratio] {
         let error = Ranking::new(by, &[("full.json", &made(PLAIN)), ("empty.json", &empty)])
             .expect_err("no row");
         assert!(error.to_string().starts_with("empty.json has no row to rank by"), "{error}");

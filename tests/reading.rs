@@ -261,7 +261,7 @@ fn survives(json: &[u8]) {
             Err(error) => assert!(error.to_string().contains("new.json"), "{error}"),
         }
     }
-    for by in [By::Memory, By::Sigmoid, By::Ratio] {
+    for by in [By::Memory, By::Numerator, By::Ratio] {
         match Ranking::new(by, &[(names[0], &*BASE), (names[1], &report)]) {
             Ok(ranking) => all_is_number(&ranking::text(&ranking)),
             Err(error) => assert!(error.to_string().contains(".json"), "{error}"),

@@ -240,7 +240,7 @@ fn nothing_follows_from_a_row_that_is_not_ok() {
     // The samples of an invalid row stay, for whoever wants to see what was wrong with them.
     assert_eq!(report.measurements[1].status, Status::Invalid);
     assert_eq!(json["measurements"][1]["samples_ns"][0], json!(100.0));
-    let table = table::measurements(&report.measurements[1..2]).expect("a row");
+    let table = table::measurements(&report.measurements[1..2], &report.run.pairs).expect("a row");
     assert_eq!(table.rows().collect::<Vec<_>>(), [&["relu/plain", "invalid", "", "", ""]]);
 }
 

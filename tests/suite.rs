@@ -158,7 +158,7 @@ fn a_report_has_every_row_that_was_promised_and_repeats() {
     assert!(error.is_none(), "{error:?}");
     assert_eq!((report.run.status, &report.run.reason), (RunStatus::Complete, &None));
     let is_software = report.adapter.is_software;
-    let groups = Planned::new(Profile::Quick, is_software, settings().filter.as_ref()).groups;
+    let groups = Planned::new(&settings(), is_software).groups;
     let promised: Vec<String> = groups
         .iter()
         .flat_map(|group| group.members.iter().map(|member| member.id(group.elements)))

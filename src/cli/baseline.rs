@@ -51,7 +51,7 @@ impl Baseline {
                  --software-against-hardware",
             );
         }
-        let ids = Planned::new(settings.profile, facts.is_software, settings.filter.as_ref()).ids();
+        let ids = Planned::new(settings, facts.is_software).ids();
         let rows = report.measurements.iter().map(|row| (&row.id, row.status));
         let mut rows = rows.chain(report.arithmetic.iter().map(|rate| (&rate.id, rate.status)));
         if !rows.any(|(id, status)| status == Status::Ok && ids.contains(id)) {

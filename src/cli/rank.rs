@@ -15,9 +15,10 @@ pub struct Arguments {
     /// Reports, one an adapter; `-` is stdin.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// memory: GB/s of copy and add where memory bounds them. sigmoid: sigmoids a second in
-    /// registers. ratio: sigmoid : relu in registers.
-    #[arg(long, value_enum, default_value = "sigmoid", hide_possible_values = true)]
+    /// memory: GB/s of copy and add where memory bounds them. numerator: steps a second in registers
+    /// of the first pair's numerator. ratio: a step of the pair's numerator over one of its
+    /// denominator.
+    #[arg(long, value_enum, default_value = "numerator", hide_possible_values = true)]
     by: By,
     /// text or json.
     #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]

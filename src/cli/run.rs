@@ -9,7 +9,7 @@ use actbench::gpu::{AdapterFacts, Choice, Gpu, ShaderChecks, adapters};
 use actbench::kernels::inputs::DEFAULT_SEED;
 use actbench::render::table;
 use actbench::report::system::System;
-use actbench::report::{Destination, Profile, Report, expand};
+use actbench::report::{Destination, Pair, Profile, Report, expand};
 use actbench::suite::{self, Planned, Settings, Watch};
 use clap::Args;
 use regex::Regex;
@@ -36,6 +36,9 @@ pub struct Arguments {
     /// quick: default variants, once. standard: all variants and dtypes, three repeats.
     #[arg(long, env = "ACTBENCH_PROFILE", default_value = "quick")]
     profile: Profile,
+    /// Two activations to compare, the first over the second; may be given several times.
+    #[arg(long, value_name = "NUMERATOR:DENOMINATOR", default_value = "sigmoid:relu")]
+    pair: Vec<Pair>,
     /// Only rows whose id matches this regular expression, and their copies; `--list` prints the
     /// ids.
     #[arg(long, value_name = "REGEX")]
@@ -158,6 +161,7 @@ impl Arguments {
         let settings = Settings::of(self.profile);
         Settings {
             seed: self.seed,
+            pairs: self.pair.clone(),
             filter: self.filter.clone(),
             max_time: self.max_time,
             repeats: self.repeats.unwrap_or(settings.repeats),
@@ -193,7 +197,7 @@ impl Arguments {
     }
 
     fn print_ids(&self, is_software: bool) -> Result<Exit> {
-        let ids = Planned::new(self.profile, is_software, self.filter.as_ref()).ids();
+        let ids = Planned::new(&self.settings(), is_software).ids();
         if ids.is_empty() {
             return Err(Error::Usage("the filter matches no row of this profile".to_owned()));
         }

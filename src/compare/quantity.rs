@@ -196,7 +196,7 @@ impl<'a> Of<'a> {
             return None;
         }
         let row = |ids: &[String]| self.report.arithmetic.iter().find(|row| ids.contains(&row.id));
-        let (numerator, denominator) = (row(&ratio.numerator)?, row(&ratio.denominator)?);
+        let (numerator, denominator) = (row(&ratio.numerator_rows)?, row(&ratio.denominator_rows)?);
         let rounds = quotients(numerator.own.steps_ns(), denominator.own.steps_ns());
         Some(Subject { id: &ratio.id, ..self.chain(numerator, Quantity::StepRatio, rounds) })
     }

@@ -15,9 +15,9 @@ use crate::report::{BoundBy, Quantity, Report};
 pub enum By {
     /// Bytes a second of copy and add, where memory bounds them.
     Memory,
-    /// Steps of sigmoid's chains a second.
-    Sigmoid,
-    /// A step of sigmoid over a step of ReLU.
+    /// Steps a second of the chains of the first pair's numerator.
+    Numerator,
+    /// A step of a pair's numerator over one of its denominator.
     Ratio,
 }
 
@@ -26,8 +26,8 @@ impl By {
     pub fn rows(self) -> &'static str {
         match self {
             Self::Memory => "copy and add where memory bounds them",
-            Self::Sigmoid => "chains of sigmoid",
-            Self::Ratio => "steps of sigmoid over steps of relu",
+            Self::Numerator => "chains of the pair's numerator",
+            Self::Ratio => "steps of numerators over steps of denominators",
         }
     }
 
@@ -44,7 +44,11 @@ impl By {
                 .filter(|row| row.bound_by == Some(BoundBy::Memory))
                 .filter_map(|row| Some((row.id.as_str(), row.bytes_per_second()?)))
                 .collect(),
-            Self::Sigmoid => (report.arithmetic.iter().filter(|row| row.op.contains("sigmoid/")))
+            Self::Numerator => (report.arithmetic.iter())
+                .filter(|row| {
+                    let op = row.op.trim_start_matches("backward/").split('/').next();
+                    report.run.pairs.first().is_some_and(|pair| op == Some(&pair.numerator))
+                })
                 .filter_map(|row| Some((row.id.as_str(), row.derived()?.steps_per_second)))
                 .collect(),
             Self::Ratio => (report.ratios.iter().filter(|row| row.quantity == Quantity::Step))

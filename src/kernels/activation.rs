@@ -137,6 +137,11 @@ impl Activation {
         value.clamp(self.y[0], self.y[1])
     }
 
+    /// Whether it has that pass.
+    pub fn has(&self, direction: Direction) -> bool {
+        self.variants.iter().any(|variant| variant.pass.direction() == direction)
+    }
+
     /// A forward pass, if there is one.
     pub fn forward(&self) -> Option<Pass> {
         let mut passes = self.variants.iter().map(|variant| variant.pass);

@@ -33,9 +33,14 @@ pub static ACTIVATIONS: &[&Activation] = &[
 ];
 
 impl Activation {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        ACTIVATIONS.iter().copied()
+    }
+
     /// The activation of that name.
     pub fn named(name: &str) -> Option<&'static Self> {
-        ACTIVATIONS.iter().copied().find(|activation| activation.name == name)
+        Self::all().find(|activation| activation.name == name)
     }
 }
 

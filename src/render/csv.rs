@@ -6,11 +6,15 @@ use serde_json::{Value, json};
 use super::figures::{over_denominator, share_of_copy};
 use super::reasons::sentence;
 use super::text::csv_cell;
-use crate::report::{DENOMINATOR, NUMERATOR, Reason, Report};
+use crate::report::{Reason, Report};
 
 /// The report in that format: fields by their names in its JSON, and what follows from them.
 pub fn render(report: &Report) -> String {
-    let pair = format!("{NUMERATOR}_over_{DENOMINATOR}");
+    let pairs = &report.run.pairs;
+    let pair = match &pairs[..] {
+        [pair] => format!("{}_over_{}", pair.numerator, pair.denominator),
+        _ => "ratio".to_owned(),
+    };
     let columns = format!(
         "started_at adapter driver is_software id status reason notes direction dtype activation \
          variant elements bytes bound_by rounds_per_repeat samples median_ns low_ns high_ns \
@@ -31,7 +35,7 @@ pub fn render(report: &Report) -> String {
         let figures = json!({
             "samples": row.samples_ns.iter().flatten().count(),
             "share_of_copy": share_of_copy(row, rows),
-            (&*pair): over_denominator(row, rows),
+            (&*pair): over_denominator(row, rows, pairs),
         });
         let told = told(row.reason.as_ref(), &row.notes);
         vec![told, figures, json!(row.derived()), json!(row), json!(row.validation)]

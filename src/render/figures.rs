@@ -2,23 +2,25 @@
 
 use super::numbers::{bracket, significant};
 use crate::measure::stats::Estimate;
-use crate::report::{Arithmetic, DENOMINATOR, Measurement, NUMERATOR, Quantity, Ratio};
+use crate::report::{Arithmetic, Measurement, Pair, Quantity, Ratio};
 
-/// A figure of the pair.
+/// A figure of a pair.
 pub fn find<'a>(
     ratios: &'a [Ratio],
+    pair: &Pair,
     quantity: Quantity,
     direction: &str,
     dtype: &str,
     elements: Option<u64>,
 ) -> Option<&'a Ratio> {
     let wanted = (quantity, direction, dtype, elements);
-    ratios.iter().find(|it| (it.quantity, &*it.direction, &*it.dtype, it.elements) == wanted)
+    let mut ratios = ratios.iter().filter(|it| it.is_of(pair));
+    ratios.find(|it| (it.quantity, &*it.direction, &*it.dtype, it.elements) == wanted)
 }
 
-/// The pair in registers, with and without the fma of each step.
-pub fn in_registers(ratios: &[Ratio], whole: &Ratio) -> String {
-    match find(ratios, Quantity::StepNet, &whole.direction, &whole.dtype, whole.elements) {
+/// A pair in registers, with and without the fma of each step.
+pub fn in_registers(ratios: &[Ratio], pair: &Pair, whole: &Ratio) -> String {
+    match find(ratios, pair, Quantity::StepNet, &whole.direction, &whole.dtype, whole.elements) {
         Some(net) => bracket(whole.value, net.value),
         None => format!("at least {}", significant(whole.value, 2)),
     }
@@ -37,11 +39,22 @@ pub fn share_of_copy(row: &Measurement, rows: &[Measurement]) -> Option<Estimate
     if copy.id == row.id { None } else { copy.over(row) }
 }
 
-/// Time of the numerator over that of the denominator of its group; none of other rows.
-pub fn over_denominator(row: &Measurement, rows: &[Measurement]) -> Option<Estimate> {
-    if row.activation != NUMERATOR {
-        return None;
+/// What ratios of rows are headed with.
+pub fn heading(pairs: &[Pair]) -> String {
+    match pairs {
+        [pair] => pair.to_string(),
+        _ => "ratio".to_owned(),
     }
+}
+
+/// Time of a row over that of the denominator of the first pair of which it is the numerator; none
+/// of other rows.
+pub fn over_denominator(
+    row: &Measurement,
+    rows: &[Measurement],
+    pairs: &[Pair],
+) -> Option<Estimate> {
+    let pair = pairs.iter().find(|pair| pair.numerator == row.activation)?;
     let mut group = rows.iter().filter(|other| other.group() == row.group());
-    row.over(group.find(|other| other.activation == DENOMINATOR)?)
+    row.over(group.find(|other| other.activation == pair.denominator)?)
 }

@@ -21,8 +21,8 @@ pub fn text(ranking: &Ranking) -> String {
 fn table(by: By, group: &Group) -> String {
     let (heading, unit) = match by {
         By::Memory => ("GB/s", 1e9),
-        By::Sigmoid => ("G sigmoids/s", 1e9),
-        By::Ratio => ("sigmoid : relu", 1.0),
+        By::Numerator => ("G steps/s", 1e9),
+        By::Ratio => ("ratio", 1.0),
     };
     let places = group.places.iter().enumerate().map(|(at, place)| {
         [

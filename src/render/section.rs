@@ -9,7 +9,7 @@ use crate::kernels::activation::Direction;
 use crate::kernels::ops::Op;
 use crate::measure::stats::{self, Estimate};
 use crate::report::{
-    Accuracy, Arithmetic, BoundBy, DENOMINATOR, Measurement, NUMERATOR, Quantity, Ratio, Report,
+    Accuracy, Arithmetic, BoundBy, Measurement, Pair, Quantity, Ratio, Report,
     Ridge, Status,
 };
 
@@ -46,7 +46,7 @@ pub static SECTIONS: &[Section] = &[
                   the same tensors. Near 1, memory sets the pace: the arithmetic is not \
                   free. Bars are 95 % intervals.",
         pictures: ratio_pictures,
-        grids: |report| table::ratios(&report.ratios).into_iter().collect(),
+        grids: table::ratios,
     },
     Section {
         name: "bandwidth",
@@ -56,7 +56,9 @@ pub static SECTIONS: &[Section] = &[
                   lies below it is the price of arithmetic. Small tensors are bound by \
                   launch, larger ones by cache, the largest by memory.",
         pictures: bandwidth_pictures,
-        grids: |report| table::measurements(&report.measurements).into_iter().collect(),
+        grids: |report| {
+            table::measurements(&report.measurements, &report.run.pairs).into_iter().collect()
+        },
     },
     Section {
         name: "arithmetic",
@@ -117,11 +119,13 @@ pub const OF_DENOMINATOR: usize = 1;
 pub const OF_NUMERATOR: usize = 2;
 const OTHER: usize = 3;
 
-fn series_of(activation: &str) -> usize {
+/// By the first pair.
+fn series_of(report: &Report, activation: &str) -> usize {
+    let is = |name: fn(&Pair) -> &str| report.run.pairs.first().is_some_and(|it| name(it) == activation);
     match activation {
         "copy" | "add" | "fma" => BASELINE,
-        DENOMINATOR => OF_DENOMINATOR,
-        NUMERATOR => OF_NUMERATOR,
+        _ if is(|pair| &pair.denominator) => OF_DENOMINATOR,
+        _ if is(|pair| &pair.numerator) => OF_NUMERATOR,
         _ => OTHER,
     }
 }
@@ -188,10 +192,21 @@ fn zones(sizes: impl Iterator<Item = (u64, Option<BoundBy>)>) -> Vec<Zone> {
     zones
 }
 
+/// Those of further pairs have its name in their keys.
 fn ratio_pictures(report: &Report) -> Vec<Picture> {
-    let streams = report.ratios.iter().filter(|ratio| ratio.quantity == Quantity::Stream);
-    let key = |ratio: &Ratio| ratio.dtype.clone();
-    by_key(streams, key, |dtype, rows| {
+    let pairs = report.run.pairs.iter().enumerate();
+    pairs.flat_map(|(index, pair)| ratio_pictures_of(report, pair, index == 0)).collect()
+}
+
+fn ratio_pictures_of(report: &Report, pair: &Pair, is_first: bool) -> Vec<Picture> {
+    let streams = report.ratios.iter().filter(|ratio| ratio.is_of(pair));
+    let streams = streams.filter(|ratio| ratio.quantity == Quantity::Stream);
+    let key = |ratio: &Ratio| match is_first {
+        true => ratio.dtype.clone(),
+        false => format!("{pair}/{}", ratio.dtype),
+    };
+    by_key(streams, key, |_, rows| {
+        let dtype = &rows[0].dtype;
         let directions = distinct(rows.iter().map(|ratio| &ratio.direction));
         let lines = directions.into_iter().enumerate().map(|(index, direction)| {
             let rows = rows.iter().filter(|ratio| ratio.direction == *direction);
@@ -201,8 +216,8 @@ fn ratio_pictures(report: &Report) -> Vec<Picture> {
         });
         let x = Axis::new("elements of each tensor", Scale::Log2);
         // Below 1, so that there is room for its name.
-        let y = Axis::new(&format!("{NUMERATOR}/{DENOMINATOR}"), Scale::Linear).holding(0.9);
-        let title = format!("Time of {NUMERATOR} over time of {DENOMINATOR}, {dtype}");
+        let y = Axis::new(&pair.to_string(), Scale::Linear).holding(0.9);
+        let title = format!("Time of {} over time of {}, {dtype}", pair.numerator, pair.denominator);
         let sizes = rows.iter().filter_map(|ratio| Some((ratio.elements?, ratio.bound_by)));
         Chart {
             levels: vec![Level { axis: Which::Y, at: 1.0, label: "equal time".to_owned() }],
@@ -229,7 +244,7 @@ fn bandwidth_pictures(report: &Report) -> Vec<Picture> {
                 let [median, low, high] = ns.map(|ns| as_f64(row.bytes) / ns);
                 Some((elements(row.elements), Estimate { median, low, high }))
             };
-            let series = series_of(&first.activation);
+            let series = series_of(report, &first.activation);
             let look = if series == BASELINE { Look::Roof } else { Look::Measured };
             Line { series, look, ..line(&label, "GB/s", rows.filter_map(point)) }
         });
@@ -255,7 +270,7 @@ fn arithmetic_pictures(report: &Report) -> Vec<Picture> {
             let activation = op.trim_start_matches("backward/").split('/').next();
             Line {
                 label: op.clone(),
-                series: series_of(activation.unwrap_or_default()),
+                series: series_of(report, activation.unwrap_or_default()),
                 look: Look::Measured,
                 points: vec![Point { x, y: 0.0, interval: Some([low, high]), tip }],
             }
@@ -275,9 +290,9 @@ fn computed_in(dtype: &str) -> &str {
 
 fn chain_pictures(report: &Report) -> Vec<Picture> {
     // Few enough to be told apart, from the cheapest to the dearest.
-    let default =
-        |activation| Op::of_default(activation, Direction::Forward).map(|op| op.name.as_str());
-    let [below, above] = [DENOMINATOR, NUMERATOR].map(|it| default(it).unwrap_or_default());
+    let default = |activation: &str| Op::of_default(activation, Direction::Forward);
+    let first = report.run.pairs.first().map_or(["", ""], Pair::names);
+    let [above, below] = first.map(|it| default(it).map_or("", |op| &op.name));
     let drawn = ["fma", below, above, "exp2", "division", "tanh"];
     let key = |row: &Arithmetic| row.dtype.clone();
     by_key(report.arithmetic.iter(), key, |dtype, rows| {

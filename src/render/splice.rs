@@ -125,7 +125,8 @@ impl<'a> Marker<'a> {
 
     /// The measurements as they are printed, with the adapter above them.
     fn text(&self, report: &Report) -> String {
-        let grid = table::measurements(&report.measurements).and_then(|grid| self.filtered(grid));
+        let grid = table::measurements(&report.measurements, &report.run.pairs);
+        let grid = grid.and_then(|grid| self.filtered(grid));
         let Some(grid) = grid else { return String::new() };
         let text = format!("{}\n\n{}", table::head(report), grid.text());
         format!("```console\n{}\n```", plain(&text).trim_end())

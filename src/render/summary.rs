@@ -5,7 +5,7 @@ use super::numbers::{ratio, significant, size_name};
 use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
 use crate::report::{
-    BoundBy, DENOMINATOR, Fastest, NUMERATOR, Quantity, Ratio, Report, Status, chains,
+    BoundBy, Fastest, Pair, Quantity, Ratio, Report, Status, chains,
 };
 
 /// A figure whose interval reaches farther than this to either side, as a share of it, is rough.
@@ -16,30 +16,34 @@ const ONE_CLOCK: f64 = 0.03;
 
 /// What follows from a report, a sentence each; none where no figure is valid.
 pub fn lines(report: &Report) -> Vec<String> {
-    let mut lines: Vec<String> = streaming(report).into_iter().chain(registers(report)).collect();
+    let pairs = &report.run.pairs;
+    let of_pair = |pair| streaming(report, pair).into_iter().chain(registers(report, pair));
+    let mut lines: Vec<String> = pairs.iter().flat_map(of_pair).collect();
     if lines.is_empty() {
         return lines;
     }
-    lines.extend(ridge(report));
+    lines.extend(pairs.first().and_then(|pair| ridge(report, pair)));
     lines.push(adapter(report));
     lines
 }
 
 /// A figure of f32 whose stream and chain had one clock.
-fn figure(
-    report: &Report,
+fn figure<'a>(
+    report: &'a Report,
+    pair: &Pair,
     quantity: Quantity,
     direction: Direction,
     elements: Option<u64>,
-) -> Option<&Ratio> {
-    find(&report.ratios, quantity, direction.name(), Dtype::F32.name(), elements)
+) -> Option<&'a Ratio> {
+    find(&report.ratios, pair, quantity, direction.name(), Dtype::F32.name(), elements)
         .filter(|ratio| ratio.clocks.is_none_or(|clocks| (clocks - 1.0).abs() <= ONE_CLOCK))
 }
 
 /// The smallest memory-bound size: of the largest, some driver may keep a part elsewhere.
-fn headline_size(report: &Report) -> Option<u64> {
+fn headline_size(report: &Report, pair: &Pair) -> Option<u64> {
     let is_it = |ratio: &&Ratio| {
-        ratio.bound_by == Some(BoundBy::Memory)
+        ratio.is_of(pair)
+            && ratio.bound_by == Some(BoundBy::Memory)
             && ratio.quantity == Quantity::Stream
             && ratio.direction == Direction::Forward.name()
             && ratio.dtype == Dtype::F32.name()
@@ -47,31 +51,31 @@ fn headline_size(report: &Report) -> Option<u64> {
     report.ratios.iter().filter(is_it).filter_map(|ratio| ratio.elements).min()
 }
 
-fn streaming(report: &Report) -> Option<String> {
-    let size = headline_size(report)?;
-    let stream = |direction| figure(report, Quantity::Stream, direction, Some(size)).map(told);
+fn streaming(report: &Report, pair: &Pair) -> Option<String> {
+    let size = headline_size(report, pair)?;
+    let stream = |direction| figure(report, pair, Quantity::Stream, direction, Some(size)).map(told);
     let forward = stream(Direction::Forward)?;
     let backward = stream(Direction::Backward).map(|backward| format!(", {backward} backward"));
     let (size, backward) = (size_name(size), backward.unwrap_or_default());
-    Some(format!("Streaming {size} f32: {NUMERATOR}/{DENOMINATOR} {forward} forward{backward}."))
+    Some(format!("Streaming {size} f32: {pair} {forward} forward{backward}."))
 }
 
-fn registers(report: &Report) -> Option<String> {
-    let (above, below) = chains(&report.arithmetic, Direction::Forward, Dtype::F32.name())?;
-    let whole = figure(report, Quantity::Step, Direction::Forward, None)?;
+fn registers(report: &Report, pair: &Pair) -> Option<String> {
+    let (above, below) = chains(pair, &report.arithmetic, Direction::Forward, Dtype::F32.name())?;
+    let whole = figure(report, pair, Quantity::Step, Direction::Forward, None)?;
     Some(format!(
-        "Registers, f32 forward: {NUMERATOR}/{DENOMINATOR} {} ({} against {} FMAs).",
-        in_registers(&report.ratios, whole),
+        "Registers, f32 forward: {pair} {} ({} against {} FMAs).",
+        in_registers(&report.ratios, pair, whole),
         fmas(above)?,
         fmas(below)?
     ))
 }
 
 /// On a software adapter the same cores load and compute: there is no ridge to tell.
-fn ridge(report: &Report) -> Option<String> {
-    let size = headline_size(report).filter(|_| !report.adapter.is_software)?;
+fn ridge(report: &Report, pair: &Pair) -> Option<String> {
+    let size = headline_size(report, pair).filter(|_| !report.adapter.is_software)?;
     let value = |quantity| {
-        let figure = figure(report, quantity, Direction::Forward, Some(size))?;
+        let figure = figure(report, pair, quantity, Direction::Forward, Some(size))?;
         Some(significant(figure.value, 2))
     };
     let steps = value(Quantity::RidgePoint)?;
@@ -79,7 +83,8 @@ fn ridge(report: &Report) -> Option<String> {
     let extra = extra.map(|(arithmetic, time)| {
         format!("; extra arithmetic {arithmetic} ns an element, extra time {time} ns")
     });
-    Some(format!("Ridge point: {steps} {NUMERATOR}s per element{}.", extra.unwrap_or_default()))
+    let (numerator, extra) = (&pair.numerator, extra.unwrap_or_default());
+    Some(format!("Ridge point: {steps} {numerator}s per element{extra}."))
 }
 
 fn adapter(report: &Report) -> String {
@@ -107,7 +112,7 @@ fn told(figure: &Ratio) -> String {
 /// The fastest variant of each direction and dtype, a sentence each.
 pub fn fastest(report: &Report) -> Vec<String> {
     let sentence = |fastest: &Fastest| {
-        let Fastest { direction, dtype, variant, tied, slower, .. } = fastest;
+        let Fastest { activation, direction, dtype, variant, tied, slower, .. } = fastest;
         let mut variants = [std::slice::from_ref(variant), tied].concat().join(", ");
         if !tied.is_empty() {
             variants += " (tied)";
@@ -115,7 +120,7 @@ pub fn fastest(report: &Report) -> Vec<String> {
         if !slower.is_empty() {
             variants += &format!("; slower: {}", slower.join(", "));
         }
-        format!("fastest {NUMERATOR} that is right everywhere, {direction} {dtype}: {variants}")
+        format!("fastest {activation} that is right everywhere, {direction} {dtype}: {variants}")
     };
     report.fastest.iter().map(sentence).collect()
 }

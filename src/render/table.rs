@@ -1,15 +1,16 @@
 //! The tables of a report.
 
-use super::figures::{find, fmas, in_registers, over_denominator, share_of_copy};
+use super::figures::{find, fmas, heading, in_registers, over_denominator, share_of_copy};
 use super::grid::Grid;
 use super::numbers::{counted, duration, percent, ratio, significant, size_name};
 use super::reasons::{of_shape, once, sentence};
 use super::summary;
 use super::text::wrapped;
-use crate::kernels::activation::Direction;
+use crate::kernels::activation::{Activation, Direction};
 use crate::kernels::dtype::Dtype;
+use crate::kernels::kernel::Kernel;
 use crate::report::{
-    Accuracy, Arithmetic, BOTH, ClockKind, DENOMINATOR, Measurement, NUMERATOR, Quantity, Ratio,
+    Accuracy, Arithmetic, BOTH, ClockKind, Measurement, Pair, Quantity, Ratio,
     Reason, Report, Run, RunStatus, ShapeTrial, Spent, Status,
 };
 
@@ -17,13 +18,12 @@ use crate::report::{
 pub fn text(report: &Report) -> String {
     let mut parts = vec![head(report)];
     let grids = [
-        measurements(&report.measurements),
+        measurements(&report.measurements, &report.run.pairs),
         arithmetic(&report.arithmetic),
-        ratios(&report.ratios),
-        ridges(report),
-        variants(report),
     ];
-    parts.extend(grids.iter().flatten().map(Grid::text));
+    let grids = grids.into_iter().flatten().chain(ratios(report));
+    let grids = grids.chain(ridges(report)).chain(variants(report));
+    parts.extend(grids.map(|grid| grid.text()));
     parts.push(foot(report));
     let lines = summary::lines(report);
     parts.extend((!lines.is_empty()).then(|| lines.join("\n")));
@@ -113,13 +113,18 @@ fn of_status(status: Status, figure: Option<f64>) -> String {
     }
 }
 
-/// The pair by size, and in registers.
-pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
-    let by_size: Vec<&Ratio> = ratios.iter().filter(|ratio| ratio.elements.is_some()).collect();
+/// Each pair by size, and in registers.
+pub fn ratios(report: &Report) -> Vec<Grid> {
+    report.run.pairs.iter().filter_map(|pair| ratios_of(pair, &report.ratios)).collect()
+}
+
+fn ratios_of(pair: &Pair, ratios: &[Ratio]) -> Option<Grid> {
+    let own = ratios.iter().filter(|ratio| ratio.is_of(pair));
+    let by_size: Vec<&Ratio> = own.clone().filter(|ratio| ratio.elements.is_some()).collect();
     let size = |a: &&Ratio, b: &&Ratio| (&a.dtype, a.elements) == (&b.dtype, b.elements);
     let rows = by_size.chunk_by(size).map(|size| {
         let Ratio { dtype, elements, .. } = size[0];
-        let find = |quantity, direction| find(ratios, quantity, direction, dtype, *elements);
+        let find = |quantity, direction| find(ratios, pair, quantity, direction, dtype, *elements);
         let stream = |direction| cell(find(Quantity::Stream, direction), |it| ratio(it.estimate()));
         let extra = |quantity| find(quantity, "forward").map(|ratio| ratio.value);
         let extra = extra(Quantity::ExtraArithmetic).zip(extra(Quantity::ExtraTime));
@@ -132,15 +137,15 @@ pub fn ratios(ratios: &[Ratio]) -> Option<Grid> {
             cell(extra, |(arithmetic, time)| format!("{arithmetic:.2}, {time:.2}")),
         ]
     });
-    let pair = format!("{NUMERATOR}/{DENOMINATOR}");
-    let mut grid = Grid::of([&pair, "bound", "forward", "backward", "both", "extra ns"], rows);
+    let heading = pair.to_string();
+    let mut grid = Grid::of([&heading, "bound", "forward", "backward", "both", "extra ns"], rows);
     if grid.rows().any(|row| !row[5].is_empty()) {
         let note = "extra ns: an element, forward: arithmetic in registers, time streaming";
         grid.notes.push(note.to_owned());
     }
-    for whole in ratios.iter().filter(|ratio| ratio.quantity == Quantity::Step) {
+    for whole in own.filter(|ratio| ratio.quantity == Quantity::Step) {
         let Ratio { dtype, direction, .. } = whole;
-        let figure = in_registers(ratios, whole);
+        let figure = in_registers(ratios, pair, whole);
         grid.notes.push(format!("Registers, {dtype} {direction}: {pair} {figure}"));
     }
     grid.filled()
@@ -174,10 +179,18 @@ pub fn variants(report: &Report) -> Option<Grid> {
         Some((<[&str; 4]>::try_from(parts).ok()?, found))
     });
     let mut compared: Vec<([&str; 4], &Accuracy)> = compared.collect();
-    if !compared.iter().any(|(parts, _)| parts[2..] == [NUMERATOR, "exp2"]) {
+    compared.sort_by_key(|([direction, dtype, ..], _)| (*direction, *dtype));
+    let is_default = |([direction, dtype, activation, variant], _): &([&str; 4], &Accuracy)| {
+        let op = Direction::ALL.into_iter().find(|own| own.name() == *direction);
+        let default = op.and_then(|own| {
+            let dtype = Dtype::ALL.into_iter().find(|own| own.name() == *dtype)?;
+            Kernel::default_variant(Activation::named(activation)?, own, dtype)
+        });
+        default.is_some_and(|kernel| kernel.variant.name == *variant)
+    };
+    if compared.iter().all(is_default) {
         return None;
     }
-    compared.sort_by_key(|([direction, dtype, ..], _)| (*direction, *dtype));
     let header =
         ["variant", "saved B", "% of copy", "FMAs", "max ULP", "mean", "bound", "tier", "every x"];
     let mut grid = Grid::new(header);
@@ -244,9 +257,9 @@ pub fn shapes(trials: &[ShapeTrial]) -> Option<Grid> {
 }
 
 /// The measurements, a block per group: its id and what bounds it, then its members.
-pub fn measurements(measurements: &[Measurement]) -> Option<Grid> {
-    let pair = format!("{NUMERATOR}/{DENOMINATOR}");
-    let mut grid = Grid::new(["kernel", "ns/element", "GB/s", "% of copy", &pair]);
+pub fn measurements(measurements: &[Measurement], pairs: &[Pair]) -> Option<Grid> {
+    let heading = heading(pairs);
+    let mut grid = Grid::new(["kernel", "ns/element", "GB/s", "% of copy", &heading]);
     for group in measurements.chunk_by(|a, b| a.group() == b.group()) {
         let bound_by = group.iter().find_map(|member| member.bound_by);
         let bound_by = cell(bound_by, |bound_by| format!(" (bound: {bound_by})"));
@@ -256,7 +269,7 @@ pub fn measurements(measurements: &[Measurement]) -> Option<Grid> {
                 of_status(member.status, member.ns_per_element()),
                 cell(member.bytes_per_second(), |rate| significant(rate / 1e9, 3)),
                 cell(share_of_copy(member, group), |share| percent(share).replace(" %", "")),
-                cell(over_denominator(member, group), ratio),
+                cell(over_denominator(member, group, pairs), ratio),
             ]
         };
         let title = format!("{}{bound_by}", group[0].group());
@@ -292,7 +305,7 @@ mod tests {
         relu.status = Status::Skipped;
         relu.reason = Some(Reason::Unsupported { message: "no room".to_owned() });
         let sigmoid = measured("sigmoid", &[Some(200.0); 6]);
-        let text = measurements(&[copy, relu, sigmoid]).expect("rows").text();
+        let text = measurements(&[copy, relu, sigmoid], &[Pair::default()]).expect("rows").text();
         assert!(
             text.contains("relu/plain") && text.contains("skipped") && text.contains("no room"),
             "{text}"

@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Report;
 use super::measurement::Measurement;
-use super::ratio::{NUMERATOR, is_sound};
+use super::ratio::is_sound;
 use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
 
 /// The fastest variant of a direction and dtype, with those that it was compared with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fastest {
+    /// Of which activation.
+    pub activation: String,
     /// forward or backward.
     pub direction: String,
     /// How elements are stored.
@@ -40,67 +42,82 @@ pub enum Comparison {
 
 /// By direction and dtype: in registers where chains were timed, else by streaming.
 pub(super) fn fastest(report: &Report) -> Vec<Fastest> {
-    let mut found = Vec::new();
-    for dtype in Dtype::ALL {
-        for direction in Direction::ALL {
-            let in_registers = in_registers(report, dtype, direction);
-            found.extend(in_registers.or_else(|| by_streaming(report, dtype, direction)));
+    let mut found: Vec<Fastest> = Vec::new();
+    for activation in report.run.pairs.iter().map(|pair| pair.numerator.as_str()) {
+        if found.iter().any(|fastest| fastest.activation == activation) {
+            continue;
+        }
+        for dtype in Dtype::ALL {
+            for direction in Direction::ALL {
+                let of = Of { activation, dtype, direction };
+                found.extend(of.in_registers(report).or_else(|| of.by_streaming(report)));
+            }
         }
     }
     found
 }
 
-fn in_registers(report: &Report, dtype: Dtype, direction: Direction) -> Option<Fastest> {
-    let prefix = match direction {
-        Direction::Forward => format!("{NUMERATOR}/"),
-        Direction::Backward => format!("backward/{NUMERATOR}/"),
-    };
-    let rows = report.arithmetic.iter().filter(|row| row.dtype == dtype.name());
-    let candidates: Vec<_> = rows
-        .filter_map(|row| {
-            let variant = row.op.strip_prefix(&prefix)?;
-            let fmas = row.derived()?.step_fmas;
-            let kernel = format!("{}/{}/{NUMERATOR}/{variant}", direction.name(), dtype.name());
-            let is_sound = report.accuracy.iter().any(|found| found.is_sound(&kernel));
-            is_sound.then_some((row, variant, fmas))
-        })
-        .collect();
-    let (row, variant, best) =
-        candidates.iter().min_by(|(.., a), (.., b)| a.median.total_cmp(&b.median))?;
-    let others = candidates.iter().filter(|(_, other, _)| other != variant);
-    let others = others.map(|(_, other, fmas)| (*other, fmas.low <= best.high));
-    Fastest::among(direction, dtype, Comparison::Arithmetic, (variant, &row.id), others)
+/// What is looked for.
+struct Of<'a> {
+    activation: &'a str,
+    dtype: Dtype,
+    direction: Direction,
 }
 
-fn by_streaming(report: &Report, dtype: Dtype, direction: Direction) -> Option<Fastest> {
-    let is_candidate = |row: &&Measurement| {
-        row.direction == direction.name()
-            && row.dtype == dtype.name()
-            && is_sound(row, NUMERATOR, &report.accuracy)
-    };
-    let rows: Vec<&Measurement> = report.measurements.iter().filter(is_candidate).collect();
-    let groups = rows.chunk_by(|a, b| a.elements == b.elements).filter(|group| group.len() > 1);
-    let group = groups.max_by_key(|group| group[0].elements)?;
-    let best = group.iter().min_by(|a, b| a.median_ns().total_cmp(&b.median_ns()))?;
-    let others = group.iter().filter(|row| row.id != best.id);
-    let is_tied = |row: &Measurement| row.over(best).is_none_or(|ratio| ratio.low <= 1.0);
-    let others = others.map(|row| (row.variant.as_str(), is_tied(row)));
-    Fastest::among(direction, dtype, Comparison::Stream, (&best.variant, &best.id), others)
-}
+impl Of<'_> {
+    fn in_registers(&self, report: &Report) -> Option<Fastest> {
+        let Self { activation, dtype, direction } = *self;
+        let prefix = match direction {
+            Direction::Forward => format!("{activation}/"),
+            Direction::Backward => format!("backward/{activation}/"),
+        };
+        let rows = report.arithmetic.iter().filter(|row| row.dtype == dtype.name());
+        let candidates: Vec<_> = rows
+            .filter_map(|row| {
+                let variant = row.op.strip_prefix(&prefix)?;
+                let fmas = row.derived()?.step_fmas;
+                let (direction, dtype) = (direction.name(), dtype.name());
+                let kernel = format!("{direction}/{dtype}/{activation}/{variant}");
+                let is_sound = report.accuracy.iter().any(|found| found.is_sound(&kernel));
+                is_sound.then_some((row, variant, fmas))
+            })
+            .collect();
+        let (row, variant, best) =
+            candidates.iter().min_by(|(.., a), (.., b)| a.median.total_cmp(&b.median))?;
+        let others = candidates.iter().filter(|(_, other, _)| other != variant);
+        let others = others.map(|(_, other, fmas)| (*other, fmas.low <= best.high));
+        self.among(Comparison::Arithmetic, (variant, &row.id), others)
+    }
 
-impl Fastest {
+    fn by_streaming(&self, report: &Report) -> Option<Fastest> {
+        let is_candidate = |row: &&Measurement| {
+            row.direction == self.direction.name()
+                && row.dtype == self.dtype.name()
+                && is_sound(row, self.activation, &report.accuracy)
+        };
+        let rows: Vec<&Measurement> = report.measurements.iter().filter(is_candidate).collect();
+        let groups =
+            rows.chunk_by(|a, b| a.elements == b.elements).filter(|group| group.len() > 1);
+        let group = groups.max_by_key(|group| group[0].elements)?;
+        let best = group.iter().min_by(|a, b| a.median_ns().total_cmp(&b.median_ns()))?;
+        let others = group.iter().filter(|row| row.id != best.id);
+        let is_tied = |row: &Measurement| row.over(best).is_none_or(|ratio| ratio.low <= 1.0);
+        let others = others.map(|row| (row.variant.as_str(), is_tied(row)));
+        self.among(Comparison::Stream, (&best.variant, &best.id), others)
+    }
+
     /// Of other variants, each with whether it can't be told from the fastest. None where there are
     /// no others.
     fn among<'a>(
-        direction: Direction,
-        dtype: Dtype,
+        &self,
         by: Comparison,
         (variant, id): (&str, &str),
         others: impl Iterator<Item = (&'a str, bool)>,
-    ) -> Option<Self> {
-        let mut fastest = Self {
-            direction: direction.name().to_owned(),
-            dtype: dtype.name().to_owned(),
+    ) -> Option<Fastest> {
+        let mut fastest = Fastest {
+            activation: self.activation.to_owned(),
+            direction: self.direction.name().to_owned(),
+            dtype: self.dtype.name().to_owned(),
             by,
             variant: variant.to_owned(),
             id: id.to_owned(),

@@ -9,6 +9,7 @@ pub(crate) mod check;
 mod fastest;
 mod measurement;
 pub mod provenance;
+mod pair;
 mod ratio;
 pub mod read;
 mod reason;
@@ -29,7 +30,8 @@ pub use fastest::{Comparison, Fastest};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;
 pub use measurement::{BoundBy, Derived, Measurement, Status, Validation};
-pub use ratio::{BOTH, DENOMINATOR, NUMERATOR, Quantity, Ratio, chains};
+pub use pair::Pair;
+pub use ratio::{BOTH, Quantity, Ratio, chains};
 pub use reason::{ChainOf, Dropped, Reason};
 pub use ridge::{DerivedRidge, Ridge, RidgeTime};
 pub use write::{Destination, expand};
@@ -85,10 +87,10 @@ pub struct Report {
     /// How far each kernel is from the reference, over inputs chosen to find it wrong.
     #[serde(default)]
     pub accuracy: Vec<Accuracy>,
-    /// Sigmoid against ReLU: computed from the above on writing and again on loading.
+    /// The pairs: computed from the above on writing and again on loading.
     #[serde(default)]
     pub ratios: Vec<Ratio>,
-    /// The fastest variants of sigmoid. Computed likewise.
+    /// The fastest variants of the pairs' numerators. Computed likewise.
     #[serde(default)]
     pub fastest: Vec<Fastest>,
 }
@@ -112,6 +114,9 @@ pub struct Run {
     pub argv: Vec<String>,
     /// How much was measured.
     pub profile: Profile,
+    /// Which activations are compared.
+    #[serde(default = "default_pairs")]
+    pub pairs: Vec<Pair>,
     /// The seed of all inputs.
     pub seed: u64,
     /// What the user said about the run, by `--label`.
@@ -129,6 +134,11 @@ pub struct Run {
     /// Where the time went.
     #[serde(default)]
     pub spent: Spent,
+}
+
+/// Those of a run that asked for none.
+fn default_pairs() -> Vec<Pair> {
+    vec![Pair::default()]
 }
 
 /// How a run ended.

@@ -8,6 +8,7 @@ use crate::kernels::activation::Saved;
 use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::{Distribution, Inputs};
 use crate::kernels::kernel::{Kernel, Role};
+use crate::kernels::tolerance::FormulaError;
 use crate::report::{Accuracy, AccuracyBin, Profile};
 use crate::validate::Trial;
 
@@ -40,9 +41,11 @@ pub fn of(bench: &Bench<'_>, kernel: Kernel) -> Result<(Accuracy, Option<Error>)
     Ok((accuracy, wrong))
 }
 
-/// Whether its error depends on x: that of sigmoid's variants does, but of the one that reads y.
+/// Whether it has an error, and of x.
 fn is_of_x(kernel: &Kernel) -> bool {
-    kernel.activation.name == "sigmoid" && kernel.inputs().all(|role| role != Role::Saved(Saved::Y))
+    kernel.activation.name != kernel.direction().copy()
+        && matches!(kernel.variant.error, FormulaError::Within(_))
+        && kernel.inputs().all(|role| role != Role::Saved(Saved::Y))
 }
 
 fn by_x(gpu: &Gpu, kernel: Kernel, seed: u64) -> Result<Vec<AccuracyBin>> {

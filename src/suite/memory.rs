@@ -35,7 +35,7 @@ const SETTLED: f64 = 0.02;
 const DOUBLINGS: usize = 2;
 
 fn copy() -> Kernel {
-    default_kernels(Direction::Forward, Dtype::F32)[0]
+    default_kernels(&[], Direction::Forward, Dtype::F32)[0]
 }
 
 /// copy over so many random elements, in tensors of its own.

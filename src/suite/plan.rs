@@ -1,14 +1,16 @@
 //! Which rows a run has: groups of kernels by size, groups of ops, and ridges, by profile.
 
+use std::collections::HashSet;
+
 use regex::Regex;
 
 use crate::kernels::activation::{Activation, Direction};
-use crate::kernels::activations::ACTIVATIONS;
 use crate::kernels::chain::{Chain, Start};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::{self, Kernel};
 use crate::kernels::ops::{self, OPS, Op};
-use crate::report::{Arithmetic, DENOMINATOR, Measurement, NUMERATOR, Profile, Ridge};
+use crate::report::{Arithmetic, Measurement, Pair, Profile, Ridge};
+use crate::suite::Settings;
 
 /// Elements of the tensors, fixed so that machines compare.
 const SIZES: [u64; 4] = [1 << 12, 1 << 16, 1 << 20, 1 << 24];
@@ -59,17 +61,19 @@ pub struct PlannedRidge {
     pub direction: Direction,
     /// How elements are stored.
     pub dtype: Dtype,
+    /// What is computed between load and store.
+    op: &'static Op,
 }
 
 impl Planned {
-    /// The rows of a profile that a filter matches, with what they are measured against.
-    pub fn new(profile: Profile, is_software: bool, filter: Option<&Regex>) -> Self {
+    /// The rows of a profile that the filter matches, with what they are measured against.
+    pub fn new(settings: &Settings, is_software: bool) -> Self {
         let all = Regex::new("").expect("a pattern");
-        let filter = filter.unwrap_or(&all);
-        let ridges = ridges(profile, filter);
+        let filter = settings.filter.as_ref().unwrap_or(&all);
+        let ridges = ridges(settings, filter);
         Self {
-            groups: groups(profile, is_software, filter, &ridges),
-            chains: op_groups(profile, filter, &ridges),
+            groups: groups(settings, is_software, filter, &ridges),
+            chains: op_groups(settings, filter, &ridges),
             ridges,
         }
     }
@@ -97,32 +101,30 @@ impl Group {
     }
 }
 
-/// Whether runs measure an activation: the pair, copy and add. The others are validated.
-fn is_measured(activation: &Activation) -> bool {
-    ["copy", "add", NUMERATOR, DENOMINATOR].contains(&activation.name)
+/// Whether an activation is measured: copy and add, and those of pairs. The others are validated.
+fn is_measured(activation: &Activation, pairs: &[Pair]) -> bool {
+    let of_pairs = pairs.iter().flat_map(Pair::names);
+    ["copy", "add"].into_iter().chain(of_pairs).any(|name| name == activation.name)
 }
 
-/// The default variant of every measured activation that has this direction, copy or add first.
-pub fn default_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
-    let default = |activation: &&'static Activation| {
-        Kernel::default_variant(activation, direction, dtype)
-    };
-    let mut kernels: Vec<Kernel> = ACTIVATIONS
-        .iter()
-        .filter(|activation| is_measured(activation))
-        .filter_map(default)
+/// The default variants of a direction: copy or add first, then the activations of pairs in the
+/// order of their list.
+pub fn default_kernels(pairs: &[Pair], direction: Direction, dtype: Dtype) -> Vec<Kernel> {
+    let measured = Activation::all().filter(|activation| is_measured(activation, pairs));
+    let mut kernels: Vec<Kernel> = measured
+        .filter_map(|activation| Kernel::default_variant(activation, direction, dtype))
         .collect();
     kernels.sort_by_key(|kernel| kernel.activation.name != direction.copy());
     kernels
 }
 
 /// Every variant, the default ones first.
-fn all_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
-    let defaults = default_kernels(direction, dtype);
+fn all_kernels(pairs: &[Pair], direction: Direction, dtype: Dtype) -> Vec<Kernel> {
+    let defaults = default_kernels(pairs, direction, dtype);
     let of_group = |kernel: &Kernel| (kernel.direction(), kernel.dtype) == (direction, dtype);
     let others = kernel::all()
         .filter(of_group)
-        .filter(|kernel| is_measured(kernel.activation))
+        .filter(|kernel| is_measured(kernel.activation, pairs))
         .filter(|kernel| defaults.iter().all(|default| default.path() != kernel.path()));
     defaults.iter().copied().chain(others).collect()
 }
@@ -130,12 +132,13 @@ fn all_kernels(direction: Direction, dtype: Dtype) -> Vec<Kernel> {
 /// In the order in which they are measured. A filter keeps the kernels whose id it matches, copy or
 /// add beside them, and those that ridges are measured against.
 fn groups(
-    profile: Profile,
+    settings: &Settings,
     is_software: bool,
     filter: &Regex,
     ridges: &[PlannedRidge],
 ) -> Vec<Group> {
-    let is_quick = profile == Profile::Quick;
+    let Settings { profile, pairs, .. } = settings;
+    let is_quick = *profile == Profile::Quick;
     let mut sizes = SIZES.to_vec();
     if !is_software {
         sizes.push(ON_HARDWARE);
@@ -149,9 +152,9 @@ fn groups(
         for &elements in &sizes {
             for direction in Direction::ALL {
                 let mut members = if is_quick || LARGE.contains(&elements) {
-                    default_kernels(direction, dtype)
+                    default_kernels(pairs, direction, dtype)
                 } else {
-                    all_kernels(direction, dtype)
+                    all_kernels(pairs, direction, dtype)
                 };
                 let is_wanted = |kernel: &Kernel| filter.is_match(&kernel.id(elements));
                 let is_beside =
@@ -168,10 +171,10 @@ fn groups(
     groups
 }
 
-/// The pair forward with exp2, the pair backward, then every other op by itself. A filter keeps the
-/// ops whose id it matches, and those that ridges need.
-fn op_groups(profile: Profile, filter: &Regex, ridges: &[PlannedRidge]) -> Vec<OpGroup> {
-    let mut groups = all_op_groups(profile);
+/// The pairs forward with exp2, the pairs backward, then every other op by itself. A filter keeps
+/// the ops whose id it matches, and those that ridges need.
+fn op_groups(settings: &Settings, filter: &Regex, ridges: &[PlannedRidge]) -> Vec<OpGroup> {
+    let mut groups = all_op_groups(settings);
     for OpGroup { dtype, ops } in &mut groups {
         ops.retain(|op| {
             filter.is_match(&Chain::new(op, *dtype, 1).path())
@@ -182,24 +185,37 @@ fn op_groups(profile: Profile, filter: &Regex, ridges: &[PlannedRidge]) -> Vec<O
     groups
 }
 
-fn all_op_groups(profile: Profile) -> Vec<OpGroup> {
-    let pair = |direction| {
-        [DENOMINATOR, NUMERATOR]
-            .map(|activation| Op::of_default(activation, direction).expect("in the table"))
+fn all_op_groups(settings: &Settings) -> Vec<OpGroup> {
+    let Settings { profile, pairs, .. } = settings;
+    // Denominators first, then what numerators are made of, then these.
+    let of = |direction, name: fn(&Pair) -> &str| {
+        pairs.iter().filter_map(move |pair| Op::of_default(name(pair), direction))
     };
-    let [relu, sigmoid] = pair(Direction::Forward);
-    let exp2 = Op::named("exp2").expect("in the table");
+    let of_pairs = |direction, beside: Option<&'static Op>| {
+        let mut ops: Vec<&'static Op> = of(direction, |pair| &pair.denominator)
+            .chain(beside)
+            .chain(of(direction, |pair| &pair.numerator))
+            .collect();
+        let mut seen = HashSet::new();
+        ops.retain(|op| seen.insert(&op.name));
+        ops
+    };
     let dtypes = Dtype::ALL.into_iter().filter(|dtype| dtype.computed_in() == *dtype);
-    let pairs = dtypes.clone().flat_map(|dtype| {
-        let forward = OpGroup { dtype, ops: vec![relu, exp2, sigmoid] };
-        [forward, OpGroup { dtype, ops: pair(Direction::Backward).to_vec() }]
+    let groups = dtypes.clone().flat_map(|dtype| {
+        let forward = of_pairs(Direction::Forward, Op::named("exp2"));
+        let backward = of_pairs(Direction::Backward, None);
+        [forward, backward].map(|ops| OpGroup {
+            dtype,
+            ops: ops.into_iter().filter(|op| op.dtypes.contains(&dtype)).collect(),
+        })
     });
-    if profile == Profile::Quick {
-        return pairs.take(1).collect();
+    if *profile == Profile::Quick {
+        return groups.take(1).collect();
     }
-    let mut groups: Vec<OpGroup> = pairs.collect();
+    let mut groups: Vec<OpGroup> = groups.collect();
     let is_wanted = |op: &&Op| {
-        let is_measured = op.variant().is_none_or(|(activation, _)| is_measured(activation));
+        let is_measured =
+            op.variant().is_none_or(|(activation, _)| is_measured(activation, pairs));
         is_measured && op.name != ops::fma().name
     };
     for dtype in dtypes {
@@ -241,29 +257,33 @@ pub fn arithmetic_rows(groups: &[OpGroup]) -> Vec<Arithmetic> {
     rows
 }
 
-fn ridges(profile: Profile, filter: &Regex) -> Vec<PlannedRidge> {
-    if profile == Profile::Quick {
+/// Of the first pair's numerator.
+fn ridges(settings: &Settings, filter: &Regex) -> Vec<PlannedRidge> {
+    let (Profile::Standard, Some(Pair { numerator, .. })) =
+        (settings.profile, settings.pairs.first())
+    else {
         return Vec::new();
-    }
-    let of_dtype =
-        |dtype| Direction::ALL.into_iter().map(move |direction| PlannedRidge { direction, dtype });
+    };
+    let ridge = move |direction, dtype| {
+        let op = Op::of_default(numerator, direction)?;
+        Some(PlannedRidge { direction, dtype, op })
+    };
+    let of_dtype = |dtype| {
+        Direction::ALL.into_iter().filter_map(move |direction| ridge(direction, dtype))
+    };
     let all = Dtype::ALL.into_iter().flat_map(of_dtype);
     all.filter(|ridge| filter.is_match(&ridge.row().id)).collect()
 }
 
 impl PlannedRidge {
-    fn op(self) -> &'static Op {
-        Op::of_default(NUMERATOR, self.direction).expect("in the table")
-    }
-
     /// Whether it needs the time of a step of an op.
     fn needs(self, op: &Op, dtype: Dtype) -> bool {
-        self.op().name == op.name && self.dtype.computed_in() == dtype
+        self.op.name == op.name && self.dtype.computed_in() == dtype
     }
 
     /// Its row, not reached yet.
     pub fn row(self) -> Ridge {
-        let chain = Chain::new(self.op(), self.dtype.computed_in(), 1).path();
+        let chain = Chain::new(self.op, self.dtype.computed_in(), 1).path();
         Ridge::new(self.direction.name(), self.dtype.name(), chain)
     }
 
@@ -274,19 +294,27 @@ impl PlannedRidge {
             Direction::Backward => Start::Saved,
         };
         // Not unrolled: a long shader costs some drivers more than a large tensor does.
-        Chain { start, unroll: 1, ..Chain::new(self.op(), self.dtype, words) }
+        Chain { start, unroll: 1, ..Chain::new(self.op, self.dtype, words) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
 
     fn ids(profile: Profile, is_software: bool, filter: Option<&str>) -> Vec<String> {
         let filter = filter.map(|filter| Regex::new(filter).expect("a pattern"));
-        Planned::new(profile, is_software, filter.as_ref()).ids()
+        Planned::new(&Settings { filter, ..Settings::of(profile) }, is_software).ids()
+    }
+
+    #[test]
+    fn a_pair_is_measured_with_copy_and_add_and_in_one_group_of_chains() {
+        let pairs = ["silu:relu", "gelu:silu"].map(|pair| pair.parse().expect("a pair")).to_vec();
+        let plan = Planned::new(&Settings { pairs, ..Settings::of(Profile::Quick) }, true);
+        let members: Vec<String> = plan.groups[0].members.iter().map(Kernel::member_id).collect();
+        assert_eq!(members, ["copy/plain", "relu/plain", "silu/two_sided", "gelu/erfc"]);
+        let ops: Vec<&str> = plan.chains[0].ops.iter().map(|op| op.name.as_str()).collect();
+        assert_eq!(ops, ["relu/plain", "silu/two_sided", "exp2", "gelu/erfc"]);
     }
 
     #[test]
@@ -295,7 +323,7 @@ mod tests {
             for is_software in [true, false] {
                 let ids = ids(profile, is_software, None);
                 assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{profile:?}");
-                for group in Planned::new(profile, is_software, None).groups {
+                for group in Planned::new(&Settings::of(profile), is_software).groups {
                     assert_eq!(group.members[0].activation.name, group.direction.copy());
                 }
             }

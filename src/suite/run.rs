@@ -29,7 +29,7 @@ pub fn run(
 ) -> Result<(Report, Option<Error>)> {
     let began = Instant::now();
     let gpu = open()?;
-    let plan = Planned::new(settings.profile, gpu.facts.is_software, settings.filter.as_ref());
+    let plan = Planned::new(settings, gpu.facts.is_software);
     if plan.ids().is_empty() {
         return Err(Error::Usage(
             "the filter matches no row of this profile; `--list` prints them".to_owned(),
@@ -322,6 +322,7 @@ pub fn run_of(settings: &Settings) -> Run {
         duration_s: 0.0,
         argv: std::env::args().collect(),
         profile: settings.profile,
+        pairs: settings.pairs.clone(),
         seed: settings.seed,
         labels: settings.labels.clone(),
         filter: settings.filter.as_ref().map(|filter| filter.as_str().to_owned()),

@@ -10,13 +10,15 @@ use crate::gpu::{AdapterFacts, ShaderChecks, Shape};
 use crate::kernels::activation::Direction;
 use crate::kernels::inputs::DEFAULT_SEED;
 use crate::measure::Plan;
-use crate::report::{Profile, Report};
+use crate::report::{Pair, Profile, Report};
 
 /// What a run covers.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which rows.
     pub profile: Profile,
+    /// Which activations, and their ratios.
+    pub pairs: Vec<Pair>,
     /// How much to measure; what suits hardware is adapted to a software adapter.
     pub plan: Plan,
     /// How many times the device is opened anew and everything measured.
@@ -43,6 +45,7 @@ impl Settings {
         let is_quick = profile == Profile::Quick;
         Self {
             profile,
+            pairs: vec![Pair::default()],
             plan: if is_quick { Plan::QUICK } else { Plan::STANDARD },
             repeats: if is_quick { 1 } else { 3 },
             seed: DEFAULT_SEED,

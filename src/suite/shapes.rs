@@ -44,7 +44,7 @@ pub fn choose(
     direction: Direction,
     most: u64,
 ) -> Result<(Shape, Vec<ShapeTrial>)> {
-    let kernel = default_kernels(direction, Dtype::F32)[0];
+    let kernel = default_kernels(&[], direction, Dtype::F32)[0];
     let mut most = elements(bench.gpu)[1].min(most);
     loop {
         match rank(bench, kernel, most) {
