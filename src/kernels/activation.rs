@@ -112,9 +112,10 @@ impl Variant {
         }
     }
 
-    /// Whether every finite input has a defined result.
+    /// Whether every finite input has a defined result, or every y that a forward pass writes.
     pub fn is_total(&self) -> bool {
-        self.domain == Domain::ALL
+        let saves_y = matches!(self.pass, Pass::Backward { saved: Saved::Y, .. });
+        saves_y || self.domain == Domain::ALL
     }
 
     /// Its domain in words.

@@ -9,8 +9,7 @@ use crate::kernels::activation::Direction;
 use crate::kernels::ops::Op;
 use crate::measure::stats::{self, Estimate};
 use crate::report::{
-    Accuracy, Arithmetic, BoundBy, Measurement, Pair, Quantity, Ratio, Report,
-    Ridge, Status,
+    Accuracy, Arithmetic, BoundBy, Measurement, Pair, Quantity, Ratio, Report, Ridge, Status,
 };
 
 /// A part of a report.
@@ -121,7 +120,8 @@ const OTHER: usize = 3;
 
 /// By the first pair.
 fn series_of(report: &Report, activation: &str) -> usize {
-    let is = |name: fn(&Pair) -> &str| report.run.pairs.first().is_some_and(|it| name(it) == activation);
+    let is =
+        |name: fn(&Pair) -> &str| report.run.pairs.first().is_some_and(|it| name(it) == activation);
     match activation {
         "copy" | "add" | "fma" => BASELINE,
         _ if is(|pair| &pair.denominator) => OF_DENOMINATOR,
@@ -217,7 +217,8 @@ fn ratio_pictures_of(report: &Report, pair: &Pair, is_first: bool) -> Vec<Pictur
         let x = Axis::new("elements of each tensor", Scale::Log2);
         // Below 1, so that there is room for its name.
         let y = Axis::new(&pair.to_string(), Scale::Linear).holding(0.9);
-        let title = format!("Time of {} over time of {}, {dtype}", pair.numerator, pair.denominator);
+        let title =
+            format!("Time of {} over time of {}, {dtype}", pair.numerator, pair.denominator);
         let sizes = rows.iter().filter_map(|ratio| Some((ratio.elements?, ratio.bound_by)));
         Chart {
             levels: vec![Level { axis: Which::Y, at: 1.0, label: "equal time".to_owned() }],

@@ -4,9 +4,7 @@ use super::figures::{find, fmas, in_registers};
 use super::numbers::{ratio, significant, size_name};
 use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
-use crate::report::{
-    BoundBy, Fastest, Pair, Quantity, Ratio, Report, Status, chains,
-};
+use crate::report::{BoundBy, Fastest, Pair, Quantity, Ratio, Report, Status, chains};
 
 /// A figure whose interval reaches farther than this to either side, as a share of it, is rough.
 const ROUGH: f64 = 0.1;
@@ -53,7 +51,8 @@ fn headline_size(report: &Report, pair: &Pair) -> Option<u64> {
 
 fn streaming(report: &Report, pair: &Pair) -> Option<String> {
     let size = headline_size(report, pair)?;
-    let stream = |direction| figure(report, pair, Quantity::Stream, direction, Some(size)).map(told);
+    let stream =
+        |direction| figure(report, pair, Quantity::Stream, direction, Some(size)).map(told);
     let forward = stream(Direction::Forward)?;
     let backward = stream(Direction::Backward).map(|backward| format!(", {backward} backward"));
     let (size, backward) = (size_name(size), backward.unwrap_or_default());

@@ -10,17 +10,15 @@ use crate::kernels::activation::{Activation, Direction};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Kernel;
 use crate::report::{
-    Accuracy, Arithmetic, BOTH, ClockKind, Measurement, Pair, Quantity, Ratio,
-    Reason, Report, Run, RunStatus, ShapeTrial, Spent, Status,
+    Accuracy, Arithmetic, BOTH, ClockKind, Measurement, Pair, Quantity, Ratio, Reason, Report, Run,
+    RunStatus, ShapeTrial, Spent, Status,
 };
 
 /// Everything that is printed of a report, the summary last, where it is seen.
 pub fn text(report: &Report) -> String {
     let mut parts = vec![head(report)];
-    let grids = [
-        measurements(&report.measurements, &report.run.pairs),
-        arithmetic(&report.arithmetic),
-    ];
+    let grids =
+        [measurements(&report.measurements, &report.run.pairs), arithmetic(&report.arithmetic)];
     let grids = grids.into_iter().flatten().chain(ratios(report));
     let grids = grids.chain(ridges(report)).chain(variants(report));
     parts.extend(grids.map(|grid| grid.text()));

@@ -96,8 +96,7 @@ impl Of<'_> {
                 && is_sound(row, self.activation, &report.accuracy)
         };
         let rows: Vec<&Measurement> = report.measurements.iter().filter(is_candidate).collect();
-        let groups =
-            rows.chunk_by(|a, b| a.elements == b.elements).filter(|group| group.len() > 1);
+        let groups = rows.chunk_by(|a, b| a.elements == b.elements).filter(|group| group.len() > 1);
         let group = groups.max_by_key(|group| group[0].elements)?;
         let best = group.iter().min_by(|a, b| a.median_ns().total_cmp(&b.median_ns()))?;
         let others = group.iter().filter(|row| row.id != best.id);

@@ -72,7 +72,8 @@ mod tests {
     fn pairs_are_of_two_activations_that_have_both_passes() {
         let silu: Pair = "silu:relu".parse().expect("a pair");
         assert_eq!((silu.names(), silu.to_string()), (["silu", "relu"], "silu/relu".to_owned()));
-        for wrong in ["silu", "silu:relu:elu", "relu:relu", "copy:relu", "silu:add", "nosuch:relu"] {
+        for wrong in ["silu", "silu:relu:elu", "relu:relu", "copy:relu", "silu:add", "nosuch:relu"]
+        {
             assert!(wrong.parse::<Pair>().is_err(), "{wrong}");
         }
         let default = Pair::default();

@@ -161,8 +161,8 @@ fn of_group(
         ratios.push(of.ratio(Quantity::Stream, [&[&above.id], &[&below.id]], ratio));
     }
     let dtype = Dtype::ALL.into_iter().find(|dtype| dtype.name() == copy.dtype);
-    let Some((above, below)) =
-        dtype.and_then(|dtype| chains(pair, &report.arithmetic, direction, dtype.computed_in().name()))
+    let Some((above, below)) = dtype
+        .and_then(|dtype| chains(pair, &report.arithmetic, direction, dtype.computed_in().name()))
     else {
         return ratios;
     };
@@ -195,11 +195,7 @@ fn of_group(
 /// A forward and a backward pass, each in the fastest pair of variants of which one keeps what the
 /// other reads. The passes are timed in groups of their own: the ratio is the mean of theirs,
 /// weighted with the denominator's times.
-fn of_both_passes(
-    pair: &Pair,
-    rows: &[&Measurement],
-    accuracy: &[Accuracy],
-) -> Option<Ratio> {
+fn of_both_passes(pair: &Pair, rows: &[&Measurement], accuracy: &[Accuracy]) -> Option<Ratio> {
     let passes = |activation: &str| {
         let sound = |pass: Direction| {
             let rows = rows.iter().copied().filter(move |row| row.direction == pass.name());
@@ -222,7 +218,11 @@ fn of_both_passes(
     let ids: Ids<'_> = [&[&above.0.id, &above.1.id], &[&below.0.id, &below.1.id]];
     let ratio = forward.mean_with(weight, backward);
     let size = Some((below.0.elements, bound_by));
-    Some(Of { pair, direction: BOTH, dtype: &below.0.dtype, size }.ratio(Quantity::Stream, ids, ratio))
+    Some(Of { pair, direction: BOTH, dtype: &below.0.dtype, size }.ratio(
+        Quantity::Stream,
+        ids,
+        ratio,
+    ))
 }
 
 fn clocks(stream: &Measurement, chain: &Arithmetic) -> Option<f64> {
@@ -254,9 +254,7 @@ impl Of<'_> {
             ids.map(|ids| ids.iter().copied().map(str::to_owned).collect());
         let of_size = size.map(|(elements, _)| format!("/n={elements}")).unwrap_or_default();
         Ratio {
-            id: format!(
-                "ratio/{numerator}:{denominator}/{quantity}/{direction}/{dtype}{of_size}"
-            ),
+            id: format!("ratio/{numerator}:{denominator}/{quantity}/{direction}/{dtype}{of_size}"),
             numerator: numerator.clone(),
             denominator: denominator.clone(),
             quantity,

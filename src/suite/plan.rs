@@ -214,8 +214,7 @@ fn all_op_groups(settings: &Settings) -> Vec<OpGroup> {
     }
     let mut groups: Vec<OpGroup> = groups.collect();
     let is_wanted = |op: &&Op| {
-        let is_measured =
-            op.variant().is_none_or(|(activation, _)| is_measured(activation, pairs));
+        let is_measured = op.variant().is_none_or(|(activation, _)| is_measured(activation, pairs));
         is_measured && op.name != ops::fma().name
     };
     for dtype in dtypes {
@@ -268,9 +267,8 @@ fn ridges(settings: &Settings, filter: &Regex) -> Vec<PlannedRidge> {
         let op = Op::of_default(numerator, direction)?;
         Some(PlannedRidge { direction, dtype, op })
     };
-    let of_dtype = |dtype| {
-        Direction::ALL.into_iter().filter_map(move |direction| ridge(direction, dtype))
-    };
+    let of_dtype =
+        |dtype| Direction::ALL.into_iter().filter_map(move |direction| ridge(direction, dtype));
     let all = Dtype::ALL.into_iter().flat_map(of_dtype);
     all.filter(|ridge| filter.is_match(&ridge.row().id)).collect()
 }

@@ -59,7 +59,11 @@ pub(super) const ACTIVATIONS: &[Planted] = &[
         faults: &[
             ("the gradient above 0 grows with x", "exp(min(saved, T(0.0)))", "exp(saved)"),
             ("exp2 stands for exp", "exp(min(saved", "exp2(min(saved"),
-            ("x is clamped to -30", "exp(min(saved, T(0.0)))", "exp(clamp(saved, T(-30.0), T(0.0)))"),
+            (
+                "x is clamped to -30",
+                "exp(min(saved, T(0.0)))",
+                "exp(clamp(saved, T(-30.0), T(0.0)))",
+            ),
         ],
     },
     Planted {
