@@ -28,7 +28,7 @@ pub struct Variant {
     pub dtypes: &'static [Dtype],
     /// How far WGSL lets it be off.
     pub error: FormulaError,
-    /// `error` in a line, in the symbols of [`crate::kernels::tolerance`].
+    /// `error` in a line, in the symbols of METHODOLOGY.md.
     pub bound: &'static str,
     /// The inputs for which WGSL defines a result. A saved y is one that a forward pass wrote.
     pub domain: Domain,

@@ -201,9 +201,8 @@ fn ratio_pictures(report: &Report) -> Vec<Picture> {
 fn ratio_pictures_of(report: &Report, pair: &Pair, is_first: bool) -> Vec<Picture> {
     let streams = report.ratios.iter().filter(|ratio| ratio.is_of(pair));
     let streams = streams.filter(|ratio| ratio.quantity == Quantity::Stream);
-    let key = |ratio: &Ratio| match is_first {
-        true => ratio.dtype.clone(),
-        false => format!("{pair}/{}", ratio.dtype),
+    let key = |ratio: &Ratio| {
+        if is_first { ratio.dtype.clone() } else { format!("{pair}/{}", ratio.dtype) }
     };
     by_key(streams, key, |_, rows| {
         let dtype = &rows[0].dtype;

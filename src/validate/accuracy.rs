@@ -84,6 +84,7 @@ impl Accuracy {
     }
 
     /// Adds one element.
+    #[inline(always)]
     pub(super) fn add<E: Elements>(&mut self, kernel: &Kernel, element: &Element) {
         let Case { dtype, first, first_bits, dy, reference } = element.case;
         let actual = E::value(element.actual_bits);

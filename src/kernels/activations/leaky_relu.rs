@@ -59,7 +59,9 @@ fn tolerance(case: &Case) -> Tolerance {
     if case.first <= 0.0 {
         return Tolerance::units(case, 1.5);
     }
-    let counts_as_0 = may_flush(case.dtype, case.first);
-    let absolute = if counts_as_0 { (1.0 - SLOPE) * case.dy.abs() } else { 0.0 };
-    Tolerance::units(case, if counts_as_0 { 1.5 } else { 0.0 }).and(absolute)
+    if !may_flush(case.dtype, case.first) {
+        return Tolerance::units(case, 0.0);
+    }
+    let dy = case.dy.abs();
+    Tolerance::units(case, 1.5).and((1.0 - SLOPE) * dy).through(SLOPE * dy, 1.0)
 }
