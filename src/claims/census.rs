@@ -391,7 +391,8 @@ mod tests {
     }
 
     fn sigmoid(case: Case) -> Allowed {
-        sigmoid::variant("two_sided")
+        sigmoid::SIGMOID
+            .variant("two_sided")
             .allowed(&Case { reference: sigmoid::sigmoid(case.first), ..case })
     }
 

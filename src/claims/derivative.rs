@@ -6,7 +6,7 @@ use super::range::percent;
 use super::{Context, Experiment, Findings};
 use crate::claims::report::{Axis, Figure, Outcome, Plot, Point, Series};
 use crate::error::Result;
-use crate::kernels::activations::{self, relu, sigmoid};
+use crate::kernels::activations::{relu, sigmoid};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::tolerance::{Allowed, Case};
 
@@ -38,7 +38,7 @@ const WAYS: [Way; 3] = [
         name: "sigmoid from x",
         wgsl: "sigmoid_from_x(x, T(1.0))",
         reference: sigmoid::sigmoid_derivative,
-        allowed: |case| sigmoid::variant("from_x").allowed(case),
+        allowed: |case| sigmoid::SIGMOID.variant("from_x").allowed(case),
     },
     Way {
         name: "sigmoid from y",
@@ -50,7 +50,7 @@ const WAYS: [Way; 3] = [
         name: "ReLU",
         wgsl: "relu_from_x(x, T(1.0))",
         reference: |x| relu::relu_backward(x, 1.0),
-        allowed: |case| activations::variant("relu/from_y").allowed(case),
+        allowed: |case| relu::RELU.variant("from_y").allowed(case),
     },
 ];
 
@@ -223,7 +223,7 @@ impl Found {
 /// y (1 - y) of any y that sigmoid may give.
 fn from_rounded_y(case: &Case) -> Allowed {
     let Allowed::Within { lowest, highest } =
-        sigmoid::variant("two_sided").allowed(&Case { dy: 0.0, ..*case })
+        sigmoid::SIGMOID.variant("two_sided").allowed(&Case { dy: 0.0, ..*case })
     else {
         return Allowed::Anything;
     };
@@ -233,7 +233,8 @@ fn from_rounded_y(case: &Case) -> Allowed {
     let top = (ends[0] <= 0.5 && 0.5 <= ends[1]).then_some(0.5);
     for y in ends.into_iter().chain(top) {
         let of_y = Case { first: y, reference: sigmoid::from_y(y, 1.0), ..*case };
-        let Allowed::Within { lowest, highest } = sigmoid::variant("from_y").allowed(&of_y) else {
+        let Allowed::Within { lowest, highest } = sigmoid::SIGMOID.variant("from_y").allowed(&of_y)
+        else {
             return Allowed::Anything;
         };
         all = (all.0.min(lowest), all.1.max(highest));

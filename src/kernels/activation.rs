@@ -53,7 +53,7 @@ pub enum Pass {
     /// y from x.
     Forward {
         /// Every y in f64.
-        reference: fn(x: &[f64], y: &mut [f64]),
+        reference: ForwardReference,
         /// What it writes beside y, or whether it computes at all.
         kind: ForwardKind,
     },
@@ -65,6 +65,9 @@ pub enum Pass {
         reference: BackwardReference,
     },
 }
+
+/// Every y in f64, of x.
+pub type ForwardReference = fn(x: &[f64], y: &mut [f64]);
 
 /// Every dx in f64, of the saved elements and dy.
 pub type BackwardReference = fn(saved: &[f64], dy: &[f64], dx: &mut [f64]);
@@ -92,9 +95,43 @@ pub enum Saved {
 }
 
 impl Variant {
-    /// Its direction and name, such as `backward/from_y`.
-    pub fn path(&self) -> String {
-        format!("{}/{}", self.pass.direction().name(), self.name)
+    /// y from x, in every dtype and for every finite x.
+    pub const fn forward(
+        name: &'static str,
+        reference: ForwardReference,
+        tolerance: fn(&Case) -> Tolerance,
+        bound: &'static str,
+        steps: Steps,
+    ) -> Self {
+        Self {
+            name,
+            pass: Pass::Forward { reference, kind: ForwardKind::Plain },
+            dtypes: &Dtype::ALL,
+            error: FormulaError::Within(tolerance),
+            bound,
+            domain: Domain::ALL,
+            steps: Some(steps),
+        }
+    }
+
+    /// dx from a saved tensor and dy, likewise.
+    pub const fn backward(
+        name: &'static str,
+        saved: Saved,
+        reference: BackwardReference,
+        tolerance: fn(&Case) -> Tolerance,
+        bound: &'static str,
+        steps: Steps,
+    ) -> Self {
+        Self {
+            name,
+            pass: Pass::Backward { saved, reference },
+            dtypes: &Dtype::ALL,
+            error: FormulaError::Within(tolerance),
+            bound,
+            domain: Domain::ALL,
+            steps: Some(steps),
+        }
     }
 
     /// What is right for an input.
@@ -128,9 +165,9 @@ impl Variant {
 }
 
 impl Activation {
-    /// A variant, by its name: those of one activation differ.
-    pub fn variant(&self, name: &str) -> Option<&'static Variant> {
-        self.variants.iter().find(|variant| variant.name == name)
+    /// A variant that is known to be there: the names of one activation differ.
+    pub fn variant(&self, name: &str) -> &'static Variant {
+        self.variants.iter().find(|variant| variant.name == name).expect("a variant")
     }
 
     /// The y nearest to `value`.
@@ -174,6 +211,7 @@ impl Pass {
         }
     }
 }
+
 /// Which pass of training a kernel belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Direction {

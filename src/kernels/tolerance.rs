@@ -117,7 +117,8 @@ impl Tolerance {
     /// The result goes through an intermediate value of this size, which `factor` multiplies.
     #[inline]
     pub fn through(self, least: f64, factor: f64) -> Self {
-        Self { least: self.least.min(least), factor: self.factor * factor.max(1.0), ..self }
+        let least = self.least.min(least.abs());
+        Self { least, factor: self.factor * factor.max(1.0), ..self }
     }
 
     /// Whether a digit of the result is promised at all: near a zero of a function there may be
@@ -154,12 +155,11 @@ pub struct Domain {
 
 impl Domain {
     /// Every finite number.
-    pub const ALL: Self = Self::of([f64::NEG_INFINITY, f64::INFINITY]);
+    pub const ALL: Self = Self::within(f64::INFINITY, f64::INFINITY);
 
-    /// The same in both formats.
-    pub const fn of(range: [f64; 2]) -> Self {
-        Self { f32: range, f16: range }
-    }
+    /// From the x at which 1 + exp(-x) leaves the numbers that WGSL divides by.
+    pub const NAIVE_SIGMOID: Self =
+        Self { f32: [-126.0 * LN_2, f64::INFINITY], f16: [-14.0 * LN_2, f64::INFINITY] };
 
     /// As far as `highest` to either side.
     pub const fn within(f32: f64, f16: f64) -> Self {
@@ -261,8 +261,8 @@ pub fn tanh_absolute(dtype: Dtype, t: f64) -> f64 {
     1e-5f64.max(inherited * (1.0 + 4.0 * inherited))
 }
 
-/// |t| up to which tanh(t) is defined: beyond, cosh(t) leaves the denominators of a division.
-pub const TANH_DOMAIN: [f64; 2] = [127.0 * LN_2, 15.0 * LN_2];
+/// The t for which tanh(t) is defined: beyond, cosh(t) leaves the denominators of a division.
+pub const TANH_DOMAIN: Domain = Domain::within(127.0 * LN_2, 15.0 * LN_2);
 
 /// ULP by which our own expm1 and log1p are off at most in f32, in any order of their sums.
 pub const EXPM1_ULPS: f64 = 8.0;

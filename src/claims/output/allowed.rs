@@ -79,7 +79,7 @@ impl Input {
 fn sigmoid(x: f64) -> [f64; 2] {
     let (dtype, reference) = (Dtype::F32, sigmoid::sigmoid(x));
     let case = Case { dtype, first: x, first_bits: dtype.bits(x), dy: 0.0, reference };
-    match sigmoid::variant("two_sided").allowed(&case) {
+    match sigmoid::SIGMOID.variant("two_sided").allowed(&case) {
         Allowed::Within { lowest, highest } => [lowest, highest],
         _ => unreachable!("finite logits have an interval"),
     }

@@ -3,10 +3,10 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-use crate::kernels::activation::{Activation, ForwardKind, Pass, Saved, Steps, Variant};
-use crate::kernels::dtype::{Dtype, Format};
+use crate::kernels::activation::{Activation, Saved, Steps, Variant};
+use crate::kernels::dtype::Format;
 use crate::kernels::reference::{of_each, of_each_pair};
-use crate::kernels::tolerance::{Case, Domain, FormulaError, Tolerance, of_own};
+use crate::kernels::tolerance::{Case, Tolerance, of_own};
 
 pub(super) static GELU: Activation = Activation {
     name: "gelu",
@@ -16,33 +16,21 @@ pub(super) static GELU: Activation = Activation {
     ),
     y: [-0.169_971_20, f64::INFINITY],
     variants: &[
-        Variant {
-            name: "erfc",
-            pass: Pass::Forward {
-                reference: |x, y| of_each(|x| x * phi(x), x, y),
-                kind: ForwardKind::Plain,
-            },
-            dtypes: &Dtype::ALL,
-            error: FormulaError::Within(tolerance),
-            bound: "u |y| (10 + 3 x^2) for x < 0, (2 + (10 + 3 x^2) Phi(-x)) for x >= 0; \
-                    f16_native: 3",
-            domain: Domain::ALL,
-            steps: Some(Steps { factor: 0.5, range: [-4.0, 4.0] }),
-        },
-        Variant {
-            name: "from_x",
-            pass: Pass::Backward {
-                saved: Saved::X,
-                reference: |saved, dy, dx| {
-                    of_each_pair(|x, dy| dy * (phi(x) + x * density(x)), saved, dy, dx);
-                },
-            },
-            dtypes: &Dtype::ALL,
-            error: FormulaError::Within(derivative_tolerance),
-            bound: "2 u |dx| + 2^-23 |dy| (Phi(-|x|) + |x| density(x)) (10 + 3 x^2)",
-            domain: Domain::ALL,
-            steps: Some(Steps { factor: 0.25, range: [-2.0, 2.0] }),
-        },
+        Variant::forward(
+            "erfc",
+            |x, y| of_each(|x| x * phi(x), x, y),
+            tolerance,
+            "u |y| (10 + 3 x^2) for x < 0, (2 + (10 + 3 x^2) Phi(-x)) for x >= 0; f16_native: 3",
+            Steps { factor: 0.5, range: [-4.0, 4.0] },
+        ),
+        Variant::backward(
+            "from_x",
+            Saved::X,
+            |x, dy, dx| of_each_pair(|x, dy| dy * (phi(x) + x * density(x)), x, dy, dx),
+            derivative_tolerance,
+            "2 u |dx| + 2^-23 |dy| (Phi(-|x|) + |x| density(x)) (10 + 3 x^2)",
+            Steps { factor: 0.25, range: [-2.0, 2.0] },
+        ),
     ],
 };
 

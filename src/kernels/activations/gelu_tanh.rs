@@ -3,10 +3,9 @@
 
 use super::gated;
 use super::sigmoid::sigmoid;
-use crate::kernels::activation::{Activation, ForwardKind, Pass, Saved, Steps, Variant};
-use crate::kernels::dtype::Dtype;
+use crate::kernels::activation::{Activation, Saved, Steps, Variant};
 use crate::kernels::reference::{of_each, of_each_pair};
-use crate::kernels::tolerance::{Case, Domain, FormulaError, Tolerance, exp_ulps, tanh_absolute};
+use crate::kernels::tolerance::{Case, Domain, Tolerance, exp_ulps, tanh_absolute};
 
 pub(super) static GELU_TANH: Activation = Activation {
     name: "gelu_tanh",
@@ -16,35 +15,32 @@ pub(super) static GELU_TANH: Activation = Activation {
         forward(
             "two_sided",
             |case| gated::tolerance(case, inner(case.first), exponential_ulps(case)),
-            Domain::ALL,
             "u |y| (C (3 + 7|w|) + 4.5), w the exponent; f16_native: C (1 + 7|w|)",
         ),
-        // tanh's sinh / cosh overflow where the argument reaches 88 (f16: 10.4).
-        forward(
-            "tanh",
-            by_tanh,
-            Domain::within(10.0, 4.0),
-            "|x| / 2 (tanh's own of w / 2, and 5 u |w| sech^2(w / 2)), and 3 u |x|",
-        ),
         Variant {
-            name: "from_x",
-            pass: Pass::Backward {
-                saved: Saved::X,
-                reference: |saved, dy, dx| {
-                    of_each_pair(|x, dy| dy * gated::derivative(inner(x), slope(x)), saved, dy, dx);
-                },
+            // tanh's sinh / cosh overflow where the argument reaches 88 (f16: 10.4).
+            domain: Domain::within(10.0, 4.0),
+            ..forward(
+                "tanh",
+                by_tanh,
+                "|x| / 2 (tanh's own of w / 2, and 5 u |w| sech^2(w / 2)), and 3 u |x|",
+            )
+        },
+        Variant::backward(
+            "from_x",
+            Saved::X,
+            |x, dy, dx| {
+                of_each_pair(|x, dy| dy * gated::derivative(inner(x), slope(x)), x, dy, dx);
             },
-            dtypes: &Dtype::ALL,
-            error: FormulaError::Within(|case| {
+            |case| {
                 let x = case.first.clamp(-END, END);
                 let (w, slope) = (inner(x), slope(x));
                 gated::derivative_tolerance(case, w, slope, exponential_ulps(case), 5.0)
-            }),
-            bound: "u |dy| (S (C E + 4) + |x w'| S C (E + 14)) + 3 u |dx|, E = 3 + 7|w|; \
-                    f16_native: 1 + 7|w|",
-            domain: Domain::ALL,
-            steps: Some(Steps { factor: 0.25, range: [-2.0, 2.0] }),
-        },
+            },
+            "u |dy| (S (C E + 4) + |x w'| S C (E + 14)) + 3 u |dx|, E = 3 + 7|w|; \
+             f16_native: 1 + 7|w|",
+            Steps { factor: 0.25, range: [-2.0, 2.0] },
+        ),
     ],
 };
 
@@ -57,21 +53,10 @@ const SCALE: f64 = 1.595_769_121_605_730_7;
 const fn forward(
     name: &'static str,
     tolerance: fn(&Case) -> Tolerance,
-    domain: Domain,
     bound: &'static str,
 ) -> Variant {
-    Variant {
-        name,
-        pass: Pass::Forward {
-            reference: |x, y| of_each(|x| x * sigmoid(inner(x)), x, y),
-            kind: ForwardKind::Plain,
-        },
-        dtypes: &Dtype::ALL,
-        error: FormulaError::Within(tolerance),
-        bound,
-        domain,
-        steps: Some(Steps { factor: 0.5, range: [-4.0, 4.0] }),
-    }
+    let steps = Steps { factor: 0.5, range: [-4.0, 4.0] };
+    Variant::forward(name, |x, y| of_each(|x| x * sigmoid(inner(x)), x, y), tolerance, bound, steps)
 }
 
 /// w, twice the argument of tanh.

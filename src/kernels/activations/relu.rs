@@ -5,7 +5,8 @@ use crate::kernels::dtype::{Dtype, Format};
 use crate::kernels::reference::{of_each, of_each_pair};
 use crate::kernels::tolerance::{Case, Domain, FormulaError, may_flush};
 
-pub(super) static RELU: Activation = Activation {
+/// ReLU.
+pub static RELU: Activation = Activation {
     name: "relu",
     wgsl: include_str!("../../../shaders/activations/relu.wgsl"),
     y: [0.0, f64::INFINITY],

@@ -2,16 +2,15 @@
 //!
 //! Written S for sigmoid(x) and C for 1 - S: the error of an exponential reaches S by the factor C.
 
-use std::f64::consts::LN_2;
-
-use crate::kernels::activation::{Activation, ForwardKind, Pass, Saved, Steps, Variant};
+use crate::kernels::activation::{Activation, Saved, Steps, Variant};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::reference::{exp_at_most_1, of_each, of_each_pair};
 use crate::kernels::tolerance::{
-    Case, Domain, FormulaError, TANH_DOMAIN, Tolerance, exp_ulps, exp2_ulps, tanh_absolute,
+    Case, Domain, TANH_DOMAIN, Tolerance, exp_ulps, exp2_ulps, tanh_absolute,
 };
 
-pub(super) static SIGMOID: Activation = Activation {
+/// Sigmoid.
+pub static SIGMOID: Activation = Activation {
     name: "sigmoid",
     wgsl: concat!(
         include_str!("../../../shaders/activations/sigmoid.wgsl"),
@@ -21,11 +20,7 @@ pub(super) static SIGMOID: Activation = Activation {
     variants: &[
         forward("two_sided", |case| two_sided(case, exp_ulps(case.dtype, case.first)), BY_EXP),
         Variant {
-            // The denominator reaches the end of those that WGSL divides by.
-            domain: Domain {
-                f32: [-126.0 * LN_2, f64::INFINITY],
-                f16: [-14.0 * LN_2, f64::INFINITY],
-            },
+            domain: Domain::NAIVE_SIGMOID,
             ..forward("naive", |case| two_sided(case, exp_ulps(case.dtype, case.first)), BY_EXP)
         },
         forward(
@@ -34,7 +29,8 @@ pub(super) static SIGMOID: Activation = Activation {
             "u S (C (3 + 4.1|x|) + 3.5); f16_native: C (1 + 4.2|x|)",
         ),
         Variant {
-            domain: Domain::within(2.0 * TANH_DOMAIN[0], 2.0 * TANH_DOMAIN[1]),
+            // tanh gets half of x.
+            domain: Domain::within(2.0 * TANH_DOMAIN.f32[1], 2.0 * TANH_DOMAIN.f16[1]),
             ..forward(
                 "tanh",
                 by_tanh,
@@ -51,30 +47,22 @@ pub(super) static SIGMOID: Activation = Activation {
                 "u S (C (4 + 2|x|) + 3.5)",
             )
         },
-        Variant {
-            name: "from_y",
-            pass: Pass::Backward {
-                saved: Saved::Y,
-                reference: |saved, dy, dx| of_each_pair(from_y, saved, dy, dx),
-            },
-            dtypes: &Dtype::ALL,
-            error: FormulaError::Within(from_y_tolerance),
-            bound: "3 u |dx|",
-            domain: Domain::ALL,
-            steps: Some(Steps { factor: 0.25, range: [0.125, 0.75] }),
-        },
-        Variant {
-            name: "from_x",
-            pass: Pass::Backward {
-                saved: Saved::X,
-                reference: |saved, dy, dx| of_each_pair(from_x, saved, dy, dx),
-            },
-            dtypes: &Dtype::ALL,
-            error: FormulaError::Within(from_x_tolerance),
-            bound: "u |dx| ((3 + 2|x|) tanh(|x|/2) + 10); f16_native: (1 + 2|x|)",
-            domain: Domain::ALL,
-            steps: Some(Steps { factor: 0.5, range: [-2.0, 2.0] }),
-        },
+        Variant::backward(
+            "from_y",
+            Saved::Y,
+            |y, dy, dx| of_each_pair(from_y, y, dy, dx),
+            from_y_tolerance,
+            "3 u |dx|",
+            Steps { factor: 0.25, range: [0.125, 0.75] },
+        ),
+        Variant::backward(
+            "from_x",
+            Saved::X,
+            |x, dy, dx| of_each_pair(from_x, x, dy, dx),
+            from_x_tolerance,
+            "u |dx| ((3 + 2|x|) tanh(|x|/2) + 10); f16_native: (1 + 2|x|)",
+            Steps { factor: 0.5, range: [-2.0, 2.0] },
+        ),
     ],
 };
 
@@ -85,20 +73,8 @@ const fn forward(
     tolerance: fn(&Case) -> Tolerance,
     bound: &'static str,
 ) -> Variant {
-    Variant {
-        name,
-        pass: Pass::Forward { reference: |x, y| of_each(sigmoid, x, y), kind: ForwardKind::Plain },
-        dtypes: &Dtype::ALL,
-        error: FormulaError::Within(tolerance),
-        bound,
-        domain: Domain::ALL,
-        steps: Some(Steps { factor: 0.5, range: [-4.0, 4.0] }),
-    }
-}
-
-/// A variant that is known to be there.
-pub fn variant(name: &str) -> &'static Variant {
-    SIGMOID.variant(name).expect("a variant of sigmoid")
+    let steps = Steps { factor: 0.5, range: [-4.0, 4.0] };
+    Variant::forward(name, |x, y| of_each(sigmoid, x, y), tolerance, bound, steps)
 }
 
 /// y = 1 / (1 + exp(-x)), two-sided: relative error within 4 * 2^-53 for results that are normal in

@@ -1,58 +1,39 @@
 //! SiLU, also called swish: x sigmoid(x). As PyTorch's SiLU.
 
-use std::f64::consts::LN_2;
-
 use super::gated;
 use super::sigmoid::sigmoid;
-use crate::kernels::activation::{Activation, ForwardKind, Pass, Saved, Steps, Variant};
-use crate::kernels::dtype::Dtype;
+use crate::kernels::activation::{Activation, Saved, Steps, Variant};
 use crate::kernels::reference::{of_each, of_each_pair};
-use crate::kernels::tolerance::{Domain, FormulaError, exp_ulps};
+use crate::kernels::tolerance::{Domain, exp_ulps};
 
 pub(super) static SILU: Activation = Activation {
     name: "silu",
     wgsl: include_str!("../../../shaders/activations/silu.wgsl"),
     y: [-0.278_464_542_761_073_8, f64::INFINITY],
     variants: &[
-        forward("two_sided", Domain::ALL),
-        forward(
-            "naive",
-            Domain { f32: [-126.0 * LN_2, f64::INFINITY], f16: [-14.0 * LN_2, f64::INFINITY] },
-        ),
-        Variant {
-            name: "from_x",
-            pass: Pass::Backward {
-                saved: Saved::X,
-                reference: |saved, dy, dx| {
-                    of_each_pair(|x, dy| dy * gated::derivative(x, x), saved, dy, dx);
-                },
-            },
-            dtypes: &Dtype::ALL,
-            error: FormulaError::Within(|case| {
+        forward("two_sided"),
+        Variant { domain: Domain::NAIVE_SIGMOID, ..forward("naive") },
+        Variant::backward(
+            "from_x",
+            Saved::X,
+            |x, dy, dx| of_each_pair(|x, dy| dy * gated::derivative(x, x), x, dy, dx),
+            |case| {
                 let x = case.first;
                 gated::derivative_tolerance(case, x, x, exp_ulps(case.dtype, x), 0.0)
-            }),
-            bound: "u |dy| (S (C E + 4) + |x| S C (E + 9)) + 3 u |dx|, E = 3 + 2|x|; \
-                    f16_native: 1 + 2|x|",
-            domain: Domain::ALL,
-            steps: Some(Steps { factor: 0.5, range: [-2.0, 2.0] }),
-        },
+            },
+            "u |dy| (S (C E + 4) + |x| S C (E + 9)) + 3 u |dx|, E = 3 + 2|x|; \
+             f16_native: 1 + 2|x|",
+            Steps { factor: 0.5, range: [-2.0, 2.0] },
+        ),
     ],
 };
 
-const fn forward(name: &'static str, domain: Domain) -> Variant {
-    Variant {
+const fn forward(name: &'static str) -> Variant {
+    Variant::forward(
         name,
-        pass: Pass::Forward {
-            reference: |x, y| of_each(|x| x * sigmoid(x), x, y),
-            kind: ForwardKind::Plain,
-        },
-        dtypes: &Dtype::ALL,
-        error: FormulaError::Within(|case| {
-            gated::tolerance(case, case.first, exp_ulps(case.dtype, case.first))
-        }),
-        bound: "u |y| (C (3 + 2|x|) + 4.5); f16_native: C (1 + 2|x|)",
-        domain,
-        steps: Some(Steps { factor: 0.5, range: [-4.0, 4.0] }),
-    }
+        |x, y| of_each(|x| x * sigmoid(x), x, y),
+        |case| gated::tolerance(case, case.first, exp_ulps(case.dtype, case.first)),
+        "u |y| (C (3 + 2|x|) + 4.5); f16_native: C (1 + 2|x|)",
+        Steps { factor: 0.5, range: [-4.0, 4.0] },
+    )
 }

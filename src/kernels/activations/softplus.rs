@@ -1,11 +1,10 @@
 //! Softplus: log(1 + exp(x)). As ONNX's, and PyTorch's with beta = 1 and no threshold.
 
 use super::sigmoid::sigmoid;
-use crate::kernels::activation::{Activation, ForwardKind, Pass, Saved, Steps, Variant};
-use crate::kernels::dtype::Dtype;
+use crate::kernels::activation::{Activation, Saved, Steps, Variant};
 use crate::kernels::reference::{of_each, of_each_pair};
 use crate::kernels::tolerance::{
-    Case, Domain, EXPM1_ULPS, FormulaError, Tolerance, exp_ulps, log_absolute, of_own,
+    Case, Domain, EXPM1_ULPS, Tolerance, exp_ulps, log_absolute, of_own,
 };
 
 pub(super) static SOFTPLUS: Activation = Activation {
@@ -19,46 +18,35 @@ pub(super) static SOFTPLUS: Activation = Activation {
         forward(
             "log1p",
             by_log1p,
-            Domain::ALL,
             "u (sigmoid(-|x|) (3 + 2|x|) + 8 log1p(exp(-|x|)) + y); f16_native: 1 + 2|x|, 2",
         ),
-        forward(
-            "naive",
-            naive,
-            // Beyond, exp overflows.
-            Domain { f32: [f64::NEG_INFINITY, 88.722], f16: [f64::NEG_INFINITY, 11.086] },
-            "u (sigmoid(x) (3 + 2|x|) + 1 + 3 y) + 2^-21; f16_native: 1 + 2|x|, 2^-7",
-        ),
         Variant {
-            name: "from_x",
-            pass: Pass::Backward {
-                saved: Saved::X,
-                reference: |saved, dy, dx| of_each_pair(|x, dy| dy * sigmoid(x), saved, dy, dx),
-            },
-            dtypes: &Dtype::ALL,
-            error: FormulaError::Within(from_x_tolerance),
-            bound: "u |dx| (C (3 + 2|x|) + 4.5); f16_native: C (1 + 2|x|)",
-            domain: Domain::ALL,
-            steps: Some(Steps { factor: 0.5, range: [-2.0, 2.0] }),
+            // Beyond, exp overflows.
+            domain: Domain { f32: [f64::NEG_INFINITY, 88.722], f16: [f64::NEG_INFINITY, 11.086] },
+            ..forward(
+                "naive",
+                naive,
+                "u (sigmoid(x) (3 + 2|x|) + 1 + 3 y) + 2^-21; f16_native: 1 + 2|x|, 2^-7",
+            )
         },
+        Variant::backward(
+            "from_x",
+            Saved::X,
+            |x, dy, dx| of_each_pair(|x, dy| dy * sigmoid(x), x, dy, dx),
+            from_x_tolerance,
+            "u |dx| (C (3 + 2|x|) + 4.5); f16_native: C (1 + 2|x|)",
+            Steps { factor: 0.5, range: [-2.0, 2.0] },
+        ),
     ],
 };
 
 const fn forward(
     name: &'static str,
     tolerance: fn(&Case) -> Tolerance,
-    domain: Domain,
     bound: &'static str,
 ) -> Variant {
-    Variant {
-        name,
-        pass: Pass::Forward { reference: |x, y| of_each(softplus, x, y), kind: ForwardKind::Plain },
-        dtypes: &Dtype::ALL,
-        error: FormulaError::Within(tolerance),
-        bound,
-        domain,
-        steps: Some(Steps { factor: 0.5, range: [-4.0, 4.0] }),
-    }
+    let steps = Steps { factor: 0.5, range: [-4.0, 4.0] };
+    Variant::forward(name, |x, y| of_each(softplus, x, y), tolerance, bound, steps)
 }
 
 #[inline(always)]
