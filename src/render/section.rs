@@ -202,7 +202,11 @@ fn ratio_pictures_of(report: &Report, pair: &Pair, is_first: bool) -> Vec<Pictur
     let streams = report.ratios.iter().filter(|ratio| ratio.is_of(pair));
     let streams = streams.filter(|ratio| ratio.quantity == Quantity::Stream);
     let key = |ratio: &Ratio| {
-        if is_first { ratio.dtype.clone() } else { format!("{}/{}", pair.names().join(":"), ratio.dtype) }
+        if is_first {
+            ratio.dtype.clone()
+        } else {
+            format!("{}/{}", pair.names().join(":"), ratio.dtype)
+        }
     };
     by_key(streams, key, |_, rows| {
         let dtype = &rows[0].dtype;
