@@ -6,7 +6,6 @@ use std::fs;
 use std::path::Path;
 
 use actbench::kernels::activation::{Activation, Direction, ForwardKind, Pass, Variant};
-use actbench::kernels::activations::ACTIVATIONS;
 use actbench::kernels::chain::Chain;
 use actbench::kernels::dtype::Dtype;
 use actbench::kernels::kernel::{self, Kernel};
@@ -60,7 +59,7 @@ fn every_kernel_is_valid_with_the_features_it_says_it_needs() {
         checked += 1;
     }
     // All variants of all activations, each over the dtypes that it is written for.
-    let variants = ACTIVATIONS.iter().flat_map(|activation| activation.variants);
+    let variants = Activation::all().flat_map(|activation| activation.variants);
     let dtypes = |variant: &Variant| {
         Dtype::ALL.into_iter().filter(|dtype| variant.dtypes.contains(dtype)).count()
     };
@@ -163,7 +162,7 @@ fn ids_are_unique_and_name_direction_dtype_activation_variant() {
 
 #[test]
 fn every_variant_has_its_function_and_no_function_is_left_over() {
-    for activation in ACTIVATIONS.iter().copied() {
+    for activation in Activation::all() {
         let kernels: Vec<Kernel> =
             kernel::all().filter(|kernel| std::ptr::eq(kernel.activation, activation)).collect();
         // Not every dtype compiles every function: an entry point reaches what it calls.

@@ -2,7 +2,6 @@
 //! the bytes it moves.
 
 use crate::kernels::activation::{Activation, Direction, ForwardKind, Pass, Saved, Variant};
-use crate::kernels::activations::ACTIVATIONS;
 use crate::kernels::dtype::{Dtype, Format};
 
 /// What a tensor is to a kernel.
@@ -36,7 +35,7 @@ pub fn all() -> impl Iterator<Item = Kernel> {
     Dtype::ALL.into_iter().flat_map(|dtype| {
         Direction::ALL.into_iter().flat_map(move |direction| {
             let of = move |activation| kernels_of(activation, direction, dtype);
-            ACTIVATIONS.iter().copied().flat_map(of)
+            Activation::all().flat_map(of)
         })
     })
 }

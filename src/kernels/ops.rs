@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use crate::kernels::activation::{Activation, Direction, Variant};
-use crate::kernels::activations::ACTIVATIONS;
 use crate::kernels::dtype::Dtype;
 use crate::kernels::tolerance::{Allowed, Case, by_arithmetic, exp_ulps};
 
@@ -68,7 +67,7 @@ pub static OPS: LazyLock<Vec<Op>> = LazyLock::new(|| {
         built_in("tanh", "tanh(v)", |v, _| libm::tanh(v), TANH, 0.5, [-2.0, 2.0]),
     ];
     for direction in Direction::ALL {
-        for activation in ACTIVATIONS {
+        for activation in Activation::all() {
             let own = activation.variants.iter();
             let own = own.filter(|variant| variant.pass.direction() == direction);
             ops.extend(own.filter_map(|variant| of_variant(activation, variant)));

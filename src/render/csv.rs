@@ -6,20 +6,20 @@ use serde_json::{Value, json};
 use super::figures::{over_denominator, share_of_copy};
 use super::reasons::sentence;
 use super::text::csv_cell;
-use crate::report::{Reason, Report};
+use crate::report::{Pair, Reason, Report};
 
 /// The report in that format: fields by their names in its JSON, and what follows from them.
 pub fn render(report: &Report) -> String {
-    let pairs = &report.run.pairs;
-    let pair = match &pairs[..] {
-        [pair] => format!("{}_over_{}", pair.numerator, pair.denominator),
-        _ => "ratio".to_owned(),
-    };
+    let ratios: Vec<(String, &Pair)> =
+        report.run.pairs.iter().map(|pair| (pair.names().join("_over_"), pair)).collect();
+    let columns_of = |(name, _): &(String, &Pair)| format!("{name} {name}_low {name}_high");
+    let pairs: Vec<String> = ratios.iter().map(columns_of).collect();
+    let pairs = pairs.join(" ");
     let columns = format!(
         "started_at adapter driver is_software id status reason notes direction dtype activation \
          variant elements bytes bound_by rounds_per_repeat samples median_ns low_ns high_ns \
          ns_per_element bytes_per_second share_of_copy share_of_copy_low share_of_copy_high \
-         {pair} {pair}_low {pair}_high violations max_ulp max_share_of_bound wgsl_sha256 op chains \
+         {pairs} violations max_ulp max_share_of_bound wgsl_sha256 op chains \
          step_ps step_ps_low step_ps_high step_fmas step_fmas_low step_fmas_high \
          net_fmas net_fmas_low net_fmas_high steps_per_second"
     );
@@ -35,10 +35,20 @@ pub fn render(report: &Report) -> String {
         let figures = json!({
             "samples": row.samples_ns.iter().flatten().count(),
             "share_of_copy": share_of_copy(row, rows),
-            (&*pair): over_denominator(row, rows, pairs),
         });
+        let ratios: serde_json::Map<String, Value> = ratios
+            .iter()
+            .map(|(name, pair)| (name.clone(), json!(over_denominator(row, rows, pair))))
+            .collect();
         let told = told(row.reason.as_ref(), &row.notes);
-        vec![told, figures, json!(row.derived()), json!(row), json!(row.validation)]
+        vec![
+            told,
+            figures,
+            Value::Object(ratios),
+            json!(row.derived()),
+            json!(row),
+            json!(row.validation),
+        ]
     });
     let ops = report.arithmetic.iter().map(|row| {
         let figures = json!({ "samples": row.own.steps_ns().flatten().count() });

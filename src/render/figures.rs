@@ -47,14 +47,11 @@ pub fn heading(pairs: &[Pair]) -> String {
     }
 }
 
-/// Time of a row over that of the denominator of the first pair of which it is the numerator; none
-/// of other rows.
-pub fn over_denominator(
-    row: &Measurement,
-    rows: &[Measurement],
-    pairs: &[Pair],
-) -> Option<Estimate> {
-    let pair = pairs.iter().find(|pair| pair.numerator == row.activation)?;
+/// Time of a pair's numerator over that of its denominator in the same group; none of other rows.
+pub fn over_denominator(row: &Measurement, rows: &[Measurement], pair: &Pair) -> Option<Estimate> {
+    if row.activation != pair.numerator {
+        return None;
+    }
     let mut group = rows.iter().filter(|other| other.group() == row.group());
     row.over(group.find(|other| other.activation == pair.denominator)?)
 }

@@ -1,14 +1,15 @@
 //! The tables of a report.
 
+use std::collections::HashSet;
+
 use super::figures::{find, fmas, heading, in_registers, over_denominator, share_of_copy};
 use super::grid::Grid;
 use super::numbers::{counted, duration, percent, ratio, significant, size_name};
 use super::reasons::{of_shape, once, sentence};
 use super::summary;
 use super::text::wrapped;
-use crate::kernels::activation::{Activation, Direction};
+use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
-use crate::kernels::kernel::Kernel;
 use crate::report::{
     Accuracy, Arithmetic, BOTH, ClockKind, Measurement, Pair, Quantity, Ratio, Reason, Report, Run,
     RunStatus, ShapeTrial, Spent, Status,
@@ -178,15 +179,8 @@ pub fn variants(report: &Report) -> Option<Grid> {
     });
     let mut compared: Vec<([&str; 4], &Accuracy)> = compared.collect();
     compared.sort_by_key(|([direction, dtype, ..], _)| (*direction, *dtype));
-    let is_default = |([direction, dtype, activation, variant], _): &([&str; 4], &Accuracy)| {
-        let op = Direction::ALL.into_iter().find(|own| own.name() == *direction);
-        let default = op.and_then(|own| {
-            let dtype = Dtype::ALL.into_iter().find(|own| own.name() == *dtype)?;
-            Kernel::default_variant(Activation::named(activation)?, own, dtype)
-        });
-        default.is_some_and(|kernel| kernel.variant.name == *variant)
-    };
-    if compared.iter().all(is_default) {
+    let activations: HashSet<&[&str]> = compared.iter().map(|(parts, _)| &parts[..3]).collect();
+    if activations.len() == compared.len() {
         return None;
     }
     let header =
@@ -267,7 +261,7 @@ pub fn measurements(measurements: &[Measurement], pairs: &[Pair]) -> Option<Grid
                 of_status(member.status, member.ns_per_element()),
                 cell(member.bytes_per_second(), |rate| significant(rate / 1e9, 3)),
                 cell(share_of_copy(member, group), |share| percent(share).replace(" %", "")),
-                cell(over_denominator(member, group, pairs), ratio),
+                cell(pairs.iter().find_map(|pair| over_denominator(member, group, pair)), ratio),
             ]
         };
         let title = format!("{}{bound_by}", group[0].group());

@@ -256,14 +256,12 @@ impl Measurement {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::kernels::activation::Direction;
-    use crate::kernels::activations::ACTIVATIONS;
+    use crate::kernels::activation::{Activation, Direction};
     use crate::kernels::dtype::Dtype;
 
     /// A forward kernel at 1000 elements with these samples.
     pub(crate) fn measurement(activation: &str, samples_ns: &[Option<f64>]) -> Measurement {
-        let activation =
-            ACTIVATIONS.iter().find(|known| known.name == activation).expect("in the table");
+        let activation = Activation::named(activation).expect("in the table");
         let kernel = Kernel::default_variant(activation, Direction::Forward, Dtype::F32)
             .expect("a forward variant");
         let mut measurement = Measurement::new(&kernel, 1000);
