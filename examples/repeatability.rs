@@ -23,19 +23,16 @@ fn main() -> Result<()> {
     for run in 1..=runs {
         let (report, error) = suite::run(&mut || Gpu::open(&choice), &settings, None, &mut ())?;
         error.map_or(Ok(()), Err)?;
-        let ratio = report
-            .ratios
-            .iter()
-            .find(|ratio| ratio.quantity == Quantity::Stream)
-            .expect("both were measured");
+        let mut streams = report.ratios.iter().filter(|ratio| ratio.quantity == Quantity::Stream);
+        let ratio = streams.find_map(|ratio| ratio.estimate).expect("both were measured");
         let row = &report.measurements[0];
         let Shape { workgroup_size, words_per_invocation } = row.shape.expect("it was dispatched");
         println!(
             "run {run}: sigmoid : relu {:.3} [{:.3}, {:.3}], {} rounds in each of {} repeats, \
              shape {workgroup_size} x {words_per_invocation}",
-            ratio.value, ratio.low, ratio.high, row.rounds_per_repeat, report.run.repeats
+            ratio.median, ratio.low, ratio.high, row.rounds_per_repeat, report.run.repeats
         );
-        medians.push(ratio.value);
+        medians.push(ratio.median);
     }
     let [low, high] =
         [f64::min, f64::max].map(|end| medians.iter().copied().reduce(end).expect("a run"));

@@ -107,7 +107,9 @@ fn made(made: Made) -> Report {
         };
         let own = runs(ps);
         let fma = runs(10.0);
-        rate.take(&own, &fma, Dropped::default());
+        // A second fma hides behind the op.
+        let two = ChainSamples { twice_ns: Vec::new(), ..own.clone() };
+        rate.take(&[own, two], &fma, Dropped::default());
         report.arithmetic.push(rate);
     }
     report.derive();

@@ -24,7 +24,7 @@ use actbench::render::splice::{self, Other};
 use actbench::render::{self, FORMATS, Format};
 use actbench::report::{
     Accuracy, AccuracyBin, Arithmetic, BoundBy, ChainSamples, Destination, Dropped, Measurement,
-    Reason, Report, Ridge, RidgeTime, RunStatus, Status,
+    Pair, Reason, Report, Ridge, RidgeMember, RunStatus, Status,
 };
 use actbench::validate;
 use serde_json::{Value, json};
@@ -81,7 +81,9 @@ fn rate(op: &str, step_ns: f64) -> Arithmetic {
     rate.elements = 1000;
     rate.chains = 2;
     rate.rounds_per_repeat = u32::try_from(ROUNDS).expect("a few");
-    rate.take(&runs(step_ns), &runs(10.0), Dropped::default());
+    // The op and its fmas take turns.
+    let two = ChainSamples { twice_ns: Vec::new(), ..runs(step_ns + 10.0) };
+    rate.take(&[runs(step_ns), two], &runs(10.0), Dropped::default());
     rate
 }
 
@@ -112,17 +114,28 @@ fn report() -> Report {
     report.measurements[0].notes = vec![Reason::TooFewSamples];
     report.arithmetic =
         vec![rate("fma", 10.0), rate("relu/plain", 20.0), rate("sigmoid/two_sided", 120.0)];
-    let mut ridge = Ridge::new("forward", "f32", "arithmetic/f32/sigmoid/two_sided".to_owned());
+    let mut ridge = Ridge::new(&Pair::default(), "forward", "f32");
     ridge.status = Status::Ok;
-    ridge.copy = Some("forward/f32/n=16777216/copy/plain".to_owned());
     ridge.elements = 1 << 24;
     ridge.rounds_per_repeat = u32::try_from(ROUNDS).expect("a few");
-    let ns = [4e6, 4.1e6, 4.2e6, 8.1e6, 16.2e6];
-    ridge.points = [0, 1, 2, 4, 8]
-        .into_iter()
-        .zip(ns)
-        .map(|(steps, ns)| RidgeTime { steps, samples_ns: rounds(ns) })
-        .collect();
+    let member = |(name, steps, ns): (&str, u32, f64)| RidgeMember {
+        name: name.to_owned(),
+        steps,
+        words: 1,
+        wgsl_sha256: String::new(),
+        samples_ns: rounds(ns),
+    };
+    ridge.members = [
+        ("copy/plain", 0, 4e6),
+        ("sigmoid/two_sided", 0, 6e6),
+        ("relu/plain", 0, 4.1e6),
+        ("sigmoid/two_sided", 8, 1.6e7),
+        ("sigmoid/two_sided", 32, 6.4e7),
+        ("relu/plain", 32, 1.6e7),
+        ("relu/plain", 128, 6.4e7),
+    ]
+    .map(member)
+    .to_vec();
     report.ridges.push(ridge);
     for variant in ["two_sided", "exp2", "naive"] {
         let kernel = kernel(Direction::Forward, "sigmoid", variant);
@@ -281,7 +294,7 @@ fn a_page_is_well_formed_and_has_each_section_once() {
         "sigmoid/two_sided, 2^24 elements: 19.9 [17.9, 22.4] GB/s",
         "sigmoid/two_sided: 12 [12, 12] FMAs",
         "forward, 2^24 elements: 1.50 [1.50, 1.50]",
-        "ridge point: 2.2",
+        "ridge point: 2",
         "the reason of naive, with a \"quote\" and a | bar",
         "adapter.driver_info",
     ] {
@@ -448,13 +461,13 @@ fn json_is_the_report_with_its_figures_computed_again() {
     let path = folder.path().join("report.json");
     let mut stale = serde_json::to_value(report()).expect("string keys");
     stale["measurements"][0]["derived"]["median_ns"] = json!(1.0);
-    stale["ratios"][0]["value"] = json!(1.0);
+    stale["ratios"][0]["estimate"]["median"] = json!(1.0);
     fs::write(&path, stale.to_string()).expect("written");
     let read = Report::read(&path).expect("a report");
     let text = render(&read, "json");
     let json: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(json["measurements"][0]["derived"]["median_ns"], json!(1125.0));
-    assert_ne!(json["ratios"][0]["value"], json!(1.0));
+    assert_ne!(json["ratios"][0]["estimate"]["median"], json!(1.0));
     fs::write(&path, text).expect("written");
     assert_eq!(Report::read(&path).expect("a report"), read);
 }
@@ -518,8 +531,8 @@ fn a_picture_by_itself_is_named_by_its_section_or_its_key() {
         "bandwidth/backward/f32",
         "arithmetic",
         "chain",
-        "ridge/forward/f32",
-        "variants",
+        "ridge/sigmoid:relu/forward/f32",
+        "cost",
     ] {
         let svg = render::plot(&report, name).unwrap_or_else(|error| panic!("{name}: {error}"));
         let text = inert_text(&svg);

@@ -2,10 +2,12 @@
 // lanes take neighbouring units; a grid of more than one row continues the count.
 struct Params {
     words: u32,
-    // Of chains: steps in sixteens, the rest, and the factor.
+    // Of chains: steps in sixteens, the rest, the factor, and what a second fma computes with.
     unrolled: u32,
     rest: u32,
     factor: f32,
+    again: f32,
+    zero: f32,
 }
 
 override workgroup_size: u32 = 256u;

@@ -21,7 +21,7 @@ pub struct Arguments {
     #[arg(long, default_value = "text", value_parser = formats(), hide_possible_values = true)]
     #[arg(help = about_formats())]
     format: String,
-    /// One picture as SVG instead: ratios, bandwidth, arithmetic, chain, ridge, variants, or one of
+    /// One picture as SVG instead: ratios, bandwidth, arithmetic, chain, ridge, cost, or one of
     /// several, such as bandwidth/backward/f32; of claims, its claim.
     #[arg(long, value_name = "PICTURE", conflicts_with = "format")]
     plot: Option<String>,

@@ -49,10 +49,10 @@ impl By {
                     let op = row.op.trim_start_matches("backward/").split('/').next();
                     report.run.pairs.first().is_some_and(|pair| op == Some(&pair.numerator))
                 })
-                .filter_map(|row| Some((row.id.as_str(), row.derived()?.steps_per_second)))
+                .filter_map(|row| Some((row.id.as_str(), 1e12 / row.derived()?.step_ps.median)))
                 .collect(),
             Self::Ratio => (report.ratios.iter().filter(|row| row.quantity == Quantity::Step))
-                .map(|row| (row.id.as_str(), row.value))
+                .filter_map(|row| Some((row.id.as_str(), row.estimate?.median)))
                 .collect(),
         };
         // A logarithm is taken of each.

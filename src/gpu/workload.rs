@@ -32,7 +32,7 @@ pub struct Shader {
     roles: &'static [Role],
     words_per_unit: u64,
     /// What stands in the uniform behind the number of words.
-    arguments: [u32; 3],
+    arguments: [u32; 5],
 }
 
 impl Recorded for Workload {
@@ -57,7 +57,13 @@ impl Shader {
             shape: Shape { words_per_invocation: chain.words, ..shape },
             roles: chain.tensors(),
             words_per_unit: 1,
-            arguments: [steps / chain.unroll, steps % chain.unroll, chain.factor.to_bits()],
+            arguments: [
+                steps / chain.unroll,
+                steps % chain.unroll,
+                chain.factor.to_bits(),
+                chain.again.unwrap_or_default().to_bits(),
+                0,
+            ],
         }
     }
 }
@@ -87,7 +93,7 @@ impl Gpu {
             shape,
             roles: kernel.tensors(),
             words_per_unit: kernel.words_per_unit(),
-            arguments: [0; 3],
+            arguments: [0; 5],
         };
         self.compile_and_bind(shader, &wgsl, checks, tensors)
     }
@@ -150,8 +156,7 @@ impl Gpu {
         pipeline: wgpu::ComputePipeline,
         tensors: &[&Tensor],
     ) -> Result<Workload> {
-        let Shader { path, shape, roles, words_per_unit, arguments: [unrolled, rest, factor] } =
-            &shader;
+        let Shader { path, shape, roles, words_per_unit, arguments } = &shader;
         assert_eq!(roles.len(), tensors.len(), "{path} takes {roles:?}");
         let layout = tensors[0].layout;
         let mut fit = roles.iter().zip(tensors);
@@ -165,7 +170,7 @@ impl Gpu {
                 Error::Unsupported(message)
             })?;
             let words = u32::try_from(words).expect("a layout divides them");
-            let params = self.parameters(&[words, *unrolled, *rest, *factor])?;
+            let params = self.parameters(&[&[words], &arguments[..]].concat())?;
             let tensors = tensors.iter().map(|tensor| &tensor.buffers[index]);
             let buffers = (0..).zip(std::iter::once(&params).chain(tensors));
             dispatches.push(self.dispatch(path, &pipeline, buffers, workgroups)?);

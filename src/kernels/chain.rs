@@ -12,9 +12,14 @@ pub const UNROLL: u32 = 16;
 /// Each step shrinks the errors of earlier ones at least by this factor.
 const CONTRACTION: f64 = 0.751;
 
-/// Steps of one op: v = fma(f(v, x), factor, x), with x the lane's own element. x and the factor
-/// are known at run time only, so no step can be folded into another. ReLU's gradient is x or 0: a
-/// compiler may compute both fmas before the loop, and a step is then less than the op and an fma.
+/// What a second fma multiplies with where it has to show: so close to 1 that v stays in the domain
+/// of every op.
+const SHOWN: f32 = 63.0 / 64.0;
+
+/// Steps of one op: v = fma(f(v, x), factor, x), with x the lane's own element, and with a second
+/// fma v = fma(v, again, 0). x, the factors and the 0 are known at run time only, so no step can be
+/// folded into another. A gradient that is x or 0 may be folded: a compiler may compute both fmas
+/// before the loop, and a step is then less than the op and an fma.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain {
     /// f.
@@ -25,6 +30,9 @@ pub struct Chain {
     pub words: u32,
     /// What f's result is multiplied with. The shader reads it at run time.
     pub factor: f32,
+    /// With a second fma in each step, what v is multiplied with there: 1, so that v stays what it
+    /// is.
+    pub again: Option<f32>,
     /// Where v starts.
     pub start: Start,
     /// Steps per iteration of the loop: [`UNROLL`], or 1 where k is small and the shader has to be
@@ -49,7 +57,17 @@ impl Chain {
 
     /// The chain of an op, with the op's factor.
     pub fn new(op: &'static Op, dtype: Dtype, words: u32) -> Self {
-        Self { op, dtype, words, factor: op.factor, start: Start::X, unroll: UNROLL }
+        Self { op, dtype, words, factor: op.factor, again: None, start: Start::X, unroll: UNROLL }
+    }
+
+    /// With a second fma in each step, which leaves v as it is.
+    pub fn with_second_fma(self) -> Self {
+        Self { again: Some(1.0), ..self }
+    }
+
+    /// With a second fma that shows in the results.
+    pub fn with_second_fma_shown(self) -> Self {
+        Self { again: Some(SHOWN), ..self }
     }
 
     /// Such as `arithmetic/f32/fma`.
@@ -89,6 +107,7 @@ impl Chain {
             Start::X => ("", "word"),
             Start::Saved => (SAVED, "saved"),
         };
+        let second = if self.again.is_some() { ", b, zero" } else { "" };
         let [mut loads, mut values, mut step, mut stores] = <[String; 4]>::default();
         for w in 0..self.words {
             // A lane past the end repeats the last word.
@@ -101,7 +120,7 @@ impl Chain {
             for p in 0..self.parts() {
                 values += &format!("    let x{w}{p} = part(word{w}, {p}u);\n");
                 values += &format!("    var v{w}{p} = part({from}{w}, {p}u);\n");
-                step += &format!("        v{w}{p} = step(v{w}{p}, a, x{w}{p});\n");
+                step += &format!("        v{w}{p} = step(v{w}{p}, a, x{w}{p}{second});\n");
                 stores += &format!("    put(&result{w}, {p}u, v{w}{p});\n");
             }
             stores += &format!("    y[i{w}] = result{w};\n");
@@ -113,9 +132,16 @@ impl Chain {
             loops += &format!("    for (var n = 0u; n < params.rest; n++) {{\n{step}    }}\n");
         }
         let f = &self.op.wgsl;
-        let function =
-            format!("fn step(v: T, a: T, x: T) -> T {{\n    return fma({f}, a, x);\n}}\n");
-        let driver = [&function, TENSORS, binding, MAIN, &loads, &values, &loops, &stores, "}\n"];
+        let function = match self.again {
+            None => format!("fn step(v: T, a: T, x: T) -> T {{\n    return fma({f}, a, x);\n}}\n"),
+            Some(_) => format!(
+                "fn step(v: T, a: T, x: T, b: T, zero: T) -> T {{\n    \
+                 return fma(fma({f}, a, x), b, zero);\n}}\n"
+            ),
+        };
+        let factors = if self.again.is_some() { [FACTOR, SECOND].concat() } else { FACTOR.into() };
+        let driver =
+            [&function, TENSORS, binding, MAIN, &factors, &loads, &values, &loops, &stores, "}\n"];
         let definitions = self.op.variant().map_or("", |(activation, _)| activation.wgsl);
         let words = include_str!("../../shaders/drivers/words.wgsl");
         [self.dtype.wgsl(), definitions, words, &driver.concat()].join("\n")
@@ -135,6 +161,13 @@ impl Chain {
             let rounding =
                 format.unit * ((factor * f).abs() + next.abs()) + 2.0 * format.min_normal;
             let next_off = contraction * off + factor.abs() * error + rounding;
+            let (next, next_off) = match self.again.map(f64::from) {
+                // Times 1 and plus 0 is exact.
+                None | Some(1.0) => (next, next_off),
+                Some(again) => {
+                    (next * again, next_off * again + format.unit * next.abs() + format.min_normal)
+                }
+            };
             let is_at_rest = (next, next_off) == (v, off);
             (v, off) = (next, next_off);
             if is_at_rest {
@@ -178,7 +211,12 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let first = first_unit(workgroup, grid, lane);
-    let a = T(vec4<f32>(params.factor));
+";
+
+const FACTOR: &str = "    let a = T(vec4<f32>(params.factor));\n";
+
+const SECOND: &str = "    let b = T(vec4<f32>(params.again));
+    let zero = T(vec4<f32>(params.zero));
 ";
 
 #[cfg(test)]

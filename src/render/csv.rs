@@ -1,12 +1,14 @@
-//! CSV: a row for each measurement and each op, under one header with units, so that files of
-//! several runs can stand one behind the other. A cell that does not apply is empty.
+//! CSV: a row for each measurement, each op and what each variant costs, under one header with
+//! units, so that files of several runs can stand one behind the other. A cell that does not apply
+//! is empty.
 
 use serde_json::{Value, json};
 
+use super::cost::costs;
 use super::figures::{over_denominator, share_of_copy};
 use super::reasons::sentence;
 use super::text::csv_cell;
-use crate::report::{Pair, Reason, Report};
+use crate::report::{DerivedArithmetic, Pair, Reason, Report};
 
 /// The report in that format: fields by their names in its JSON, and what follows from them.
 pub fn render(report: &Report) -> String {
@@ -21,7 +23,9 @@ pub fn render(report: &Report) -> String {
          ns_per_element bytes_per_second share_of_copy share_of_copy_low share_of_copy_high \
          {pairs} violations max_ulp max_share_of_bound wgsl_sha256 op chains \
          step_ps step_ps_low step_ps_high step_fmas step_fmas_low step_fmas_high \
-         net_fmas net_fmas_low net_fmas_high steps_per_second"
+         second_fma second_fma_low second_fma_high op_ps_least op_ps_most op_fmas_least \
+         op_fmas_most clock saved_bytes time_over_copy time_over_copy_low time_over_copy_high \
+         tier is_total"
     );
     let adapter = &report.adapter;
     let run = json!({
@@ -52,13 +56,43 @@ pub fn render(report: &Report) -> String {
     });
     let ops = report.arithmetic.iter().map(|row| {
         let figures = json!({ "samples": row.own.steps_ns().flatten().count() });
-        vec![told(row.reason.as_ref(), &row.notes), figures, json!(row.derived()), json!(row)]
+        let op = of_op(row.derived());
+        vec![told(row.reason.as_ref(), &row.notes), figures, op, json!(row.derived()), json!(row)]
     });
-    let rows = measurements.chain(ops).map(|mut parts| {
+    let costs = costs(report);
+    let costs = costs.iter().filter(|cost| cost.computes()).map(|cost| {
+        let [direction, dtype] = cost.group;
+        let (activation, variant) = cost.member.split_once('/').unwrap_or_default();
+        let over_copy = cost.over_copy();
+        let figures = json!({
+            "id": format!("cost/{}", cost.found.kernel),
+            "direction": direction,
+            "dtype": dtype,
+            "activation": activation,
+            "variant": variant,
+            "elements": over_copy.map(|(_, elements)| elements),
+            "clock": cost.clock(),
+            "saved_bytes": cost.saved_bytes(),
+            "time_over_copy": over_copy.map(|(ratio, _)| ratio),
+        });
+        vec![figures, of_op(cost.arithmetic()), json!(cost.found)]
+    });
+    let rows = measurements.chain(ops).chain(costs).map(|mut parts| {
         parts.push(run.clone());
         columns.split(' ').map(|column| cell(column, &parts)).collect()
     });
     written(&columns, rows)
+}
+
+/// What an op costs: from its least to its most.
+fn of_op(derived: Option<DerivedArithmetic>) -> Value {
+    let [ps, fmas] = [derived.map(|it| it.op_ps), derived.map(|it| it.op_fmas)];
+    json!({
+        "op_ps_least": ps.map(|it| it.least),
+        "op_ps_most": ps.map(|it| it.most),
+        "op_fmas_least": fmas.map(|it| it.least),
+        "op_fmas_most": fmas.map(|it| it.most),
+    })
 }
 
 /// What is told in sentences, not as the fields of that name.

@@ -1,8 +1,8 @@
 //! Figures of a report that several of its formats show.
 
-use super::numbers::{bracket, significant};
+use super::numbers::{bracket, ratio, significant};
 use crate::measure::stats::Estimate;
-use crate::report::{Arithmetic, Measurement, Pair, Quantity, Ratio};
+use crate::report::{Arithmetic, Bracket, Measurement, Pair, Quantity, Ratio};
 
 /// A figure of a pair.
 pub fn find<'a>(
@@ -18,19 +18,21 @@ pub fn find<'a>(
     ratios.find(|it| (it.quantity, &*it.direction, &*it.dtype, it.elements) == wanted)
 }
 
-/// A pair in registers, with and without the fma of each step.
-pub fn in_registers(ratios: &[Ratio], pair: &Pair, whole: &Ratio) -> String {
-    match find(ratios, pair, Quantity::StepNet, &whole.direction, &whole.dtype, whole.elements) {
-        Some(net) => bracket(whole.value, net.value),
-        None => format!("at least {}", significant(whole.value, 2)),
-    }
+/// A pair in registers, op over op: a figure, or from its least to its most. Where the denominator
+/// may cost nothing, what the steps with their fmas have at least.
+pub fn in_registers(ratios: &[Ratio], pair: &Pair, step: &Ratio) -> Option<String> {
+    let end = |quantity| find(ratios, pair, quantity, &step.direction, &step.dtype, None)?.estimate;
+    Some(match (end(Quantity::OpLeast), end(Quantity::OpMost)) {
+        (Some(least), Some(most)) if least == most => ratio(least),
+        (Some(least), Some(most)) => bracket(least.median, most.median),
+        _ => format!("at least {}", significant(step.estimate?.median, 2)),
+    })
 }
 
-/// An op in FMAs: without and with the fma of its step, since pipes overlap.
+/// An op in FMAs: a figure, or from its least to its most.
 pub fn fmas(row: &Arithmetic) -> Option<String> {
-    let derived = row.derived()?;
-    let bracket = bracket(derived.net_fmas.median, derived.step_fmas.median);
-    Some(if row.op == "fma" { "1".to_owned() } else { bracket })
+    let Bracket { least, most } = row.derived()?.op_fmas;
+    Some(bracket(least.median, most.median))
 }
 
 /// Time of copy, the first of the row's group, over that of the row; none of copy itself.

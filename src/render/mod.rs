@@ -7,6 +7,7 @@ pub mod behaviour;
 pub mod chart;
 mod compared;
 pub mod comparison;
+mod cost;
 mod csv;
 mod figures;
 mod gbench;

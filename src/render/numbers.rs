@@ -68,10 +68,14 @@ pub fn ratio(ratio: Estimate) -> String {
     format!("{:.2} [{:.2}, {:.2}]", ratio.median, ratio.low, ratio.high)
 }
 
-/// From the smaller to the larger, or one number where both read the same. What is below 0 is 0.
+/// From the smaller to the larger in two digits, or one number in three where both are the same.
+/// What is below 0 is 0.
 pub fn bracket(one: f64, other: f64) -> String {
-    let [least, most] =
-        [one.min(other), one.max(other)].map(|value| significant(value.max(0.0), 2));
+    let [least, most] = [one.min(other), one.max(other)].map(|value| value.max(0.0));
+    if least == most {
+        return significant(most, 3);
+    }
+    let [least, most] = [least, most].map(|value| significant(value, 2));
     if least == most { most } else { format!("{least} to {most}") }
 }
 
@@ -110,6 +114,7 @@ mod tests {
         assert_eq!(bracket(9.71, 10.68), "9.7 to 11");
         assert_eq!(bracket(-0.2, 0.8), "0 to 0.80");
         assert_eq!(bracket(10.51, 10.49), "10 to 11");
-        assert_eq!(bracket(1.0, 1.0), "1.0");
+        assert_eq!(bracket(1.0, 1.0), "1.00");
+        assert_eq!(bracket(1.0, 1.001), "1.0");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::numbers::{counted, percent, ratio, significant};
+use super::numbers::{counted, percent, ratio};
 use crate::gpu::Shape;
 use crate::report::{ChainOf, Dropped, Reason};
 
@@ -45,17 +45,19 @@ pub fn sentence(reason: &Reason) -> String {
             let words = counted((*words).into(), "word");
             format!("more than {words} a lane were not tried: compiling took {compile_s:.1} s")
         }
+        Reason::NoVariant { activation, direction, dtype } => {
+            format!("{activation} has no {direction} variant in {dtype}")
+        }
+        Reason::NoChain { activation, direction, dtype } => {
+            format!("{activation} has no {direction} chain in {dtype}")
+        }
+        Reason::NoFigureOf { of } => format!("{of} has no valid figure"),
+        Reason::NoCostOf { of } => format!("{of} may cost nothing: its fma hides it"),
+        Reason::SharedCores => {
+            "no ridge point on a software adapter: the same cores load and compute".to_owned()
+        }
         Reason::NoMemoryBoundSize => "no size of this run is bound by memory".to_owned(),
-        Reason::NoStepTime => "its chain has no valid time a step".to_owned(),
-        Reason::NoCopyTime => "copy has no time".to_owned(),
         Reason::NoRidge => "its time does not grow with k, or too few samples are left".to_owned(),
-        Reason::SlowerThanCopy { ratio } => {
-            let times = significant(ratio.median, 3);
-            format!("without an activation it takes {times}x the time of copy")
-        }
-        Reason::SlowerStep { ratio } => {
-            format!("a step takes {}x the time it takes in registers", significant(ratio.median, 3))
-        }
         Reason::MissedRepeats { repeats, because } => {
             let repeats = counted((*repeats).into(), "repeat");
             format!("measured in {repeats} only: {}", sentence(because))

@@ -9,7 +9,8 @@ use crate::kernels::activation::Direction;
 use crate::kernels::ops::Op;
 use crate::measure::stats::{self, Estimate};
 use crate::report::{
-    Accuracy, Arithmetic, BoundBy, Measurement, Pair, Quantity, Ratio, Report, Ridge, Status,
+    Accuracy, Arithmetic, BoundBy, Measurement, Pair, Quantity, Ratio, Report, Ridge, RidgeMember,
+    Status,
 };
 
 /// A part of a report.
@@ -89,15 +90,16 @@ pub static SECTIONS: &[Section] = &[
         grids: |report| grids_of(table::ridges(report), &ridge_pictures(report)),
     },
     Section {
-        name: "variants",
-        title: "Variants and their accuracy",
-        meaning: "Ways to compute the same function: time, and error against an f64 reference in \
-                  ULP. Inputs are edge values, bit patterns and normal numbers. \
-                  \u{201c}Bound\u{201d} is the largest error as a share of what the WGSL \
-                  specification allows. Tier A is within 3 ULP everywhere, B has at least half \
-                  of the digits right, C is within the bound.",
+        name: "cost",
+        title: "What each variant costs",
+        meaning: "ps/op and Gop/s: the operation in registers, on the whole device. FMAs: the \
+                  same over a step of fma; they compare on one adapter only. Saved B: bytes an \
+                  element that the forward pass keeps. Time/copy: in memory, over copy (backward: \
+                  add). Max ULP: the largest error against an f64 reference, over edge values, bit \
+                  patterns and normal numbers. Tier A is within 3 ULP everywhere, B has at least \
+                  half of the digits right, C is within the bound of the WGSL specification.",
         pictures: accuracy_pictures,
-        grids: |report| grids_of(table::variants(report), &accuracy_pictures(report)),
+        grids: |report| grids_of(table::costs(report), &accuracy_pictures(report)),
     },
     Section {
         name: "shapes",
@@ -213,7 +215,7 @@ fn ratio_pictures_of(report: &Report, pair: &Pair, is_first: bool) -> Vec<Pictur
         let directions = distinct(rows.iter().map(|ratio| &ratio.direction));
         let lines = directions.into_iter().enumerate().map(|(index, direction)| {
             let rows = rows.iter().filter(|ratio| ratio.direction == *direction);
-            let point = |ratio: &&Ratio| Some((elements(ratio.elements?), ratio.estimate()));
+            let point = |ratio: &&Ratio| Some((elements(ratio.elements?), ratio.estimate?));
             // Neither colour of the pair.
             Line { series: OTHER + index, ..line(direction, "", rows.filter_map(point)) }
         });
@@ -323,49 +325,48 @@ fn by_steps(row: &Arithmetic) -> impl Iterator<Item = ((f64, String), Estimate)>
 }
 
 fn ridge_pictures(report: &Report) -> Vec<Picture> {
-    let key = |ridge: &Ridge| format!("{}/{}", ridge.direction, ridge.dtype);
+    let key = |ridge: &Ridge| ridge.id.trim_start_matches("ridge/").to_owned();
     by_key(report.ridges.iter(), key, |key, rows| {
         let x = Axis::new("k: activations per element", Scale::Log2);
         let y = Axis::new("ns per element", Scale::Log10);
         let title = format!("Time of an element with k activations, {}", key.replace('/', " "));
         let mut chart = Chart::new(title, x, Some(y), Vec::new());
-        for ridge in rows {
-            draw_ridge(&mut chart, report, ridge);
-        }
+        rows.iter().for_each(|ridge| draw_ridge(&mut chart, ridge));
         chart
     })
 }
 
-/// Times by k, and what bounds them: memory (the time at k = 0), arithmetic, and where they cross.
-fn draw_ridge(chart: &mut Chart, report: &Report, ridge: &Ridge) {
-    let row = report.arithmetic.iter().find(|row| row.id == ridge.chain);
-    let op = row.map_or("activation", |row| row.op.as_str());
-    let points = ridge.points.iter().filter_map(|point| {
-        let ns = ridge.time_ns(point)?.times(1.0 / as_f64(ridge.elements));
-        Some(((f64::from(point.steps), format!("k = {}", point.steps)), ns))
-    });
-    let measured = line(&format!("load, k x {op}, store"), "ns", points);
-    let Some(first) = measured.points.first() else { return };
-    let label = "load and store alone (k = 0)".to_owned();
-    chart.levels.push(Level { axis: Which::Y, at: first.y, label });
-    let derived = ridge.derived(&report.measurements, &report.arithmetic);
-    let ridge_point = derived.map(|derived| derived.ridge_point.median);
-    let is_on_axis = |at: &f64| measured.points.iter().any(|point| *at <= point.x);
-    if let Some(at) = ridge_point.filter(is_on_axis) {
-        let label = format!("ridge point: {}", number(at));
-        chart.levels.push(Level { axis: Which::X, at, label });
-    }
-    let arithmetic = row.and_then(Arithmetic::derived).map(|derived| {
-        let alone = |x: f64| {
-            let y = x * (derived.step_ps.median / 1e3);
-            Point { x, y, interval: None, tip: format!("{x} steps: {} ns", number(y)) }
+/// Both activations by k, and what bounds them: memory (the time of copy), arithmetic, and where
+/// the numerator's crosses memory.
+fn draw_ridge(chart: &mut Chart, ridge: &Ridge) {
+    let Some(derived) = ridge.derived() else { return };
+    let [copy, numerator, denominator, chains @ ..] = &ridge.members[..] else { return };
+    let Some(copy_ns) = ridge.ns_per_element(copy) else { return };
+    chart.levels.push(Level { axis: Which::Y, at: copy_ns.median, label: "copy".to_owned() });
+    let of = [
+        (OF_NUMERATOR, numerator, &chains[..2], derived.numerator_step_ps),
+        (OF_DENOMINATOR, denominator, &chains[2..], derived.denominator_step_ps),
+    ];
+    for (series, kernel, chain, step_ps) in of {
+        let at = |member: &RidgeMember| {
+            let k = if member.steps == 0 { 1 } else { member.steps };
+            Some(((f64::from(k), format!("k = {k}")), ridge.ns_per_element(member)?))
         };
-        let ks = measured.points.iter().map(|point| point.x).filter(|k| *k > 0.0);
-        let (label, points) = ("arithmetic alone".to_owned(), ks.map(alone).collect());
-        Line { label, series: BASELINE, look: Look::Computed, points }
-    });
-    chart.lines.push(Line { series: OF_NUMERATOR, ..measured });
-    chart.lines.extend(arithmetic);
+        let points = [kernel].into_iter().chain(chain).filter_map(at);
+        let measured = line(&kernel.name, "ns", points);
+        let alone = |point: &Point| {
+            let y = point.x * step_ps.median / 1e3;
+            let tip = format!("{} steps: {} ns", point.x, number(y));
+            Point { y, interval: None, tip, ..point.clone() }
+        };
+        let points = measured.points.iter().map(alone).collect();
+        let label = format!("{}: arithmetic alone", kernel.name);
+        chart.lines.push(Line { series, ..measured });
+        chart.lines.push(Line { label, series, look: Look::Computed, points });
+    }
+    let at = derived.ridge_point.median;
+    let label = format!("ridge point: {}", number(at));
+    chart.levels.push(Level { axis: Which::X, at, label });
 }
 
 fn accuracy_pictures(report: &Report) -> Vec<Picture> {

@@ -4,13 +4,11 @@ use super::figures::{find, fmas, in_registers};
 use super::numbers::{ratio, significant, size_name};
 use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
-use crate::report::{BoundBy, Fastest, Pair, Quantity, Ratio, Report, Status, chains};
+use crate::measure::stats::Estimate;
+use crate::report::{BoundBy, Fastest, Pair, Quantity, Ratio, Report, Ridge, Status, chains};
 
 /// A figure whose interval reaches farther than this to either side, as a share of it, is rough.
 const ROUGH: f64 = 0.1;
-
-/// A stream and a chain are held together where their clocks differ by no more.
-const ONE_CLOCK: f64 = 0.03;
 
 /// What follows from a report, a sentence each; none where no figure is valid.
 pub fn lines(report: &Report) -> Vec<String> {
@@ -25,7 +23,7 @@ pub fn lines(report: &Report) -> Vec<String> {
     lines
 }
 
-/// A figure of f32 whose stream and chain had one clock.
+/// A figure of f32.
 fn figure<'a>(
     report: &'a Report,
     pair: &Pair,
@@ -34,7 +32,6 @@ fn figure<'a>(
     elements: Option<u64>,
 ) -> Option<&'a Ratio> {
     find(&report.ratios, pair, quantity, direction.name(), Dtype::F32.name(), elements)
-        .filter(|ratio| ratio.clocks.is_none_or(|clocks| (clocks - 1.0).abs() <= ONE_CLOCK))
 }
 
 /// The smallest memory-bound size: of the largest, some driver may keep a part elsewhere.
@@ -45,14 +42,16 @@ fn headline_size(report: &Report, pair: &Pair) -> Option<u64> {
             && ratio.quantity == Quantity::Stream
             && ratio.direction == Direction::Forward.name()
             && ratio.dtype == Dtype::F32.name()
+            && ratio.estimate.is_some()
     };
     report.ratios.iter().filter(is_it).filter_map(|ratio| ratio.elements).min()
 }
 
 fn streaming(report: &Report, pair: &Pair) -> Option<String> {
     let size = headline_size(report, pair)?;
-    let stream =
-        |direction| figure(report, pair, Quantity::Stream, direction, Some(size)).map(told);
+    let stream = |direction| {
+        figure(report, pair, Quantity::Stream, direction, Some(size))?.estimate.map(told)
+    };
     let forward = stream(Direction::Forward)?;
     let backward = stream(Direction::Backward).map(|backward| format!(", {backward} backward"));
     let (size, backward) = (size_name(size), backward.unwrap_or_default());
@@ -60,30 +59,32 @@ fn streaming(report: &Report, pair: &Pair) -> Option<String> {
 }
 
 fn registers(report: &Report, pair: &Pair) -> Option<String> {
-    let (above, below) = chains(pair, &report.arithmetic, Direction::Forward, Dtype::F32.name())?;
-    let whole = figure(report, pair, Quantity::Step, Direction::Forward, None)?;
+    let (above, below) = chains(pair, &report.arithmetic, Direction::Forward, Dtype::F32)?;
+    let step = figure(report, pair, Quantity::Step, Direction::Forward, None)?;
     Some(format!(
         "Registers, f32 forward: {pair} {} ({} against {} FMAs).",
-        in_registers(&report.ratios, pair, whole),
+        in_registers(&report.ratios, pair, step)?,
         fmas(above)?,
         fmas(below)?
     ))
 }
 
-/// On a software adapter the same cores load and compute: there is no ridge to tell.
+/// Of f32 forward.
 fn ridge(report: &Report, pair: &Pair) -> Option<String> {
-    let size = headline_size(report, pair).filter(|_| !report.adapter.is_software)?;
-    let value = |quantity| {
-        let figure = figure(report, pair, quantity, Direction::Forward, Some(size))?;
-        Some(significant(figure.value, 2))
+    let is_it = |row: &&Ridge| {
+        let of = [&*row.numerator, &*row.denominator, &*row.direction, &*row.dtype];
+        let [numerator, denominator] = pair.names();
+        of == [numerator, denominator, Direction::Forward.name(), Dtype::F32.name()]
     };
-    let steps = value(Quantity::RidgePoint)?;
-    let extra = value(Quantity::ExtraArithmetic).zip(value(Quantity::ExtraTime));
-    let extra = extra.map(|(arithmetic, time)| {
-        format!("; extra arithmetic {arithmetic} ns an element, extra time {time} ns")
-    });
-    let (numerator, extra) = (&pair.numerator, extra.unwrap_or_default());
-    Some(format!("Ridge point: {steps} {numerator}s per element{extra}."))
+    let found = report.ridges.iter().find(is_it)?.derived()?;
+    let [steps, arithmetic, time] =
+        [found.ridge_point, found.extra_arithmetic_ns, found.extra_time_ns]
+            .map(|figure| significant(figure.median, 2));
+    Some(format!(
+        "Ridge point: {steps} {}s per element; extra arithmetic {arithmetic} ns an element, \
+         extra time {time} ns.",
+        pair.numerator
+    ))
 }
 
 fn adapter(report: &Report) -> String {
@@ -102,8 +103,7 @@ fn adapter(report: &Report) -> String {
     }
 }
 
-fn told(figure: &Ratio) -> String {
-    let figure = figure.estimate();
+fn told(figure: Estimate) -> String {
     let rough = if figure.relative_half_width().abs() > ROUGH { "roughly " } else { "" };
     format!("{rough}{}", ratio(figure))
 }

@@ -2,16 +2,17 @@
 
 use std::collections::HashSet;
 
+use super::cost::{Cost, costs as costs_of};
 use super::figures::{find, fmas, heading, in_registers, over_denominator, share_of_copy};
 use super::grid::Grid;
-use super::numbers::{counted, duration, percent, ratio, significant, size_name};
+use super::numbers::{bracket, counted, duration, number, percent, ratio, significant, size_name};
 use super::reasons::{of_shape, once, sentence};
 use super::summary;
 use super::text::wrapped;
-use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
+use crate::measure::stats::Estimate;
 use crate::report::{
-    Accuracy, Arithmetic, BOTH, ClockKind, Measurement, Pair, Quantity, Ratio, Reason, Report, Run,
+    Arithmetic, BOTH, Bracket, ClockKind, Measurement, Pair, Quantity, Ratio, Reason, Report, Run,
     RunStatus, ShapeTrial, Spent, Status,
 };
 
@@ -21,7 +22,7 @@ pub fn text(report: &Report) -> String {
     let grids =
         [measurements(&report.measurements, &report.run.pairs), arithmetic(&report.arithmetic)];
     let grids = grids.into_iter().flatten().chain(ratios(report));
-    let grids = grids.chain(ridges(report)).chain(variants(report));
+    let grids = grids.chain(ridges(report)).chain(costs(report));
     parts.extend(grids.map(|grid| grid.text()));
     parts.push(foot(report));
     let lines = summary::lines(report);
@@ -84,15 +85,16 @@ fn cell<T>(known: Option<T>, words: impl FnOnce(T) -> String) -> String {
 
 /// What a step of each op takes in registers.
 pub fn arithmetic(rows: &[Arithmetic]) -> Option<Grid> {
-    let mut grid = Grid::new(["arithmetic", "chains", "ps/op", "FMAs", "Gop/s"]);
+    let mut grid = Grid::new(["arithmetic", "chains", "ps/op", "Gop/s", "FMAs", "2nd fma"]);
     let row = |row: &Arithmetic| {
         let derived = row.derived();
         vec![
             row.op.clone(),
             cell((row.chains > 0).then_some(row.chains), |chains| chains.to_string()),
-            of_status(row.status, derived.map(|derived| derived.step_ps.median)),
+            of_status(row.status, derived.map(|it| between(it.op_ps))),
+            cell(derived, |it| rate(it.op_ps)),
             fmas(row).unwrap_or_default(),
-            cell(derived, |derived| significant(derived.steps_per_second / 1e9, 3)),
+            cell(derived, |it| number(it.second_fma.median)),
         ]
     };
     for dtype in Dtype::ALL.map(Dtype::name) {
@@ -104,10 +106,24 @@ pub fn arithmetic(rows: &[Arithmetic]) -> Option<Grid> {
     grid.filled()
 }
 
+/// ps of an op.
+fn between(Bracket { least, most }: Bracket) -> String {
+    bracket(least.median, most.median)
+}
+
+/// Ops in a ns: 10^9 a second.
+fn rate(Bracket { least, most }: Bracket) -> String {
+    let [fastest, slowest] = [least, most].map(|ps| 1e3 / ps.median);
+    if least.median <= 0.0 {
+        return format!("over {}", significant(slowest, 3));
+    }
+    bracket(slowest, fastest)
+}
+
 /// A figure, or why there is none.
-fn of_status(status: Status, figure: Option<f64>) -> String {
+fn of_status(status: Status, figure: Option<String>) -> String {
     match status {
-        Status::Ok => cell(figure, |figure| significant(figure, 3)),
+        Status::Ok => figure.unwrap_or_default(),
         status => status.to_string(),
     }
 }
@@ -123,108 +139,97 @@ fn ratios_of(pair: &Pair, ratios: &[Ratio]) -> Option<Grid> {
     let size = |a: &&Ratio, b: &&Ratio| (&a.dtype, a.elements) == (&b.dtype, b.elements);
     let rows = by_size.chunk_by(size).map(|size| {
         let Ratio { dtype, elements, .. } = size[0];
-        let find = |quantity, direction| find(ratios, pair, quantity, direction, dtype, *elements);
-        let stream = |direction| cell(find(Quantity::Stream, direction), |it| ratio(it.estimate()));
-        let extra = |quantity| find(quantity, "forward").map(|ratio| ratio.value);
-        let extra = extra(Quantity::ExtraArithmetic).zip(extra(Quantity::ExtraTime));
+        let find =
+            |direction| find(ratios, pair, Quantity::Stream, direction, dtype, *elements)?.estimate;
+        let stream = |direction| cell(find(direction), ratio);
         [
             format!("{dtype} {}", size_name(elements.unwrap_or_default())),
             cell(size.iter().find_map(|ratio| ratio.bound_by), |it| it.to_string()),
             stream("forward"),
             stream("backward"),
             stream(BOTH),
-            cell(extra, |(arithmetic, time)| format!("{arithmetic:.2}, {time:.2}")),
         ]
     });
     let heading = pair.to_string();
-    let mut grid = Grid::of([&heading, "bound", "forward", "backward", "both", "extra ns"], rows);
-    if grid.rows().any(|row| !row[5].is_empty()) {
-        let note = "extra ns: an element, forward: arithmetic in registers, time streaming";
-        grid.notes.push(note.to_owned());
+    let mut grid = Grid::of([&heading, "bound", "forward", "backward", "both"], rows);
+    for step in own.clone().filter(|ratio| ratio.quantity == Quantity::Step) {
+        let Ratio { dtype, direction, .. } = step;
+        let figure = in_registers(ratios, pair, step);
+        let line = |figure| format!("Registers, {dtype} {direction}: {pair} {figure}");
+        grid.notes.extend(figure.map(line));
     }
-    for whole in own.filter(|ratio| ratio.quantity == Quantity::Step) {
-        let Ratio { dtype, direction, .. } = whole;
-        let figure = in_registers(ratios, pair, whole);
-        grid.notes.push(format!("Registers, {dtype} {direction}: {pair} {figure}"));
-    }
+    let why = own.filter_map(|ratio| Some((&ratio.id, sentence(ratio.reason.as_ref()?))));
+    grid.notes.extend(once(why));
     grid.filled()
 }
 
 /// Where arithmetic takes as long as memory.
 pub fn ridges(report: &Report) -> Option<Grid> {
     let rows = report.ridges.iter().map(|row| {
-        let derived = row.derived(&report.measurements, &report.arithmetic);
+        let derived = row.derived();
         let or_why = || row.status.to_string();
+        let ns = |ns: Estimate| significant(ns.median, 2);
         [
             row.id.trim_start_matches("ridge/").to_owned(),
+            cell((row.elements > 0).then_some(row.elements), size_name),
             derived.map_or_else(or_why, |it| ratio(it.ridge_point)),
-            cell(derived, |it| format!("{} at {}", ratio(it.ridge_over_larger), it.ridge_steps)),
-            cell(derived, |it| format!("{:.2}", it.stream_over_copy.median)),
-            cell(derived, |it| format!("{:.2}", it.step_over_chain.median)),
+            cell(derived, |it| ns(it.extra_arithmetic_ns)),
+            cell(derived, |it| ns(it.extra_time_ns)),
         ]
     });
-    let header = ["ridge", "ridge point", "time/larger", "k=0/copy", "step/chain"];
+    let header = ["ridge", "elements", "ridge point", "extra arithmetic ns", "extra time ns"];
+    let rows = rows.filter(|row| !row[1].is_empty());
     let mut grid = Grid::of(header, rows);
     let rows = report.ridges.iter();
     grid.notes = notes(rows.map(|row| (&row.id, row.status, row.reason.as_ref(), &row.notes)));
     grid.filled()
 }
 
-/// Variants side by side: time, what a backward pass needs saved, and accuracy. None where only
-/// default variants were measured.
-pub fn variants(report: &Report) -> Option<Grid> {
-    let compared = report.accuracy.iter().filter_map(|found| {
-        let parts: Vec<&str> = found.kernel.split('/').collect();
-        Some((<[&str; 4]>::try_from(parts).ok()?, found))
-    });
-    let mut compared: Vec<([&str; 4], &Accuracy)> = compared.collect();
-    compared.sort_by_key(|([direction, dtype, ..], _)| (*direction, *dtype));
-    let activations: HashSet<&[&str]> = compared.iter().map(|(parts, _)| &parts[..3]).collect();
-    if activations.len() == compared.len() {
+/// What each variant costs. None where only default variants were compared.
+pub fn costs(report: &Report) -> Option<Grid> {
+    let costs: Vec<Cost<'_>> = costs_of(report).into_iter().filter(Cost::computes).collect();
+    let activations: HashSet<_> = costs.iter().map(Cost::activation).collect();
+    if activations.len() == costs.len() {
         return None;
     }
-    let header =
-        ["variant", "saved B", "% of copy", "FMAs", "max ULP", "mean", "bound", "tier", "every x"];
-    let mut grid = Grid::new(header);
-    for group in compared.chunk_by(|(a, _), (b, _)| a[..2] == b[..2]) {
-        let [direction, dtype, ..] = group[0].0;
-        let is_backward = direction == Direction::Backward.name();
-        let cells = |([.., activation, variant], found): &([&str; 4], &Accuracy)| {
-            let member = format!("{activation}/{variant}");
-            let op = if is_backward { format!("backward/{member}") } else { member.clone() };
-            let chain = report.arithmetic.iter().find(|row| row.dtype == dtype && row.op == op);
-            let row = largest_row(&report.measurements, &found.kernel);
-            let share = row.and_then(|row| share_of_copy(row, &report.measurements));
-            vec![
-                member,
-                cell(row.filter(|_| is_backward), saved_bytes),
-                cell(share, |share| format!("{:.0}", 100.0 * share.median)),
-                chain.and_then(fmas).unwrap_or_default(),
-                cell(found.max_ulp, |ulp| significant(ulp, 3)),
-                cell(found.mean_ulp, |ulp| significant(ulp, 2)),
-                cell(found.max_share_of_bound, |share| format!("{share:.2}")),
-                cell(found.tier, String::from),
-                if found.is_total { "yes" } else { "no" }.to_owned(),
-            ]
-        };
-        grid.push(Some(format!("{direction}/{dtype}")), group.iter().map(cells).collect());
+    let mut grid = Grid::new([
+        "cost",
+        "ps/op",
+        "Gop/s",
+        "FMAs",
+        "clock",
+        "saved B",
+        "time/copy",
+        "max ULP",
+        "tier",
+    ]);
+    let cells = |cost: &Cost<'_>| {
+        let op = cost.arithmetic();
+        let whole = |tier| if cost.found.is_total { tier } else { format!("({tier})") };
+        vec![
+            cost.member.clone(),
+            cell(op, |it| between(it.op_ps)),
+            cell(op, |it| rate(it.op_ps)),
+            cell(op, |it| between(it.op_fmas)),
+            cell(cost.clock(), |clock| format!("{clock:.2}")),
+            cell(cost.saved_bytes(), |bytes| bytes.to_string()),
+            cell(cost.over_copy(), |(ratio, _)| format!("{:.2}", ratio.median)),
+            cell(cost.found.max_ulp, |ulp| significant(ulp, 3)),
+            cell(cost.found.tier, |tier| whole(String::from(tier))),
+        ]
+    };
+    for group in costs.chunk_by(|a, b| a.group == b.group) {
+        let elements = group.iter().find_map(|cost| Some(cost.over_copy()?.1));
+        let at = cell(elements, |elements| format!(", memory at {}", size_name(elements)));
+        let title = format!("{}{at}", group[0].group.join("/"));
+        grid.push(Some(title), group.iter().map(cells).collect());
     }
-    grid.notes = summary::fastest(report);
+    grid.notes = vec![
+        "clock: the core's during the op over its median in this run; no driver tells MHz".into(),
+        "tier in brackets: not for every x".into(),
+    ];
+    grid.notes.extend(summary::fastest(report));
     Some(grid)
-}
-
-/// Bytes an element that the forward pass keeps for this backward pass.
-fn saved_bytes(row: &Measurement) -> String {
-    let whole = if row.dtype == "f32" { "4" } else { "2" };
-    if row.variant == "from_mask" { "0.125" } else { whole }.to_owned()
-}
-
-/// The row of a kernel at the largest size at which most variants were measured.
-fn largest_row<'a>(rows: &'a [Measurement], path: &str) -> Option<&'a Measurement> {
-    let variants =
-        |row: &Measurement| rows.iter().filter(|other| other.group() == row.group()).count();
-    let measured = rows.iter().filter(|row| row.path() == path && row.time_ns().is_some());
-    measured.max_by_key(|row| (variants(row), row.elements))
 }
 
 /// Every shape that was tried, by kernel and from the fastest on.
@@ -258,7 +263,7 @@ pub fn measurements(measurements: &[Measurement], pairs: &[Pair]) -> Option<Grid
         let row = |member: &Measurement| {
             vec![
                 member.member(),
-                of_status(member.status, member.ns_per_element()),
+                of_status(member.status, member.ns_per_element().map(|ns| significant(ns, 3))),
                 cell(member.bytes_per_second(), |rate| significant(rate / 1e9, 3)),
                 cell(share_of_copy(member, group), |share| percent(share).replace(" %", "")),
                 cell(pairs.iter().find_map(|pair| over_denominator(member, group, pair)), ratio),

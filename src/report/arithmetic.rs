@@ -1,5 +1,5 @@
-//! One op on the chain: its samples at three numbers of steps, those of the fma chain beside it,
-//! and what follows from them.
+//! One op on the chain: its samples at three numbers of steps, with one fma a step and with two,
+//! those of the fma chain beside it, and what follows from them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use super::measurement::Status;
 use super::reason::{Dropped, Reason};
 use crate::gpu::Shape;
 use crate::kernels::chain::Chain;
+use crate::kernels::ops;
 use crate::measure::stats::{self, Estimate};
 
 /// An op on the chain.
@@ -45,6 +46,8 @@ pub struct Arithmetic {
     pub dropped: Dropped,
     /// The op's samples.
     pub own: ChainSamples,
+    /// Its samples with a second fma in each step, in the same rounds: at k and 4 k steps alone.
+    pub two_fmas: ChainSamples,
     /// The fma chain's samples in the same rounds.
     pub fma: ChainSamples,
     /// For other readers: computed from the samples on writing and again on loading. Here, ask the
@@ -59,7 +62,7 @@ pub struct ChainSamples {
     pub steps: u32,
     /// ns per dispatch of k steps.
     pub once_ns: Vec<Option<f64>>,
-    /// ns per dispatch of 2 k steps.
+    /// ns per dispatch of 2 k steps; empty of `two_fmas`.
     pub twice_ns: Vec<Option<f64>>,
     /// ns per dispatch of 4 k steps.
     pub fourfold_ns: Vec<Option<f64>>,
@@ -72,17 +75,65 @@ pub struct ChainSamples {
 /// What follows from the samples of an op.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DerivedArithmetic {
-    /// Time of a step of one element.
+    /// Time of a step of one element: the op and one fma.
     pub step_ps: Estimate,
-    /// The same in steps of the fma chain: what the op costs at most, since pipes overlap.
+    /// The same over a step of the fma chain.
     pub step_fmas: Estimate,
-    /// The same without the fma step: what the op costs at least. May be below 0 where it hides
-    /// behind the fma.
-    pub net_fmas: Estimate,
+    /// What a second fma a step adds, over a step of the fma chain: 0 where it hides behind the op,
+    /// 1 where the two take turns.
+    pub second_fma: Estimate,
+    /// What of the step is its fma's, by what a second one adds.
+    pub subtracted: Subtracted,
+    /// Time of the op of one element, without the fma.
+    pub op_ps: Bracket,
+    /// The same over a step of the fma chain. May be below 0 where the op hides behind the fma.
+    pub op_fmas: Bracket,
     /// The slope from 2 k to 4 k over that from k to 2 k: 1 where time grows with the steps.
     pub linearity: Estimate,
-    /// Steps a second over all elements: the rate of the op with its fma.
-    pub steps_per_second: f64,
+}
+
+/// What a step is longer than its op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Subtracted {
+    /// By nothing: a second fma costs nothing, so the first does not either.
+    Nothing,
+    /// By a step of the fma chain: that is what a second fma costs.
+    OneFma,
+    /// By nothing, or by as much as a step of the fma chain: a second fma costs a part of one, or
+    /// can't be told from both.
+    UpToOneFma,
+}
+
+/// A figure that lies between two; the same twice where it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Bracket {
+    /// It is at least this.
+    pub least: Estimate,
+    /// And at most this.
+    pub most: Estimate,
+}
+
+/// A second fma costs nothing, or one, where the interval of its cost is within so many FMAs of it.
+const NEAR: f64 = 0.25;
+
+impl Subtracted {
+    fn of(second_fma: Estimate) -> Self {
+        match second_fma {
+            Estimate { high, .. } if high < NEAR => Self::Nothing,
+            Estimate { low, .. } if low > 1.0 - NEAR => Self::OneFma,
+            _ => Self::UpToOneFma,
+        }
+    }
+
+    /// The most and the fewest FMAs that are subtracted.
+    fn fmas(self) -> [f64; 2] {
+        match self {
+            Self::Nothing => [0.0, 0.0],
+            Self::OneFma => [1.0, 1.0],
+            Self::UpToOneFma => [1.0, 0.0],
+        }
+    }
 }
 
 impl ChainSamples {
@@ -127,8 +178,14 @@ impl Arithmetic {
     }
 
     /// Appends the samples of a repeat, and why some are missing.
-    pub fn take(&mut self, own: &ChainSamples, fma: &ChainSamples, dropped: Dropped) {
+    pub fn take(
+        &mut self,
+        [own, two_fmas]: &[ChainSamples; 2],
+        fma: &ChainSamples,
+        dropped: Dropped,
+    ) {
         self.own.take(own);
+        self.two_fmas.take(two_fmas);
         self.fma.take(fma);
         self.dropped += dropped;
     }
@@ -153,61 +210,78 @@ impl Arithmetic {
         if self.status != Status::Ok {
             return None;
         }
-        let ps = 1e3 / self.elements as f64;
         // A step that takes no time has no rate.
-        let step_ps = self
-            .estimate(self.own.steps_ns().map(|ns| Some(ns? * ps)))
-            .filter(|step| step.median > 0.0)?;
+        let step_ps = self.less_fmas(0.0, false).filter(|step| step.median > 0.0)?;
+        let second_fma = self.of_rounds(|[own, two, fma]| (two - own) / fma)?;
+        let subtracted = Subtracted::of(second_fma);
+        // The op of the fma chain is its fma.
+        let is_fma = self.op == ops::fma().name;
+        let [most, fewest] = if is_fma { [0.0; 2] } else { subtracted.fmas() };
+        let bracket = |in_fmas| {
+            let [least, most] = [most, fewest].map(|fmas| self.less_fmas(fmas, in_fmas));
+            Some(Bracket { least: least?, most: most? })
+        };
         Some(DerivedArithmetic {
             step_ps,
-            step_fmas: self.in_fma(0.0)?,
-            net_fmas: self.in_fma(1.0)?,
+            step_fmas: self.less_fmas(0.0, true)?,
+            second_fma,
+            subtracted,
+            op_ps: bracket(false)?,
+            op_fmas: bracket(true)?,
             linearity: self.estimate(self.own.linearities())?,
-            steps_per_second: 1e12 / step_ps.median,
         })
     }
 
-    fn in_fma(&self, less: f64) -> Option<Estimate> {
-        self.estimate(
-            self.own.steps_ns().zip(self.fma.steps_ns()).map(|(own, fma)| Some(own? / fma? - less)),
-        )
+    /// A step less so many of fma's: in steps of fma, or in ps an element.
+    fn less_fmas(&self, fmas: f64, in_fmas: bool) -> Option<Estimate> {
+        let ps = 1e3 / self.elements as f64;
+        self.of_rounds(|[own, _, fma]| (own - fmas * fma) * if in_fmas { 1.0 / fma } else { ps })
     }
 
     /// Its step over that of another op of its group, taken within rounds: whole steps, fma and
     /// all. None unless both are ok.
     pub fn over(&self, other: &Self) -> Option<Estimate> {
-        self.beside(other, |own, _, others| Some(own? / others?))
+        self.less_over(other, [0.0; 2])
     }
 
-    /// By how many ps an element its step exceeds that of another op of its group, taken within
-    /// rounds. None unless both are ok.
-    pub fn less(&self, other: &Self) -> Option<Estimate> {
-        let ps = 1e3 / self.elements as f64;
-        self.beside(other, |own, _, others| Some((own? - others?) * ps))
-    }
-
-    /// The same without the fma in either; none unless the interval of the other's net cost
-    /// excludes 0, since a quotient by what may be nothing says nothing.
-    pub fn net_over(&self, other: &Self) -> Option<Estimate> {
-        if other.derived()?.net_fmas.low <= 0.0 {
+    /// Its op over that of another of its group, taken within rounds. None unless both are ok and
+    /// the other's cost is above 0 beyond its interval: a quotient by what may be nothing says
+    /// nothing.
+    pub fn op_over(&self, other: &Self) -> Option<Bracket> {
+        let [own, others] = [self.derived()?, other.derived()?];
+        if others.op_fmas.least.low <= 0.0 {
             return None;
         }
-        self.beside(other, |own, fma, others| Some((own? - fma?) / (others? - fma?)))
+        let [most, fewest] = own.subtracted.fmas();
+        let [others_most, others_fewest] = others.subtracted.fmas();
+        Some(Bracket {
+            least: self.less_over(other, [most, others_fewest])?,
+            most: self.less_over(other, [fewest, others_most])?,
+        })
     }
 
-    /// What is made by round of its step, the fma's and the other's.
-    fn beside(
-        &self,
-        other: &Self,
-        join: impl Fn(Option<f64>, Option<f64>, Option<f64>) -> Option<f64>,
-    ) -> Option<Estimate> {
+    /// By round, its step less so many fmas over the other's less so many.
+    fn less_over(&self, other: &Self, [own_fmas, others_fmas]: [f64; 2]) -> Option<Estimate> {
         let are_ok = self.status == Status::Ok && other.status == Status::Ok;
         let of = |row: &Self| (row.group, row.rounds_per_repeat);
         if !are_ok || of(self) != of(other) {
             return None;
         }
-        let steps = self.own.steps_ns().zip(self.fma.steps_ns()).zip(other.own.steps_ns());
-        self.estimate(steps.map(|((own, fma), others)| join(own, fma, others)))
+        self.estimate(self.rounds().zip(other.rounds()).map(|(round, others)| {
+            let ([own, _, fma], [other, _, others_fma]) = (round?, others?);
+            Some((own - own_fmas * fma) / (other - others_fmas * others_fma))
+        }))
+    }
+
+    /// By round, the time of a step of all elements in ns: with one fma, with two, and of the fma
+    /// chain. None where the round lacks one of them.
+    fn rounds(&self) -> impl Iterator<Item = Option<[f64; 3]>> + '_ {
+        let steps = self.own.steps_ns().zip(self.two_fmas.steps_ns()).zip(self.fma.steps_ns());
+        steps.map(|((own, two), fma)| Some([own?, two?, fma?]))
+    }
+
+    fn of_rounds(&self, join: impl Fn([f64; 3]) -> f64) -> Option<Estimate> {
+        self.estimate(self.rounds().map(|round| round.map(&join)))
     }
 
     fn estimate(&self, rounds: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {

@@ -77,10 +77,12 @@ fn check_measurement(row: &Measurement) -> Checked {
     errors.into_iter().try_for_each(|error| within("an error", error, &(0.0..=f64::MAX)))
 }
 
-fn check_rate(row: &Arithmetic) -> Checked {
+fn check_rate<'a>(row: &'a Arithmetic) -> Checked {
     let id = &row.id;
-    let runs = [&row.own, &row.fma];
-    let samples = runs.iter().flat_map(|run| [&run.once_ns, &run.twice_ns, &run.fourfold_ns]);
+    let Arithmetic { own, two_fmas: two, fma, .. } = row;
+    let runs = [own, two, fma];
+    let of_run = |run: &'a ChainSamples| [&run.once_ns, &run.twice_ns, &run.fourfold_ns];
+    let samples = [own, fma].into_iter().flat_map(of_run).chain([&two.once_ns, &two.fourfold_ns]);
     let mut lengths = HashSet::new();
     for samples in samples {
         check_times(id, samples)?;
@@ -101,12 +103,13 @@ fn check_rate(row: &Arithmetic) -> Checked {
 
 fn check_ridge(row: &Ridge) -> Checked {
     let id = &row.id;
-    row.points.iter().try_for_each(|point| check_times(id, &point.samples_ns))?;
-    if row.points.windows(2).any(|pair| pair[0].samples_ns.len() != pair[1].samples_ns.len()) {
-        return Err(format!("{id} has more samples of some k than of others"));
+    let members = &row.members;
+    members.iter().try_for_each(|member| check_times(id, &member.samples_ns))?;
+    if members.windows(2).any(|pair| pair[0].samples_ns.len() != pair[1].samples_ns.len()) {
+        return Err(format!("{id} has more samples of some members than of others"));
     }
-    if row.status == Status::Ok && row.elements == 0 {
-        return Err(format!("{id} has no elements"));
+    if row.status == Status::Ok && (row.elements == 0 || members.len() != 7) {
+        return Err(format!("{id} has times, but no elements or not its seven members"));
     }
     Ok(())
 }

@@ -25,15 +25,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use accuracy::{Accuracy, AccuracyBin};
-pub use arithmetic::{Arithmetic, ChainSamples, DerivedArithmetic};
+pub use arithmetic::{Arithmetic, Bracket, ChainSamples, DerivedArithmetic, Subtracted};
 pub use fastest::{Comparison, Fastest};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;
 pub use measurement::{BoundBy, Derived, Measurement, Status, Validation};
-pub use pair::Pair;
+pub use pair::{Pair, default_kernel, default_op};
 pub use ratio::{BOTH, Quantity, Ratio, chains};
 pub use reason::{ChainOf, Dropped, Reason};
-pub use ridge::{DerivedRidge, Ridge, RidgeTime};
+pub use ridge::{DerivedRidge, Ridge, RidgeMember};
 pub use write::{Destination, expand};
 
 use crate::gpu::{AdapterFacts, Shape};
@@ -282,7 +282,7 @@ impl Report {
             rate.derived = rate.derived();
         }
         for ridge in &mut self.ridges {
-            ridge.derived = ridge.derived(&self.measurements, &self.arithmetic);
+            ridge.derived = ridge.derived();
         }
         self.ratios = ratio::ratios(self);
         self.fastest = fastest::fastest(self);

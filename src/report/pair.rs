@@ -6,7 +6,11 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reason::Reason;
 use crate::kernels::activation::{Activation, Direction};
+use crate::kernels::dtype::Dtype;
+use crate::kernels::kernel::Kernel;
+use crate::kernels::ops::Op;
 
 /// Two activations, the cost of one over that of the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,20 +45,50 @@ impl FromStr for Pair {
         if numerator == denominator {
             return Err(format!("{numerator} over itself is 1"));
         }
-        for name in [numerator, denominator] {
-            let has_both = |activation: &Activation| {
-                Direction::ALL.iter().all(|direction| activation.has(*direction))
-            };
-            if !Activation::named(name).is_some_and(has_both) {
-                let known: Vec<&str> = Activation::all()
-                    .filter(|activation| has_both(activation))
-                    .map(|activation| activation.name)
-                    .collect();
-                return Err(format!("no activation {name}; there are {}", known.join(", ")));
-            }
+        let known: Vec<&str> = Activation::all()
+            .map(|activation| activation.name)
+            .filter(|name| !is_copy(name))
+            .collect();
+        if let Some(name) = names.into_iter().find(|name| !known.contains(name)) {
+            return Err(format!("no activation {name}; there are {}", known.join(", ")));
         }
         Ok(Self { numerator: numerator.to_owned(), denominator: denominator.to_owned() })
     }
+}
+
+/// Whether it moves bytes and computes nothing.
+fn is_copy(activation: &str) -> bool {
+    Direction::ALL.iter().any(|direction| direction.copy() == activation)
+}
+
+/// The default variant of an activation, or that it has none.
+pub fn default_kernel(
+    activation: &str,
+    direction: Direction,
+    dtype: Dtype,
+) -> Result<Kernel, Reason> {
+    let known = Activation::named(activation);
+    let kernel = known.and_then(|it| Kernel::default_variant(it, direction, dtype));
+    kernel.ok_or_else(|| Reason::NoVariant {
+        activation: activation.to_owned(),
+        direction: direction.name().to_owned(),
+        dtype: dtype.name().to_owned(),
+    })
+}
+
+/// The op of the default variant of an activation, computed in a dtype, or what it lacks.
+pub fn default_op(
+    activation: &str,
+    direction: Direction,
+    dtype: Dtype,
+) -> Result<&'static Op, Reason> {
+    default_kernel(activation, direction, dtype)?;
+    let op = Op::of_default(activation, direction).filter(|op| op.dtypes.contains(&dtype));
+    op.ok_or_else(|| Reason::NoChain {
+        activation: activation.to_owned(),
+        direction: direction.name().to_owned(),
+        dtype: dtype.name().to_owned(),
+    })
 }
 
 impl Pair {

@@ -9,10 +9,10 @@ use super::Report;
 use super::accuracy::Accuracy;
 use super::arithmetic::Arithmetic;
 use super::measurement::{BoundBy, Measurement, Status};
-use super::pair::Pair;
+use super::pair::{Pair, default_kernel, default_op};
+use super::reason::Reason;
 use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
-use crate::kernels::ops::Op;
 use crate::measure::stats::Estimate;
 
 /// One figure of a pair of activations.
@@ -39,15 +39,10 @@ pub struct Ratio {
     pub numerator_rows: Vec<String>,
     /// The ids of the denominator's rows.
     pub denominator_rows: Vec<String>,
-    /// The figure.
-    pub value: f64,
-    /// Lower end of its 95 % interval.
-    pub low: f64,
-    /// Upper end of its 95 % interval.
-    pub high: f64,
-    /// Of a figure that joins a stream and a chain, the clock probe's time at the one over that at
-    /// the other: 1 where the core's clock was the same. Null without probes.
-    pub clocks: Option<f64>,
+    /// The figure; null where there is none.
+    pub estimate: Option<Estimate>,
+    /// Why there is none.
+    pub reason: Option<Reason>,
 }
 
 /// What a figure is.
@@ -60,14 +55,10 @@ pub enum Quantity {
     Stream,
     /// A step over a step in registers, each with its fma.
     Step,
-    /// The same without the fma in either, where the denominator's own cost is not nothing.
-    StepNet,
-    /// Arithmetic of the numerator beyond that of the denominator, in registers: ns an element.
-    ExtraArithmetic,
-    /// Time of the numerator beyond that of the denominator, streaming: ns an element.
-    ExtraTime,
-    /// Steps of the numerator that take as long as copy of a memory-bound size.
-    RidgePoint,
+    /// An op over an op in registers, without fmas: it is at least this.
+    OpLeast,
+    /// And at most this: the same, where it is known what the fmas take.
+    OpMost,
 }
 
 /// Its name in ids is that in JSON.
@@ -80,14 +71,14 @@ impl fmt::Display for Quantity {
 /// A forward and a backward pass together.
 pub const BOTH: &str = "forward+backward";
 
-/// Every figure that the rows of a report give, by pair.
+/// Every figure that the rows of a report ask for, by pair.
 pub(super) fn ratios(report: &Report) -> Vec<Ratio> {
     let of_pair = |pair: &Pair| {
         let mut ratios = of_steps(pair, &report.arithmetic);
         let of_one_size =
             report.measurements.chunk_by(|a, b| a.dtype == b.dtype && a.elements == b.elements);
         for rows in of_one_size {
-            ratios.extend(of_size(pair, report, rows));
+            ratios.extend(of_size(pair, &report.accuracy, rows));
         }
         ratios
     };
@@ -99,106 +90,120 @@ pub fn chains<'a>(
     pair: &Pair,
     arithmetic: &'a [Arithmetic],
     direction: Direction,
-    dtype: &str,
+    dtype: Dtype,
 ) -> Option<(&'a Arithmetic, &'a Arithmetic)> {
-    let of = |activation: &str| {
-        let op = Op::of_default(activation, direction)?;
-        arithmetic.iter().find(|row| row.dtype == dtype && row.op == op.name)
-    };
-    of(&pair.numerator).zip(of(&pair.denominator))
+    let [above, below] = pair.names().map(|activation| {
+        let op = default_op(activation, direction, dtype).ok()?;
+        arithmetic.iter().find(|row| row.dtype == dtype.name() && row.op == op.name)
+    });
+    above.zip(below)
 }
 
 fn of_steps(pair: &Pair, arithmetic: &[Arithmetic]) -> Vec<Ratio> {
     let mut ratios = Vec::new();
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::ALL.into_iter().filter(|dtype| dtype.computed_in() == *dtype) {
         for direction in Direction::ALL {
-            let Some((above, below)) = chains(pair, arithmetic, direction, dtype.name()) else {
+            let of = Of { pair, direction: direction.name(), dtype: dtype.name(), size: None };
+            let Some((above, below)) = chains(pair, arithmetic, direction, dtype) else {
+                let is_there = |row: &Arithmetic, activation: &str| {
+                    let op = default_op(activation, direction, dtype);
+                    row.dtype == dtype.name() && op.is_ok_and(|op| op.name == row.op)
+                };
+                let lacks = lacks(
+                    pair,
+                    |name| arithmetic.iter().any(|row| is_there(row, name)),
+                    |name| default_op(name, direction, dtype).err(),
+                );
+                ratios.extend(lacks.map(|lacks| of.ratio(Quantity::Step, NO_ROWS, Err(lacks))));
                 continue;
             };
-            let of = Of { pair, direction: direction.name(), dtype: dtype.name(), size: None };
             let ids: Ids<'_> = [&[&above.id], &[&below.id]];
-            let step = above.over(below).map(|step| of.ratio(Quantity::Step, ids, step));
-            let net = above.net_over(below).map(|net| of.ratio(Quantity::StepNet, ids, net));
-            ratios.extend(step.into_iter().chain(net));
+            let without = [above, below].into_iter().find(|row| row.derived().is_none());
+            let no_figure = |id: &str| Reason::NoFigureOf { of: id.to_owned() };
+            let why = no_figure(&without.unwrap_or(above).id);
+            let step = above.over(below).ok_or_else(|| why.clone());
+            ratios.push(of.ratio(Quantity::Step, ids, step));
+            let no_cost = || Reason::NoCostOf { of: below.id.clone() };
+            let op = above.op_over(below);
+            let op = op.ok_or_else(|| if without.is_some() { why } else { no_cost() });
+            let ends = [op.clone().map(|op| op.least), op.map(|op| op.most)];
+            for (quantity, end) in [Quantity::OpLeast, Quantity::OpMost].into_iter().zip(ends) {
+                ratios.push(of.ratio(quantity, ids, end));
+            }
         }
     }
     ratios
+}
+
+/// What a member of the pair lacks, where the other is there: a pair of which the filter left one
+/// out has no figure and needs no reason.
+fn lacks(
+    pair: &Pair,
+    is_there: impl Fn(&str) -> bool,
+    lacking: impl Fn(&str) -> Option<Reason>,
+) -> Option<Reason> {
+    let is_any = pair.names().into_iter().any(is_there);
+    pair.names().into_iter().find_map(lacking).filter(|_| is_any)
 }
 
 /// The figures of one dtype and size.
-fn of_size(pair: &Pair, report: &Report, rows: &[Measurement]) -> Vec<Ratio> {
-    let rows: Vec<&Measurement> = rows.iter().filter(|row| row.time_ns().is_some()).collect();
-    let of_direction = |direction: Direction| {
-        let rows = rows.iter().copied().filter(|row| row.direction == direction.name());
-        of_group(pair, report, direction, &rows.collect::<Vec<_>>())
-    };
-    let ratios = Direction::ALL.into_iter().flat_map(of_direction);
-    ratios.chain(of_both_passes(pair, &rows, &report.accuracy)).collect()
-}
-
-/// The figures of one group.
-fn of_group(
-    pair: &Pair,
-    report: &Report,
-    direction: Direction,
-    rows: &[&Measurement],
-) -> Vec<Ratio> {
-    let Some(copy) = rows.iter().copied().find(|row| row.activation == direction.copy()) else {
-        return Vec::new();
-    };
-    let size = Some((copy.elements, copy.bound_by));
-    let of = Of { pair, direction: direction.name(), dtype: &copy.dtype, size };
-    let mut ratios = Vec::new();
-    let fastest = |activation: &str| {
-        rows.iter()
-            .copied()
-            .filter(|row| row.bytes == copy.bytes && is_sound(row, activation, &report.accuracy))
-            .min_by(|a, b| a.median_ns().total_cmp(&b.median_ns()))
-    };
-    if let Some((above, below)) = fastest(&pair.numerator).zip(fastest(&pair.denominator))
-        && let Some(ratio) = above.over(below)
-    {
-        ratios.push(of.ratio(Quantity::Stream, [&[&above.id], &[&below.id]], ratio));
-    }
-    let dtype = Dtype::ALL.into_iter().find(|dtype| dtype.name() == copy.dtype);
-    let Some((above, below)) = dtype
-        .and_then(|dtype| chains(pair, &report.arithmetic, direction, dtype.computed_in().name()))
-    else {
-        return ratios;
-    };
-    let of_chain = |chain: &Arithmetic| {
-        let variant = chain.op.trim_start_matches("backward/");
-        rows.iter().copied().find(|row| row.member() == variant)
-    };
-    if copy.bound_by != Some(BoundBy::Launch)
-        && let Some((stream, other)) = of_chain(above).zip(of_chain(below))
-        && let Some((time_ns, arithmetic_ps)) = stream.less(other).zip(above.less(below))
-    {
-        for (quantity, ns) in [
-            (Quantity::ExtraArithmetic, arithmetic_ps.times(1e-3)),
-            (Quantity::ExtraTime, time_ns.times(1.0 / stream.elements as f64)),
-        ] {
-            let ratio = of.ratio(quantity, [&[&stream.id], &[&other.id]], ns);
-            ratios.push(Ratio { clocks: clocks(stream, above), ..ratio });
-        }
-    }
-    if copy.bound_by == Some(BoundBy::Memory)
-        && let Some((memory_ns, step)) = copy.time_ns().zip(above.derived())
-        && let Some(steps) = memory_ns.times(1e3 / copy.elements as f64).over(step.step_ps)
-    {
-        let ratio = of.ratio(Quantity::RidgePoint, [&[&above.id], &[]], steps);
-        ratios.push(Ratio { clocks: clocks(copy, above), ..ratio });
+fn of_size(pair: &Pair, accuracy: &[Accuracy], rows: &[Measurement]) -> Vec<Ratio> {
+    let of_direction = |direction| of_group(pair, accuracy, direction, rows);
+    let mut ratios: Vec<Ratio> = Direction::ALL.into_iter().filter_map(of_direction).collect();
+    if let [forward, backward] = &ratios[..] {
+        let reason = forward.reason.clone().or(backward.reason.clone());
+        ratios.extend(of_both_passes(pair, rows, accuracy, reason));
     }
     ratios
+}
+
+/// The figure of one group.
+fn of_group(
+    pair: &Pair,
+    accuracy: &[Accuracy],
+    direction: Direction,
+    rows: &[Measurement],
+) -> Option<Ratio> {
+    let rows = rows.iter().filter(|row| row.direction == direction.name());
+    let copy = rows.clone().find(|row| row.activation == direction.copy())?;
+    let size = Some((copy.elements, copy.bound_by));
+    let of = Of { pair, direction: direction.name(), dtype: &copy.dtype, size };
+    let is_there = |name: &str| rows.clone().any(|row| row.activation == name);
+    if !pair.names().into_iter().all(is_there) {
+        let dtype = Dtype::ALL.into_iter().find(|dtype| dtype.name() == copy.dtype)?;
+        let lacking = |name: &str| default_kernel(name, direction, dtype).err();
+        let lacks = lacks(pair, is_there, lacking)?;
+        return Some(of.ratio(Quantity::Stream, NO_ROWS, Err(lacks)));
+    }
+    let fastest = |activation: &str| {
+        rows.clone()
+            .filter(|row| row.bytes == copy.bytes && is_sound(row, activation, accuracy))
+            .min_by(|a, b| a.median_ns().total_cmp(&b.median_ns()))
+            .ok_or_else(|| Reason::NoFigureOf { of: activation.to_owned() })
+    };
+    let [above, below] = pair.names().map(fastest);
+    let (above, below) = match (above, below) {
+        (Ok(above), Ok(below)) => (above, below),
+        (Err(reason), _) | (_, Err(reason)) => {
+            return Some(of.ratio(Quantity::Stream, NO_ROWS, Err(reason)));
+        }
+    };
+    let ratio = above.over(below).ok_or(Reason::TooFewSamples);
+    Some(of.ratio(Quantity::Stream, [&[&above.id], &[&below.id]], ratio))
 }
 
 /// A forward and a backward pass, each in the fastest pair of variants of which one keeps what the
 /// other reads. The passes are timed in groups of their own: the ratio is the mean of theirs,
 /// weighted with the denominator's times.
-fn of_both_passes(pair: &Pair, rows: &[&Measurement], accuracy: &[Accuracy]) -> Option<Ratio> {
+fn of_both_passes(
+    pair: &Pair,
+    rows: &[Measurement],
+    accuracy: &[Accuracy],
+    reason: Option<Reason>,
+) -> Option<Ratio> {
     let passes = |activation: &str| {
         let sound = |pass: Direction| {
-            let rows = rows.iter().copied().filter(move |row| row.direction == pass.name());
+            let rows = rows.iter().filter(move |row| row.direction == pass.name());
             rows.filter(|row| is_sound(row, activation, accuracy))
         };
         let pairs = sound(Direction::Forward).flat_map(|forward| {
@@ -211,22 +216,21 @@ fn of_both_passes(pair: &Pair, rows: &[&Measurement], accuracy: &[Accuracy]) -> 
             .filter(|(x, y)| (x.variant == "with_mask") == (y.variant == "from_mask"))
             .min_by(|a, b| time(a).total_cmp(&time(b)))
     };
+    let first = rows.first()?;
+    let of = |bound_by| {
+        let size = Some((first.elements, bound_by));
+        Of { pair, direction: BOTH, dtype: &first.dtype, size }
+    };
+    if let Some(reason) = reason {
+        return Some(of(None).ratio(Quantity::Stream, NO_ROWS, Err(reason)));
+    }
     let (above, below) = passes(&pair.numerator).zip(passes(&pair.denominator))?;
     let [forward, backward] = [above.0.over(below.0)?, above.1.over(below.1)?];
     let weight = below.0.median_ns() / (below.0.median_ns() + below.1.median_ns());
     let bound_by = below.0.bound_by.filter(|bound_by| below.1.bound_by == Some(*bound_by));
     let ids: Ids<'_> = [&[&above.0.id, &above.1.id], &[&below.0.id, &below.1.id]];
     let ratio = forward.mean_with(weight, backward);
-    let size = Some((below.0.elements, bound_by));
-    Some(Of { pair, direction: BOTH, dtype: &below.0.dtype, size }.ratio(
-        Quantity::Stream,
-        ids,
-        ratio,
-    ))
-}
-
-fn clocks(stream: &Measurement, chain: &Arithmetic) -> Option<f64> {
-    Some(stream.probe_median_ns()? / chain.probe_median_ns()?)
+    Some(of(bound_by).ratio(Quantity::Stream, ids, Ok(ratio)))
 }
 
 /// Whether a row is that of an activation in a variant that was found right for every input.
@@ -239,6 +243,8 @@ pub(super) fn is_sound(row: &Measurement, activation: &str, accuracy: &[Accuracy
 /// The ids of the numerator's rows and of the denominator's.
 type Ids<'a> = [&'a [&'a str]; 2];
 
+const NO_ROWS: Ids<'_> = [&[], &[]];
+
 /// What figures are of.
 struct Of<'a> {
     pair: &'a Pair,
@@ -248,7 +254,7 @@ struct Of<'a> {
 }
 
 impl Of<'_> {
-    fn ratio(&self, quantity: Quantity, ids: Ids<'_>, value: Estimate) -> Ratio {
+    fn ratio(&self, quantity: Quantity, ids: Ids<'_>, found: Result<Estimate, Reason>) -> Ratio {
         let Self { pair: Pair { numerator, denominator }, direction, dtype, size } = *self;
         let [numerator_rows, denominator_rows] =
             ids.map(|ids| ids.iter().copied().map(str::to_owned).collect());
@@ -264,10 +270,8 @@ impl Of<'_> {
             bound_by: size.and_then(|(_, bound_by)| bound_by),
             numerator_rows,
             denominator_rows,
-            value: value.median,
-            low: value.low,
-            high: value.high,
-            clocks: None,
+            estimate: found.as_ref().ok().copied(),
+            reason: found.err(),
         }
     }
 }
@@ -276,10 +280,5 @@ impl Ratio {
     /// Whether it is one of that pair.
     pub fn is_of(&self, pair: &Pair) -> bool {
         [&*self.numerator, &*self.denominator] == pair.names()
-    }
-
-    /// The figure with its interval.
-    pub fn estimate(&self) -> Estimate {
-        Estimate { median: self.value, low: self.low, high: self.high }
     }
 }

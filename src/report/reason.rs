@@ -91,24 +91,40 @@ pub enum Reason {
         /// How long that took to compile.
         compile_s: f64,
     },
-    /// No size of the run is bound by memory.
+    /// An activation has no variant of that pass and dtype.
+    NoVariant {
+        /// The activation.
+        activation: String,
+        /// forward or backward.
+        direction: String,
+        /// How elements would be stored.
+        dtype: String,
+    },
+    /// An activation's default variant of that pass and dtype has no chain.
+    NoChain {
+        /// The activation.
+        activation: String,
+        /// forward or backward.
+        direction: String,
+        /// What it would be computed in.
+        dtype: String,
+    },
+    /// What a ratio is made of has no figure.
+    NoFigureOf {
+        /// The id of a row; an activation, where none of its rows has a figure.
+        of: String,
+    },
+    /// What a ratio would be divided by may cost nothing: it hides behind the fma of its step.
+    NoCostOf {
+        /// The id of its row.
+        of: String,
+    },
+    /// There is no ridge where the same cores load and compute: on a software adapter.
+    SharedCores,
+    /// No size was found that memory bounds.
     NoMemoryBoundSize,
-    /// The chain has no valid time a step.
-    NoStepTime,
-    /// Copy or add has no time.
-    NoCopyTime,
     /// The time of a ridge does not grow with k, or too few samples are left.
     NoRidge,
-    /// Without an activation, the kernel of a ridge takes longer than copy.
-    SlowerThanCopy {
-        /// Its time over that of copy.
-        ratio: Estimate,
-    },
-    /// In the kernel of a ridge a step takes longer than in its chain.
-    SlowerStep {
-        /// Its time over that in the chain.
-        ratio: Estimate,
-    },
     /// Measured in the first repeats alone.
     MissedRepeats {
         /// How many it has.

@@ -1,20 +1,24 @@
-//! Where arithmetic takes as long as memory: the same tensors, streamed with k activations for each
-//! element between load and store.
+//! Where arithmetic takes as long as memory: copy, both activations of a pair, and their chains
+//! between load and store, timed together over tensors of one size.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::arithmetic::Arithmetic;
-use super::measurement::{Measurement, Status};
+use super::measurement::Status;
+use super::pair::Pair;
 use super::reason::{Dropped, Reason};
 use crate::gpu::Shape;
 use crate::measure::stats::{self, Estimate};
 
-/// A kernel that streams memory-bound tensors and takes k steps of a chain on the way, by k.
+/// A pair over tensors that memory bounds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ridge {
-    /// `ridge/direction/dtype`; unique in a report.
+    /// `ridge/numerator:denominator/direction/dtype`; unique in a report.
     pub id: String,
+    /// The activation whose ridge point it is.
+    pub numerator: String,
+    /// The one that it is held against.
+    pub denominator: String,
     /// forward: x to y; backward: the saved tensor and dy to dx.
     pub direction: String,
     /// How elements are stored.
@@ -26,137 +30,112 @@ pub struct Ridge {
     /// What a reader of the numbers should know.
     #[serde(default)]
     pub notes: Vec<Reason>,
-    /// The id of the chain whose steps are run.
-    pub chain: String,
-    /// The id of the copy that moves the same bytes.
-    pub copy: Option<String>,
     /// Elements of each tensor.
     pub elements: u64,
-    /// Bytes that one dispatch has to move, whatever k is.
+    /// Bytes that one dispatch of each member has to move.
     pub bytes: u64,
     /// How words were spread over invocations; null where it was not dispatched.
     pub shape: Option<Shape>,
-    /// SHA-256 of the WGSL, in hexadecimal.
-    pub wgsl_sha256: Option<String>,
     /// Dispatches in each sample.
     pub dispatches_per_sample: u32,
     /// Rounds in each repeat: the samples of the first repeat come first.
     pub rounds_per_repeat: u32,
-    /// Why samples are null, of all k together.
+    /// Why samples are null, of all members together.
     #[serde(default)]
     pub dropped: Dropped,
-    /// By k from 0 on, all timed together.
-    pub points: Vec<RidgeTime>,
+    /// copy, the numerator, the denominator; the numerator's chain at k and 4 k steps; the
+    /// denominator's at its own k and 4 k. All timed in the same rounds.
+    pub members: Vec<RidgeMember>,
     /// For other readers: computed from the samples on writing and again on loading. Here, ask the
     /// methods.
     pub(super) derived: Option<DerivedRidge>,
 }
 
-/// The samples of one k.
+/// What loads, computes and stores each element.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RidgeTime {
-    /// k.
+pub struct RidgeMember {
+    /// Activation and variant; of a chain its op.
+    pub name: String,
+    /// Steps between load and store; 0 of a kernel, which has no chain.
     pub steps: u32,
+    /// Words of a lane, of a chain; 0 of a kernel.
+    pub words: u32,
+    /// SHA-256 of the WGSL, in hexadecimal.
+    pub wgsl_sha256: String,
     /// ns per dispatch, by round; null where the round gave no sample.
     pub samples_ns: Vec<Option<f64>>,
 }
 
-/// What follows from the samples of a ridge, of the copy and of the chain.
+/// What follows from the samples, all of it taken within rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DerivedRidge {
-    /// Steps of the chain that take as long as copy, which moves the same bytes and computes
+    /// Steps of the numerator that take as long as copy, which moves the same bytes and computes
     /// nothing.
     pub ridge_point: Estimate,
-    /// Time at k = 0 over that of copy: 1 where this kernel streams at memory speed.
-    pub stream_over_copy: Estimate,
-    /// Time of one more step between the last two k, over that of the chain: 1 where arithmetic
-    /// bounds both.
-    pub step_over_chain: Estimate,
-    /// The k that was measured nearest to the ridge point.
-    pub ridge_steps: u32,
-    /// Time at that k over the larger of that at k = 0 and that of its steps: 1 where memory and
-    /// arithmetic overlap wholly, up to 2 where they do not.
-    pub ridge_over_larger: Estimate,
+    /// Time of a step of the numerator: the slope from k to 4 k, in ps an element.
+    pub numerator_step_ps: Estimate,
+    /// The same of the denominator.
+    pub denominator_step_ps: Estimate,
+    /// A step of the numerator less one of the denominator, in ns an element.
+    pub extra_arithmetic_ns: Estimate,
+    /// The numerator streaming less the denominator streaming, in ns an element.
+    pub extra_time_ns: Estimate,
 }
 
 impl Ridge {
     /// Before anything was done: skipped, without a reason or a sample.
-    pub fn new(direction: &str, dtype: &str, chain: String) -> Self {
+    pub fn new(pair: &Pair, direction: &str, dtype: &str) -> Self {
+        let [numerator, denominator] = pair.names();
         Self {
-            id: format!("ridge/{direction}/{dtype}"),
+            id: format!("ridge/{numerator}:{denominator}/{direction}/{dtype}"),
+            numerator: numerator.to_owned(),
+            denominator: denominator.to_owned(),
             direction: direction.to_owned(),
             dtype: dtype.to_owned(),
-            chain,
             ..Self::default()
         }
     }
 
-    /// Time of one dispatch at one of the points, in ns.
-    pub fn time_ns(&self, point: &RidgeTime) -> Option<Estimate> {
+    /// Time of one element in one of the members, in ns.
+    pub fn ns_per_element(&self, member: &RidgeMember) -> Option<Estimate> {
+        let rounds = member.samples_ns.iter().copied();
+        let time = stats::of_rounds(rounds, self.rounds_per_repeat);
+        time.filter(|_| self.status == Status::Ok).map(|ns| ns.times(1.0 / self.elements as f64))
+    }
+
+    /// What follows. None unless the row is ok and each step takes time.
+    pub fn derived(&self) -> Option<DerivedRidge> {
+        let [copy, numerator, denominator, _, _, _, _] = &self.members[..] else { return None };
         if self.status != Status::Ok {
             return None;
         }
-        stats::of_rounds(point.samples_ns.iter().copied(), self.rounds_per_repeat)
-    }
-
-    /// What follows beside the copy and the chain that it names. None unless all are ok, three k
-    /// were timed, and the time grows with k.
-    pub fn derived(
-        &self,
-        measurements: &[Measurement],
-        arithmetic: &[Arithmetic],
-    ) -> Option<DerivedRidge> {
-        let [first, .., before, last] = &self.points[..] else { return None };
-        if self.status != Status::Ok || first.steps != 0 || last.steps <= before.steps {
-            return None;
-        }
-        let chain = arithmetic.iter().find(|row| row.id == self.chain)?;
-        let copy = measurements.iter().find(|row| Some(&row.id) == self.copy.as_ref())?;
-        let step_ns = chain.derived()?.step_ps.times(self.elements as f64 / 1e3);
-        let copy_ns = copy.time_ns()?;
-        let ridge_point = copy_ns.over(step_ns)?;
-        let more = f64::from(last.steps - before.steps);
-        let slope_ns = self.of_rounds(last, before, |last, before| (last - before) / more)?;
-        if slope_ns.low <= 0.0 {
-            return None;
-        }
-        let distance =
-            |point: &&RidgeTime| (f64::from(point.steps) / ridge_point.median).ln().abs();
-        let ridge = self.points[1..].iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
-        Some(DerivedRidge {
-            ridge_point,
-            stream_over_copy: self.time_ns(first)?.over(copy_ns)?,
-            step_over_chain: slope_ns.over(step_ns)?,
-            ridge_steps: ridge.steps,
-            ridge_over_larger: self.ridge_over_larger(first, ridge, step_ns)?,
-        })
-    }
-
-    /// At one k, over the ends of the interval of the step, which was measured apart from it.
-    fn ridge_over_larger(
-        &self,
-        first: &RidgeTime,
-        ridge: &RidgeTime,
-        step_ns: Estimate,
-    ) -> Option<Estimate> {
-        let beside = |step_ns: f64| {
-            let arithmetic_ns = step_ns * f64::from(ridge.steps);
-            self.of_rounds(ridge, first, |ridge, memory| ridge / memory.max(arithmetic_ns))
+        let [step, denominator_step] = [self.steps_ns(3), self.steps_ns(5)];
+        let of = |own: &[Option<f64>], other: &[Option<f64>], join: fn(f64, f64) -> f64| {
+            stats::of_pairs(own, other, self.rounds_per_repeat, join)
         };
-        let Estimate { median, low, high } = step_ns;
-        Some(Estimate {
-            median: beside(median)?.median,
-            low: beside(high)?.low,
-            high: beside(low)?.high,
-        })
+        let per_element = 1.0 / self.elements as f64;
+        let of_step = |step| Some(of(step, step, |step, _| step)?.times(1e3 * per_element));
+        let derived = DerivedRidge {
+            ridge_point: of(&copy.samples_ns, &step, |copy, step| copy / step)?,
+            numerator_step_ps: of_step(&step)?,
+            denominator_step_ps: of_step(&denominator_step)?,
+            extra_arithmetic_ns: of(&step, &denominator_step, less)?.times(per_element),
+            extra_time_ns: of(&numerator.samples_ns, &denominator.samples_ns, less)?
+                .times(per_element),
+        };
+        let steps = [derived.numerator_step_ps, derived.denominator_step_ps];
+        steps.iter().all(|step| step.low > 0.0).then_some(derived)
     }
 
-    fn of_rounds(
-        &self,
-        point: &RidgeTime,
-        other: &RidgeTime,
-        join: impl Fn(f64, f64) -> f64,
-    ) -> Option<Estimate> {
-        stats::of_pairs(&point.samples_ns, &other.samples_ns, self.rounds_per_repeat, join)
+    /// By round, ns of a step of all elements, of the chain whose k steps stand at a place.
+    fn steps_ns(&self, place: usize) -> Vec<Option<f64>> {
+        let [once, fourfold] = [&self.members[place], &self.members[place + 1]];
+        let steps = f64::from(fourfold.steps) - f64::from(once.steps);
+        let rounds = once.samples_ns.iter().zip(&fourfold.samples_ns);
+        rounds.map(|(once, fourfold)| Some(((*fourfold)? - (*once)?) / steps)).collect()
     }
+}
+
+fn less(one: f64, other: f64) -> f64 {
+    one - other
 }

@@ -96,9 +96,9 @@ pub fn measure(
     let rows = report.arithmetic.iter().filter(|row| row.group == number);
     let fixed = fixed(rows.map(|row| (row.dispatches_per_sample, row.rounds_per_repeat)));
     let samples = bench.measure(&members, &plan, fixed, &mut report.run.spent)?;
-    let taken = samples.members.as_chunks::<3>().0;
+    let taken = samples.members.as_chunks::<WORKLOADS>().0;
     // fma is the first.
-    let fma = prepared[0].samples(&taken[0]);
+    let [fma, _] = prepared[0].samples(&taken[0]);
     for (chain, taken_of_it) in prepared.iter().zip(taken) {
         let op = chain.runner.chain.op;
         let Some(row) = report.arithmetic.iter_mut().find(|row| is_of(row, op)) else { continue };
@@ -119,29 +119,37 @@ pub fn measure(
         }
         if let Some(dump) = bench.dump {
             chain.runner.dump(dump, &row.id)?;
+            chain.with_second_fma.dump(dump, &format!("{}/two_fmas", row.id))?;
         }
         judge(row, &bench.circumstances());
     }
     Ok(wrong)
 }
 
-/// A chain, ready to be timed at k, 2k and 4k.
+/// A chain at k, 2k and 4k steps, and with a second fma in each at k and 4k.
+const WORKLOADS: usize = 5;
+
+/// A chain, ready to be timed.
 struct Prepared<'gpu> {
     runner: ChainRunner<'gpu>,
+    with_second_fma: ChainRunner<'gpu>,
     steps: u32,
-    workloads: [Workload; 3],
+    workloads: [Workload; WORKLOADS],
     note: Option<Reason>,
 }
 
 impl Prepared<'_> {
-    fn samples(&self, [once, twice, fourfold]: &[Member; 3]) -> ChainSamples {
-        ChainSamples {
+    /// With one fma a step, and with two.
+    fn samples(&self, taken: &[Member; WORKLOADS]) -> [ChainSamples; 2] {
+        let [once, twice, fourfold, two_once, two_fourfold] = taken;
+        let samples = |once: &Member, twice: &[Option<f64>], fourfold: &Member| ChainSamples {
             steps: self.steps,
             once_ns: once.ns.clone(),
-            twice_ns: twice.ns.clone(),
+            twice_ns: twice.to_vec(),
             fourfold_ns: fourfold.ns.clone(),
             probe_ns: fourfold.probe_ns.clone(),
-        }
+        };
+        [samples(once, &twice.ns, fourfold), samples(two_once, &[], two_fourfold)]
     }
 }
 
@@ -156,7 +164,10 @@ fn prepare<'gpu>(bench: &Bench<'gpu>, chain: Chain, rows: &[Arithmetic]) -> Resu
         None => find(bench, chain, rows)?,
     };
     let [once, twice, fourfold] = [1, 2, 4].map(|times| runner.checked_at(times * steps));
-    Ok(Prepared { workloads: [once?, twice?, fourfold?], runner, steps, note })
+    let with_second_fma = runner.again(runner.chain.with_second_fma())?;
+    let [two_once, two_fourfold] = [1, 4].map(|times| with_second_fma.checked_at(times * steps));
+    let workloads = [once?, twice?, fourfold?, two_once?, two_fourfold?];
+    Ok(Prepared { runner, with_second_fma, steps, workloads, note })
 }
 
 /// The row of a chain that was measured before: what was found for it holds for every repeat.
@@ -184,7 +195,7 @@ fn find<'gpu>(
     for words in WORDS {
         let began = Instant::now();
         let runner = match tried.first() {
-            Some((first, _)) => first.with_words(words)?,
+            Some((first, _)) => first.again(Chain { words, ..chain })?,
             None => bench.runner(Chain { words, ..chain }, elements)?,
         };
         runner.checked_at(UNROLL + 1)?;
@@ -201,7 +212,7 @@ fn find<'gpu>(
 }
 
 /// Which of several chains has the fastest step.
-fn fastest(bench: &Bench<'_>, tried: &[(ChainRunner<'_>, u32)]) -> Result<usize> {
+pub fn fastest(bench: &Bench<'_>, tried: &[(ChainRunner<'_>, u32)]) -> Result<usize> {
     let workload =
         |(runner, steps): &(ChainRunner<'_>, u32)| Ok([runner.at(*steps)?, runner.at(4 * steps)?]);
     let pairs: Vec<[Workload; 2]> = tried.iter().map(workload).collect::<Result<_>>()?;
@@ -240,7 +251,7 @@ fn steps_of(bench: &Bench<'_>, runner: &ChainRunner<'_>) -> Result<u32> {
     }
 }
 
-fn undisturbed(bench: &Bench<'_>, pair: [&Workload; 2]) -> Result<[f64; 2]> {
+pub fn undisturbed(bench: &Bench<'_>, pair: [&Workload; 2]) -> Result<[f64; 2]> {
     let members = bench.rank(&pair, RANKING_ROUNDS)?;
     match [members[0].undisturbed_ns(), members[1].undisturbed_ns()] {
         [Some(one), Some(other)] => Ok([one, other]),
@@ -280,7 +291,7 @@ fn judged(row: &Arithmetic, circumstances: &Circumstances) -> Result<Vec<Reason>
     let shortest = stats::median(row.own.once_ns.iter().flatten().copied());
     let chains = if row.op == ops::fma().name { 1 } else { 2 };
     let sampled = Sampled {
-        count: 3 * chains * row.own.once_ns.len(),
+        count: WORKLOADS * chains * row.own.once_ns.len(),
         dropped: &row.dropped,
         shortest_ns: shortest.map(|ns| ns * f64::from(row.dispatches_per_sample)),
     };

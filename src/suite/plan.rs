@@ -9,7 +9,9 @@ use crate::kernels::chain::{Chain, Start};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::{self, Kernel};
 use crate::kernels::ops::{self, OPS, Op};
-use crate::report::{Arithmetic, Measurement, Pair, Profile, Ridge};
+use crate::report::{
+    Arithmetic, Measurement, Pair, Profile, Reason, Ridge, default_kernel, default_op,
+};
 use crate::suite::Settings;
 
 /// Elements of the tensors, fixed so that machines compare.
@@ -20,6 +22,9 @@ const ON_HARDWARE: u64 = 1 << 26;
 
 /// Beyond the quick profile, on hardware, for the default variants.
 const LARGE: [u64; 2] = [1 << 28, 1 << 30];
+
+/// Ops in a group with one fma beside them: in more, a round is too long to see one machine.
+const TOGETHER: usize = 4;
 
 /// What a run is going to measure.
 #[derive(Clone, Debug, Default)]
@@ -55,14 +60,14 @@ pub struct OpGroup {
 }
 
 /// A ridge before it is measured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PlannedRidge {
+    /// Of which activations.
+    pair: Pair,
     /// Which pass.
     pub direction: Direction,
     /// How elements are stored.
     pub dtype: Dtype,
-    /// What is computed between load and store.
-    op: &'static Op,
 }
 
 impl Planned {
@@ -70,12 +75,17 @@ impl Planned {
     pub fn new(settings: &Settings, is_software: bool) -> Self {
         let all = Regex::new("").expect("a pattern");
         let filter = settings.filter.as_ref().unwrap_or(&all);
-        let ridges = ridges(settings, filter);
         Self {
-            groups: groups(settings, is_software, filter, &ridges),
-            chains: op_groups(settings, filter, &ridges),
-            ridges,
+            groups: groups(settings, is_software, filter),
+            chains: op_groups(settings, filter),
+            ridges: ridges(settings, filter),
         }
+    }
+
+    /// Whether tensors are streamed in that direction.
+    pub fn streams(&self, direction: Direction) -> bool {
+        self.groups.iter().any(|group| group.direction == direction)
+            || self.ridges.iter().any(|ridge| ridge.direction == direction)
     }
 
     /// The ids of all rows.
@@ -101,44 +111,43 @@ impl Group {
     }
 }
 
-/// Whether an activation is measured: copy and add, and those of pairs. The others are validated.
-fn is_measured(activation: &Activation, pairs: &[Pair]) -> bool {
-    let of_pairs = pairs.iter().flat_map(Pair::names);
-    ["copy", "add"].into_iter().chain(of_pairs).any(|name| name == activation.name)
-}
-
 /// The default variants of a direction: copy or add first, then the activations of pairs in the
 /// order of their list.
 pub fn default_kernels(pairs: &[Pair], direction: Direction, dtype: Dtype) -> Vec<Kernel> {
-    let measured = Activation::all().filter(|activation| is_measured(activation, pairs));
-    let mut kernels: Vec<Kernel> = measured
+    let of_pairs = |name| pairs.iter().flat_map(Pair::names).any(|it| it == name);
+    let mut kernels: Vec<Kernel> = Activation::all()
+        .filter(|activation| activation.name == direction.copy() || of_pairs(activation.name))
         .filter_map(|activation| Kernel::default_variant(activation, direction, dtype))
         .collect();
     kernels.sort_by_key(|kernel| kernel.activation.name != direction.copy());
     kernels
 }
 
-/// Every variant, the default ones first.
-fn all_kernels(pairs: &[Pair], direction: Direction, dtype: Dtype) -> Vec<Kernel> {
-    let defaults = default_kernels(pairs, direction, dtype);
-    let of_group = |kernel: &Kernel| (kernel.direction(), kernel.dtype) == (direction, dtype);
+/// Every variant of the same activations, or of all, the default ones of pairs first.
+fn all_kernels(
+    pairs: &[Pair],
+    direction: Direction,
+    dtype: Dtype,
+    of_every_activation: bool,
+) -> Vec<Kernel> {
+    let mut kernels = default_kernels(pairs, direction, dtype);
+    let of_pairs: HashSet<&str> = kernels.iter().map(|kernel| kernel.activation.name).collect();
     let others = kernel::all()
-        .filter(of_group)
-        .filter(|kernel| is_measured(kernel.activation, pairs))
-        .filter(|kernel| defaults.iter().all(|default| default.path() != kernel.path()));
-    defaults.iter().copied().chain(others).collect()
+        .filter(|kernel| (kernel.direction(), kernel.dtype) == (direction, dtype))
+        .filter(|kernel| of_every_activation || of_pairs.contains(kernel.activation.name))
+        .filter(|kernel| kernels.iter().all(|known| known.path() != kernel.path()));
+    let others: Vec<Kernel> = others.collect();
+    kernels.extend(others);
+    kernels
 }
 
-/// In the order in which they are measured. A filter keeps the kernels whose id it matches, copy or
-/// add beside them, and those that ridges are measured against.
-fn groups(
-    settings: &Settings,
-    is_software: bool,
-    filter: &Regex,
-    ridges: &[PlannedRidge],
-) -> Vec<Group> {
+/// In the order in which they are measured. A filter keeps the kernels whose id it matches, and
+/// copy or add beside them.
+fn groups(settings: &Settings, is_software: bool, filter: &Regex) -> Vec<Group> {
     let Settings { profile, pairs, .. } = settings;
     let is_quick = *profile == Profile::Quick;
+    // What a variant costs in memory is asked of every activation, at one size.
+    let costs_at = if is_software { SIZES[SIZES.len() - 1] } else { ON_HARDWARE };
     let mut sizes = SIZES.to_vec();
     if !is_software {
         sizes.push(ON_HARDWARE);
@@ -154,12 +163,10 @@ fn groups(
                 let mut members = if is_quick || LARGE.contains(&elements) {
                     default_kernels(pairs, direction, dtype)
                 } else {
-                    all_kernels(pairs, direction, dtype)
+                    all_kernels(pairs, direction, dtype, elements == costs_at)
                 };
                 let is_wanted = |kernel: &Kernel| filter.is_match(&kernel.id(elements));
-                let is_beside =
-                    |ridge: &PlannedRidge| (ridge.direction, ridge.dtype) == (direction, dtype);
-                if members.iter().any(is_wanted) || ridges.iter().any(is_beside) {
+                if members.iter().any(is_wanted) {
                     let copy = members.remove(0);
                     members.retain(is_wanted);
                     members.insert(0, copy);
@@ -171,15 +178,12 @@ fn groups(
     groups
 }
 
-/// The pairs forward with exp2, the pairs backward, then every other op by itself. A filter keeps
-/// the ops whose id it matches, and those that ridges need.
-fn op_groups(settings: &Settings, filter: &Regex, ridges: &[PlannedRidge]) -> Vec<OpGroup> {
+/// The pairs forward, the pairs backward, then every other op, a few in a group. A filter keeps the
+/// ops whose id it matches.
+fn op_groups(settings: &Settings, filter: &Regex) -> Vec<OpGroup> {
     let mut groups = all_op_groups(settings);
     for OpGroup { dtype, ops } in &mut groups {
-        ops.retain(|op| {
-            filter.is_match(&Chain::new(op, *dtype, 1).path())
-                || ridges.iter().any(|ridge| ridge.needs(op, *dtype))
-        });
+        ops.retain(|op| filter.is_match(&Chain::new(op, *dtype, 1).path()));
     }
     groups.retain(|group| !group.ops.is_empty());
     groups
@@ -187,45 +191,29 @@ fn op_groups(settings: &Settings, filter: &Regex, ridges: &[PlannedRidge]) -> Ve
 
 fn all_op_groups(settings: &Settings) -> Vec<OpGroup> {
     let Settings { profile, pairs, .. } = settings;
-    // Denominators first, then what numerators are made of, then these.
-    let of = |direction, name: fn(&Pair) -> &str| {
-        pairs.iter().filter_map(move |pair| Op::of_default(name(pair), direction))
-    };
-    let of_pairs = |direction, beside: Option<&'static Op>| {
-        let mut ops: Vec<&'static Op> = of(direction, |pair| &pair.denominator)
-            .chain(beside)
-            .chain(of(direction, |pair| &pair.numerator))
-            .collect();
+    // Denominators first.
+    let of_pairs = |direction, dtype| {
+        let names: [fn(&Pair) -> &str; 2] = [|pair| &pair.denominator, |pair| &pair.numerator];
+        let names = names.into_iter().flat_map(|name| pairs.iter().map(name));
         let mut seen = HashSet::new();
-        ops.retain(|op| seen.insert(&op.name));
-        ops
+        let ops = names.filter_map(|name| default_op(name, direction, dtype).ok());
+        OpGroup { dtype, ops: ops.filter(|op| seen.insert(&op.name)).collect() }
     };
-    let dtypes = Dtype::ALL.into_iter().filter(|dtype| dtype.computed_in() == *dtype);
-    let groups = dtypes.clone().flat_map(|dtype| {
-        let forward = of_pairs(Direction::Forward, Op::named("exp2"));
-        let backward = of_pairs(Direction::Backward, None);
-        [forward, backward].map(|ops| OpGroup {
-            dtype,
-            ops: ops.into_iter().filter(|op| op.dtypes.contains(&dtype)).collect(),
-        })
-    });
     if *profile == Profile::Quick {
-        return groups.take(1).collect();
+        return vec![of_pairs(Direction::Forward, Dtype::F32)];
     }
-    let mut groups: Vec<OpGroup> = groups.collect();
-    let is_wanted = |op: &&Op| {
-        let is_measured = op.variant().is_none_or(|(activation, _)| is_measured(activation, pairs));
-        is_measured && op.name != ops::fma().name
-    };
-    for dtype in dtypes {
-        for op in OPS.iter().filter(is_wanted).filter(|op| op.dtypes.contains(&dtype)) {
-            let has = |group: &OpGroup| {
-                group.dtype == dtype && group.ops.iter().any(|own| own.name == op.name)
-            };
-            if !groups.iter().any(has) {
-                groups.push(OpGroup { dtype, ops: vec![op] });
-            }
-        }
+    let mut groups = Vec::new();
+    for dtype in Dtype::ALL.into_iter().filter(|dtype| dtype.computed_in() == *dtype) {
+        let own = Direction::ALL.map(|direction| of_pairs(direction, dtype));
+        let is_other = |op: &&Op| {
+            let mut known = own.iter().flat_map(|group| &group.ops).map(|op| &op.name);
+            let is_known = op.name == ops::fma().name || known.any(|name| *name == op.name);
+            op.dtypes.contains(&dtype) && !is_known
+        };
+        let others: Vec<&'static Op> = OPS.iter().filter(is_other).collect();
+        let others = others.chunks(TOGETHER).map(|ops| OpGroup { dtype, ops: ops.to_vec() });
+        groups.extend(own.clone());
+        groups.extend(others);
     }
     groups
 }
@@ -256,43 +244,47 @@ pub fn arithmetic_rows(groups: &[OpGroup]) -> Vec<Arithmetic> {
     rows
 }
 
-/// Of the first pair's numerator.
+/// Each pair over tensors that memory bounds; a quick run takes f32.
 fn ridges(settings: &Settings, filter: &Regex) -> Vec<PlannedRidge> {
-    let (Profile::Standard, Some(Pair { numerator, .. })) =
-        (settings.profile, settings.pairs.first())
-    else {
-        return Vec::new();
-    };
-    let ridge = move |direction, dtype| {
-        let op = Op::of_default(numerator, direction)?;
-        Some(PlannedRidge { direction, dtype, op })
-    };
-    let of_dtype =
-        |dtype| Direction::ALL.into_iter().filter_map(move |direction| ridge(direction, dtype));
-    let all = Dtype::ALL.into_iter().flat_map(of_dtype);
-    all.filter(|ridge| filter.is_match(&ridge.row().id)).collect()
+    let is_quick = settings.profile == Profile::Quick;
+    let dtypes = Dtype::ALL.into_iter().filter(|dtype| !is_quick || *dtype == Dtype::F32);
+    let mut ridges = Vec::new();
+    for pair in &settings.pairs {
+        for (dtype, direction) in
+            dtypes.clone().flat_map(|dtype| Direction::ALL.map(|it| (dtype, it)))
+        {
+            ridges.push(PlannedRidge { pair: pair.clone(), direction, dtype });
+        }
+    }
+    ridges.retain(|ridge| filter.is_match(&ridge.row().id));
+    ridges
 }
 
 impl PlannedRidge {
-    /// Whether it needs the time of a step of an op.
-    fn needs(self, op: &Op, dtype: Dtype) -> bool {
-        self.op.name == op.name && self.dtype.computed_in() == dtype
-    }
-
     /// Its row, not reached yet.
-    pub fn row(self) -> Ridge {
-        let chain = Chain::new(self.op, self.dtype.computed_in(), 1).path();
-        Ridge::new(self.direction.name(), self.dtype.name(), chain)
+    pub fn row(&self) -> Ridge {
+        Ridge::new(&self.pair, self.direction.name(), self.dtype.name())
     }
 
-    /// What is streamed, with so many words a lane.
-    pub fn chain(self, words: u32) -> Chain {
+    /// Copy or add, the numerator and the denominator, or what a member of the pair lacks.
+    pub fn kernels(&self) -> Result<[Kernel; 3], Reason> {
+        let [numerator, denominator] = self.pair.names();
+        let kernel = |activation| default_kernel(activation, self.direction, self.dtype);
+        Ok([kernel(self.direction.copy())?, kernel(numerator)?, kernel(denominator)?])
+    }
+
+    /// The chains of both, of one word a lane, or what a member lacks.
+    pub fn chains(&self) -> Result<[Chain; 2], Reason> {
         let start = match self.direction {
             Direction::Forward => Start::X,
             Direction::Backward => Start::Saved,
         };
-        // Not unrolled: a long shader costs some drivers more than a large tensor does.
-        Chain { start, unroll: 1, ..Chain::new(self.op, self.dtype, words) }
+        let computed_in = self.dtype.computed_in();
+        let [numerator, denominator] =
+            self.pair.names().map(|activation| default_op(activation, self.direction, computed_in));
+        // A long shader costs some drivers more than a large tensor does.
+        let chain = |op| Chain { start, unroll: 4, ..Chain::new(op, self.dtype, 1) };
+        Ok([chain(numerator?), chain(denominator?)])
     }
 }
 
@@ -312,7 +304,7 @@ mod tests {
         let members: Vec<String> = plan.groups[0].members.iter().map(Kernel::member_id).collect();
         assert_eq!(members, ["copy/plain", "relu/plain", "silu/two_sided", "gelu/erfc"]);
         let ops: Vec<&str> = plan.chains[0].ops.iter().map(|op| op.name.as_str()).collect();
-        assert_eq!(ops, ["relu/plain", "silu/two_sided", "exp2", "gelu/erfc"]);
+        assert_eq!(ops, ["relu/plain", "silu/two_sided", "gelu/erfc"]);
     }
 
     #[test]
@@ -334,7 +326,7 @@ mod tests {
             .map(|profile| ids(profile, false, None).into_iter().collect::<HashSet<_>>());
         assert!(quick.is_subset(&standard) && standard.len() > 2 * quick.len());
         let is_ridge = |id: &&String| id.starts_with("ridge/");
-        assert_eq!(quick.iter().filter(is_ridge).count(), 0);
+        assert_eq!(quick.iter().filter(is_ridge).count(), 2);
         assert_eq!(standard.iter().filter(is_ridge).count(), 6);
     }
 
@@ -346,9 +338,8 @@ mod tests {
             ["forward/f32/n=65536/copy/plain", "forward/f32/n=65536/sigmoid/two_sided"]
         );
         assert_eq!(kept.len(), 8);
-        let kept = ids(Profile::Standard, true, Some("^ridge/backward/f16$"));
-        assert!(kept.contains(&"backward/f16/n=16777216/add/plain".to_owned()), "{kept:?}");
-        assert!(kept.contains(&"arithmetic/f32/backward/sigmoid/from_y".to_owned()), "{kept:?}");
+        let kept = ids(Profile::Standard, true, Some("^ridge/.*/backward/f16$"));
+        assert_eq!(kept, ["ridge/sigmoid:relu/backward/f16"]);
         assert!(ids(Profile::Standard, true, Some("nosuch")).is_empty());
     }
 }

@@ -9,7 +9,7 @@ use super::probe::Probe;
 use super::ridge::Streamed;
 use super::settings::{Settings, Watch};
 use super::stream::Stream;
-use super::{accuracy, arithmetic, memory, ridge, shapes};
+use super::{accuracy, arithmetic, memory, shapes};
 use crate::error::{Error, Result};
 use crate::gpu::dump::Dump;
 use crate::gpu::{Gpu, ShaderChecks, Shape};
@@ -44,7 +44,6 @@ pub fn run(
         watch,
         report,
         plan: &plan,
-        found_for_ridges: vec![None; plan.ridges.len()],
         shapes: HashMap::new(),
         unsound: HashMap::new(),
         wrong: None,
@@ -64,8 +63,6 @@ struct Suite<'a> {
     report: Report,
     /// What is measured.
     plan: &'a Planned,
-    /// What the first repeat has found for ridges.
-    found_for_ridges: Vec<Option<ridge::Found>>,
     /// What each direction is measured in.
     shapes: HashMap<Direction, Shape>,
     /// By path of a kernel, what was wrong with it on inputs chosen to find it so.
@@ -176,7 +173,7 @@ impl Suite<'_> {
                 self.shapes.insert(direction, shape);
                 let direction = direction.name().to_owned();
                 self.report.run.notes.push(Reason::ShapeGiven { direction, shape });
-            } else if self.plan.groups.iter().any(|group| group.direction == direction) {
+            } else if self.plan.streams(direction) {
                 let (shape, trials) = shapes::choose(bench, direction, most)?;
                 self.shapes.insert(direction, shape);
                 self.report.shapes.extend(trials);
@@ -219,15 +216,12 @@ impl Suite<'_> {
         Ok(())
     }
 
-    /// Behind streams and arithmetic, of which ridges take the memory-bound size and the step.
     fn ridges(&mut self, bench: &Bench<'_>) -> Step {
         for (index, planned) in self.plan.ridges.iter().enumerate() {
             let mut row = self.report.ridges[index].clone();
             self.step(&row.id)?;
-            let streamed =
-                Streamed { bench, planned: *planned, shape: self.shape(planned.direction) };
-            let found = &mut self.found_for_ridges[index];
-            let wrong = streamed.measure(found, &mut row, &mut self.report);
+            let streamed = Streamed { bench, planned, shape: self.shape(planned.direction) };
+            let wrong = streamed.measure(&mut row, &mut self.report);
             self.report.ridges[index] = row;
             self.measured(bench, wrong?)?;
         }

@@ -71,9 +71,8 @@ impl<'gpu> ChainRunner<'gpu> {
         Self::of(gpu, chain, &chain.wgsl(), shape, ShaderChecks::Trusted, memory)
     }
 
-    /// The same chain on the same tensors, with another number of words a lane.
-    pub fn with_words(&self, words: u32) -> Result<Self> {
-        let chain = Chain { words, ..self.chain };
+    /// Another chain of the same op on the same tensors.
+    pub fn again(&self, chain: Chain) -> Result<Self> {
         let memory = Rc::clone(&self.memory);
         Self::of(self.gpu, chain, &chain.wgsl(), self.shape(), ShaderChecks::Trusted, memory)
     }
@@ -110,9 +109,12 @@ impl<'gpu> ChainRunner<'gpu> {
     }
 
     /// [`Self::at`], after a sample of its results was compared with f64; of the fma chain all
-    /// results, and again with a factor that remembers each step.
+    /// results, and again with a factor that remembers each step. A second fma is made to show.
     pub fn checked_at(&self, steps: u32) -> Result<Workload> {
         let workload = self.checked(&self.chain, steps)?;
+        if self.chain.again.is_some() {
+            self.checked(&self.chain.with_second_fma_shown(), steps)?;
+        }
         if self.chain.is_linear() && steps > 0 {
             let shown = SHOWN_IN_F16
                 .into_iter()
