@@ -348,7 +348,7 @@ fn ratios_are_taken_within_rounds_of_each_repeat() {
         .ratios
         .iter()
         .find(|ratio| ratio.quantity == Quantity::Stream && ratio.direction == "forward");
-    let stream = stream.expect("a figure").estimate();
+    let stream = stream.expect("a figure").estimate.expect("a figure");
     is_about(Some(stream.median), 1500.0 / 1100.0);
     assert!(stream.high - stream.low < 1e-9, "{stream:?}");
     is_about(ratio(&report, Quantity::Step, "forward"), 6.0);

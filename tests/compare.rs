@@ -545,7 +545,7 @@ fn the_page_has_every_report_in_each_picture_and_runs_nothing() {
     assert!(pictures.len() >= 4, "{}", pictures.len());
     let alike = |what: &str| pictures.iter().filter(|text| text.contains(what)).collect::<Vec<_>>();
     let [steps, bandwidth] =
-        [alike("Time of a step in FMAs"), alike("Bandwidth by size, forward f32")];
+        [alike("Time of an operation in FMAs"), alike("Bandwidth by size, forward f32")];
     assert!(!steps.is_empty() && !bandwidth.is_empty(), "{pictures:?}");
     for picture in steps.iter().chain(&bandwidth) {
         for name in files {

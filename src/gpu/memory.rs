@@ -47,7 +47,8 @@ impl Gpu {
     pub(super) fn parameters(&self, numbers: &[u32]) -> Result<wgpu::Buffer> {
         use wgpu::BufferUsages as Usages;
         let mut bytes = bytemuck::cast_slice(numbers).to_vec();
-        bytes.resize(bytes.len().next_multiple_of(host_size(WORD_BYTES)), 0);
+        // Those of a kernel that its caller leaves out are 0.
+        bytes.resize(bytes.len().next_multiple_of(2 * host_size(WORD_BYTES)), 0);
         let usage = Usages::UNIFORM | Usages::STORAGE | Usages::COPY_DST;
         let buffer = self.allocate("params", bytes.len() as u64, usage)?;
         self.queue.write_buffer(&buffer, 0, &bytes);

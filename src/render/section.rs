@@ -3,14 +3,14 @@
 
 use super::chart::{Axis, Chart, Level, Line, Look, Point, Scale, Which, Zone};
 use super::grid::Grid;
-use super::numbers::{interval, number, size_name};
+use super::numbers::{bracket, interval, number, size_name};
 use super::table;
 use crate::kernels::activation::Direction;
 use crate::kernels::ops::Op;
 use crate::measure::stats::{self, Estimate};
 use crate::report::{
-    Accuracy, Arithmetic, BoundBy, Measurement, Pair, Quantity, Ratio, Report, Ridge, RidgeMember,
-    Status,
+    Accuracy, Arithmetic, BoundBy, Bracket, Measurement, Pair, Quantity, Ratio, Report, Ridge,
+    RidgeMember, Status,
 };
 
 /// A part of a report.
@@ -63,10 +63,11 @@ pub static SECTIONS: &[Section] = &[
     Section {
         name: "arithmetic",
         title: "Arithmetic in registers",
-        meaning: "A step is the operation and one fma, in registers. Its unit is a step of \
-                  fma alone. Pipes may overlap, so the operation costs between the step \
-                  less one and the step. FMAs compare on one adapter only. The scale is \
-                  logarithmic. Bars are 95 % intervals.",
+        meaning: "The operation alone, in registers. A chain is timed with one fma a step and with \
+                  two. Where the second costs nothing, the step is the operation; where it costs \
+                  one, the operation is the step less one; between, it lies in a bracket. FMAs \
+                  compare on one adapter only. The scale is logarithmic. Bars are brackets with \
+                  95 % intervals.",
         pictures: arithmetic_pictures,
         grids: |report| table::arithmetic(&report.arithmetic).into_iter().collect(),
     },
@@ -267,12 +268,13 @@ fn bandwidth_pictures(report: &Report) -> Vec<Picture> {
 fn arithmetic_pictures(report: &Report) -> Vec<Picture> {
     let key = |row: &Arithmetic| row.dtype.clone();
     by_key(report.arithmetic.iter(), key, |dtype, rows| {
-        let steps = rows.iter().filter_map(|row| Some((&row.op, row.derived()?.step_fmas)));
-        let mut steps: Vec<(&String, Estimate)> = steps.collect();
-        steps.sort_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
-        let lines = steps.into_iter().map(|(op, step)| {
-            let Estimate { median: x, low, high } = step;
-            let tip = format!("{op}: {} FMAs", interval(step));
+        let ops = rows.iter().filter_map(|row| Some((&row.op, row.derived()?.op_fmas)));
+        let middle = |op: &Bracket| f64::midpoint(op.least.median, op.most.median);
+        let mut ops: Vec<(&String, Bracket)> = ops.collect();
+        ops.sort_by(|(_, a), (_, b)| middle(a).total_cmp(&middle(b)));
+        let lines = ops.into_iter().map(|(op, fmas)| {
+            let (x, low, high) = (middle(&fmas), fmas.least.low, fmas.most.high);
+            let tip = format!("{op}: {} FMAs", bracket(fmas.least.median, fmas.most.median));
             let activation = op.trim_start_matches("backward/").split('/').next();
             Line {
                 label: op.clone(),
@@ -281,8 +283,9 @@ fn arithmetic_pictures(report: &Report) -> Vec<Picture> {
                 points: vec![Point { x, y: 0.0, interval: Some([low, high]), tip }],
             }
         });
-        let x = Axis::new("FMAs: a step over a step of fma", Scale::Log10).holding(1.0);
-        let title = format!("Time of a step in FMAs, computed in {}", computed_in(dtype));
+        let x = Axis::new("FMAs: the operation over a step of fma", Scale::Log10);
+        let x = x.holding(1.0).above(0.1);
+        let title = format!("Time of an operation in FMAs, computed in {}", computed_in(dtype));
         Chart {
             levels: vec![Level { axis: Which::X, at: 1.0, label: String::new() }],
             ..Chart::new(title, x, None, lines.collect())
