@@ -4,6 +4,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
+use super::gated::gate;
 use crate::kernels::activation::{Activation, Saved, Steps, Variant};
 use crate::kernels::dtype::Format;
 use crate::kernels::reference::{of_each, of_each_pair};
@@ -54,10 +55,11 @@ fn tail_ulps(x: f64) -> f64 {
 fn tolerance(case: &Case) -> Tolerance {
     let x = case.first;
     let units = of_own(case.dtype, tail_ulps(x));
+    let [phi, tail] = gate(case, x);
     if x < 0.0 {
-        return Tolerance::units(case, units + 1.0).through(phi(x), x.abs());
+        return Tolerance::units(case, units + 1.0).through(phi, x.abs());
     }
-    Tolerance::units(case, units * phi(-x) + 2.0)
+    Tolerance::units(case, units * tail + 2.0)
 }
 
 /// Both terms are computed in f32, where they may cancel; then rounded, and multiplied with dy.
