@@ -1,4 +1,5 @@
-// 1 - erf(t) for t >= 0: exp(-t^2) times a function of s = 1 / (1 + t / 2).
+// 1 - erf(t) for t >= 0: exp(-t^2) times a function of s = 1 / (1 + t / 2). Within 9 + 3 t^2 u of
+// the result: t^2 of them are the rounding of t * t, 3 + 2 t^2 are exp's.
 fn erfc(t: vec4<f32>) -> vec4<f32> {
     let s = 2.0 / (2.0 + t);
     // Minimax for t <= 10.7, relative error 2^-25.

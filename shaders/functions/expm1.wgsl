@@ -1,5 +1,5 @@
-// exp(x) - 1 for x <= 0, from exp(x) = 2^n exp(r) with |r| <= ln(2) / 2: 2^n (exp(r) - 1) and 2^n - 1
-// have no digits in common to lose.
+// exp(x) - 1 for x <= 0, from exp(x) = 2^n exp(r) with |r| <= ln(2) / 2: 2^n (exp(r) - 1) and
+// 2^n - 1 have no digits in common to lose. Within 8 u of the result, in any order of the sums.
 fn expm1(x: vec4<f32>) -> vec4<f32> {
     // Below this the result is -1 to the last bit.
     let bounded = max(x, vec4<f32>(-40.0));

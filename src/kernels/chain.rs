@@ -261,6 +261,37 @@ mod tests {
         }
     }
 
+    /// So a branch of the function, which all have at 0, goes both ways within a workgroup.
+    #[test]
+    fn lanes_of_an_activation_differ_and_are_on_both_sides_of_0() {
+        // Saved is a y in (0, 1), and it has no branch.
+        const ONE_SIDED: &[&str] = &["backward/sigmoid/from_y"];
+        const LANES: u32 = 256;
+        for op in ops::OPS.iter().filter(|op| op.variant().is_some()) {
+            let lane = |lane: u32| {
+                let share = (f64::from(lane % LANES) + 0.5) / f64::from(LANES);
+                op.range[0] + (op.range[1] - op.range[0]) * share
+            };
+            let chain = Chain::new(op, Dtype::F32, 1);
+            for (steps, saved) in [(64, false), (256, false), (64, true), (256, true)] {
+                let end = |at: u32| {
+                    // What was saved is any other element.
+                    let start = if saved { lane(at * 101 + 7) } else { lane(at) };
+                    chain.run(start, lane(at), steps).0
+                };
+                let ends: Vec<f64> = (0..LANES).map(end).collect();
+                let what = format!("{} after {steps} steps", op.name);
+                // In f16, too.
+                let bits = |v: f64| Dtype::F16.bits(v);
+                assert!(ends.windows(2).all(|v| bits(v[0]) != bits(v[1])), "{what}: {ends:?}");
+                let below = ends.iter().filter(|v| **v < 0.0).count();
+                let is_mixed = 4 * below.min(ends.len() - below) >= ends.len();
+                let is_one_sided = ONE_SIDED.contains(&op.name.as_str());
+                assert_ne!(is_mixed, is_one_sided, "{what}: {below} of {LANES} are below 0");
+            }
+        }
+    }
+
     #[test]
     fn every_chain_is_a_shader() {
         for op in ops::OPS.iter() {

@@ -171,6 +171,13 @@ fn dys(gpu: &Gpu, domain: &Domain, seed: u64, chunk: u64) -> Result<Vec<Dy>> {
         .collect()
 }
 
+/// Bit patterns in their order. The size is known, so that no element takes a call to copy it.
+fn fill_with_patterns<const SIZE: usize>(first: u64, bytes: &mut [u8]) {
+    for (pattern, element) in (first..).zip(bytes.as_chunks_mut::<SIZE>().0) {
+        element.copy_from_slice(&pattern.to_le_bytes()[..SIZE]);
+    }
+}
+
 /// A domain on a device.
 struct Sweep<'a> {
     gpu: &'a Gpu,
@@ -225,14 +232,11 @@ impl Sweep<'_> {
     /// Sends the chunk of that index to the device.
     fn begin(&self, slot: &mut Slot, index: u64) -> Result<()> {
         let size = self.domain.dtype().element_size();
-        slot.first_bytes.par_chunks_mut(THREAD_CHUNK * size).enumerate().for_each(
-            |(part, bytes)| {
-                let patterns = index * self.chunk + (part * THREAD_CHUNK) as u64..;
-                for (pattern, element) in patterns.zip(bytes.chunks_exact_mut(size)) {
-                    element.copy_from_slice(&pattern.to_le_bytes()[..size]);
-                }
-            },
-        );
+        let fill = if size == 4 { fill_with_patterns::<4> } else { fill_with_patterns::<2> };
+        let parts = slot.first_bytes.par_chunks_mut(THREAD_CHUNK * size).enumerate();
+        parts.for_each(|(part, bytes)| {
+            fill(index * self.chunk + (part * THREAD_CHUNK) as u64, bytes);
+        });
         self.gpu.write(&slot.first, &slot.first_bytes)?;
         let mut read_backs = slot.read_backs.iter_mut();
         for (workloads, results) in &slot.kernels {

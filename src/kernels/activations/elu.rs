@@ -1,4 +1,5 @@
 //! ELU: x for x > 0, else exp(x) - 1. As PyTorch's and ONNX's with alpha = 1.
+//! In f32 `expm1` is within 16 ULP: 8 u |y|.
 
 use crate::kernels::activation::{Activation, Saved, Steps, Variant};
 use crate::kernels::reference::{of_each, of_each_pair};
@@ -43,7 +44,7 @@ const fn forward(
     Variant::forward(name, |x, y| of_each(elu, x, y), tolerance, bound, steps)
 }
 
-const BACKWARD: Steps = Steps { factor: 0.25, range: [-0.5, 2.0] };
+const BACKWARD: Steps = Steps { factor: 0.25, range: [-0.75, 1.5] };
 
 #[inline(always)]
 fn elu(x: f64) -> f64 {

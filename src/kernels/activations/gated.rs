@@ -12,8 +12,17 @@ pub(super) fn derivative(w: f64, x_slope: f64) -> f64 {
 /// Of x sigmoid(w) whose exponential is so far off: that reaches the result by the factor
 /// sigmoid(-w); 1 + z, a division and a product.
 pub(super) fn tolerance(case: &Case, w: f64, exp_ulps: f64) -> Tolerance {
-    let tolerance = Tolerance::units(case, sigmoid(-w) * exp_ulps + 4.5);
-    if w < 0.0 { tolerance.through(sigmoid(w), case.first.abs()) } else { tolerance }
+    let [s, c] = gate(case, w);
+    let tolerance = Tolerance::units(case, c * exp_ulps + 4.5);
+    if w < 0.0 { tolerance.through(s, case.first.abs()) } else { tolerance }
+}
+
+/// What x is multiplied with, which goes from 0 to 1 as `w` rises, and 1 less it: taken from the
+/// result, as exponentials are most of the time of a sweep.
+pub(super) fn gate(case: &Case, w: f64) -> [f64; 2] {
+    let s = if case.first == 0.0 { 0.5 } else { case.reference / case.first };
+    // Beyond 40, nothing is left of the other but the rounding of s.
+    [s, if w < 40.0 { 1.0 - s } else { 0.0 }]
 }
 
 /// Of dy times [`derivative`], a sum of two terms that cancels somewhere below 0. `x_slope_units`

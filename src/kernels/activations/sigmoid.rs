@@ -1,4 +1,5 @@
 //! Sigmoid: 1 / (1 + exp(-x)).
+//! In f32 `two_sided` is seen within 2^-22 max(1, |x|), see tests/functions.rs.
 //!
 //! Written S for sigmoid(x) and C for 1 - S: the error of an exponential reaches S by the factor C.
 

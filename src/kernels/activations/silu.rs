@@ -1,4 +1,5 @@
 //! SiLU, also called swish: x sigmoid(x). As PyTorch's SiLU.
+//! In f32 `two_sided` is seen within 2^-22 max(1, |x|), see tests/functions.rs.
 
 use super::gated;
 use super::sigmoid::sigmoid;

@@ -1,4 +1,5 @@
 //! tanh. As PyTorch's and ONNX's.
+//! In f32 `expm1` is seen within 16 ULP, see tests/functions.rs.
 
 use crate::kernels::activation::{Activation, Saved, Steps, Variant};
 use crate::kernels::reference::{of_each, of_each_pair};

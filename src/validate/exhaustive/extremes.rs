@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::dtype::Elements;
+use crate::kernels::dtype::{Elements, values};
 use crate::validate::accuracy::Accuracy;
 use crate::validate::elementwise::Piece;
 
@@ -44,26 +44,32 @@ impl Extremes {
     /// Those of results of patterns in their order and of one sign; of dx / dy, where dy is not
     /// empty.
     pub(super) fn of<E: Elements>(piece: &Piece<'_>) -> Self {
-        let value = |bytes: &[u8], index: usize| E::value(E::bits(bytes, index));
-        let mut found: Option<[At; 2]> = None;
-        for index in 0..piece.elements::<E>() {
-            let input = value(piece.first, index);
-            let dy = if piece.dy.is_empty() { 1.0 } else { value(piece.dy, index) };
-            let at = At { value: value(piece.actual, index) / dy, input };
-            if !input.is_finite() || at.value.is_nan() {
-                continue;
-            }
-            let [smallest, largest] = found.get_or_insert([at; 2]);
-            if at.value < smallest.value {
-                *smallest = at;
-            }
-            if at.value > largest.value {
-                *largest = at;
+        let (input, mut results) = (values::<E>(piece.first), values::<E>(piece.actual));
+        if !piece.dy.is_empty() {
+            let dy = values::<E>(piece.dy);
+            results.iter_mut().zip(dy).for_each(|(result, dy)| *result /= dy);
+        }
+        for (result, input) in results.iter_mut().zip(&input) {
+            // No end, as nothing compares with it.
+            *result = if input.is_finite() { *result } else { f64::NAN };
+        }
+        // In eight lanes, which become vectors.
+        let mut ends = [[f64::INFINITY; 8], [f64::NEG_INFINITY; 8]];
+        for eight in results.chunks(8) {
+            let [smallest, largest] = &mut ends;
+            for ((smallest, largest), value) in smallest.iter_mut().zip(largest).zip(eight) {
+                *smallest = if value < smallest { *value } else { *smallest };
+                *largest = if value > largest { *value } else { *largest };
             }
         }
-        let finite = |at: At| Some(at).filter(|at| at.value.is_finite());
-        let [smallest, largest] = found.map_or([None; 2], |ends| ends.map(finite));
-        Self { smallest, largest }
+        let at = |end: f64| {
+            let index = results.iter().position(|value| *value == end && end.is_finite())?;
+            Some(At { value: results[index], input: input[index] })
+        };
+        Self {
+            smallest: at(ends[0].into_iter().fold(f64::INFINITY, f64::min)),
+            largest: at(ends[1].into_iter().fold(f64::NEG_INFINITY, f64::max)),
+        }
     }
 
     /// Adds those of the bit patterns behind: within a sign, larger patterns are farther from 0.
