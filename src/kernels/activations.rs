@@ -48,13 +48,15 @@ impl Activation {
 mod tests {
     use super::*;
     use crate::kernels::activation::{Direction, Pass, Saved, Variant};
+    use crate::kernels::built_ins::BuiltIns;
     use crate::kernels::dtype::{Dtype, Format};
     use crate::kernels::kernel;
     use crate::kernels::tolerance::{Allowed, Case};
 
     fn case(variant: &Variant, dtype: Dtype, first: f64, dy: f64) -> Case {
         let reference = variant.pass.reference(first, dy);
-        Case { dtype, first, first_bits: dtype.bits(first), dy, reference }
+        let (first_bits, built_ins) = (dtype.bits(first), BuiltIns::default());
+        Case { dtype, first, first_bits, dy, reference, built_ins }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! what compilers rewrite. Small shaders compute each answer from operands in buffers. No answer is
 //! wrong here; what a kernel must do is in `kernels::tolerance`.
 
+mod activations;
+mod built_ins;
 mod errors;
 mod evaluate;
 mod judge;
@@ -12,8 +14,11 @@ mod probes;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use built_ins::of_kernel;
+pub use built_ins::{built_ins, note};
 pub use judge::{Value, Word};
 
+use self::probe::Probe;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 
@@ -47,8 +52,9 @@ pub struct Finding {
 /// that does not compile are answers.
 pub fn card(gpu: &Gpu) -> Result<Behaviour> {
     let mut findings = Vec::new();
-    let errors = ("errors of functions", errors::errors());
-    for (group, probes) in probes::all().into_iter().chain([errors]) {
+    let group_of_errors = "errors of functions";
+    let errors = (group_of_errors, errors::errors());
+    for (group, probes) in probes::all().into_iter().chain(activations::all()).chain([errors]) {
         for probe in probes {
             let (result, meaning, evidence) = match probe.expression.evaluate(gpu, &probe.inputs) {
                 Ok(cases) => probe.answer(&cases),
@@ -61,11 +67,12 @@ pub fn card(gpu: &Gpu) -> Result<Behaviour> {
                 }
                 Err(error) => return Err(error),
             };
-            let text = [group, probe.name, probe.question, meaning];
-            let [group, name, question, meaning] = text.map(str::to_owned);
+            let [group, meaning] = [group, meaning].map(str::to_owned);
+            let Probe { name, question, .. } = probe;
             findings.push(Finding { group, name, question, result, meaning, evidence });
         }
     }
+    findings.extend(built_ins::findings(gpu, group_of_errors)?);
     Ok(Behaviour { adapter: gpu.facts.summary(), findings })
 }
 
