@@ -158,3 +158,21 @@ pub(super) fn tanh_absolute(dtype: Dtype, t: f64) -> f64 {
 pub fn by_arithmetic(dtype: Dtype, f32: f64, f16: f64) -> f64 {
     if dtype.arithmetic() == Format::F32 { f32 } else { f16 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_the_bound_counts_as_measured_and_what_is_broken_does_not() {
+        let exp = |share: f64| BuiltIns::default().with(BuiltIn::Exp, share);
+        for share in [0.0, 0.5, 1.0, 4.01, f64::INFINITY, f64::NAN] {
+            assert_eq!(exp(share).factor(BuiltIn::Exp), 1.0, "{share}");
+        }
+        assert!(exp(1.13).factor(BuiltIn::Exp) > 1.13 && exp(1.13).factor(BuiltIn::Exp) < 1.2);
+        assert_eq!(exp(1.13).factor(BuiltIn::Exp2), 1.0);
+        assert_eq!(exp(1.13).beyond().collect::<Vec<_>>(), [(BuiltIn::Exp, 1.13)]);
+        assert_eq!(exp(f64::INFINITY).beyond().count(), 1);
+        assert_eq!(exp(1.0).beyond().count(), 0);
+    }
+}

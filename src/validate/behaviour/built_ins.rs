@@ -169,10 +169,10 @@ fn sign(dtype: Dtype) -> u32 {
     if dtype == Dtype::F32 { 0x8000_0000 } else { 0x8000 }
 }
 
-/// Numbers from the lowest to the highest. In f32 those of either sign are 2^13 runs of 16
+/// Numbers from the lowest to the highest. In f32 those of either sign are 2^14 runs of 16
 /// neighbours, spread evenly over bit patterns; in f16 they are all that are normal.
 fn rising(dtype: Dtype, [lowest, highest]: [f64; 2]) -> Vec<u32> {
-    const RUNS: u32 = 1 << 13;
+    const RUNS: u32 = 1 << 14;
     const LENGTH: u32 = 16;
     let smallest = if dtype == Dtype::F32 { 2f64.powi(-30) } else { Format::F16.min_normal };
     let runs = |lowest: f64, highest: f64| -> Vec<u32> {
@@ -193,7 +193,7 @@ fn rising(dtype: Dtype, [lowest, highest]: [f64; 2]) -> Vec<u32> {
 
 /// Random operands of either sign whose quotients are normal, and 1 over numbers in [1, 2].
 fn of_division(dtype: Dtype) -> Vec<[u32; 2]> {
-    const COUNT: u32 = 1 << 17;
+    const COUNT: u32 = 1 << 18;
     let mut random = Xoshiro256PlusPlus::seed_from_u64(DEFAULT_SEED);
     // A fraction of f32 and its sign, an exponent as far from 0 as the format lets a quotient be.
     let farthest = if dtype == Dtype::F32 { 60 } else { 6 };
