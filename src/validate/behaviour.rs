@@ -18,9 +18,11 @@ pub(super) use built_ins::of_kernel;
 pub use built_ins::{built_ins, note};
 pub use judge::{Value, Word};
 
+use self::built_ins::{answer, worst};
 use self::probe::Probe;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::kernels::built_ins::BuiltIn;
 
 /// What is known of an adapter's arithmetic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,7 +74,13 @@ pub fn card(gpu: &Gpu) -> Result<Behaviour> {
             findings.push(Finding { group, name, question, result, meaning, evidence });
         }
     }
-    findings.extend(built_ins::findings(gpu, group_of_errors)?);
+    for built_in in BuiltIn::ALL {
+        let (result, meaning, evidence) = answer(built_in, &worst(gpu, built_in)?);
+        let (group, name) = (group_of_errors.to_owned(), built_in.name());
+        let question = format!("largest error of {name} over WGSL's bound");
+        let name = format!("{name}_share_of_bound");
+        findings.push(Finding { group, name, question, result, meaning, evidence });
+    }
     Ok(Behaviour { adapter: gpu.facts.summary(), findings })
 }
 

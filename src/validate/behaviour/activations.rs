@@ -2,7 +2,7 @@
 //! variants beyond their domains.
 
 use super::evaluate::{Expression, Function, Operands};
-use super::judge::Word::{Exact, Flushed, Inexact, Infinity, Nan, One, Other, Zero};
+use super::judge::Word::{Exact, Flushed, Inexact, Infinity, MinusZero, Nan, One, Other, Zero};
 use super::judge::{EXACTNESS, Judge, LIMITS, NEAR_ZERO, VALUE, special};
 use super::probe::{Probe, QUIET_NANS, SUBNORMALS, probe};
 use crate::kernels::activation::{Activation, Direction, ForwardKind, Pass, Saved, Variant};
@@ -61,6 +61,7 @@ fn nan(of: Of) -> Probe {
         .bits(QUIET_NANS)
         .means(Nan, "passes NaN on: a diverged network shows it")
         .means(Zero, "turns NaN into 0: a diverged network looks dead")
+        .means(One, "turns NaN into 1: a diverged network looks saturated")
         .means(Other, "turns NaN into a number")
 }
 
@@ -89,12 +90,13 @@ fn near_zero(of: Of) -> Probe {
 }
 
 fn gradients(of: Of) -> [Probe; 2] {
-    let of_nan = about(of, "backward_nan", "of x = NaN, dy = 1", VALUE)
+    let of_nan = about(of, "backward_nan", "of NaN", VALUE)
         .bits_and(QUIET_NANS, 1.0)
         .means(Nan, "the gradient is NaN, too")
         .means(Zero, "no gradient flows through NaN")
+        .means(MinusZero, "no gradient flows through NaN")
         .means(One, "the gradient flows through NaN");
-    let of_ends = about(of, "backward_infinity", "of x = infinity and -infinity, dy = 1", LIMITS)
+    let of_ends = about(of, "backward_infinity", "of either infinity", LIMITS)
         .pairs([[INF, 1.0], [-INF, 1.0]])
         .means(Exact, "its limits")
         .means(Nan, "NaN at one end or both: clamp x first");

@@ -3,8 +3,8 @@
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
+use rayon::prelude::*;
 
-use super::Finding;
 use super::evaluate::Case;
 use super::judge::{Value, Word, largest};
 use super::probe::of_built_in;
@@ -76,19 +76,17 @@ pub fn note(gpu: &Gpu, kernels: &[Kernel]) -> Result<Option<String>> {
     Ok((!sentences.is_empty()).then(|| sentences.join(" ")))
 }
 
-/// A row of the card for each built-in function.
-pub fn findings(gpu: &Gpu, group: &str) -> Result<Vec<Finding>> {
-    let finding = |built_in: BuiltIn| {
-        let mut formats = Vec::new();
-        for dtype in [Dtype::F32, Dtype::F16Native] {
-            formats.extend(measured(gpu, built_in, dtype)?.map(|worst| (dtype, worst)));
-        }
-        Ok(finding_of(group, built_in, &formats))
-    };
-    BuiltIn::ALL.into_iter().map(finding).collect()
+/// The worst in f32 and in f16, where the adapter computes in them.
+pub fn worst(gpu: &Gpu, built_in: BuiltIn) -> Result<Vec<(Dtype, Worst)>> {
+    let mut formats = Vec::new();
+    for dtype in [Dtype::F32, Dtype::F16Native] {
+        formats.extend(measured(gpu, built_in, dtype)?.map(|worst| (dtype, worst)));
+    }
+    Ok(formats)
 }
 
-pub fn finding_of(group: &str, built_in: BuiltIn, formats: &[(Dtype, Worst)]) -> Finding {
+/// What that says, what it means, and where it was seen.
+pub fn answer(built_in: BuiltIn, formats: &[(Dtype, Worst)]) -> (Value, String, Option<String>) {
     let name = built_in.name();
     let share = formats.iter().map(|(_, worst)| worst.share).fold(0.0, f64::max);
     let (result, meaning) = if formats.is_empty() {
@@ -110,16 +108,10 @@ pub fn finding_of(group: &str, built_in: BuiltIn, formats: &[(Dtype, Worst)]) ->
     let evidence = formats.iter().map(|(dtype, Worst { share, x })| {
         let format = if *dtype == Dtype::F32 { "f32" } else { "f16" };
         let x = f32::from_bits(Dtype::F32.bits(*x));
-        format!("{format}: {share:.2} at x = {x:e}")
+        format!("{format} {share:.2} at {x:e}")
     });
-    Finding {
-        group: group.to_owned(),
-        name: format!("{name}_share_of_bound"),
-        question: format!("largest error of {name}, as a share of what WGSL allows"),
-        result,
-        meaning,
-        evidence: (!formats.is_empty()).then(|| evidence.collect::<Vec<_>>().join("; ")),
-    }
+    let evidence = (!formats.is_empty()).then(|| evidence.collect::<Vec<_>>().join(", "));
+    (result, meaning, evidence)
 }
 
 /// The largest share of what WGSL allows, and the first operand where it is.
@@ -140,17 +132,26 @@ impl Worst {
 
 /// None if the adapter does not compute in that dtype, or can't compile it.
 fn measured(gpu: &Gpu, built_in: BuiltIn, dtype: Dtype) -> Result<Option<Worst>> {
-    match of_built_in(built_in, dtype).evaluate(gpu, &sample(built_in, dtype)) {
-        Ok(cases) => Ok(Some(Worst::of(built_in, &cases))),
-        Err(Error::Unsupported(_) | Error::Compile { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
+    const AT_ONCE: usize = 1 << 12;
+    let (expression, inputs) = (of_built_in(built_in, dtype), sample(built_in, dtype));
+    let results = match expression.results(gpu, &inputs) {
+        Ok(results) => results,
+        Err(Error::Unsupported(_) | Error::Compile { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let worst = |(inputs, results): (&[[u32; 2]], &[u32])| {
+        let cases = inputs.iter().zip(results).map(|(input, bits)| expression.case(*input, *bits));
+        Worst::of(built_in, &cases.collect::<Vec<_>>())
+    };
+    let parts = inputs.par_chunks(AT_ONCE).zip(results.par_chunks(AT_ONCE)).map(worst);
+    let larger = |a: Worst, b: Worst| if b.share > a.share { b } else { a };
+    Ok(parts.reduce_with(larger))
 }
 
-/// Of the two parts of a domain, rising; in f32, then every 47th number of a range where much of
-/// the bound is taken, and that activations use most. 47 is odd and divides no run of digits.
+/// Of the two parts of a domain, rising; in f32, then every 97th number of a range where much of
+/// the bound is taken, and that activations use most. 97 is odd and divides no run of digits.
 pub fn sample(built_in: BuiltIn, dtype: Dtype) -> Vec<[u32; 2]> {
-    let dense = |from: f32, to: f32| (from.to_bits()..to.to_bits()).step_by(47);
+    let dense = |from: f32, to: f32| (from.to_bits()..to.to_bits()).step_by(97);
     let mut inputs = match built_in {
         BuiltIn::Division => return of_division(dtype),
         _ => rising(dtype, built_in.domain(dtype)),

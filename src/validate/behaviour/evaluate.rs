@@ -1,7 +1,5 @@
 //! One WGSL expression of one or two operands, run on the device over chosen bits.
 
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::kernels::activation::{Activation, Direction, Variant};
@@ -131,6 +129,12 @@ impl Expression {
 
     /// Runs it over `inputs`.
     pub fn evaluate(&self, gpu: &Gpu, inputs: &[[u32; 2]]) -> Result<Vec<Case>> {
+        let results = self.results(gpu, inputs)?;
+        Ok(inputs.iter().zip(results).map(|(input, result)| self.case(*input, result)).collect())
+    }
+
+    /// The bits of its results over `inputs`.
+    pub fn results(&self, gpu: &Gpu, inputs: &[[u32; 2]]) -> Result<Vec<u32>> {
         let kernel = self.kernel();
         // A pair's operands are neighbours, and its result stands at the first.
         let is_packed = self.operands == Operands::Packed;
@@ -155,8 +159,7 @@ impl Expression {
                 self.function.wgsl()
             )));
         }
-        let case = |(at, input): (usize, &[u32; 2])| self.case(*input, results[at * result_step]);
-        Ok(inputs.par_iter().enumerate().map(case).collect())
+        Ok(results.into_iter().step_by(result_step).collect())
     }
 
     /// One input with its result.
