@@ -119,3 +119,52 @@ pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(
     let is_right = allowed.contains(dtype.value(actual_bits), actual_bits);
     Ok((Judged { first_bits, ..judged }, is_right))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Choice;
+    use crate::kernels::built_ins::{BuiltIn, BuiltIns};
+    use crate::kernels::dtype::Dtype;
+    use crate::kernels::kernel;
+
+    const EXP: &str = "exp(min(x, T(0.0)))";
+
+    fn gpu() -> Gpu {
+        Gpu::open(&Choice::from_environment(Choice::PreferSoftware)).expect("an adapter")
+    }
+
+    /// Whether elu/exp is right with another exponential, where exp was measured to take this share
+    /// of WGSL's bound.
+    fn is_right(share: f64, exponential: &str) -> bool {
+        let gpu = gpu();
+        let simulated = BuiltIns::default().with(BuiltIn::Exp, share);
+        assert_eq!(gpu.built_ins[0].set(simulated), Ok(()), "nothing was measured before");
+        let kernel = kernel::all().find(|kernel| kernel.path() == "forward/f32/elu/exp");
+        let kernel = kernel.expect("in the table");
+        let wgsl = kernel.wgsl().replacen(EXP, exponential, 1);
+        let trial = Trial::new(&gpu, kernel, Inputs::patterns(1), 50_000);
+        Trial { wgsl: Some(&wgsl), ..trial }.run(&gpu).expect("it runs").is_right()
+    }
+
+    #[test]
+    fn a_weak_built_in_is_no_fault_of_a_kernel_unless_it_is_broken() {
+        // Off by 6 u, where WGSL allows 3 + 2|x|.
+        let weak = format!("({EXP} * T({}))", 1.0 + 6.0 * f32::EPSILON);
+        assert!(!is_right(0.5, &weak) && !is_right(1.001 * BuiltIns::MOST, &weak));
+        assert!(!is_right(f64::INFINITY, &weak));
+        let own = behaviour::built_ins(&gpu(), Dtype::F32);
+        // The adapter's own error comes on top.
+        if own.expect("it runs").share(BuiltIn::Exp) < 1.5 {
+            assert!(is_right(BuiltIns::MOST, &weak));
+        }
+        // Faults of the kernel are still seen.
+        for fault in [
+            "exp2(min(x, T(0.0)))",
+            "exp(clamp(x, T(-5.0), T(0.0)))",
+            "exp(min(x, T(0.0))) * T(1.00001)",
+        ] {
+            assert!(!is_right(BuiltIns::MOST, fault), "{fault}");
+        }
+    }
+}

@@ -308,8 +308,8 @@ fn samples_of_built_ins_are_within_their_domains_and_see_what_is_off() {
     for dtype in [Dtype::F32, Dtype::F16Native] {
         for built_in in BuiltIn::ALL {
             let mut cases = perfect(built_in, dtype);
-            let least = if dtype == Dtype::F32 { 1 << 18 } else { 1 << 13 };
-            assert!(cases.len() >= least, "{built_in:?} {dtype:?}: {}", cases.len());
+            let enough = if dtype == Dtype::F32 { 1 << 18 } else { 1 << 13 };
+            assert!(cases.len() >= enough, "{built_in:?} {dtype:?}: {}", cases.len());
             for case in &cases {
                 let room = built_in.error(dtype, case.values[0], case.reference) * BuiltIns::MOST;
                 assert!(case.values[0].abs() >= dtype.memory().min_normal, "{case:?}");
