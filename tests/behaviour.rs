@@ -4,7 +4,10 @@ mod common;
 
 use std::sync::OnceLock;
 
-use actbench::validate::behaviour::{Behaviour, Value, Word, card};
+use actbench::kernels::activation::Activation;
+use actbench::kernels::built_ins::BuiltIn;
+use actbench::kernels::dtype::Dtype;
+use actbench::validate::behaviour::{Behaviour, Value, Word, built_ins, card};
 use common::gpu;
 
 fn the_card() -> &'static Behaviour {
@@ -44,6 +47,36 @@ fn answers_agree_with_one_another() {
     let Value::Number(ulps) = division else { panic!("{division:?}") };
     if ulps <= 0.5 {
         assert_eq!(result("division_of_multiples"), Value::Word(Word::Exact));
+    }
+}
+
+#[test]
+fn kernels_are_judged_by_the_errors_that_the_card_shows() {
+    let of = |dtype| built_ins(gpu(), dtype).expect("nothing that an adapter answers is an error");
+    let [f32, f16] = [of(Dtype::F32), of(Dtype::F16Native)];
+    for built_in in BuiltIn::ALL {
+        let name = format!("{}_share_of_bound", built_in.name());
+        let share = f32.share(built_in).max(f16.share(built_in));
+        let finding = the_card().findings.iter().find(|finding| finding.name == name);
+        let finding = finding.unwrap_or_else(|| panic!("no finding {name}"));
+        match finding.result {
+            Value::Number(shown) => assert_eq!(shown, share, "{name}"),
+            Value::Word(word) => assert!(share.is_infinite(), "{name}: {word}"),
+        }
+        // Nobody has to compare a number with 1 to see it.
+        assert_eq!(finding.meaning == "within WGSL's bound", share <= 1.0, "{finding:?}");
+        assert_eq!(finding.meaning.contains("kernels that call"), share > 1.0, "{finding:?}");
+    }
+}
+
+#[test]
+fn every_activation_is_asked() {
+    for activation in Activation::all() {
+        for question in ["nan", "infinity", "minus_infinity", "near_zero"] {
+            let name = format!("{}_{question}", activation.name);
+            let is_asked = the_card().findings.iter().any(|finding| finding.name == name);
+            assert_eq!(is_asked, !["copy", "add"].contains(&activation.name), "{name}");
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::gpu::{Gpu, Program, Sequence, ShaderChecks};
 use crate::kernels::activation::Activation;
 use crate::kernels::dtype::Dtype;
 use crate::kernels::tolerance::{Allowed, Case};
+use crate::validate::behaviour::built_ins;
 
 /// Of so many f32, quick looks at one.
 pub const QUICK_STRIDE: u32 = 17;
@@ -158,12 +159,14 @@ impl<'gpu> Census<'gpu> {
     /// are counted as they are.
     pub fn check(&self, allowed: impl Fn(Case) -> Allowed) -> Result<()> {
         let path = &self.program.path;
+        let built_ins = built_ins(self.gpu, self.dtype)?;
         for (first, count) in self.checked() {
             let results = self.results(first, count)?;
             for (first_bits, result) in (first..).zip(&results) {
                 let (dtype, x) = (self.dtype, self.dtype.value(first_bits));
+                let (dy, reference) = (0.0, 0.0);
                 let allowed =
-                    allowed(Case { dtype, first: x, first_bits, dy: 0.0, reference: 0.0 });
+                    allowed(Case { dtype, first: x, first_bits, dy, reference, built_ins });
                 check::ensure(allowed.contains(*result, dtype.bits(*result)), || {
                     format!("{path}: {x:e} gives {result:e}, which is none of {allowed:?}")
                 })?;

@@ -281,6 +281,7 @@ mod tests {
     use super::*;
     use crate::claims::Extent;
     use crate::gpu::{Choice, Gpu};
+    use crate::kernels::built_ins::BuiltIns;
     use crate::report::Status;
 
     #[test]
@@ -301,6 +302,7 @@ mod tests {
                 first_bits: Dtype::F32.bits(x),
                 dy: 1.0,
                 reference: sigmoid::sigmoid(x),
+                built_ins: BuiltIns::default(),
             };
             let Allowed::Within { lowest, highest } = from_rounded_y(&case) else { panic!("{x}") };
             let reference = sigmoid::sigmoid_derivative(x);

@@ -36,8 +36,9 @@ pub struct Arguments {
     /// quick: default variants, once. standard: all variants and dtypes, three repeats.
     #[arg(long, env = "ACTBENCH_PROFILE", default_value = "quick")]
     profile: Profile,
-    /// Two activations to compare, the first over the second; may be given several times.
-    #[arg(long, value_name = "NUMERATOR:DENOMINATOR", default_value = "sigmoid:relu")]
+    /// Two activations to compare, the first over the second; may be given several times. Default:
+    /// sigmoid:relu.
+    #[arg(long, value_name = "NUMERATOR:DENOMINATOR")]
     pair: Vec<Pair>,
     /// Only rows whose id matches this regular expression, and their copies; `--list` prints the
     /// ids.
@@ -161,7 +162,7 @@ impl Arguments {
         let settings = Settings::of(self.profile);
         Settings {
             seed: self.seed,
-            pairs: self.pair.clone(),
+            pairs: if self.pair.is_empty() { settings.pairs } else { self.pair.clone() },
             filter: self.filter.clone(),
             max_time: self.max_time,
             repeats: self.repeats.unwrap_or(settings.repeats),

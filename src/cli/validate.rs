@@ -10,7 +10,7 @@ use actbench::kernels::kernel::Kernel;
 use actbench::render::grid::Grid;
 use actbench::render::numbers::significant;
 use actbench::validate::exhaustive::{At, Extremes};
-use actbench::validate::{self, Accuracy, Trial};
+use actbench::validate::{self, Accuracy, Trial, behaviour};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -144,6 +144,8 @@ struct Document<'a> {
     adapter: &'a actbench::gpu::AdapterFacts,
     seed: u64,
     exhaustive: bool,
+    /// Which built-in functions are off by more than WGSL allows, and what follows.
+    built_ins: Option<&'a str>,
     kernels: &'a [Row],
 }
 
@@ -186,6 +188,12 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
         kernels.iter().map(sample).map(row).collect()
     };
     let rows = rows?;
+    let built_ins = behaviour::note(&gpu, &kernels)?;
+    let grid = || {
+        let mut grid = grid(&rows);
+        grid.notes.extend(built_ins.clone());
+        grid
+    };
     match arguments.format {
         TableFormat::Json => print_json(&Document {
             schema: "actbench.validation",
@@ -193,10 +201,11 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
             adapter: &gpu.facts,
             seed: arguments.seed,
             exhaustive: arguments.exhaustive,
+            built_ins: built_ins.as_deref(),
             kernels: &rows,
         })?,
-        TableFormat::Text => print(&grid(&rows).text())?,
-        TableFormat::Md => print(&[gpu.facts.summary(), grid(&rows).markdown()].join("\n\n"))?,
+        TableFormat::Text => print(&grid().text())?,
+        TableFormat::Md => print(&[gpu.facts.summary(), grid().markdown()].join("\n\n"))?,
     };
     let mut exit = if is_interrupted() { Exit::Interrupted } else { Exit::Fine };
     for complaint in rows.iter().filter_map(|row| row.complaint.as_ref()) {

@@ -1,12 +1,13 @@
 //! An open device: what it can do, where its errors go, and the one place that waits for it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use super::adapter::{self, AdapterFacts, Choice};
 use super::shape::ShaderChecks;
 use super::timer::Queries;
 use crate::error::{Error, Result};
+use crate::kernels::built_ins::BuiltIns;
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Kernel;
 
@@ -25,6 +26,8 @@ pub struct Gpu {
     /// queries, and time each other's work.
     pub(super) clock_step: Mutex<u64>,
     pub(super) programs: Mutex<HashMap<ProgramKey, wgpu::ComputePipeline>>,
+    /// How far built-in functions are off in f32 and in f16, once `validate` has measured it.
+    pub(crate) built_ins: [OnceLock<BuiltIns>; 2],
     fault: Fault,
     /// Whether shaders may pack and unpack f16: everywhere but on a llvmpipe that does not compute
     /// in f16.
@@ -105,6 +108,7 @@ impl Gpu {
             queue,
             clock_step: Mutex::default(),
             programs: Mutex::default(),
+            built_ins: Default::default(),
             fault,
             packs_f16: downlevel.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32),
         })

@@ -45,7 +45,7 @@ impl Dump {
     /// text. `constants` are the values of overrides.
     ///
     /// Files are named after the kernel's path and the constants, `-checked` for run-time checks:
-    /// `forward-f32-relu-plain.wgsl`, `forward-f32-relu-plain-256x1.spv`.
+    /// `forward-f32-copy-plain.wgsl`, `forward-f32-copy-plain-256x1.spv`.
     pub fn write(
         &self,
         path: &str,

@@ -14,7 +14,7 @@ pub const GUARD_WORDS: u64 = 64;
 const MASKED_WORDS: u64 = 32;
 
 /// What the guards of a tensor repeat: made from its label, so that a guard copied from another
-/// tensor shows, and negative both as f32 and as f16, so that relu changes it.
+/// tensor shows, and negative both as f32 and as f16, so that a max with 0 changes it.
 fn guard(label: &str) -> [u8; 4] {
     // FNV-1a.
     let hash = label

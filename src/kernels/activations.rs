@@ -46,15 +46,19 @@ impl Activation {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::kernels::activation::{Direction, Pass, Saved, Variant};
+    use crate::kernels::built_ins::{BuiltIn, BuiltIns};
     use crate::kernels::dtype::{Dtype, Format};
-    use crate::kernels::kernel;
+    use crate::kernels::kernel::{self, Kernel};
     use crate::kernels::tolerance::{Allowed, Case};
 
     fn case(variant: &Variant, dtype: Dtype, first: f64, dy: f64) -> Case {
         let reference = variant.pass.reference(first, dy);
-        Case { dtype, first, first_bits: dtype.bits(first), dy, reference }
+        let (first_bits, built_ins) = (dtype.bits(first), BuiltIns::default());
+        Case { dtype, first, first_bits, dy, reference, built_ins }
     }
 
     #[test]
@@ -178,5 +182,73 @@ mod tests {
         assert!(!may_be_0(Dtype::F32, 1e-40));
         assert!(may_be_0(Dtype::F16, 6e-8));
         assert!(!may_be_0(Dtype::F16Native, 6e-8));
+    }
+
+    /// The functions that a WGSL function calls, its own ones followed; a division is `/`.
+    fn calls(wgsl: &str, function: &str) -> HashSet<String> {
+        let body = wgsl.split(&format!("\nfn {function}(")).nth(1).unwrap_or_else(|| {
+            let first = wgsl.strip_prefix(&format!("fn {function}("));
+            first.unwrap_or_else(|| panic!("no function {function}"))
+        });
+        let body = body.split("\n}").next().expect("its end");
+        let mut found = HashSet::new();
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        for line in body.lines().map(|line| line.split("//").next().expect("a part")) {
+            if line.contains('/') {
+                found.insert("/".to_owned());
+            }
+            let mut parts = line.split('(').peekable();
+            while let Some(part) = parts.next() {
+                let name = part.rsplit(|c| !is_name(c)).next().expect("a part");
+                if parts.peek().is_none() || name.is_empty() {
+                    continue;
+                }
+                let is_own = wgsl.contains(&format!("fn {name}("));
+                found.extend(if is_own { calls(wgsl, name) } else { HashSet::new() });
+                found.insert(name.to_owned());
+            }
+        }
+        found
+    }
+
+    /// In f32: where arithmetic is in f16, functions of our own are still in f32.
+    #[test]
+    fn a_built_in_beyond_the_specification_widens_what_calls_it_and_nothing_else() {
+        let width = |kernel: &Kernel, x: f64, built_ins: BuiltIns| {
+            let case = Case { built_ins, ..case(kernel.variant, Dtype::F32, x, 0.75) };
+            match kernel.variant.allowed(&case) {
+                Allowed::Within { lowest, highest } => highest - lowest,
+                _ => 0.0,
+            }
+        };
+        let mut widened = 0;
+        for kernel in kernel::all().filter(|kernel| kernel.dtype == Dtype::F32) {
+            let function = format!("{}_{}", kernel.activation.name, kernel.variant.name);
+            let calls = calls(kernel.activation.wgsl, &function);
+            for built_in in BuiltIn::ALL {
+                let name = match built_in {
+                    BuiltIn::Division => "/",
+                    BuiltIn::InverseSqrt => "inverseSqrt",
+                    _ => built_in.name(),
+                };
+                let is_wider = |share: f64| {
+                    let simulated = BuiltIns::default().with(built_in, share);
+                    let step = |step| f64::from(step) / 10.0;
+                    (-80..=80).map(step).any(|x| {
+                        let [own, by_wgsl] =
+                            [simulated, BuiltIns::default()].map(|of| width(&kernel, x, of));
+                        assert!(own >= by_wgsl, "{function} at {x}");
+                        own > by_wgsl * 1.001
+                    })
+                };
+                assert_eq!(is_wider(1.5), calls.contains(name), "{function}, {name}");
+                // Within the specification, and broken.
+                for share in [0.9, 1.0, 1.001 * BuiltIns::MOST, f64::INFINITY] {
+                    assert!(!is_wider(share), "{function}, {name}, {share}");
+                }
+                widened += usize::from(is_wider(1.5));
+            }
+        }
+        assert!(widened > 20, "{widened}");
     }
 }

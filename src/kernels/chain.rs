@@ -2,6 +2,7 @@
 //! is the slope of the time over k.
 
 use crate::kernels::activation::Saved;
+use crate::kernels::built_ins::BuiltIns;
 use crate::kernels::dtype::Dtype;
 use crate::kernels::kernel::Role;
 use crate::kernels::ops::{self, Op};
@@ -148,15 +149,16 @@ impl Chain {
     }
 
     /// v after `steps` steps from `start`, in f64, and how far WGSL lets an implementation be off:
-    /// two roundings per step, what it allows for f, and what is left of earlier errors.
-    pub fn run(&self, start: f64, x: f64, steps: u32) -> (f64, f64) {
+    /// two roundings per step, what it allows for f, and what is left of earlier errors. With these
+    /// built-in functions.
+    pub fn run(&self, built_ins: &BuiltIns, start: f64, x: f64, steps: u32) -> (f64, f64) {
         let factor = f64::from(self.factor);
         let format = self.dtype.arithmetic();
         let contraction = if self.is_linear() { factor.abs() } else { CONTRACTION };
         let (mut v, mut off) = (start, 0.0);
         for _ in 0..steps {
             let f = self.op.reference(v, x);
-            let error = self.op.error_at(self.dtype.computed_in(), v, x);
+            let error = self.op.error_at(built_ins, self.dtype.computed_in(), v, x);
             let next = f.mul_add(factor, x);
             let rounding =
                 format.unit * ((factor * f).abs() + next.abs()) + 2.0 * format.min_normal;
@@ -226,8 +228,9 @@ mod tests {
     /// Whether a chain that takes fewer steps is outside the bound, even with the largest error
     /// towards it.
     fn shows(chain: &Chain, steps: u32, run: u32) -> bool {
-        let (end, bound) = chain.run(1.0, 1.0, steps);
-        (chain.run(1.0, 1.0, run).0 - end).abs() > 2.0 * bound
+        let built_ins = BuiltIns::default();
+        let (end, bound) = chain.run(&built_ins, 1.0, 1.0, steps);
+        (chain.run(&built_ins, 1.0, 1.0, run).0 - end).abs() > 2.0 * bound
     }
 
     #[test]
@@ -277,7 +280,7 @@ mod tests {
                 let end = |at: u32| {
                     // What was saved is any other element.
                     let start = if saved { lane(at * 101 + 7) } else { lane(at) };
-                    chain.run(start, lane(at), steps).0
+                    chain.run(&BuiltIns::default(), start, lane(at), steps).0
                 };
                 let ends: Vec<f64> = (0..LANES).map(end).collect();
                 let what = format!("{} after {steps} steps", op.name);

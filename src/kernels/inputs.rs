@@ -60,7 +60,7 @@ const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
 
 /// x where something happens, in f32 or f16: signs of zero, subnormals, where exp leaves the range,
-/// where sigmoid rounds to 0 or 1.
+/// where 1 / (1 + exp(-x)) rounds to 0 or 1.
 const EDGES_OF_X: &[f64] = &[
     1.0, 0.0, 0.5, 2.0, 1e-3, 1e-5, 5.9e-8, 3.05e-5, 6.0e-5, 6.2e-5, 1.4e-45, 1e-40, 1.1754e-38,
     1.1755e-38, 2.4e-38, U_4, U_2, U, 8.317, 8.318, 9.703, 9.704, 9.705, 11.08, 11.09, 11.1,

@@ -68,18 +68,18 @@ impl Kernel {
         self.variant.pass.direction()
     }
 
-    /// Its id without a size, such as `forward/f32/sigmoid/two_sided`.
+    /// Its id without a size, such as `forward/f32/elu/expm1`.
     pub fn path(&self) -> String {
         format!("{}/{}/{}", self.direction().name(), self.dtype.name(), self.member_id())
     }
 
-    /// Its id at a size, such as `forward/f32/n=16777216/sigmoid/two_sided`: the group first, so
+    /// Its id at a size, such as `forward/f32/n=16777216/elu/expm1`: the group first, so
     /// that what is compared prints together.
     pub fn id(&self, elements: u64) -> String {
         format!("{}/{}", group_id(self.direction(), self.dtype, elements), self.member_id())
     }
 
-    /// The part of the id that differs within its group, such as `sigmoid/two_sided`.
+    /// The part of the id that differs within its group, such as `elu/expm1`.
     pub fn member_id(&self) -> String {
         format!("{}/{}", self.activation.name, self.variant.name)
     }

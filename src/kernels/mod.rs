@@ -3,6 +3,7 @@
 
 pub mod activation;
 pub mod activations;
+pub mod built_ins;
 pub mod chain;
 pub mod dtype;
 pub mod inputs;

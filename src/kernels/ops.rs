@@ -3,13 +3,15 @@
 use std::sync::LazyLock;
 
 use crate::kernels::activation::{Activation, Direction, Variant};
+use crate::kernels::built_ins::BuiltIn::{self, Division, Exp, Exp2, InverseSqrt, Log2, Sin, Tanh};
+use crate::kernels::built_ins::BuiltIns;
 use crate::kernels::dtype::Dtype;
-use crate::kernels::tolerance::{Allowed, Case, by_arithmetic, exp_ulps};
+use crate::kernels::tolerance::{Allowed, Case};
 
 /// The function of a chain, whose step is v = fma(f(v, x), factor, x).
 #[derive(Debug)]
 pub struct Op {
-    /// In ids: `exp2`, `sigmoid/two_sided`, `backward/sigmoid/from_y`.
+    /// In ids: `exp2`, `elu/expm1`, `backward/elu/from_y`.
     pub name: String,
     /// f in WGSL, of v and x.
     pub wgsl: String,
@@ -25,8 +27,8 @@ pub struct Op {
 
 #[derive(Debug)]
 enum Function {
-    /// In f64, and how far WGSL lets it be off in arithmetic of a dtype.
-    BuiltIn(fn(v: f64, x: f64) -> f64, fn(Dtype, v: f64, result: f64) -> f64),
+    /// In f64, and what it calls; nothing where it is exact.
+    BuiltIn(fn(v: f64, x: f64) -> f64, Option<BuiltIn>),
     Variant(&'static Activation, &'static Variant),
 }
 
@@ -38,33 +40,31 @@ pub fn fma() -> &'static Op {
     &OPS[0]
 }
 
-type Error = fn(Dtype, f64, f64) -> f64;
-const EXACT: Error = |_, _, _| 0.0;
-const EXPONENTIAL: Error = |dtype, v, result| exp_ulps(dtype, v) * dtype.arithmetic().ulp(result);
-const LOG: Error = |dtype, _, result| 3.0 * dtype.arithmetic().ulp(result);
-const DIVISION: Error = |dtype, _, result| 2.5 * dtype.arithmetic().ulp(result);
-const RSQRT: Error = |dtype, _, result| 2.0 * dtype.arithmetic().ulp(result);
-const SIN: Error = |dtype, _, _| by_arithmetic(dtype, 0.00048828125, 0.0078125);
-const TANH: Error = |dtype, _, _| by_arithmetic(dtype, 1e-5, 0.0078125);
-
 /// All ops, in the order of tables: built-in functions, then the variants of activations that have
 /// steps of their own.
 pub static OPS: LazyLock<Vec<Op>> = LazyLock::new(|| {
     let select: fn(f64, f64) -> f64 = |v, x| if v > 0.25 { v } else { x };
     let mut ops = vec![
-        built_in("fma", "v", |v, _| v, EXACT, -0.75, [-2.0, 2.0]),
-        built_in("max", "max(v, x)", f64::max, EXACT, -0.75, [-2.0, 2.0]),
+        built_in("fma", "v", |v, _| v, None, -0.75, [-2.0, 2.0]),
+        built_in("max", "max(v, x)", f64::max, None, -0.75, [-2.0, 2.0]),
         // Of v and x in this order: a compiler would turn the other one into a max. x stays below
         // 1, as the next v is x / 4 and must keep away from the threshold.
-        built_in("select", "select(x, v, v > T(0.25))", select, EXACT, -0.75, [-2.0, 0.75]),
-        built_in("exp2", "exp2(v)", |v, _| libm::exp2(v), EXPONENTIAL, -0.25, [-1.0, 1.0]),
-        built_in("exp", "exp(v)", |v, _| libm::exp(v), EXPONENTIAL, -0.25, [-1.0, 1.0]),
-        built_in("log2", "log2(v)", |v, _| libm::log2(v), LOG, 0.25, [2.25, 3.0]),
-        built_in("reciprocal", "T(1.0) / v", |v, _| 1.0 / v, DIVISION, 0.5, [1.0, 2.0]),
-        built_in("division", "x / v", |v, x| x / v, DIVISION, 0.5, [1.0, 2.0]),
-        built_in("rsqrt", "inverseSqrt(v)", |v, _| v.sqrt().recip(), RSQRT, 0.5, [1.0, 2.0]),
-        built_in("sin", "sin(v)", |v, _| libm::sin(v), SIN, 0.5, [-2.0, 2.0]),
-        built_in("tanh", "tanh(v)", |v, _| libm::tanh(v), TANH, 0.5, [-2.0, 2.0]),
+        built_in("select", "select(x, v, v > T(0.25))", select, None, -0.75, [-2.0, 0.75]),
+        built_in("exp2", "exp2(v)", |v, _| libm::exp2(v), Some(Exp2), -0.25, [-1.0, 1.0]),
+        built_in("exp", "exp(v)", |v, _| libm::exp(v), Some(Exp), -0.25, [-1.0, 1.0]),
+        built_in("log2", "log2(v)", |v, _| libm::log2(v), Some(Log2), 0.25, [2.25, 3.0]),
+        built_in("reciprocal", "T(1.0) / v", |v, _| 1.0 / v, Some(Division), 0.5, [1.0, 2.0]),
+        built_in("division", "x / v", |v, x| x / v, Some(Division), 0.5, [1.0, 2.0]),
+        built_in(
+            "rsqrt",
+            "inverseSqrt(v)",
+            |v, _| v.sqrt().recip(),
+            Some(InverseSqrt),
+            0.5,
+            [1.0, 2.0],
+        ),
+        built_in("sin", "sin(v)", |v, _| libm::sin(v), Some(Sin), 0.5, [-2.0, 2.0]),
+        built_in("tanh", "tanh(v)", |v, _| libm::tanh(v), Some(Tanh), 0.5, [-2.0, 2.0]),
     ];
     for direction in Direction::ALL {
         for activation in Activation::all() {
@@ -80,11 +80,11 @@ fn built_in(
     name: &str,
     wgsl: &str,
     reference: fn(f64, f64) -> f64,
-    error: Error,
+    calls: Option<BuiltIn>,
     factor: f32,
     range: [f64; 2],
 ) -> Op {
-    let function = Function::BuiltIn(reference, error);
+    let function = Function::BuiltIn(reference, calls);
     Op { name: name.into(), wgsl: wgsl.into(), function, factor, range, dtypes: NATIVE.into() }
 }
 
@@ -137,15 +137,25 @@ impl Op {
         }
     }
 
-    /// How far f of v and x may be off in arithmetic of that dtype.
-    pub fn error_at(&self, dtype: Dtype, v: f64, x: f64) -> f64 {
+    /// How far f of v and x may be off in arithmetic of that dtype, with these built-in functions.
+    pub fn error_at(&self, built_ins: &BuiltIns, dtype: Dtype, v: f64, x: f64) -> f64 {
         let reference = self.reference(v, x);
         let variant = match self.function {
-            Function::BuiltIn(_, error) => return error(dtype, v, reference),
+            Function::BuiltIn(_, None) => return 0.0,
+            Function::BuiltIn(_, Some(built_in)) => {
+                return built_ins.factor(built_in) * built_in.error(dtype, v, reference);
+            }
             Function::Variant(_, variant) => variant,
         };
         let dy = if variant.pass.direction() == Direction::Backward { x } else { 0.0 };
-        let case = Case { dtype, first: v, first_bits: dtype.bits(v), dy, reference };
+        let case = Case {
+            dtype,
+            first: v,
+            first_bits: dtype.bits(v),
+            dy,
+            reference,
+            built_ins: *built_ins,
+        };
         match variant.allowed(&case) {
             Allowed::Within { lowest, highest } => (highest - reference).max(reference - lowest),
             Allowed::OneOf(a, b) => (a - reference).abs().max((b - reference).abs()),

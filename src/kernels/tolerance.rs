@@ -1,5 +1,6 @@
 //! What a kernel may return for one input. It follows from WGSL's accuracy table, not from what a
-//! GPU was seen to do.
+//! GPU was seen to do. Where one of its built-in functions is off by more than the table allows,
+//! kernels that call it are judged by how far it was seen to be off ([`BuiltIns::factor`]).
 //!
 //! Written u for the arithmetic's unit (2^-23 for f32, 2^-10 for f16):
 //!
@@ -17,6 +18,7 @@ use std::f64::consts::{LN_2, LOG2_E};
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::built_ins::{self, BuiltIn, BuiltIns, DIVISION_ULPS, LOG_ULPS, by_arithmetic};
 use crate::kernels::dtype::{Dtype, Format};
 
 /// One input of a kernel, with its f64 result.
@@ -32,6 +34,8 @@ pub struct Case {
     pub dy: f64,
     /// The f64 reference.
     pub reference: f64,
+    /// How far the adapter's built-in functions are off.
+    pub built_ins: BuiltIns,
 }
 
 /// The set of results that are right.
@@ -157,10 +161,6 @@ impl Domain {
     /// Every finite number.
     pub const ALL: Self = Self::within(f64::INFINITY, f64::INFINITY);
 
-    /// From the x at which 1 + exp(-x) leaves the numbers that WGSL divides by.
-    pub const NAIVE_SIGMOID: Self =
-        Self { f32: [-126.0 * LN_2, f64::INFINITY], f16: [-14.0 * LN_2, f64::INFINITY] };
-
     /// As far as `highest` to either side.
     pub const fn within(f32: f64, f16: f64) -> Self {
         Self { f32: [-f32, f32], f16: [-f16, f16] }
@@ -237,28 +237,39 @@ fn within(case: &Case, tolerance: &Tolerance) -> Allowed {
     Allowed::Within { lowest, highest }
 }
 
+/// ULP by which a quotient may be off.
+#[inline]
+pub fn division_ulps(case: &Case) -> f64 {
+    case.built_ins.factor(BuiltIn::Division) * DIVISION_ULPS
+}
+
 /// ULP by which exp(x) may be off.
 #[inline]
-pub fn exp_ulps(dtype: Dtype, x: f64) -> f64 {
-    by_arithmetic(dtype, 3.0, 1.0) + 2.0 * x.abs()
+pub fn exp_ulps(case: &Case, x: f64) -> f64 {
+    case.built_ins.factor(BuiltIn::Exp) * built_ins::exp_ulps(case.dtype, x)
 }
 
 /// ULP by which exp2(x log2(e)) may be off from exp(x): exp2's 2 ULP per unit of its argument are
 /// 2 log2(e) per unit of x; the product's rounding is |x|, and log2(e) is itself rounded.
-pub fn exp2_ulps(dtype: Dtype, x: f64) -> f64 {
-    let off = by_arithmetic(dtype, 0.17, 0.23);
-    by_arithmetic(dtype, 3.0, 1.0) + (2.0 * LOG2_E + 1.0 + off) * x.abs()
+pub fn exp2_ulps(case: &Case, x: f64) -> f64 {
+    let off = by_arithmetic(case.dtype, 0.17, 0.23);
+    let exp2 = built_ins::exp_ulps(case.dtype, LOG2_E * x);
+    case.built_ins.factor(BuiltIn::Exp2) * exp2 + (1.0 + off) * x.abs()
 }
 
-/// By how much log of a number in [0.5, 2] may be off; elsewhere by 3 ULP.
-pub fn log_absolute(dtype: Dtype) -> f64 {
-    by_arithmetic(dtype, 2f64.powi(-21), 2f64.powi(-7))
+/// By how much log of a number in [0.5, 2] may be off.
+pub fn log_absolute(case: &Case) -> f64 {
+    case.built_ins.factor(BuiltIn::Log) * built_ins::log_absolute(case.dtype)
 }
 
-/// By how much tanh(t) may be off: the worse of 1e-5 and what sinh / cosh inherit from exp.
-pub fn tanh_absolute(dtype: Dtype, t: f64) -> f64 {
-    let inherited = dtype.arithmetic().unit * (2.0 * exp_ulps(dtype, t) + 4.5);
-    1e-5f64.max(inherited * (1.0 + 4.0 * inherited))
+/// ULP by which log of another number may be off.
+pub fn log_ulps(case: &Case) -> f64 {
+    case.built_ins.factor(BuiltIn::Log) * LOG_ULPS
+}
+
+/// By how much tanh(t) may be off.
+pub fn tanh_absolute(case: &Case, t: f64) -> f64 {
+    case.built_ins.factor(BuiltIn::Tanh) * built_ins::tanh_absolute(case.dtype, t)
 }
 
 /// The t for which tanh(t) is defined: beyond, cosh(t) leaves the denominators of a division.
@@ -270,12 +281,6 @@ pub const EXPM1_ULPS: f64 = 8.0;
 /// The error of a function of our own: computed in f32, and rounded where arithmetic is in f16.
 pub fn of_own(dtype: Dtype, ulps: f64) -> f64 {
     by_arithmetic(dtype, ulps, 2.0)
-}
-
-/// One of two figures, by the format that arithmetic sees.
-#[inline]
-pub fn by_arithmetic(dtype: Dtype, f32: f64, f16: f64) -> f64 {
-    if dtype.arithmetic() == Format::F32 { f32 } else { f16 }
 }
 
 /// Whether loading, computing with, or storing `value` may turn it into 0.

@@ -43,7 +43,7 @@ mod tests {
             name: name.to_owned(),
             question: "max(NaN, 0)".to_owned(),
             result,
-            meaning: "relu by max turns NaN into 0: a diverged network looks dead".to_owned(),
+            meaning: "max(x, 0) turns NaN into 0: a diverged network looks dead".to_owned(),
             evidence: evidence.map(str::to_owned),
         };
         let long = "0x7fc00000, 0x00000000 -> 0x3f000000; ".repeat(8);

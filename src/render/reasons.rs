@@ -15,7 +15,8 @@ pub fn sentence(reason: &Reason) -> String {
         Reason::Unknown => "the program ended without saying why".to_owned(),
         Reason::Unsupported { message }
         | Reason::Wrong { message }
-        | Reason::Machine { message } => message.clone(),
+        | Reason::Machine { message }
+        | Reason::BuiltIns { message } => message.clone(),
         Reason::NoTime { samples, dropped } => {
             let Dropped { clock, clock_reason, .. } = dropped;
             let why = clock_reason.as_deref().unwrap_or("unknown why");

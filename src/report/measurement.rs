@@ -22,7 +22,7 @@ pub struct Measurement {
     pub direction: String,
     /// f32, f16 (f16 in memory, f32 in arithmetic) or f16_native.
     pub dtype: String,
-    /// copy, add, relu, sigmoid.
+    /// copy, add, or what is computed.
     pub activation: String,
     /// How it is written.
     pub variant: String,

@@ -146,6 +146,12 @@ pub enum Reason {
         /// The shape.
         shape: Shape,
     },
+    /// Built-in functions are off by more than WGSL allows, and kernels are judged by what was
+    /// measured.
+    BuiltIns {
+        /// Which, and by how much.
+        message: String,
+    },
     /// There is no clock probe.
     NoProbe {
         /// Why not.

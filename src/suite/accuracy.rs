@@ -1,5 +1,5 @@
 //! How far the kernels of a run are from the reference: each over edge values, bit patterns and
-//! normal inputs, and sigmoid's variants by x.
+//! normal inputs, and variants by x.
 
 use super::bench::Bench;
 use crate::error::{Error, Result};
@@ -19,8 +19,8 @@ const ELEMENTS_IN_QUICK: u64 = 1 << 18;
 /// Elements of each bin of x.
 const ELEMENTS_PER_BIN: u64 = 4096;
 
-/// x goes to either side as far as sigmoid is neither 0 nor 1, and a little farther: in f32, and in
-/// f16.
+/// x goes to either side as far as exp(x) is neither 0 nor infinite, and a little farther: in f32,
+/// and in f16.
 const FARTHEST: i32 = 104;
 const FARTHEST_IN_F16: i32 = 20;
 

@@ -14,9 +14,11 @@ use crate::error::{Error, Result};
 use crate::gpu::dump::Dump;
 use crate::gpu::{Gpu, ShaderChecks, Shape};
 use crate::kernels::activation::Direction;
+use crate::kernels::kernel::Kernel;
 use crate::report::provenance::Tool;
 use crate::report::system::System;
 use crate::report::{self, ClockKind, Reason, Report, Run, RunStatus, Spent, Status};
+use crate::validate::behaviour;
 
 /// Measures on what `open` opens, once for each repeat. There is a report as soon as there is a
 /// device: of a run that ended early it holds what was done. The error is what ended the run, or,
@@ -142,10 +144,11 @@ impl Suite<'_> {
         let streamed = self.plan.groups.iter().flat_map(|group| group.members.iter().copied());
         let in_chains = self.plan.chains.iter().flat_map(OpGroup::kernels);
         let mut compared = HashSet::new();
-        for kernel in streamed.chain(in_chains) {
-            if !compared.insert(kernel.path()) {
-                continue;
-            }
+        let kernels = streamed.chain(in_chains).filter(|kernel| compared.insert(kernel.path()));
+        let kernels: Vec<Kernel> = kernels.collect();
+        let built_ins = behaviour::note(bench.gpu, &kernels)?;
+        self.report.run.notes.extend(built_ins.map(|message| Reason::BuiltIns { message }));
+        for kernel in kernels {
             match accuracy::of(bench, kernel) {
                 Ok((accuracy, wrong)) => {
                     self.report.accuracy.push(accuracy);

@@ -86,7 +86,7 @@ impl Accuracy {
     /// Adds one element.
     #[inline(always)]
     pub(super) fn add<E: Elements>(&mut self, kernel: &Kernel, element: &Element) {
-        let Case { dtype, first, first_bits, dy, reference } = element.case;
+        let Case { dtype, first, first_bits, dy, reference, .. } = element.case;
         let actual = E::value(element.actual_bits);
         let error = (actual - reference).abs();
         let tolerance = kernel.variant.tolerance(&element.case);
@@ -199,6 +199,7 @@ fn null_is_nan<'de, D: serde::Deserializer<'de>>(value: D) -> Result<f64, D::Err
 mod tests {
     use super::*;
     use crate::kernels::activation::Direction;
+    use crate::kernels::built_ins::BuiltIns;
     use crate::kernels::dtype::{F16Elements, F32Elements};
     use crate::kernels::inputs::Inputs;
     use crate::kernels::kernel::{self, Role};
@@ -229,7 +230,8 @@ mod tests {
             let first = E::value(first_bits);
             let dy = dy.as_ref().map_or(0.0, |dy| E::value(E::bits(dy, index)));
             let reference = kernel.variant.pass.reference(first, dy);
-            let case = Case { dtype: kernel.dtype, first, first_bits, dy, reference };
+            let (dtype, built_ins) = (kernel.dtype, BuiltIns::default());
+            let case = Case { dtype, first, first_bits, dy, reference, built_ins };
             for share in [-40.0, -1.0, -0.3, 0.0, 0.2, 0.9, 40.0] {
                 let whole = found::<E>(kernel, case, share, 0.0);
                 for known in [0.1, 0.5, 1.0] {

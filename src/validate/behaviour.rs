@@ -4,6 +4,8 @@
 //! what compilers rewrite. Small shaders compute each answer from operands in buffers. No answer is
 //! wrong here; what a kernel must do is in `kernels::tolerance`.
 
+mod activations;
+mod built_ins;
 mod errors;
 mod evaluate;
 mod judge;
@@ -12,10 +14,15 @@ mod probes;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use built_ins::of_kernel;
+pub use built_ins::{built_ins, note};
 pub use judge::{Value, Word};
 
+use self::built_ins::{answer, worst};
+use self::probe::Probe;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::kernels::built_ins::BuiltIn;
 
 /// What is known of an adapter's arithmetic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,8 +54,9 @@ pub struct Finding {
 /// that does not compile are answers.
 pub fn card(gpu: &Gpu) -> Result<Behaviour> {
     let mut findings = Vec::new();
-    let errors = ("errors of functions", errors::errors());
-    for (group, probes) in probes::all().into_iter().chain([errors]) {
+    let group_of_errors = "errors of functions";
+    let errors = (group_of_errors, errors::errors());
+    for (group, probes) in probes::all().into_iter().chain(activations::all()).chain([errors]) {
         for probe in probes {
             let (result, meaning, evidence) = match probe.expression.evaluate(gpu, &probe.inputs) {
                 Ok(cases) => probe.answer(&cases),
@@ -61,10 +69,17 @@ pub fn card(gpu: &Gpu) -> Result<Behaviour> {
                 }
                 Err(error) => return Err(error),
             };
-            let text = [group, probe.name, probe.question, meaning];
-            let [group, name, question, meaning] = text.map(str::to_owned);
+            let [group, meaning] = [group, meaning].map(str::to_owned);
+            let Probe { name, question, .. } = probe;
             findings.push(Finding { group, name, question, result, meaning, evidence });
         }
+    }
+    for built_in in BuiltIn::ALL {
+        let (result, meaning, evidence) = answer(built_in, &worst(gpu, built_in)?);
+        let (group, name) = (group_of_errors.to_owned(), built_in.name());
+        let question = format!("largest error of {name} over WGSL's bound");
+        let name = format!("{name}_share_of_bound");
+        findings.push(Finding { group, name, question, result, meaning, evidence });
     }
     Ok(Behaviour { adapter: gpu.facts.summary(), findings })
 }

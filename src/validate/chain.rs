@@ -7,9 +7,11 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
+use super::behaviour;
 use crate::error::{Error, Result};
 use crate::gpu::dump::Dump;
 use crate::gpu::{Gpu, ShaderChecks, Shape, Tensor, Workload};
+use crate::kernels::built_ins::BuiltIns;
 use crate::kernels::chain::{Chain, Start};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::inputs::repeat;
@@ -130,8 +132,11 @@ impl<'gpu> ChainRunner<'gpu> {
     /// sample.
     fn checked(&self, chain: &Chain, steps: u32) -> Result<Workload> {
         let (dtype, memory) = (chain.dtype, &self.memory);
-        let of_one =
-            (chain.is_linear() && chain.start == Start::X).then(|| chain.run(1.0, 1.0, steps));
+        let is_exact = chain.is_linear();
+        let built_ins =
+            if is_exact { BuiltIns::default() } else { behaviour::built_ins(self.gpu, dtype)? };
+        let run = |start: f64, x: f64| chain.run(&built_ins, start, x, steps);
+        let of_one = (is_exact && chain.start == Start::X).then(|| run(1.0, 1.0));
         let input = |host: &[u8], index: u64| {
             let at = index * dtype.element_bytes() % host.len() as u64;
             dtype.value(dtype.element(&host[usize::try_from(at).expect("of the host")..], 0))
@@ -152,7 +157,7 @@ impl<'gpu> ChainRunner<'gpu> {
                     Some((end, bound)) => {
                         (end * x, bound * x.abs() + f64::from(steps) * dtype.memory().min_normal)
                     }
-                    None => chain.run(start, x, steps),
+                    None => run(start, x),
                 };
                 // Stored in another format than computed in, it is rounded once more, either way.
                 let converted = dtype.memory().ulp(reference) + dtype.memory().min_normal;

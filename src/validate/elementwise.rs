@@ -6,6 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::accuracy::{Accuracy, Element, Judged};
+use crate::kernels::built_ins::BuiltIns;
 use crate::kernels::dtype::{self, Dtype, Elements, F16Elements, F32Elements};
 use crate::kernels::kernel::Kernel;
 use crate::kernels::tolerance::{Allowed, Case};
@@ -22,6 +23,8 @@ pub(super) struct Piece<'a> {
     pub first: &'a [u8],
     pub dy: &'a [u8],
     pub actual: &'a [u8],
+    /// By which they are judged.
+    pub built_ins: BuiltIns,
 }
 
 impl Piece<'_> {
@@ -32,6 +35,7 @@ impl Piece<'_> {
             first: &self.first[bytes.clone()],
             dy: if self.dy.is_empty() { self.dy } else { &self.dy[bytes.clone()] },
             actual: &self.actual[bytes],
+            built_ins: self.built_ins,
         }
     }
 
@@ -47,7 +51,14 @@ impl Piece<'_> {
         let (first, dy) = (E::value(first_bits), dy_bits.map_or(0.0, E::value));
         Element {
             index: self.start + index as u64,
-            case: Case { dtype: kernel.dtype, first, first_bits, dy, reference },
+            case: Case {
+                dtype: kernel.dtype,
+                first,
+                first_bits,
+                dy,
+                reference,
+                built_ins: self.built_ins,
+            },
             dy_bits,
             actual_bits: E::bits(self.actual, index),
         }
@@ -55,9 +66,14 @@ impl Piece<'_> {
 }
 
 /// Compares a piece of a result with the reference. `first` holds x or the saved tensor, `dy` is
-/// empty in a forward pass; all are bytes of the same elements, the first of which is `start`.
+/// empty in a forward pass; all are bytes of the same elements, the first of which is `start`. Of
+/// built-in functions nothing is known.
 pub fn compare(kernel: &Kernel, start: u64, first: &[u8], dy: &[u8], actual: &[u8]) -> Accuracy {
-    let piece = Piece { start, first, dy, actual };
+    compare_all(kernel, Piece { start, first, dy, actual, built_ins: BuiltIns::default() })
+}
+
+/// [`compare`] a piece.
+pub(super) fn compare_all(kernel: &Kernel, piece: Piece<'_>) -> Accuracy {
     match kernel.dtype {
         Dtype::F32 => compare_piece::<F32Elements>(kernel, piece),
         Dtype::F16 | Dtype::F16Native => compare_piece::<F16Elements>(kernel, piece),

@@ -11,11 +11,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use self::extremes::{At, Extremes, Found};
+use super::behaviour;
 use super::elementwise::{Piece, THREAD_CHUNK, in_chunks};
 use super::trial::fill_with_sentinels;
 use crate::error::Result;
 use crate::gpu::{Gpu, ReadBack, ShaderChecks, Shape, Tensor, Workload};
 use crate::kernels::activation::Saved;
+use crate::kernels::built_ins::BuiltIns;
 use crate::kernels::dtype::{Dtype, F16Elements, F32Elements};
 use crate::kernels::inputs::Inputs;
 use crate::kernels::kernel::{Kernel, Role};
@@ -103,7 +105,8 @@ pub fn run(
     mut go_on: impl FnMut(&Position) -> bool,
 ) -> Result<()> {
     let chunk = CHUNK.min(domain.inputs);
-    let sweep = Sweep { gpu, domain, chunk, dys: dys(gpu, domain, seed, chunk)? };
+    let built_ins = behaviour::built_ins(gpu, domain.dtype())?;
+    let sweep = Sweep { gpu, domain, chunk, dys: dys(gpu, domain, seed, chunk)?, built_ins };
     let chunks = domain.inputs.div_ceil(chunk);
     // One chunk that the device computes, one that the CPU compares.
     let mut slots = [sweep.slot()?, sweep.slot()?];
@@ -185,6 +188,7 @@ struct Sweep<'a> {
     /// Elements of a chunk.
     chunk: u64,
     dys: Vec<Dy>,
+    built_ins: BuiltIns,
 }
 
 /// The tensors and workloads of one chunk in flight.
@@ -256,7 +260,8 @@ impl Sweep<'_> {
         let found = &mut position.found;
         let known: Vec<f64> = found.iter().map(|found| found.accuracy.max_share).collect();
         let dy = self.dys.get(turn(index, self.dys.len())).map_or(&[][..], |dy| &dy.bytes);
-        let inputs = Piece { start, first: &slot.first_bytes, dy, actual: &[] };
+        let (first, built_ins) = (&slot.first_bytes[..], self.built_ins);
+        let inputs = Piece { start, first, dy, actual: &[], built_ins };
         let compare = match self.domain.dtype() {
             Dtype::F32 => chunk::compare::<F32Elements>,
             Dtype::F16 | Dtype::F16Native => chunk::compare::<F16Elements>,

@@ -4,10 +4,12 @@
 mod accuracy;
 pub mod behaviour;
 pub(crate) mod chain;
+mod check;
 mod elementwise;
 pub mod exhaustive;
 mod trial;
 
 pub use accuracy::{Accuracy, Judged};
+pub use check::{check, one};
 pub use elementwise::compare;
-pub use trial::{Trial, check, one};
+pub use trial::Trial;

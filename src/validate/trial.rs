@@ -1,86 +1,16 @@
-//! Validation of a kernel on a device: runs it over sentinels and compares what it wrote.
+//! A kernel with tensors of its own, run over sentinels.
 
-use super::accuracy::{Accuracy, Element, Judged};
-use super::elementwise::{compare, compare_mask};
 use crate::error::Result;
 use crate::gpu::{Gpu, Layout, ShaderChecks, Shape, Tensor, Workload};
 use crate::kernels::dtype::Dtype;
-use crate::kernels::inputs::{Distribution, Inputs, repeat};
+use crate::kernels::inputs::{Inputs, repeat};
 use crate::kernels::kernel::{Kernel, Role};
-use crate::kernels::tolerance::Case;
 
 /// Fills a tensor that a kernel is to write with what no kernel writes.
 pub(super) fn fill_with_sentinels(gpu: &Gpu, tensor: &Tensor, dtype: Dtype) -> Result<()> {
     let size = dtype.element_size();
     let sentinels = dtype.sentinel().to_le_bytes()[..size].repeat(4096);
     gpu.upload(tensor, |_, bytes| repeat(&sentinels, 0, bytes))
-}
-
-/// Fills what the kernel's workload writes with sentinels, runs it once, and compares every element
-/// with the reference. `tensors` are those that it is bound to.
-pub fn check(
-    gpu: &Gpu,
-    kernel: &Kernel,
-    workload: &Workload,
-    tensors: &[&Tensor],
-    inputs: &Inputs,
-) -> Result<Accuracy> {
-    Ok(check_in_bins(gpu, kernel, workload, tensors, inputs, 1)?.remove(0))
-}
-
-/// [`check`] with the elements in as many equal parts, each found for itself; masks and guards are
-/// the first one's.
-fn check_in_bins(
-    gpu: &Gpu,
-    kernel: &Kernel,
-    workload: &Workload,
-    tensors: &[&Tensor],
-    inputs: &Inputs,
-    bins: u64,
-) -> Result<Vec<Accuracy>> {
-    let written = kernel.tensors().iter().zip(tensors).filter(|(role, _)| role.is_written());
-    for (_, tensor) in written.clone() {
-        fill_with_sentinels(gpu, tensor, kernel.dtype)?;
-    }
-    gpu.run(workload)?;
-
-    let per_bin = workload.elements / bins;
-    let mut found = vec![Accuracy::default(); usize::try_from(bins).expect("a handful")];
-    let (mut first, mut dy) = (Vec::new(), Vec::new());
-    for (role, tensor) in written {
-        let elements_per_unit = if role.is_mask() { 32 } else { 1 };
-        gpu.read(tensor, |start, actual| {
-            let start = start * elements_per_unit;
-            let elements = actual.len() as u64 * elements_per_unit / tensor.layout.element_bytes;
-            let bytes = |elements: u64| {
-                usize::try_from(elements).expect("a piece") * kernel.dtype.element_size()
-            };
-            for (role, host) in kernel.inputs().zip([&mut first, &mut dy]) {
-                host.resize(bytes(elements), 0);
-                inputs.fill(kernel, role, start, host);
-            }
-            if role.is_mask() {
-                // Bits behind the last element are those of padding.
-                let inside = workload.elements.saturating_sub(start).min(elements);
-                first[bytes(inside)..].fill(0);
-                found[0].merge(&compare_mask(kernel, start, &first, actual));
-                return Ok(());
-            }
-            for (bin, found) in (0..).zip(&mut found) {
-                let (from, to) =
-                    (start.max(bin * per_bin), (start + elements).min((bin + 1) * per_bin));
-                if from < to {
-                    let bytes = bytes(from - start)..bytes(to - start);
-                    let dy = if dy.is_empty() { &[] } else { &dy[bytes.clone()] };
-                    let (first, actual) = (&first[bytes.clone()], &actual[bytes]);
-                    found.merge(&compare(kernel, from, first, dy, actual));
-                }
-            }
-            Ok(())
-        })?;
-        found[0].guard_broken |= !gpu.guards_are_intact(tensor)?;
-    }
-    Ok(found)
 }
 
 /// One validation of one kernel: tensors of its own, inputs, size, shape.
@@ -117,21 +47,6 @@ impl Trial<'_> {
         }
     }
 
-    /// Makes the tensors, uploads the inputs, runs the kernel and compares every element.
-    pub fn run(&self, gpu: &Gpu) -> Result<Accuracy> {
-        Ok(self.run_in_bins(gpu, 1)?.remove(0))
-    }
-
-    /// [`Self::run`] with an answer for each of `bins` equal parts of the tensors.
-    pub fn run_in_bins(&self, gpu: &Gpu, bins: u64) -> Result<Vec<Accuracy>> {
-        let Self { kernel, inputs, elements, .. } = self;
-        assert!(elements.is_multiple_of(bins), "{elements} elements in {bins} bins");
-        let (workload, tensors) = self.prepare(gpu, |role, first, bytes| {
-            inputs.fill_stored(kernel, role, first, bytes);
-        })?;
-        check_in_bins(gpu, kernel, &workload, &tensors.iter().collect::<Vec<_>>(), inputs, bins)
-    }
-
     /// Runs the kernel over sentinels, on inputs that `fill` writes, and returns the bits of its
     /// results.
     pub(super) fn results(
@@ -153,7 +68,7 @@ impl Trial<'_> {
     }
 
     /// Compiles the kernel and makes its tensors; `fill` writes those it reads, piece by piece.
-    fn prepare(
+    pub(super) fn prepare(
         &self,
         gpu: &Gpu,
         fill: impl Fn(Role, u64, &mut [u8]),
@@ -176,27 +91,4 @@ impl Trial<'_> {
         let workload = gpu.workload(&kernel, self.wgsl, self.shape, self.checks, &bound)?;
         Ok((workload, tensors))
     }
-}
-
-/// What a kernel makes of one input, given by its bits, and whether that is right.
-pub fn one(gpu: &Gpu, kernel: Kernel, first_bits: u32, dy_bits: u32) -> Result<(Judged, bool)> {
-    let dtype = kernel.dtype;
-    let distribution = Distribution::Bits { first: first_bits, dy: dy_bits };
-    let inputs = Inputs { distribution, seed: 0 };
-    let results = Trial::new(gpu, kernel, inputs, 1).results(gpu, |role, first, bytes| {
-        inputs.fill_stored(&kernel, role, first, bytes);
-    })?;
-    let actual_bits = results[0];
-    let is_mask = kernel.inputs().any(Role::is_mask);
-    let is_positive = dtype.value(first_bits) > 0.0;
-    let read_bits = if is_mask { dtype.bits(f64::from(u8::from(is_positive))) } else { first_bits };
-    let reference = kernel.variant.pass.reference(dtype.value(read_bits), dtype.value(dy_bits));
-    let dy_bits = kernel.reads(Role::Dy).then_some(dy_bits);
-    let dy = dy_bits.map_or(0.0, |dy_bits| dtype.value(dy_bits));
-    let first = dtype.value(read_bits);
-    let case = Case { dtype, first, first_bits: read_bits, dy, reference };
-    let allowed = kernel.variant.allowed(&case);
-    let judged = Judged::new(&Element { index: 0, case, dy_bits, actual_bits }, allowed);
-    let is_right = allowed.contains(dtype.value(actual_bits), actual_bits);
-    Ok((Judged { first_bits, ..judged }, is_right))
 }

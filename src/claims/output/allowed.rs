@@ -4,6 +4,7 @@
 use multiversion::multiversion;
 
 use crate::kernels::activations::{relu, sigmoid};
+use crate::kernels::built_ins::BuiltIns;
 use crate::kernels::dtype::{Dtype, Format};
 use crate::kernels::tolerance::{Allowed, Case};
 
@@ -78,7 +79,8 @@ impl Input {
 /// The y that sigmoid may give.
 fn sigmoid(x: f64) -> [f64; 2] {
     let (dtype, reference) = (Dtype::F32, sigmoid::sigmoid(x));
-    let case = Case { dtype, first: x, first_bits: dtype.bits(x), dy: 0.0, reference };
+    let (first_bits, built_ins) = (dtype.bits(x), BuiltIns::default());
+    let case = Case { dtype, first: x, first_bits, dy: 0.0, reference, built_ins };
     match sigmoid::SIGMOID.variant("two_sided").allowed(&case) {
         Allowed::Within { lowest, highest } => [lowest, highest],
         _ => unreachable!("finite logits have an interval"),

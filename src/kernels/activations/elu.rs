@@ -70,7 +70,7 @@ fn by_exp(case: &Case) -> Tolerance {
     if case.first > 0.0 {
         return Tolerance::units(case, 0.0);
     }
-    let exp = case.first.exp() * exp_ulps(case.dtype, case.first);
+    let exp = case.first.exp() * exp_ulps(case, case.first);
     Tolerance::units(case, 1.0).and(case.dtype.arithmetic().unit * exp)
 }
 
@@ -85,6 +85,6 @@ fn from_x_tolerance(case: &Case) -> Tolerance {
     if case.first > 0.0 {
         return Tolerance::units(case, 0.0);
     }
-    let units = exp_ulps(case.dtype, case.first) + 1.0;
+    let units = exp_ulps(case, case.first) + 1.0;
     Tolerance::units(case, units).through(case.first.exp(), 1.0)
 }

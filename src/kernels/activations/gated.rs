@@ -1,7 +1,7 @@
 //! What SiLU and GELU by tanh share: x sigmoid(w), with w a function of x, and its derivative.
 
 use super::sigmoid::sigmoid;
-use crate::kernels::tolerance::{Case, Tolerance};
+use crate::kernels::tolerance::{Case, Tolerance, division_ulps};
 
 /// sigmoid(w) + x w' sigmoid(w) sigmoid(-w).
 #[inline(always)]
@@ -13,7 +13,7 @@ pub(super) fn derivative(w: f64, x_slope: f64) -> f64 {
 /// sigmoid(-w); 1 + z, a division and a product.
 pub(super) fn tolerance(case: &Case, w: f64, exp_ulps: f64) -> Tolerance {
     let [s, c] = gate(case, w);
-    let tolerance = Tolerance::units(case, c * exp_ulps + 4.5);
+    let tolerance = Tolerance::units(case, c * exp_ulps + division_ulps(case) + 2.0);
     if w < 0.0 { tolerance.through(s, case.first.abs()) } else { tolerance }
 }
 
@@ -38,7 +38,9 @@ pub(super) fn derivative_tolerance(
     let (s, c) = (sigmoid(w), sigmoid(-w));
     let product = x_slope.abs() * s * c;
     let largest = s.max(product);
-    let roundings = s * (c * exp_ulps + 4.0) + product * (exp_ulps + 9.0 + x_slope_units);
+    let division = division_ulps(case);
+    let roundings = s * (c * exp_ulps + division + 1.5)
+        + product * (exp_ulps + 2.0 * division + 4.0 + x_slope_units);
     // A sigmoid(-w) that is subnormal, times a large x w'.
     let flushed = if c < 2.0 * format.min_normal {
         (exp_ulps * format.smallest()).min(format.min_normal) * x_slope.abs()

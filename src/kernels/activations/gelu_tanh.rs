@@ -75,13 +75,13 @@ fn slope(x: f64) -> f64 {
 /// exp's own error, and five roundings of the exponent.
 fn exponential_ulps(case: &Case) -> f64 {
     let w = inner(case.first.clamp(-END, END)).abs();
-    exp_ulps(case.dtype, w) + 5.0 * w
+    exp_ulps(case, w) + 5.0 * w
 }
 
 fn by_tanh(case: &Case) -> Tolerance {
     let (x, unit) = (case.first, case.dtype.arithmetic().unit);
     let w = inner(x);
     let of_argument = unit * 5.0 * w.abs() * 2.0 * sigmoid(w) * sigmoid(-w);
-    let absolute = tanh_absolute(case.dtype, w / 2.0) + of_argument + 6.0 * unit;
+    let absolute = tanh_absolute(case, w / 2.0) + of_argument + 6.0 * unit;
     Tolerance::units(case, 1.0).and(x.abs() / 2.0 * absolute)
 }

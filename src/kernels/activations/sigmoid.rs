@@ -3,11 +3,13 @@
 //!
 //! Written S for sigmoid(x) and C for 1 - S: the error of an exponential reaches S by the factor C.
 
+use std::f64::consts::LN_2;
+
 use crate::kernels::activation::{Activation, Saved, Steps, Variant};
 use crate::kernels::dtype::Dtype;
 use crate::kernels::reference::{exp_at_most_1, of_each, of_each_pair};
 use crate::kernels::tolerance::{
-    Case, Domain, TANH_DOMAIN, Tolerance, exp_ulps, exp2_ulps, tanh_absolute,
+    Case, Domain, TANH_DOMAIN, Tolerance, division_ulps, exp_ulps, exp2_ulps, tanh_absolute,
 };
 
 /// Sigmoid.
@@ -19,14 +21,14 @@ pub static SIGMOID: Activation = Activation {
     ),
     y: [0.0, 1.0],
     variants: &[
-        forward("two_sided", |case| two_sided(case, exp_ulps(case.dtype, case.first)), BY_EXP),
+        forward("two_sided", |case| two_sided(case, exp_ulps(case, case.first)), BY_EXP),
         Variant {
-            domain: Domain::NAIVE_SIGMOID,
-            ..forward("naive", |case| two_sided(case, exp_ulps(case.dtype, case.first)), BY_EXP)
+            domain: NAIVE_DOMAIN,
+            ..forward("naive", |case| two_sided(case, exp_ulps(case, case.first)), BY_EXP)
         },
         forward(
             "exp2",
-            |case| two_sided(case, exp2_ulps(case.dtype, case.first)),
+            |case| two_sided(case, exp2_ulps(case, case.first)),
             "u S (C (3 + 4.1|x|) + 3.5); f16_native: C (1 + 4.2|x|)",
         ),
         Variant {
@@ -66,6 +68,10 @@ pub static SIGMOID: Activation = Activation {
         ),
     ],
 };
+
+/// From the x at which 1 + exp(-x) leaves the numbers that WGSL divides by.
+pub(super) const NAIVE_DOMAIN: Domain =
+    Domain { f32: [-126.0 * LN_2, f64::INFINITY], f16: [-14.0 * LN_2, f64::INFINITY] };
 
 const BY_EXP: &str = "u S (C (3 + 2|x|) + 3.5); f16_native: C (1 + 2|x|)";
 
@@ -108,14 +114,14 @@ pub fn from_x(saved: f64, dy: f64) -> f64 {
 
 /// An exponential that is so far off, 1 + z and a division.
 fn two_sided(case: &Case, exp_ulps: f64) -> Tolerance {
-    // 1 - S cancels for large x, where the term it stands in vanishes beside 3.5.
-    Tolerance::units(case, (1.0 - case.reference) * exp_ulps + 3.5)
+    // 1 - S cancels for large x, where the term it stands in vanishes beside the others.
+    Tolerance::units(case, (1.0 - case.reference) * exp_ulps + division_ulps(case) + 1.0)
 }
 
 /// Half of tanh's error, and the roundings of a product and a sum.
 fn by_tanh(case: &Case) -> Tolerance {
     let unit = case.dtype.arithmetic().unit;
-    let absolute = tanh_absolute(case.dtype, case.first / 2.0) / 2.0 + 2.0 * unit;
+    let absolute = tanh_absolute(case, case.first / 2.0) / 2.0 + 2.0 * unit;
     Tolerance::units(case, 0.0).and(absolute)
 }
 
@@ -129,7 +135,7 @@ fn from_y_tolerance(case: &Case) -> Tolerance {
 /// orders that reassociation allows.
 fn from_x_tolerance(case: &Case) -> Tolerance {
     let x = case.first.abs();
-    let units = exp_ulps(case.dtype, x) * (x / 2.0).tanh() + 10.0;
+    let units = exp_ulps(case, x) * (x / 2.0).tanh() + 2.0 * division_ulps(case) + 5.0;
     // z / (1 + z)^2 is at least z / 4.
     Tolerance::units(case, units).through((-x).exp() / 4.0, 1.0)
 }
@@ -137,13 +143,15 @@ fn from_x_tolerance(case: &Case) -> Tolerance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::built_ins::BuiltIns;
     use crate::kernels::dtype::Format;
     use crate::kernels::tolerance::Allowed;
 
     fn case(dtype: Dtype, x: f64) -> Case {
         let first_bits = dtype.bits(x);
         let first = dtype.value(first_bits);
-        Case { dtype, first, first_bits, dy: 0.0, reference: sigmoid(first) }
+        let reference = sigmoid(first);
+        Case { dtype, first, first_bits, dy: 0.0, reference, built_ins: BuiltIns::default() }
     }
 
     fn width(case: &Case) -> f64 {

@@ -4,7 +4,8 @@
 use crate::kernels::activation::{Activation, Saved, Steps, Variant};
 use crate::kernels::reference::{of_each, of_each_pair};
 use crate::kernels::tolerance::{
-    Case, Domain, EXPM1_ULPS, TANH_DOMAIN, Tolerance, exp_ulps, of_own, tanh_absolute,
+    Case, Domain, EXPM1_ULPS, TANH_DOMAIN, Tolerance, division_ulps, exp_ulps, of_own,
+    tanh_absolute,
 };
 
 pub(super) static TANH: Activation = Activation {
@@ -69,16 +70,16 @@ fn from_x(x: f64, dy: f64) -> f64 {
 
 /// -t / (2 + t) of t = expm1(-2|x|), whose error reaches the result at most twice; a sum, a division.
 fn by_expm1(case: &Case) -> Tolerance {
-    Tolerance::units(case, 2.0 * of_own(case.dtype, EXPM1_ULPS) + 3.5)
+    Tolerance::units(case, 2.0 * of_own(case.dtype, EXPM1_ULPS) + division_ulps(case) + 1.0)
 }
 
 fn by_builtin(case: &Case) -> Tolerance {
-    Tolerance::units(case, 0.0).and(tanh_absolute(case.dtype, case.first))
+    Tolerance::units(case, 0.0).and(tanh_absolute(case, case.first))
 }
 
 /// dy (4 z / (1 + z)^2) with z = exp(-2|x|), as of sigmoid.
 fn from_x_tolerance(case: &Case) -> Tolerance {
     let x = case.first.abs();
-    let units = exp_ulps(case.dtype, 2.0 * x) * x.tanh() + 10.0;
+    let units = exp_ulps(case, 2.0 * x) * x.tanh() + 2.0 * division_ulps(case) + 5.0;
     Tolerance::units(case, units).through((-2.0 * x).exp(), 4.0)
 }

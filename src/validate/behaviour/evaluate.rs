@@ -2,13 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::kernels::activation::{Activation, Direction};
-use crate::kernels::dtype::Dtype;
+use crate::kernels::activation::{Activation, Direction, Variant};
+use crate::kernels::dtype::{Dtype, Format};
 use crate::kernels::inputs::{Inputs, repeat};
-use crate::kernels::kernel::{Kernel, Role};
+use crate::kernels::kernel::{self, Kernel, Role};
 use crate::validate::Trial;
 
-/// WGSL over `a` and `b`, of type `T` as in kernels, with its CPU twin.
+/// A function of `a` and `b`, of type `T` as in kernels.
 #[derive(Clone, Copy)]
 pub struct Expression {
     pub operands: Operands,
@@ -16,10 +16,42 @@ pub struct Expression {
     pub read: Dtype,
     /// Format of the result.
     pub written: Dtype,
-    /// May call the functions of relu and sigmoid.
-    pub wgsl: &'static str,
-    /// What it computes, in f64.
-    pub reference: fn(f64, f64) -> f64,
+    pub function: Function,
+}
+
+/// What an expression computes.
+#[derive(Clone, Copy)]
+pub enum Function {
+    /// WGSL, and the same in f64.
+    Text(&'static str, fn(f64, f64) -> f64),
+    /// A variant of an activation. Backward, `a` is what was saved and `b` is dy.
+    Variant(&'static Activation, &'static Variant),
+}
+
+impl Function {
+    fn wgsl(&self) -> String {
+        match self {
+            Self::Text(wgsl, _) => (*wgsl).to_owned(),
+            Self::Variant(activation, variant) => {
+                let operands = match variant.pass.direction() {
+                    Direction::Forward => "a",
+                    Direction::Backward => "a, b",
+                };
+                format!("{}_{}({operands})", activation.name, variant.name)
+            }
+        }
+    }
+
+    /// In f64. Of a variant at infinity, its result at the largest number: f64 may have no limit.
+    fn reference(&self, a: f64, b: f64) -> f64 {
+        match self {
+            Self::Text(_, reference) => reference(a, b),
+            Self::Variant(_, variant) => {
+                let largest = Format::F32.max;
+                variant.pass.reference(a.clamp(-largest, largest), b)
+            }
+        }
+    }
 }
 
 /// How operands reach an expression.
@@ -70,31 +102,39 @@ impl Case {
 impl Expression {
     /// A kernel with its tensors; what that computes is replaced.
     fn kernel(&self) -> Kernel {
-        let (name, direction, dtype) = match self.operands {
-            Operands::One => ("relu", Direction::Forward, self.read),
-            Operands::Two => ("add", Direction::Backward, self.read),
-            Operands::Unpacked | Operands::Packed => ("copy", Direction::Forward, Dtype::F32),
+        let is_wanted = |kernel: &Kernel| match self.operands {
+            Operands::One => kernel.direction() == Direction::Forward && !kernel.is_raw(),
+            Operands::Two => kernel.direction() == Direction::Backward,
+            Operands::Unpacked | Operands::Packed => kernel.is_raw(),
         };
-        let activation = Activation::named(name).expect("in the table");
-        Kernel::default_variant(activation, direction, dtype).expect("of every dtype")
+        let is_two = self.operands == Operands::Two || self.operands == Operands::One;
+        let dtype = if is_two { self.read } else { Dtype::F32 };
+        let mut kernels = kernel::all().filter(|kernel| kernel.dtype == dtype);
+        kernels.find(is_wanted).expect("of every dtype")
     }
 
     /// The whole shader: the kernels' own text around the expression.
     pub fn wgsl(&self) -> String {
-        let activation = |name| Activation::named(name).expect("in the table").wgsl;
-        let definitions = match self.operands {
-            Operands::Unpacked | Operands::Packed => {
-                include_str!("../../../shaders/behaviour/halves.wgsl").to_owned()
+        let definitions = match (self.operands, self.function) {
+            (Operands::Unpacked | Operands::Packed, _) => {
+                include_str!("../../../shaders/behaviour/halves.wgsl")
             }
-            _ => activation("relu").to_owned() + activation("sigmoid"),
+            (_, Function::Variant(activation, _)) => activation.wgsl,
+            (_, Function::Text(..)) => "",
         };
         let parameters = if self.operands == Operands::Two { "a: T, b: T" } else { "a: T" };
-        let asked = format!("fn asked({parameters}) -> T {{ return {}; }}", self.wgsl);
+        let asked = format!("fn asked({parameters}) -> T {{ return {}; }}", self.function.wgsl());
         self.kernel().wgsl_of(&format!("{definitions}\n{asked}\n"), "asked")
     }
 
     /// Runs it over `inputs`.
     pub fn evaluate(&self, gpu: &Gpu, inputs: &[[u32; 2]]) -> Result<Vec<Case>> {
+        let results = self.results(gpu, inputs)?;
+        Ok(inputs.iter().zip(results).map(|(input, result)| self.case(*input, result)).collect())
+    }
+
+    /// The bits of its results over `inputs`.
+    pub fn results(&self, gpu: &Gpu, inputs: &[[u32; 2]]) -> Result<Vec<u32>> {
         let kernel = self.kernel();
         // A pair's operands are neighbours, and its result stands at the first.
         let is_packed = self.operands == Operands::Packed;
@@ -114,16 +154,18 @@ impl Expression {
             repeat(host, start * kernel.dtype.element_bytes(), bytes);
         })?;
         if results.contains(&kernel.dtype.sentinel()) {
-            return Err(Error::Machine(format!("{} ran, but left results unwritten", self.wgsl)));
+            return Err(Error::Machine(format!(
+                "{} ran, but left results unwritten",
+                self.function.wgsl()
+            )));
         }
-        let results = results.into_iter().step_by(result_step);
-        Ok(inputs.iter().zip(results).map(|(input, result)| self.case(*input, result)).collect())
+        Ok(results.into_iter().step_by(result_step).collect())
     }
 
     /// One input with its result.
     pub fn case(&self, operands: [u32; 2], result: u32) -> Case {
         let values = operands.map(|bits| self.read.value(bits));
-        let reference = (self.reference)(values[0], values[1]);
+        let reference = self.function.reference(values[0], values[1]);
         Case { operands, values, reference, result, dtype: self.written }
     }
 

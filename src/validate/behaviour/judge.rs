@@ -27,6 +27,8 @@ pub enum Word {
     MinusZero,
     /// 1.
     One,
+    /// -1.
+    MinusOne,
     /// +infinity.
     Infinity,
     /// -infinity.
@@ -106,8 +108,8 @@ pub enum Judge {
     All(fn(&[Case]) -> Word),
     /// By the first word where each result is the reference, by the second where each is 0.
     ExactOrZero(Word, Word),
-    /// By the largest error, with the first operand where it is if `shows_x` or if it is infinite.
-    Largest { error: fn(&Case) -> f64, shows_x: bool },
+    /// By the largest error, with the first operand where it is if it is infinite.
+    Largest(fn(&Case) -> f64),
     /// By how often the result falls from one input to the next larger one.
     Falls,
 }
@@ -129,6 +131,29 @@ pub const EXACTNESS: Judge = Judge::All(|cases| {
         agreed(cases, |case| special(case.value(), case.dtype))
     }
 });
+
+/// Whether all are near the reference, a limit.
+pub const LIMITS: Judge = Judge::All(|cases| {
+    if cases.iter().all(|case| case.ulps() <= 4.0) { Word::Exact } else { nan_or_other(cases) }
+});
+
+/// [`EXACTNESS`] where a result that is subnormal may be 0 instead.
+pub const NEAR_ZERO: Judge = Judge::All(|cases| {
+    let is_flushed = |case: &Case| {
+        case.ulps() > 0.5 && case.value() == 0.0 && case.dtype.memory().is_subnormal(case.reference)
+    };
+    let within = |ulps: f64| cases.iter().all(|case| case.ulps() <= ulps || is_flushed(case));
+    match (within(0.5), within(4.0)) {
+        (true, _) if cases.iter().any(is_flushed) => Word::Flushed,
+        (true, _) => Word::Exact,
+        (false, true) => Word::Inexact,
+        (false, false) => nan_or_other(cases),
+    }
+});
+
+fn nan_or_other(cases: &[Case]) -> Word {
+    if cases.iter().any(|case| case.value().is_nan()) { Word::Nan } else { Word::Other }
+}
 
 /// Whether a number that is, was or ought to be subnormal is there. The bound of exp in f16 is up
 /// to 8 % there.
@@ -220,13 +245,12 @@ impl Judge {
                 _ => Word::Other,
             }),
             Self::Falls => return (Value::Number(falls(cases)), None),
-            Self::Largest { error, shows_x } => {
+            Self::Largest(error) => {
                 let (largest, x) = largest(cases, error);
-                let at_x = Some(format!("at x = {x:e}"));
                 if largest.is_finite() {
-                    return (Value::Number(largest), at_x.filter(|_| shows_x));
+                    return (Value::Number(largest), None);
                 }
-                return (Value::Word(Word::NotFinite), at_x);
+                return (Value::Word(Word::NotFinite), Some(format!("at x = {x:e}")));
             }
         };
         (Value::Word(word), None)
@@ -240,12 +264,13 @@ fn agreed(cases: &[Case], word: impl Fn(&Case) -> Word) -> Word {
     if words.all(|word| word == first) { first } else { Word::Mixed }
 }
 
-fn special(value: f64, dtype: Dtype) -> Word {
+pub fn special(value: f64, dtype: Dtype) -> Word {
     match value {
         _ if value.is_nan() => Word::Nan,
         0.0 if value.is_sign_negative() => Word::MinusZero,
         0.0 => Word::Zero,
         1.0 => Word::One,
+        -1.0 => Word::MinusOne,
         f64::INFINITY => Word::Infinity,
         f64::NEG_INFINITY => Word::MinusInfinity,
         _ if value == dtype.memory().max => Word::Largest,
@@ -254,7 +279,7 @@ fn special(value: f64, dtype: Dtype) -> Word {
 }
 
 /// The largest error, and the first operand where it is.
-pub fn largest(cases: &[Case], error: fn(&Case) -> f64) -> (f64, f64) {
+pub fn largest(cases: &[Case], error: impl Fn(&Case) -> f64) -> (f64, f64) {
     let errors = cases.iter().map(|case| (error(case), case.values[0]));
     errors.fold((0.0, 0.0), |largest, other| if other.0 > largest.0 { other } else { largest })
 }

@@ -1,15 +1,15 @@
 //! A question to an adapter, and what questions are made of.
 
-use super::evaluate::{Case, Expression, Operands};
+use super::evaluate::{Case, Expression, Function, Operands};
 use super::judge::{Judge, Value, Word};
-use crate::kernels::activations::{relu, sigmoid};
+use crate::kernels::built_ins::BuiltIn;
 use crate::kernels::dtype::Dtype;
 
 /// One question.
 pub struct Probe {
-    pub name: &'static str,
+    pub name: String,
     /// What is computed, in a line.
-    pub question: &'static str,
+    pub question: String,
     pub expression: Expression,
     /// Bits of two operands, of which an expression of one takes the first.
     pub inputs: Vec<[u32; 2]>,
@@ -20,11 +20,12 @@ pub struct Probe {
 
 /// A question without inputs and meanings.
 pub fn probe(
-    name: &'static str,
-    question: &'static str,
+    name: impl Into<String>,
+    question: impl Into<String>,
     expression: Expression,
     judge: Judge,
 ) -> Probe {
+    let (name, question) = (name.into(), question.into());
     Probe { name, question, expression, inputs: Vec::new(), judge, meanings: Vec::new() }
 }
 
@@ -95,7 +96,8 @@ impl Probe {
 }
 
 pub const fn one(wgsl: &'static str, reference: fn(f64, f64) -> f64) -> Expression {
-    Expression { operands: Operands::One, read: Dtype::F32, written: Dtype::F32, wgsl, reference }
+    let function = Function::Text(wgsl, reference);
+    Expression { operands: Operands::One, read: Dtype::F32, written: Dtype::F32, function }
 }
 
 pub const fn two(wgsl: &'static str, reference: fn(f64, f64) -> f64) -> Expression {
@@ -107,6 +109,21 @@ pub const fn native(expression: Expression) -> Expression {
     Expression { read: Dtype::F16Native, written: Dtype::F16Native, ..expression }
 }
 
+/// A built-in function in arithmetic of a dtype.
+pub fn of_built_in(built_in: BuiltIn, dtype: Dtype) -> Expression {
+    let in_f32 = match built_in {
+        BuiltIn::Division => QUOTIENT,
+        BuiltIn::Exp => EXP,
+        BuiltIn::Exp2 => EXP2,
+        BuiltIn::InverseSqrt => one("inverseSqrt(a)", |a, _| a.sqrt().recip()),
+        BuiltIn::Log => one("log(a)", |a, _| libm::log(a)),
+        BuiltIn::Log2 => one("log2(a)", |a, _| libm::log2(a)),
+        BuiltIn::Sin => one("sin(a)", |a, _| libm::sin(a)),
+        BuiltIn::Tanh => TANH,
+    };
+    Expression { read: dtype, written: dtype, ..in_f32 }
+}
+
 pub const COPY: Expression = one("a", |a, _| a);
 pub const MAX: Expression = two("max(a, b)", f64::max);
 pub const SUM: Expression = two("a + b", |a, b| a + b);
@@ -115,9 +132,6 @@ pub const QUOTIENT: Expression = two("a / b", |a, b| a / b);
 pub const EXP: Expression = one("exp(a)", |a, _| libm::exp(a));
 pub const EXP2: Expression = one("exp2(a)", |a, _| libm::exp2(a));
 pub const TANH: Expression = one("tanh(a)", |a, _| libm::tanh(a));
-pub const RELU: Expression = one("relu_plain(a)", |a, _| relu::relu(a));
-pub const SIGMOID: Expression = one("sigmoid_two_sided(a)", |a, _| sigmoid::sigmoid(a));
-pub const NAIVE: Expression = one("sigmoid_naive(a)", |a, _| sigmoid::sigmoid(a));
 pub const PACK: Expression =
     Expression { operands: Operands::Packed, written: Dtype::F16, ..one("packed(a)", |a, _| a) };
 pub const UNPACK: Expression =

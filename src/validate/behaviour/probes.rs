@@ -1,5 +1,5 @@
-//! The probes whose answer is a word, one row each: what is computed, how the results are read, on which inputs, and what
-//! each expected answer means for an activation.
+//! The probes of operations and built-in functions whose answer is a word, one row each: what is
+//! computed, how the results are read, on which inputs, and what each expected answer means.
 
 use super::judge::Word::{
     AsWritten, Exact, Flushed, Fused, Independent, Inexact, Infinity, Largest, MinusZero, Mixed,
@@ -11,11 +11,10 @@ use super::judge::{
     SUBNORMAL, VALUE, YES_OR_NO,
 };
 use super::probe::{
-    COPY, EXP, MAX, NAIVE, PACK, POSITIVE_SUBNORMALS, PRODUCT, Probe, QUIET_NANS, QUOTIENT, RELU,
-    SIGMOID, SIGNALLING_NANS, SUBNORMAL_HALVES, SUBNORMALS, SUM, TANH, UNPACK, native, one, probe,
-    ties, two,
+    COPY, EXP, MAX, PACK, POSITIVE_SUBNORMALS, PRODUCT, Probe, QUIET_NANS, QUOTIENT,
+    SIGNALLING_NANS, SUBNORMAL_HALVES, SUBNORMALS, SUM, TANH, UNPACK, native, one, probe, ties,
+    two,
 };
-use crate::kernels::activations::relu;
 use crate::kernels::dtype::Dtype;
 
 const INF: f64 = f64::INFINITY;
@@ -34,32 +33,36 @@ pub fn all() -> Vec<(&'static str, Vec<Probe>)> {
     ]
 }
 
+/// x where it is positive, else 0; NaN stays NaN.
+fn positive_part(x: f64, _: f64) -> f64 {
+    if x <= 0.0 { 0.0 } else { x }
+}
+
 fn nan() -> Vec<Probe> {
-    let positive = one("select(T(0.0), a, a > T(0.0))", |a, _| relu::relu(a));
-    let unless = one("select(a, T(0.0), a <= T(0.0))", |a, _| relu::relu(a));
+    let positive = one("select(T(0.0), a, a > T(0.0))", positive_part);
+    let unless = one("select(a, T(0.0), a <= T(0.0))", positive_part);
     let differs = one("select(T(0.0), T(1.0), a != a)", |_, _| 1.0);
     let by_bits = one(
         "select(T(0.0), T(1.0), (bitcast<vec4<u32>>(a) & vec4(0x7fffffffu)) > vec4(0x7f800000u))",
         |_, _| 1.0,
     );
-    let backward = two("relu_from_x(a, b)", relu::relu_backward);
     vec![
         probe("max_nan_zero", "max(NaN, 0)", MAX, VALUE)
             .bits_and(QUIET_NANS, 0.0)
-            .means(Zero, "relu by max turns NaN into 0: a diverged network looks dead")
-            .means(Nan, "relu by max passes NaN on: a diverged network shows it"),
+            .means(Zero, "max(x, 0) turns NaN into 0: a diverged network looks dead")
+            .means(Nan, "max(x, 0) passes NaN on: a diverged network shows it"),
         probe("max_zero_nan", "max(0, NaN)", two("max(b, a)", f64::max), VALUE)
             .bits_and(QUIET_NANS, 0.0)
-            .means(Zero, "relu by max in this order turns NaN into 0")
-            .means(Nan, "relu by max in this order passes NaN on"),
+            .means(Zero, "max(0, x) turns NaN into 0")
+            .means(Nan, "max(0, x) passes NaN on"),
         probe("select_if_positive_nan", "select(0, x, x > 0), x = NaN", positive, VALUE)
             .bits(QUIET_NANS)
-            .means(Zero, "this relu turns NaN into 0, as IEEE comparison does")
-            .means(Nan, "this relu passes NaN on: the comparison was inverted"),
+            .means(Zero, "turns NaN into 0, as IEEE comparison does")
+            .means(Nan, "passes NaN on: the comparison was inverted"),
         probe("select_unless_not_positive_nan", "select(x, 0, x <= 0), x = NaN", unless, VALUE)
             .bits(QUIET_NANS)
-            .means(Nan, "this relu passes NaN on: use it where NaN must show")
-            .means(Zero, "this relu turns NaN into 0: the comparison was inverted"),
+            .means(Nan, "passes NaN on: use it where NaN must show")
+            .means(Zero, "turns NaN into 0: the comparison was inverted"),
         probe("nan_differs_from_itself", "x != x, x = NaN", differs, YES_OR_NO)
             .bits(QUIET_NANS)
             .means(Yes, "x != x finds NaN here; WGSL does not promise it")
@@ -80,21 +83,8 @@ fn nan() -> Vec<Probe> {
         probe("exp_nan", "exp(NaN)", EXP, VALUE)
             .bits(QUIET_NANS)
             .means(Nan, "exp passes NaN on")
-            .means(Zero, "exp loses NaN; sigmoid_nan is what sigmoid returns")
-            .means(Infinity, "exp loses NaN; sigmoid_nan is what sigmoid returns"),
-        probe("relu_nan", "relu/plain of NaN", RELU, VALUE)
-            .bits(QUIET_NANS)
-            .means(Zero, "the timed relu turns NaN into 0")
-            .means(Nan, "the timed relu passes NaN on"),
-        probe("relu_backward_nan", "relu/from_x, x = NaN, dy = 1", backward, VALUE)
-            .bits_and(QUIET_NANS, 1.0)
-            .means(Zero, "no gradient flows through NaN")
-            .means(One, "the gradient flows through NaN: the comparison was inverted"),
-        probe("sigmoid_nan", "sigmoid/two_sided of NaN", SIGMOID, VALUE)
-            .bits(QUIET_NANS)
-            .means(Nan, "the timed sigmoid passes NaN on")
-            .means(Zero, "the timed sigmoid turns NaN into 0")
-            .means(One, "the timed sigmoid turns NaN into 1"),
+            .means(Zero, "exp loses NaN: activations that call it may return a number")
+            .means(Infinity, "exp loses NaN: activations that call it may return a number"),
     ]
 }
 
@@ -105,36 +95,20 @@ fn infinity() -> Vec<Probe> {
     vec![
         probe("exp_minus_infinity", "exp(-infinity)", EXP, VALUE)
             .numbers([-INF])
-            .means(Zero, "the two-sided sigmoid has its limits at infinity")
-            .means(Nan, "the two-sided sigmoid of either infinity is NaN"),
+            .means(Zero, "1 / (1 + exp(-|x|)) has its limit at infinity")
+            .means(Nan, "1 / (1 + exp(-|x|)) is NaN at infinity"),
         probe("exp_overflow", "exp(x), x >= 89", EXP, VALUE)
             .numbers([89.0, 100.0, 1e4, 3.4e38])
-            .means(Infinity, "the naive sigmoid divides by infinity for x < -88.7")
+            .means(Infinity, "1 / (1 + exp(-x)) divides by infinity for x < -88.7")
             .means(Largest, "exp saturates at the largest number"),
         probe("one_over_infinity", "1 / infinity", QUOTIENT, MAGNITUDE)
             .pairs([[1.0, INF], [1.0, -INF]])
-            .means(Zero, "a denominator that overflows still gives sigmoid's limit")
+            .means(Zero, "1 / (1 + exp(-x)) has its limit although exp overflows")
             .means(Nan, "a denominator that overflows gives NaN"),
-        probe("sigmoid_infinity", "sigmoid/two_sided of infinity", SIGMOID, VALUE)
-            .numbers([INF])
-            .means(One, "its limit")
-            .means(Nan, "an infinite input gives NaN: clamp it first"),
-        probe("sigmoid_minus_infinity", "sigmoid/two_sided of -infinity", SIGMOID, VALUE)
-            .numbers([-INF])
-            .means(Zero, "its limit")
-            .means(Nan, "an infinite input gives NaN: clamp it first"),
-        probe("sigmoid_naive_minus_infinity", "sigmoid/naive of -infinity", NAIVE, VALUE)
-            .numbers([-INF])
-            .means(Zero, "its limit")
-            .means(Nan, "the naive sigmoid turns -infinity into NaN"),
-        probe("sigmoid_naive_overflow", "sigmoid/naive, x <= -89", NAIVE, VALUE)
-            .numbers([-89.0, -100.0, -1e4, -3.4e38])
-            .means(Zero, "right although exp overflows; WGSL does not promise it")
-            .means(Nan, "NaN where exp overflows, x < -88.7"),
         probe("tanh_large", "tanh(x), |x| >= 20", TANH, SATURATION)
             .numbers(large)
-            .means(Saturates, "sigmoid by tanh is safe for large |x|; WGSL does not promise it")
-            .means(Mixed, "sigmoid by tanh breaks for large |x|: clamp x first"),
+            .means(Saturates, "safe for large |x|; WGSL does not promise it")
+            .means(Mixed, "breaks for large |x|: clamp x first"),
     ]
 }
 
@@ -144,20 +118,16 @@ fn signed_zero() -> Vec<Probe> {
             .numbers([-0.0])
             .means(MinusZero, "a copy keeps the sign of 0")
             .means(Zero, "a copy loses the sign of 0"),
-        probe("relu_minus_zero", "relu/plain of -0", RELU, VALUE)
-            .numbers([-0.0])
-            .means(Zero, "relu never returns -0")
-            .means(MinusZero, "relu may return -0: compare numbers, not bits"),
-        probe("sigmoid_minus_zero", "sigmoid/two_sided of -0 and 0", SIGMOID, EXACTNESS)
-            .numbers([-0.0, 0.0])
-            .means(Exact, "both zeros give 1/2")
-            .means(Inexact, "1/2 is missed by a few ULP"),
+        probe("max_minus_zero", "max(-0, 0)", MAX, VALUE)
+            .pairs([[-0.0, 0.0]])
+            .means(Zero, "max(x, 0) never returns -0")
+            .means(MinusZero, "max(x, 0) may return -0: compare numbers, not bits"),
     ]
 }
 
 fn subnormals() -> Vec<Probe> {
     let p = |exponent| 2f64.powi(exponent);
-    let backward = two("relu_from_x(b, a)", |dy, x| relu::relu_backward(x, dy));
+    let selected = two("select(T(0.0), a, b > T(0.0))", |a, b| if b > 0.0 { a } else { 0.0 });
     let positive = one("select(T(0.0), T(1.0), a > T(0.0))", |_, _| 1.0);
     vec![
         probe("subnormal_copied", "subnormal, loaded and stored as f32", COPY, SUBNORMAL)
@@ -175,7 +145,7 @@ fn subnormals() -> Vec<Probe> {
         probe("subnormal_product", "2^-100 * 2^-27 and similar", PRODUCT, SUBNORMAL)
             .pairs([[p(-100), p(-27)], [-p(-100), p(-40)], [1.5 * p(-126), 0.5]])
             .means(Preserved, "a product of normal numbers may be subnormal")
-            .means(Flushed, "products below 1.2e-38 are 0, as of dy where sigmoid saturates"),
+            .means(Flushed, "products below 1.2e-38 are 0, as of dy where an activation saturates"),
         probe("subnormal_sum", "subnormal + subnormal", SUM, SUBNORMAL)
             .bits(SUBNORMALS)
             .means(Preserved, "sums keep subnormals")
@@ -184,27 +154,27 @@ fn subnormals() -> Vec<Probe> {
             .pairs([[1.5 * p(-126), -p(-126)], [p(-126), -1.25 * p(-126)]])
             .means(Preserved, "different numbers have a difference")
             .means(Flushed, "different numbers may have the difference 0"),
-        probe("subnormal_relu", "relu/plain of a positive subnormal", RELU, SUBNORMAL)
-            .bits(POSITIVE_SUBNORMALS)
-            .means(Preserved, "relu is the identity on every positive number")
-            .means(Flushed, "relu turns positive subnormals into 0, as WGSL allows"),
-        probe("negative_subnormal_relu", "relu/plain of a negative subnormal", RELU, VALUE)
-            .bits(POSITIVE_SUBNORMALS.map(|bits| bits | 0x8000_0000))
-            .means(Zero, "relu is 0 on every negative number")
-            .means(MinusZero, "relu is -0 on negative subnormals")
-            .means(Other, "relu returns some negative subnormals: they compare as 0"),
-        probe("subnormal_selected", "relu/from_x, x = 1, dy subnormal", backward, SUBNORMAL)
+        probe("max_subnormal", "max(positive subnormal, 0)", MAX, SUBNORMAL)
+            .bits_and(POSITIVE_SUBNORMALS, 0.0)
+            .means(Preserved, "max(x, 0) is the identity on every positive number")
+            .means(Flushed, "max(x, 0) turns positive subnormals into 0, as WGSL allows"),
+        probe("max_negative_subnormal", "max(negative subnormal, 0)", MAX, VALUE)
+            .bits_and(POSITIVE_SUBNORMALS.map(|bits| bits | 0x8000_0000), 0.0)
+            .means(Zero, "max(x, 0) is 0 on every negative number")
+            .means(MinusZero, "max(x, 0) is -0 on negative subnormals")
+            .means(Other, "max(x, 0) returns some negative subnormals: they compare as 0"),
+        probe("subnormal_selected", "select(0, subnormal, 1 > 0)", selected, SUBNORMAL)
             .bits_and(SUBNORMALS, 1.0)
-            .means(Preserved, "relu's backward keeps the smallest gradients")
+            .means(Preserved, "a selected gradient keeps its smallest values")
             .means(Flushed, "select flushes, against WGSL: the smallest gradients are 0"),
         probe("subnormal_is_positive", "subnormal > 0", positive, YES_OR_NO)
             .bits(POSITIVE_SUBNORMALS)
-            .means(Yes, "relu's gradient at a positive subnormal is dy")
-            .means(No, "relu's gradient at a positive subnormal is 0: it compares as 0"),
+            .means(Yes, "a positive subnormal counts as positive: dy passes it")
+            .means(No, "a positive subnormal compares as 0: dy does not pass it"),
         probe("exp_subnormal", "exp(x) < 2^-126, x from -88 to -97", EXP, SUBNORMAL)
             .numbers([-88.0, -90.0, -95.0, -97.0])
-            .means(Preserved, "sigmoid is subnormal for x < -87.34, 0 for x <= -103.98")
-            .means(Flushed, "sigmoid is 0 for x <= -87.34"),
+            .means(Preserved, "exp is subnormal for x < -87.34, 0 for x <= -103.98")
+            .means(Flushed, "exp is 0 for x <= -87.34"),
     ]
 }
 
@@ -214,12 +184,12 @@ fn division_and_rounding() -> Vec<Probe> {
     vec![
         probe("division_by_2_to_127", "1 / 2^127 and 1 / -2^127", QUOTIENT, SUBNORMAL)
             .pairs([[1.0, large], [1.0, -large]])
-            .means(Preserved, "the naive sigmoid keeps its smallest results, beyond WGSL's promise")
-            .means(Flushed, "the naive sigmoid is 0 for x <= -87.34"),
+            .means(Preserved, "1 / (1 + exp(-x)) keeps its smallest results: more than WGSL says")
+            .means(Flushed, "1 / (1 + exp(-x)) is 0 for x <= -87.34"),
         probe("division_by_largest", "1 / the largest number", QUOTIENT, SUBNORMAL)
             .pairs([[1.0, largest], [1.0, -largest]])
-            .means(Preserved, "the naive sigmoid is right until exp overflows, x = -88.7")
-            .means(Flushed, "the naive sigmoid is 0 before exp overflows"),
+            .means(Preserved, "1 / (1 + exp(-x)) is right until exp overflows, x = -88.7")
+            .means(Flushed, "1 / (1 + exp(-x)) is 0 before exp overflows"),
         probe("large_over_large", "2^127 / 2^127 and similar", QUOTIENT, VALUE)
             .numbers([large, 1.5 * large, largest])
             .means(One, "division does not use a reciprocal that underflows")
@@ -239,7 +209,7 @@ fn f16() -> Vec<Probe> {
     let ties = ties(Dtype::F16).into_iter().map(|[number, rest]| number + rest);
     let twice = |halves: &[u32]| halves.iter().flat_map(|half| [*half; 2]).collect::<Vec<_>>();
     let small = SUBNORMAL_HALVES.map(|half| Dtype::F16.value(half));
-    let pair = |name, question, specials: &[f64]| {
+    let pair = |name: &str, question: &str, specials: &[f64]| {
         let ordinary = [1.0, -2.5, 0.1, 65504.0, 2f64.powi(-20)];
         let both = |special: &f64| ordinary.map(|number| [[number, *special], [*special, number]]);
         probe(name, question, PACK, PAIRS)
@@ -257,13 +227,13 @@ fn f16() -> Vec<Probe> {
             .means(TowardZero, "storing as f16 costs up to an ULP: the mean of a tensor shrinks"),
         probe("f16_overflow", "pack2x16float of 65520 and 65536", PACK, MAGNITUDE)
             .numbers([65520.0, 65536.0, -65520.0, -65536.0])
-            .means(Infinity, "relu outputs beyond f16 become infinity")
-            .means(Largest, "relu outputs beyond f16 become 65504"),
+            .means(Infinity, "results beyond f16 become infinity")
+            .means(Largest, "results beyond f16 become 65504"),
         probe("f16_far_overflow", "pack2x16float, |x| >= 70000", PACK, MAGNITUDE)
             .numbers([7e4, 1e6, 1e10, 3e38, -7e4, -1e6, -1e10, -3e38])
-            .means(Infinity, "relu outputs far beyond f16 become infinity")
-            .means(Largest, "relu outputs far beyond f16 become 65504")
-            .means(Nan, "relu outputs far beyond f16 become NaN: clamp them first"),
+            .means(Infinity, "results far beyond f16 become infinity")
+            .means(Largest, "results far beyond f16 become 65504")
+            .means(Nan, "results far beyond f16 become NaN: clamp them first"),
         probe("f16_infinity_packed", "pack2x16float of ±infinity", PACK, MAGNITUDE)
             .numbers([INF, -INF])
             .means(Infinity, "infinity stays infinity in f16")
@@ -282,8 +252,8 @@ fn f16() -> Vec<Probe> {
         ),
         probe("f16_subnormal_packed", "pack2x16float, |x| < 2^-14", PACK, SUBNORMAL)
             .numbers(small)
-            .means(Preserved, "sigmoid stored as f16 is 0 for x <= -17.34")
-            .means(Flushed, "sigmoid stored as f16 is 0 for x <= -9.71"),
+            .means(Preserved, "results stored as f16 are as small as 6e-8")
+            .means(Flushed, "results stored as f16 are 0 below 6.1e-5"),
         probe("f16_subnormal_unpacked", "unpack2x16float of f16 subnormals", UNPACK, SUBNORMAL)
             .bits(twice(&SUBNORMAL_HALVES))
             .means(Preserved, "every f16 is read exactly")
@@ -302,7 +272,7 @@ fn f16() -> Vec<Probe> {
 fn f16_native() -> Vec<Probe> {
     let p = |exponent| 2f64.powi(exponent);
     let [copy, max, product, exp] = [COPY, MAX, PRODUCT, EXP].map(native);
-    let kept = "f16 arithmetic keeps subnormals, where half of sigmoid's range lies";
+    let kept = "f16 arithmetic keeps subnormals: results are as small as 6e-8";
     let flushed = "f16 arithmetic flushes: results below 6.1e-5 are 0";
     vec![
         probe("f16_native_subnormal_copied", "f16 subnormal, loaded and stored", copy, SUBNORMAL)
@@ -319,12 +289,12 @@ fn f16_native() -> Vec<Probe> {
             .means(Flushed, flushed),
         probe("f16_native_exp_subnormal", "f16 exp(x), x from -9.75 to -11", exp, SUBNORMAL)
             .numbers([-9.75, -10.0, -10.5, -11.0])
-            .means(Preserved, "f16 sigmoid is 0 for x <= -17.34")
-            .means(Flushed, "f16 sigmoid is 0 for x <= -9.71"),
+            .means(Preserved, "f16 exp is 0 for x <= -17.34")
+            .means(Flushed, "f16 exp is 0 for x <= -9.71"),
         probe("f16_native_max_nan_zero", "max(NaN, 0) in f16", max, VALUE)
             .bits_and([0x7e00, 0xfe00, 0x7f12], 0.0)
-            .means(Zero, "relu by max turns NaN into 0")
-            .means(Nan, "relu by max passes NaN on"),
+            .means(Zero, "max(x, 0) turns NaN into 0")
+            .means(Nan, "max(x, 0) passes NaN on"),
         probe("f16_native_overflow", "65504 * 2 in f16", product, MAGNITUDE)
             .pairs([[65504.0, 2.0], [-65504.0, 2.0], [300.0, 300.0]])
             .means(Infinity, "f16 arithmetic overflows to infinity")
