@@ -334,7 +334,9 @@ fn ridge_pictures(report: &Report) -> Vec<Picture> {
         let y = Axis::new("ns per element", Scale::Log10);
         let title = format!("Time of an element with k activations, {}", key.replace('/', " "));
         let mut chart = Chart::new(title, x, Some(y), Vec::new());
-        rows.iter().for_each(|ridge| draw_ridge(&mut chart, ridge));
+        for ridge in rows {
+            draw_ridge(&mut chart, ridge);
+        }
         chart
     })
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use super::bench::Bench;
-use super::plan::{self, Group, OpGroup, Planned};
+use super::plan::{self, Group, OpGroup, Planned, PlannedRidge};
 use super::probe::Probe;
 use super::ridge::Streamed;
 use super::settings::{Settings, Watch};
@@ -302,7 +302,7 @@ fn empty_report(gpu: &Gpu, settings: &Settings, plan: &Planned) -> Report {
         shapes: Vec::new(),
         measurements: plan.groups.iter().flat_map(Group::rows).collect(),
         arithmetic: plan::arithmetic_rows(&plan.chains),
-        ridges: plan.ridges.iter().map(|ridge| ridge.row()).collect(),
+        ridges: plan.ridges.iter().map(PlannedRidge::row).collect(),
         accuracy: Vec::new(),
         ratios: Vec::new(),
         fastest: Vec::new(),
