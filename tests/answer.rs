@@ -364,7 +364,7 @@ fn everything_is_printed_in_a_hundred_columns() {
         "1.36 [1.36, 1.36]",
         "ridge point",
         "8.33",
-        "fastest sigmoid that is right everywhere, forward f32: exp2",
+        "fastest sigmoid as right as the default, forward f32: exp2",
         "0.125",
         "Streaming",
     ] {

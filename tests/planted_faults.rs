@@ -9,7 +9,7 @@ mod common;
 
 use actbench::error::Error;
 use actbench::gpu::{GUARD_WORDS, Gpu, Layout, ShaderChecks, Shape, Tensor, WORD_BYTES};
-use actbench::kernels::activation::{Pass, Saved};
+use actbench::kernels::activation::{Activation, Direction, Pass, Saved};
 use actbench::kernels::inputs::Inputs;
 use actbench::kernels::kernel::{self, Kernel, Role};
 use actbench::validate::{self, Accuracy, Trial};
@@ -587,6 +587,22 @@ fn wrong_loops_over_words_are_caught() {
 #[test]
 fn wrong_masks_are_caught() {
     all_are_caught(MASKS);
+}
+
+#[test]
+fn every_activation_has_three_faults_a_direction() {
+    for activation in Activation::all() {
+        for direction in Direction::ALL.into_iter().filter(|it| activation.has(*it)) {
+            let is_its = |planted: &&Planted| {
+                let parts: Vec<&str> = planted.kernel.split('/').collect();
+                (parts[0], parts[2]) == (direction.name(), activation.name)
+            };
+            let planted = FORMULAS.iter().chain(activations::ACTIVATIONS).filter(is_its);
+            let faults: usize = planted.map(|planted| planted.faults.len()).sum();
+            let is_copy = activation.name == direction.copy();
+            assert!(is_copy || faults >= 3, "{} {}: {faults}", direction.name(), activation.name);
+        }
+    }
 }
 
 #[test]

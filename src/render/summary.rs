@@ -119,7 +119,7 @@ pub fn fastest(report: &Report) -> Vec<String> {
         if !slower.is_empty() {
             variants += &format!("; slower: {}", slower.join(", "));
         }
-        format!("fastest {activation} that is right everywhere, {direction} {dtype}: {variants}")
+        format!("fastest {activation} as right as the default, {direction} {dtype}: {variants}")
     };
     report.fastest.iter().map(sentence).collect()
 }

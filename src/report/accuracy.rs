@@ -71,12 +71,20 @@ impl Accuracy {
             by_x: Vec::new(),
         }
     }
+}
 
-    /// Whether it is that of a kernel which is right wherever it can be used: what a variant has to
-    /// be to be recommended.
-    pub(super) fn is_sound(&self, kernel: &str) -> bool {
-        self.kernel == kernel && self.is_total && self.violations == 0
+/// Whether a kernel is right wherever it can be used, and no less accurate than the default
+/// variant, which is compared first: what a variant has to be to be recommended.
+pub(super) fn is_sound(accuracy: &[Accuracy], kernel: &str) -> bool {
+    fn activation(path: &str) -> &str {
+        path.rsplit_once('/').map_or(path, |(activation, _)| activation)
     }
+    let default = accuracy.iter().find(|it| activation(&it.kernel) == activation(kernel));
+    let tier = default.and_then(|default| default.tier);
+    accuracy.iter().find(|it| it.kernel == kernel).is_some_and(|found| {
+        let is_right = found.is_total && found.violations == 0;
+        is_right && tier.is_none_or(|tier| found.tier <= Some(tier))
+    })
 }
 
 impl AccuracyBin {

@@ -1,11 +1,11 @@
-//! The fastest variant of an activation, of those that are right for every input.
+//! The fastest variant of an activation, of those that can be recommended.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Report;
 use super::measurement::Measurement;
 use super::ratio::is_sound;
+use super::{Report, accuracy};
 use crate::kernels::activation::Direction;
 use crate::kernels::dtype::Dtype;
 
@@ -78,7 +78,7 @@ impl Of<'_> {
                 let fmas = row.derived()?.step_fmas;
                 let (direction, dtype) = (direction.name(), dtype.name());
                 let kernel = format!("{direction}/{dtype}/{activation}/{variant}");
-                let is_sound = report.accuracy.iter().any(|found| found.is_sound(&kernel));
+                let is_sound = accuracy::is_sound(&report.accuracy, &kernel);
                 is_sound.then_some((row, variant, fmas))
             })
             .collect();

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use super::accuracy::Accuracy;
+use super::accuracy::{self, Accuracy};
 use super::arithmetic::Arithmetic;
 use super::measurement::{BoundBy, Measurement, Status};
 use super::pair::{Pair, default_kernel, default_op};
@@ -233,11 +233,11 @@ fn of_both_passes(
     Some(of(bound_by).ratio(Quantity::Stream, ids, Ok(ratio)))
 }
 
-/// Whether a row is that of an activation in a variant that was found right for every input.
+/// Whether a row is that of an activation, in a variant that can be recommended.
 pub(super) fn is_sound(row: &Measurement, activation: &str, accuracy: &[Accuracy]) -> bool {
     row.status == Status::Ok
         && row.activation == activation
-        && accuracy.iter().any(|found| found.is_sound(&row.path()))
+        && accuracy::is_sound(accuracy, &row.path())
 }
 
 /// The ids of the numerator's rows and of the denominator's.

@@ -77,7 +77,7 @@ impl Planned {
         let filter = settings.filter.as_ref().unwrap_or(&all);
         Self {
             groups: groups(settings, is_software, filter),
-            chains: op_groups(settings, filter),
+            chains: op_groups(settings, is_software, filter),
             ridges: ridges(settings, filter),
         }
     }
@@ -180,8 +180,8 @@ fn groups(settings: &Settings, is_software: bool, filter: &Regex) -> Vec<Group> 
 
 /// The pairs forward, the pairs backward, then every other op, a few in a group. A filter keeps the
 /// ops whose id it matches.
-fn op_groups(settings: &Settings, filter: &Regex) -> Vec<OpGroup> {
-    let mut groups = all_op_groups(settings);
+fn op_groups(settings: &Settings, is_software: bool, filter: &Regex) -> Vec<OpGroup> {
+    let mut groups = all_op_groups(settings, is_software);
     for OpGroup { dtype, ops } in &mut groups {
         ops.retain(|op| filter.is_match(&Chain::new(op, *dtype, 1).path()));
     }
@@ -189,7 +189,7 @@ fn op_groups(settings: &Settings, filter: &Regex) -> Vec<OpGroup> {
     groups
 }
 
-fn all_op_groups(settings: &Settings) -> Vec<OpGroup> {
+fn all_op_groups(settings: &Settings, is_software: bool) -> Vec<OpGroup> {
     let Settings { profile, pairs, .. } = settings;
     // Denominators first.
     let of_pairs = |direction, dtype| {
@@ -208,7 +208,12 @@ fn all_op_groups(settings: &Settings) -> Vec<OpGroup> {
         let is_other = |op: &&Op| {
             let mut known = own.iter().flat_map(|group| &group.ops).map(|op| &op.name);
             let is_known = op.name == ops::fma().name || known.any(|name| *name == op.name);
-            op.dtypes.contains(&dtype) && !is_known
+            // Software adapters compile long chains of f16 for minutes.
+            let is_of_pairs = |(activation, _): (&Activation, _)| {
+                pairs.iter().flat_map(Pair::names).any(|name| name == activation.name)
+            };
+            let is_quick_to_compile = dtype == Dtype::F32 || op.variant().is_none_or(is_of_pairs);
+            op.dtypes.contains(&dtype) && !is_known && (is_quick_to_compile || !is_software)
         };
         let others: Vec<&'static Op> = OPS.iter().filter(is_other).collect();
         let others = others.chunks(TOGETHER).map(|ops| OpGroup { dtype, ops: ops.to_vec() });
