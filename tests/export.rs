@@ -292,7 +292,7 @@ fn a_page_is_well_formed_and_has_each_section_once() {
     assert!(drawings == pictures && pictures >= 6, "{drawings} drawings of {pictures} pictures");
     for part in [
         "sigmoid/two_sided, 2^24 elements: 19.9 [17.9, 22.4] GB/s",
-        "sigmoid/two_sided: 11.0 FMAs",
+        "sigmoid/two_sided: 11 to 12 FMAs",
         "forward, 2^24 elements: 1.50 [1.50, 1.50]",
         "ridge point: 2",
         "the reason of naive, with a \"quote\" and a | bar",
@@ -450,7 +450,7 @@ fn csv_has_a_row_for_each_measurement_and_rate_with_units_in_its_header() {
     assert_eq!(&sigmoid[column("step_ps")], "");
     let step = of("arithmetic/f32/sigmoid/two_sided");
     assert_eq!((number(step, "step_fmas"), number(step, "step_ps")), (12.0, 120.0));
-    assert_eq!((number(step, "op_fmas_least"), number(step, "op_ps_most")), (11.0, 110.0));
+    assert_eq!((number(step, "op_fmas_least"), number(step, "op_ps_most")), (11.0, 120.0));
     assert_eq!(&step[column("bytes")], "");
     let cost = of("cost/forward/f32/sigmoid/two_sided");
     assert_eq!((number(cost, "op_ps_least"), number(cost, "time_over_copy")), (110.0, 1.5));
@@ -616,7 +616,11 @@ fn a_table_between_markers_is_renewed_and_stays_as_it_is() {
         once.starts_with("# Title\n\n<!-- actbench:begin arithmetic reports/big.json"),
         "{once}"
     );
-    for part in [fenced, "| sigmoid/two_sided | 2 | 110 | 9.09 | 11.0 | 1 |", "| another |"] {
+    for part in [
+        fenced,
+        "| sigmoid/two_sided | 2 | 110 to 120 | 8.3 to 9.1 | 11 to 12 | 1 |",
+        "| another |",
+    ] {
         assert!(once.contains(part), "{part} is not in {once}");
     }
     assert!(!once.contains("old") && !once.contains("| fma |"), "{once}");

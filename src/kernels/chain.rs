@@ -13,8 +13,8 @@ pub const UNROLL: u32 = 16;
 /// Each step shrinks the errors of earlier ones at least by this factor.
 const CONTRACTION: f64 = 0.751;
 
-/// What a second fma multiplies with where it has to show: so close to 1 that v stays in the domain
-/// of every op.
+/// What a second fma multiplies with: it shows in the results, and is so close to 1 that v stays in
+/// the domain of every op.
 const SHOWN: f32 = 63.0 / 64.0;
 
 /// Steps of one op: v = fma(f(v, x), factor, x), with x the lane's own element, and with a second
@@ -31,8 +31,7 @@ pub struct Chain {
     pub words: u32,
     /// What f's result is multiplied with. The shader reads it at run time.
     pub factor: f32,
-    /// With a second fma in each step, what v is multiplied with there: 1, so that v stays what it
-    /// is.
+    /// With a second fma in each step, what v is multiplied with there.
     pub again: Option<f32>,
     /// Where v starts.
     pub start: Start,
@@ -61,13 +60,8 @@ impl Chain {
         Self { op, dtype, words, factor: op.factor, again: None, start: Start::X, unroll: UNROLL }
     }
 
-    /// With a second fma in each step, which leaves v as it is.
+    /// With a second fma in each step.
     pub fn with_second_fma(self) -> Self {
-        Self { again: Some(1.0), ..self }
-    }
-
-    /// With a second fma that shows in the results.
-    pub fn with_second_fma_shown(self) -> Self {
         Self { again: Some(SHOWN), ..self }
     }
 
@@ -164,8 +158,7 @@ impl Chain {
                 format.unit * ((factor * f).abs() + next.abs()) + 2.0 * format.min_normal;
             let next_off = contraction * off + factor.abs() * error + rounding;
             let (next, next_off) = match self.again.map(f64::from) {
-                // Times 1 and plus 0 is exact.
-                None | Some(1.0) => (next, next_off),
+                None => (next, next_off),
                 Some(again) => {
                     (next * again, next_off * again + format.unit * next.abs() + format.min_normal)
                 }

@@ -62,8 +62,11 @@ impl<'a> Cost<'a> {
     }
 
     /// The core's clock while the chain ran, over its median in this run. No driver tells it in
-    /// MHz. None without a probe.
+    /// MHz. None without a probe, and on software, whose cores do other things.
     pub fn clock(&self) -> Option<f64> {
+        if self.report.adapter.is_software {
+            return None;
+        }
         let probes = self.report.arithmetic.iter().filter_map(Arithmetic::probe_median_ns);
         Some(stats::median(probes)? / self.chain?.probe_median_ns()?)
     }

@@ -1,6 +1,6 @@
 //! Figures of a report that several of its formats show.
 
-use super::numbers::{bracket, ratio, significant};
+use super::numbers::{bracket, significant};
 use crate::measure::stats::Estimate;
 use crate::report::{Arithmetic, Bracket, Measurement, Pair, Quantity, Ratio};
 
@@ -18,18 +18,18 @@ pub fn find<'a>(
     ratios.find(|it| (it.quantity, &*it.direction, &*it.dtype, it.elements) == wanted)
 }
 
-/// A pair in registers, op over op: a figure, or from its least to its most. Where the denominator
-/// may cost nothing, what the steps with their fmas have at least.
+/// A pair in registers, op over op: from its least to its most, or at least, where the denominator
+/// may cost nothing.
 pub fn in_registers(ratios: &[Ratio], pair: &Pair, step: &Ratio) -> Option<String> {
     let end = |quantity| find(ratios, pair, quantity, &step.direction, &step.dtype, None)?.estimate;
-    Some(match (end(Quantity::OpLeast), end(Quantity::OpMost)) {
-        (Some(least), Some(most)) if least == most => ratio(least),
-        (Some(least), Some(most)) => bracket(least.median, most.median),
-        _ => format!("at least {}", significant(step.estimate?.median, 2)),
+    let least = end(Quantity::OpLeast)?.median;
+    Some(match end(Quantity::OpMost) {
+        Some(most) => bracket(least, most.median),
+        None => format!("at least {}", significant(least.max(0.0), 2)),
     })
 }
 
-/// An op in FMAs: a figure, or from its least to its most.
+/// An op in FMAs, from its least to its most.
 pub fn fmas(row: &Arithmetic) -> Option<String> {
     let Bracket { least, most } = row.derived()?.op_fmas;
     Some(bracket(least.median, most.median))

@@ -64,10 +64,9 @@ pub static SECTIONS: &[Section] = &[
         name: "arithmetic",
         title: "Arithmetic in registers",
         meaning: "The operation alone, in registers. A chain is timed with one fma a step and with \
-                  two. Where the second costs nothing, the step is the operation; where it costs \
-                  one, the operation is the step less one; between, it lies in a bracket. FMAs \
-                  compare on one adapter only. The scale is logarithmic. Bars are brackets with \
-                  95 % intervals.",
+                  two. The first fma takes no more than the second adds. So the operation lies \
+                  between the step less that and the step. FMAs compare on one adapter only. The \
+                  scale is logarithmic. Bars are brackets with 95 % intervals.",
         pictures: arithmetic_pictures,
         grids: |report| table::arithmetic(&report.arithmetic).into_iter().collect(),
     },

@@ -219,14 +219,15 @@ pub fn costs(report: &Report) -> Option<Grid> {
         ]
     };
     for group in costs.chunk_by(|a, b| a.group == b.group) {
-        let elements = group.iter().find_map(|cost| Some(cost.over_copy()?.1));
-        let at = cell(elements, |elements| format!(", memory at {}", size_name(elements)));
-        let title = format!("{}{at}", group[0].group.join("/"));
-        grid.push(Some(title), group.iter().map(cells).collect());
+        grid.push(Some(group[0].group.join("/")), group.iter().map(cells).collect());
     }
+    let sizes = costs.iter().filter_map(|cost| Some(cost.over_copy()?.1));
+    let at = cell(sizes.max(), |elements| format!(" at {} elements", size_name(elements)));
     grid.notes = vec![
+        format!("time/copy{at}; backward: over add"),
         "clock: the core's during the op over its median in this run; no driver tells MHz".into(),
         "tier in brackets: not for every x".into(),
+        "f16: arithmetic as in f32, in which it is computed".into(),
     ];
     grid.notes.extend(summary::fastest(report));
     Some(grid)

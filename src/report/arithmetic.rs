@@ -79,33 +79,19 @@ pub struct DerivedArithmetic {
     pub step_ps: Estimate,
     /// The same over a step of the fma chain.
     pub step_fmas: Estimate,
-    /// What a second fma a step adds, over a step of the fma chain: 0 where it hides behind the op,
-    /// 1 where the two take turns.
+    /// What a second fma a step adds, over a step of the fma chain. The first one takes no more: what
+    /// runs side by side gets no cheaper as more of it comes.
     pub second_fma: Estimate,
-    /// What of the step is its fma's, by what a second one adds.
-    pub subtracted: Subtracted,
-    /// Time of the op of one element, without the fma.
+    /// Time of the op of one element: at most the step, at least the step less what its fma may
+    /// take.
     pub op_ps: Bracket,
-    /// The same over a step of the fma chain. May be below 0 where the op hides behind the fma.
+    /// The same over a step of the fma chain. May be 0 or less where the op hides behind the fma.
     pub op_fmas: Bracket,
     /// The slope from 2 k to 4 k over that from k to 2 k: 1 where time grows with the steps.
     pub linearity: Estimate,
 }
 
-/// What a step is longer than its op.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Subtracted {
-    /// By nothing: a second fma costs nothing, so the first does not either.
-    Nothing,
-    /// By a step of the fma chain: that is what a second fma costs.
-    OneFma,
-    /// By nothing, or by as much as a step of the fma chain: a second fma costs a part of one, or
-    /// can't be told from both.
-    UpToOneFma,
-}
-
-/// A figure that lies between two; the same twice where it is known.
+/// A figure that lies between two.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Bracket {
     /// It is at least this.
@@ -114,27 +100,8 @@ pub struct Bracket {
     pub most: Estimate,
 }
 
-/// A second fma costs nothing, or one, where the interval of its cost is within so many FMAs of it.
-const NEAR: f64 = 0.25;
-
-impl Subtracted {
-    fn of(second_fma: Estimate) -> Self {
-        match second_fma {
-            Estimate { high, .. } if high < NEAR => Self::Nothing,
-            Estimate { low, .. } if low > 1.0 - NEAR => Self::OneFma,
-            _ => Self::UpToOneFma,
-        }
-    }
-
-    /// The most and the fewest FMAs that are subtracted.
-    fn fmas(self) -> [f64; 2] {
-        match self {
-            Self::Nothing => [0.0, 0.0],
-            Self::OneFma => [1.0, 1.0],
-            Self::UpToOneFma => [1.0, 0.0],
-        }
-    }
-}
+/// A second fma that saves more than so many FMAs is another shader than it seems.
+const SAVED: f64 = 0.25;
 
 impl ChainSamples {
     fn take(&mut self, repeat: &Self) {
@@ -213,23 +180,29 @@ impl Arithmetic {
         // A step that takes no time has no rate.
         let step_ps = self.less_fmas(0.0, false).filter(|step| step.median > 0.0)?;
         let second_fma = self.of_rounds(|[own, two, fma]| (two - own) / fma)?;
-        let subtracted = Subtracted::of(second_fma);
-        // The op of the fma chain is its fma.
-        let is_fma = self.op == ops::fma().name;
-        let [most, fewest] = if is_fma { [0.0; 2] } else { subtracted.fmas() };
+        let fmas = self.fmas_of_step(second_fma);
         let bracket = |in_fmas| {
-            let [least, most] = [most, fewest].map(|fmas| self.less_fmas(fmas, in_fmas));
+            let [least, most] = [fmas, 0.0].map(|fmas| self.less_fmas(fmas, in_fmas));
             Some(Bracket { least: least?, most: most? })
         };
         Some(DerivedArithmetic {
             step_ps,
             step_fmas: self.less_fmas(0.0, true)?,
             second_fma,
-            subtracted,
             op_ps: bracket(false)?,
             op_fmas: bracket(true)?,
             linearity: self.estimate(self.own.linearities())?,
         })
+    }
+
+    /// FMAs that a step may take beside its op, at most: what a second one adds, up to one. A second
+    /// one that saves time says nothing. The op of the fma chain is its fma.
+    fn fmas_of_step(&self, second_fma: Estimate) -> f64 {
+        match second_fma {
+            _ if self.op == ops::fma().name => 0.0,
+            Estimate { low, .. } if low < -SAVED => 1.0,
+            Estimate { high, .. } => high.clamp(0.0, 1.0),
+        }
     }
 
     /// A step less so many of fma's: in steps of fma, or in ps an element.
@@ -244,20 +217,20 @@ impl Arithmetic {
         self.less_over(other, [0.0; 2])
     }
 
-    /// Its op over that of another of its group, taken within rounds. None unless both are ok and
-    /// the other's cost is above 0 beyond its interval: a quotient by what may be nothing says
-    /// nothing.
-    pub fn op_over(&self, other: &Self) -> Option<Bracket> {
-        let [own, others] = [self.derived()?, other.derived()?];
-        if others.op_fmas.least.low <= 0.0 {
-            return None;
-        }
-        let [most, fewest] = own.subtracted.fmas();
-        let [others_most, others_fewest] = others.subtracted.fmas();
-        Some(Bracket {
-            least: self.less_over(other, [most, others_fewest])?,
-            most: self.less_over(other, [fewest, others_most])?,
-        })
+    /// Its op over that of another of its group, at least: taken within rounds, as the next. None
+    /// unless both are ok.
+    pub fn op_over_at_least(&self, other: &Self) -> Option<Estimate> {
+        let fmas = self.fmas_of_step(self.derived()?.second_fma);
+        self.less_over(other, [fmas, 0.0])
+    }
+
+    /// The same at most. None unless the other's least cost is above 0 beyond its interval: a
+    /// quotient by what may be nothing says nothing.
+    pub fn op_over_at_most(&self, other: &Self) -> Option<Estimate> {
+        let others = other.derived()?;
+        let is_some = others.op_fmas.least.low > 0.0;
+        let fmas = other.fmas_of_step(others.second_fma);
+        self.less_over(other, [0.0, fmas]).filter(|_| is_some)
     }
 
     /// By round, its step less so many fmas over the other's less so many.

@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use accuracy::{Accuracy, AccuracyBin};
-pub use arithmetic::{Arithmetic, Bracket, ChainSamples, DerivedArithmetic, Subtracted};
+pub use arithmetic::{Arithmetic, Bracket, ChainSamples, DerivedArithmetic};
 pub use fastest::{Comparison, Fastest};
 #[cfg(test)]
 pub(crate) use measurement::tests::measurement as measured;

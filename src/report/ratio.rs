@@ -55,9 +55,9 @@ pub enum Quantity {
     Stream,
     /// A step over a step in registers, each with its fma.
     Step,
-    /// An op over an op in registers, without fmas: it is at least this.
+    /// An op over an op in registers, at least: less what the numerator's fma may take.
     OpLeast,
-    /// And at most this: the same, where it is known what the fmas take.
+    /// And at most: less what the denominator's fma may take.
     OpMost,
 }
 
@@ -114,22 +114,26 @@ fn of_steps(pair: &Pair, arithmetic: &[Arithmetic]) -> Vec<Ratio> {
                     |name| arithmetic.iter().any(|row| is_there(row, name)),
                     |name| default_op(name, direction, dtype).err(),
                 );
-                ratios.extend(lacks.map(|lacks| of.ratio(Quantity::Step, NO_ROWS, Err(lacks))));
+                let null = |lacks: Reason| {
+                    IN_REGISTERS.map(|quantity| of.ratio(quantity, NO_ROWS, Err(lacks.clone())))
+                };
+                ratios.extend(lacks.map(null).into_iter().flatten());
                 continue;
             };
             let ids: Ids<'_> = [&[&above.id], &[&below.id]];
             let without = [above, below].into_iter().find(|row| row.derived().is_none());
-            let no_figure = |id: &str| Reason::NoFigureOf { of: id.to_owned() };
-            let why = no_figure(&without.unwrap_or(above).id);
-            let step = above.over(below).ok_or_else(|| why.clone());
-            ratios.push(of.ratio(Quantity::Step, ids, step));
-            let no_cost = || Reason::NoCostOf { of: below.id.clone() };
-            let op = above.op_over(below);
-            let op = op.ok_or_else(|| if without.is_some() { why } else { no_cost() });
-            let ends = [op.clone().map(|op| op.least), op.map(|op| op.most)];
-            for (quantity, end) in [Quantity::OpLeast, Quantity::OpMost].into_iter().zip(ends) {
-                ratios.push(of.ratio(quantity, ids, end));
-            }
+            let why = without.map_or(Reason::TooFewSamples, |row| {
+                let of = row.id.clone();
+                Reason::NoFigureOf { of }
+            });
+            let or_why = |found: Option<Estimate>| found.ok_or_else(|| why.clone());
+            let most = above.op_over_at_most(below).ok_or_else(|| match without {
+                None => Reason::NoCostOf { of: below.id.clone() },
+                Some(_) => why.clone(),
+            });
+            let found = [or_why(above.over(below)), or_why(above.op_over_at_least(below)), most];
+            let figures = IN_REGISTERS.into_iter().zip(found);
+            ratios.extend(figures.map(|(quantity, found)| of.ratio(quantity, ids, found)));
         }
     }
     ratios
@@ -225,7 +229,10 @@ fn of_both_passes(
         return Some(of(None).ratio(Quantity::Stream, NO_ROWS, Err(reason)));
     }
     let (above, below) = passes(&pair.numerator).zip(passes(&pair.denominator))?;
-    let [forward, backward] = [above.0.over(below.0)?, above.1.over(below.1)?];
+    let ratios = [above.0.over(below.0), above.1.over(below.1)];
+    let [Some(forward), Some(backward)] = ratios else {
+        return Some(of(None).ratio(Quantity::Stream, NO_ROWS, Err(Reason::TooFewSamples)));
+    };
     let weight = below.0.median_ns() / (below.0.median_ns() + below.1.median_ns());
     let bound_by = below.0.bound_by.filter(|bound_by| below.1.bound_by == Some(*bound_by));
     let ids: Ids<'_> = [&[&above.0.id, &above.1.id], &[&below.0.id, &below.1.id]];
@@ -239,6 +246,9 @@ pub(super) fn is_sound(row: &Measurement, activation: &str, accuracy: &[Accuracy
         && row.activation == activation
         && accuracy::is_sound(accuracy, &row.path())
 }
+
+/// What a pair has in registers.
+const IN_REGISTERS: [Quantity; 3] = [Quantity::Step, Quantity::OpLeast, Quantity::OpMost];
 
 /// The ids of the numerator's rows and of the denominator's.
 type Ids<'a> = [&'a [&'a str]; 2];

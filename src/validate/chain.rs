@@ -111,12 +111,9 @@ impl<'gpu> ChainRunner<'gpu> {
     }
 
     /// [`Self::at`], after a sample of its results was compared with f64; of the fma chain all
-    /// results, and again with a factor that remembers each step. A second fma is made to show.
+    /// results, and again with a factor that remembers each step.
     pub fn checked_at(&self, steps: u32) -> Result<Workload> {
         let workload = self.checked(&self.chain, steps)?;
-        if self.chain.again.is_some() {
-            self.checked(&self.chain.with_second_fma_shown(), steps)?;
-        }
         if self.chain.is_linear() && steps > 0 {
             let shown = SHOWN_IN_F16
                 .into_iter()
