@@ -391,7 +391,9 @@ fn a_ridge_has_seven_members_and_the_samples_of_every_repeat() {
         gpu.facts.is_software = false;
         Ok(gpu)
     };
-    let ridges = of_chains(RIDGES);
+    let mut ridges = of_chains(RIDGES);
+    // Its probe tells how busy the cores are, and judges nothing.
+    ridges.plan.probe_tolerance = None;
     let (report, error) = suite::run(&mut open, &ridges, None, &mut ()).expect("a device");
     assert!(error.is_none(), "{error:?}");
     // CI computes its figures again from the samples.

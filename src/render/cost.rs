@@ -26,7 +26,8 @@ pub struct Cost<'a> {
 pub fn costs(report: &Report) -> Vec<Cost<'_>> {
     let cost = |found| Cost::new(report, found);
     let mut costs: Vec<Cost<'_>> = report.accuracy.iter().filter_map(cost).collect();
-    costs.sort_by_key(|cost| (cost.group[0] != Direction::Forward.name(), cost.group[1]));
+    let place = |dtype| Dtype::ALL.iter().position(|known| known.name() == dtype);
+    costs.sort_by_key(|cost| (cost.group[0] != Direction::Forward.name(), place(cost.group[1])));
     costs
 }
 

@@ -23,10 +23,11 @@ pub fn find<'a>(
 pub fn in_registers(ratios: &[Ratio], pair: &Pair, step: &Ratio) -> Option<String> {
     let end = |quantity| find(ratios, pair, quantity, &step.direction, &step.dtype, None)?.estimate;
     let least = end(Quantity::OpLeast)?.median;
-    Some(match end(Quantity::OpMost) {
-        Some(most) => bracket(least, most.median),
-        None => format!("at least {}", significant(least.max(0.0), 2)),
-    })
+    match end(Quantity::OpMost) {
+        Some(most) => Some(bracket(least, most.median)),
+        None if least > 0.0 => Some(format!("at least {}", significant(least, 2))),
+        None => None,
+    }
 }
 
 /// An op in FMAs, from its least to its most.

@@ -93,10 +93,10 @@ pub static SECTIONS: &[Section] = &[
         name: "cost",
         title: "What each variant costs",
         meaning: "ps/op and Gop/s: the operation in registers, on the whole device. FMAs: the \
-                  same over a step of fma; they compare on one adapter only. Saved B: bytes an \
-                  element that the forward pass keeps. Time/copy: in memory, over copy (backward: \
-                  add). Max ULP: the largest error against an f64 reference, over edge values, bit \
-                  patterns and normal numbers. Tier A is within 3 ULP everywhere, B has at least \
+                  same over a step of fma; they compare on one adapter only. Saved: bytes an \
+                  element that the forward pass keeps. X copy: time in memory over that of copy \
+                  (backward: add). ULP: the largest error against an f64 reference, over edge \
+                  values, bit patterns and normal numbers. Tier A is within 3 ULP everywhere, B has at least \
                   half of the digits right, C is within the bound of the WGSL specification.",
         pictures: accuracy_pictures,
         grids: |report| grids_of(table::costs(report), &accuracy_pictures(report)),

@@ -192,17 +192,8 @@ pub fn costs(report: &Report) -> Option<Grid> {
     if activations.len() == costs.len() {
         return None;
     }
-    let mut grid = Grid::new([
-        "cost",
-        "ps/op",
-        "Gop/s",
-        "FMAs",
-        "clock",
-        "saved B",
-        "time/copy",
-        "max ULP",
-        "tier",
-    ]);
+    let header = ["cost", "ps/op", "Gop/s", "FMAs", "clock", "saved", "x copy", "ULP", "tier"];
+    let mut grid = Grid::new(header);
     let cells = |cost: &Cost<'_>| {
         let op = cost.arithmetic();
         let whole = |tier| if cost.found.is_total { tier } else { format!("({tier})") };
@@ -224,8 +215,9 @@ pub fn costs(report: &Report) -> Option<Grid> {
     let sizes = costs.iter().filter_map(|cost| Some(cost.over_copy()?.1));
     let at = cell(sizes.max(), |elements| format!(" at {} elements", size_name(elements)));
     grid.notes = vec![
-        format!("time/copy{at}; backward: over add"),
-        "clock: the core's during the op over its median in this run; no driver tells MHz".into(),
+        format!("x copy: time over copy{at}; backward: over add"),
+        "saved: bytes an element that forward keeps; ULP: the largest error".into(),
+        "clock: the core's over its median in this run; on hardware alone".into(),
         "tier in brackets: not for every x".into(),
         "f16: arithmetic as in f32, in which it is computed".into(),
     ];
