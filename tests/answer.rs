@@ -269,6 +269,16 @@ fn a_second_fma_tells_what_the_first_one_takes() {
 }
 
 #[test]
+fn a_second_fma_that_is_merged_says_nothing() {
+    let mut report = fixture::report();
+    add_step(&mut report, PIPES, "sigmoid/two_sided", 0, 120.0);
+    let op = |report: &Report| report.arithmetic[0].derived().expect("figures").op_ps;
+    assert_eq!(op(&report).least.median, 120.0);
+    report.arithmetic[0].notes.push(Reason::FmasMerged);
+    assert_eq!((op(&report).least.median, op(&report).most.median), (110.0, 120.0));
+}
+
+#[test]
 fn a_ratio_over_what_may_cost_nothing_is_null_and_says_so() {
     let mut report = fixture::report();
     add_step(&mut report, TURNS, "fma", 0, 0.0);

@@ -54,6 +54,11 @@ pub fn sentence(reason: &Reason) -> String {
         }
         Reason::NoFigureOf { of } => format!("{of} has no valid figure"),
         Reason::NoCostOf { of } => format!("{of} may cost nothing: its fma hides it"),
+        Reason::FmasMerged => {
+            "the compiler merged its second fma: an fma may be its own or not".to_owned()
+        }
+        Reason::NotSettled => "bandwidth did not settle: memory may not bound this size".to_owned(),
+        Reason::NotPastCopy => "k steps take less than twice the time of copy".to_owned(),
         Reason::SharedCores => {
             "no ridge point on a software adapter: the same cores load and compute".to_owned()
         }

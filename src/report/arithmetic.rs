@@ -200,6 +200,7 @@ impl Arithmetic {
     fn fmas_of_step(&self, second_fma: Estimate) -> f64 {
         match second_fma {
             _ if self.op == ops::fma().name => 0.0,
+            _ if self.notes.contains(&Reason::FmasMerged) => 1.0,
             Estimate { low, .. } if low < -SAVED => 1.0,
             Estimate { high, .. } => high.clamp(0.0, 1.0),
         }

@@ -119,6 +119,13 @@ pub enum Reason {
         /// The id of its row.
         of: String,
     },
+    /// A second fma adds nothing to a chain of fma: the compiler merged the two, so that the second
+    /// one of no chain in the group says what the first takes.
+    FmasMerged,
+    /// Bandwidth did not settle at any size, so that memory may not be what bounds this one.
+    NotSettled,
+    /// k steps take less than twice the time of copy: memory may hide some of them.
+    NotPastCopy,
     /// There is no ridge where the same cores load and compute: on a software adapter.
     SharedCores,
     /// No size was found that memory bounds.

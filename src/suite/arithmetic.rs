@@ -40,6 +40,9 @@ const LONG_COMPILATION_S: f64 = 0.5;
 /// longer.
 const RETRY_FACTOR: u32 = 8;
 
+/// What a second fma adds to a chain of fma at least, in FMAs.
+const CONTROL: f64 = 0.75;
+
 /// How far the time may be from growing in proportion with the steps.
 const LINEAR_WITHIN: f64 = 0.03;
 
@@ -122,6 +125,17 @@ pub fn measure(
             chain.with_second_fma.dump(dump, &format!("{}/two_fmas", row.id))?;
         }
         judge(row, &bench.circumstances());
+    }
+    // Of fma's own chain, which stands in the first group of its dtype, a second fma costs one.
+    let mut rows = report.arithmetic.iter();
+    let control = rows.find(|row| row.op == ops::fma().name && row.dtype == group.dtype.name());
+    let control = control.and_then(Arithmetic::derived);
+    if control.is_some_and(|control| control.second_fma.low < CONTROL) {
+        for op in &group.ops {
+            if let Some(row) = report.arithmetic.iter_mut().find(|row| is_of(row, op)) {
+                row.notes.push(Reason::FmasMerged);
+            }
+        }
     }
     Ok(wrong)
 }

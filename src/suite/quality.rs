@@ -69,7 +69,10 @@ pub fn forget(notes: &mut Vec<Reason>) {
     notes.retain(|note| {
         !matches!(
             note,
-            Reason::Dropped { .. } | Reason::FasterThanCopy { .. } | Reason::NotLinear { .. }
+            Reason::Dropped { .. }
+                | Reason::FasterThanCopy { .. }
+                | Reason::NotLinear { .. }
+                | Reason::FmasMerged
         )
     });
 }

@@ -23,7 +23,7 @@ pub(super) static GELU: Activation = Activation {
             "erfc",
             |x, y| of_each(|x| x * phi(x), x, y),
             tolerance,
-            "u |y| (10 + 3 x^2) for x < 0, (2 + (10 + 3 x^2) Phi(-x)) for x >= 0; f16_native: 3",
+            "u |y| (10 + 3 x^2) for x < 0, (2 + (9 + 3 x^2) Phi(-x)) for x >= 0; f16_native: 3",
             Steps { factor: 0.5, range: [-4.0, 4.0] },
         ),
         Variant::backward(
@@ -31,7 +31,7 @@ pub(super) static GELU: Activation = Activation {
             Saved::X,
             |x, dy, dx| of_each_pair(|x, dy| dy * (phi(x) + x * density(x)), x, dy, dx),
             derivative_tolerance,
-            "2 u |dx| + 2^-23 |dy| (Phi(-|x|) + |x| density(x)) (10 + 3 x^2)",
+            "2 u |dx| + 2^-23 |dy| (Phi(x) + (Phi(-|x|) + |x| density(x)) (10 + 3 x^2))",
             Steps { factor: 0.25, range: [-2.0, 2.0] },
         ),
     ],

@@ -24,7 +24,7 @@ pub(super) static GELU_TANH: Activation = Activation {
             ..forward(
                 "tanh",
                 by_tanh,
-                "|x| / 2 (tanh's own of w / 2, and 5 u |w| sech^2(w / 2)), and 3 u |x|",
+                "|x| / 2 (tanh's own of w / 2, and 2.5 u |w| sech^2(w / 2)), and 3 u |x|",
             )
         },
         Variant::backward(

@@ -27,7 +27,7 @@ pub(super) static SOFTPLUS: Activation = Activation {
             ..forward(
                 "naive",
                 naive,
-                "u (sigmoid(x) (3 + 2|x|) + 1 + 3 y) + 2^-21; f16_native: 1 + 2|x|, 2^-7",
+                "u (sigmoid(x) (3 + 2|x|) + 1 + 3 y), for x <= 0 + 2^-21; f16_native: 1 + 2|x|, 2^-7",
             )
         },
         Variant::backward(
