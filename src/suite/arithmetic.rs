@@ -40,7 +40,7 @@ const LONG_COMPILATION_S: f64 = 0.5;
 /// longer.
 const RETRY_FACTOR: u32 = 8;
 
-/// What a second fma adds to a chain of fma at least, in FMAs.
+/// What a second fma adds to a chain of fma at least, in FMAs, unless the compiler merged the two.
 const CONTROL: f64 = 0.75;
 
 /// How far the time may be from growing in proportion with the steps.
@@ -101,7 +101,11 @@ pub fn measure(
     let samples = bench.measure(&members, &plan, fixed, &mut report.run.spent)?;
     let taken = samples.members.as_chunks::<WORKLOADS>().0;
     // fma is the first.
-    let [fma, _] = prepared[0].samples(&taken[0]);
+    let [fma, two_fmas] = prepared[0].samples(&taken[0]);
+    let of_second = two_fmas.steps_ns().zip(fma.steps_ns());
+    let of_second = of_second.map(|(two, one)| Some((two? - one?) / one?));
+    let control = stats::of_rounds(of_second, samples.fixed.rounds);
+    let are_merged = control.is_some_and(|second_fma| second_fma.high < CONTROL);
     for (chain, taken_of_it) in prepared.iter().zip(taken) {
         let op = chain.runner.chain.op;
         let Some(row) = report.arithmetic.iter_mut().find(|row| is_of(row, op)) else { continue };
@@ -125,17 +129,7 @@ pub fn measure(
             chain.with_second_fma.dump(dump, &format!("{}/two_fmas", row.id))?;
         }
         judge(row, &bench.circumstances());
-    }
-    // Of fma's own chain, which stands in the first group of its dtype, a second fma costs one.
-    let mut rows = report.arithmetic.iter();
-    let control = rows.find(|row| row.op == ops::fma().name && row.dtype == group.dtype.name());
-    let control = control.and_then(Arithmetic::derived);
-    if control.is_some_and(|control| control.second_fma.low < CONTROL) {
-        for op in &group.ops {
-            if let Some(row) = report.arithmetic.iter_mut().find(|row| is_of(row, op)) {
-                row.notes.push(Reason::FmasMerged);
-            }
-        }
+        row.notes.extend(are_merged.then_some(Reason::FmasMerged));
     }
     Ok(wrong)
 }
